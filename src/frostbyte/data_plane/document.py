@@ -1,0 +1,265 @@
+"""The canonical document: what every parser makes and every later stage reads.
+
+Positions. Each page has one canonical text: everything that was found on it, before redaction, in reading order.
+All spans (elements, lines, cells, findings, chunks) are half-open character ranges `[start, end)` of that text.
+Some of its characters are special:
+* `inserted` ones were added between pieces (a line end between paragraphs, a tab between cells): they count zero;
+* `dropped` ones were found but are not read on (a hyphen at a line's end that was joined, a header that repeats):
+  they count as dropped, with a reason.
+What a reader sees of a span is its characters without the dropped ones: `Page.reading(start, end)`.
+
+Formats without pages are one page; a sheet of a workbook is a page with a name; so is each frame of a TIFF.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+FORMATS: Final = {
+    "application/pdf": "PDF",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "DOCX",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "XLSX",
+    "text/plain": "TXT",
+    "text/csv": "CSV",
+    "image/png": "PNG",
+    "image/tiff": "TIFF",
+}
+"""The seven formats that are accepted, by media type, with the name people know them by."""
+
+Box = tuple[float, float, float, float]
+"""(left, top, right, bottom) in the page's unit, origin at the top left of the page as it is shown."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Immutable, comparable, encodable to JSON with the same bytes each time."""
+
+
+class Kind(StrEnum):
+    """What an element is."""
+
+    HEADING = "heading"
+    PARAGRAPH = "paragraph"
+    LIST_ITEM = "list_item"
+    TABLE = "table"
+    FIGURE = "figure"
+    CAPTION = "caption"
+    FOOTNOTE = "footnote"
+    HEADER = "header"
+    FOOTER = "footer"
+    COMMENT = "comment"
+
+
+class Span(Record):
+    """A half-open range of characters of a page's canonical text."""
+
+    start: int
+    end: int
+
+
+class Drop(Record):
+    """Characters that were found and are not read on."""
+
+    start: int
+    end: int
+    reason: str
+    """Stable name: hyphen_joined, repeated_header, repeated_footer, hidden_text, control_character ..."""
+
+
+class Line(Record):
+    """A line as it stands on the page, with where."""
+
+    start: int
+    end: int
+    box: Box
+
+
+class Cell(Record):
+    """A table's cell; its text is the span."""
+
+    row: int
+    column: int
+    start: int
+    end: int
+    row_span: int = 1
+    column_span: int = 1
+    header: bool = False
+    box: Box | None = None
+    formula: str | None = None
+    """What computes the value, for spreadsheets."""
+
+
+class Element(Record):
+    """A piece of a page, in reading order. Elements of a page do not overlap."""
+
+    kind: Kind
+    start: int
+    end: int
+    level: int = 0
+    """1 for the highest heading; depth for list items."""
+    box: Box | None = None
+    lines: tuple[Line, ...] = ()
+    cells: tuple[Cell, ...] = ()
+    rows: int = 0
+    columns: int = 0
+    ocr: bool = False
+    hidden: str = ""
+    """Why a person would not see it (white, tiny, off_page, comment, deleted, metadata, alternative_text), or ''."""
+
+
+class Image(Record):
+    """A picture on a page, and whether its text was read."""
+
+    box: Box | None
+    outcome: str
+    """`read` if OCR gave text, else the reason: no_text, too_small, not_decodable, not_read ..."""
+
+
+class Page(Record):
+    """One page, sheet or frame."""
+
+    number: int
+    """1-based."""
+    text: str
+    width: float = 0.0
+    height: float = 0.0
+    unit: str = ""
+    """`pt` or `px`; '' for formats without a layout."""
+    name: str = ""
+    """A sheet's name. It is content."""
+    hidden: bool = False
+    elements: tuple[Element, ...] = ()
+    inserted: tuple[Span, ...] = ()
+    dropped: tuple[Drop, ...] = ()
+    images: tuple[Image, ...] = ()
+    ocr_confidence: float | None = None
+    """Mean word confidence, 0..1, where the page was read by OCR."""
+    unread: str = ""
+    """Why nothing could be read of this page (damaged, ocr_failed, blank ...), or ''."""
+
+    def reading(self, start: int, end: int) -> str:
+        """The characters of `[start, end)` that are read on: all but the dropped ones."""
+        parts: list[str] = []
+        at = start
+        for drop in self.dropped:
+            if drop.end <= at or drop.start >= end:
+                continue
+            parts.append(self.text[at : max(at, drop.start)])
+            at = max(at, min(drop.end, end))
+        parts.append(self.text[at:end])
+        return "".join(parts)
+
+
+class Lineage(Record):
+    """Which code read the document; part of the generation."""
+
+    parser: str
+    version: str
+
+
+class Source(Record):
+    """What was read."""
+
+    sha256: str
+    mime: str
+    size: int
+
+
+class Document(Record):
+    """The canonical document."""
+
+    source: Source
+    lineage: Lineage
+    pages: tuple[Page, ...]
+    title: str = ""
+    metadata: dict[str, str] = {}
+    """What the file says of itself (author, subject ...): content, judged and redacted like text."""
+    pages_found: int = 0
+    """Pages the file has; those not in `pages` could not be opened and are dropped as `missing_page`."""
+    notes: tuple[str, ...] = ()
+    """Stable names of what was damaged, recovered or left out (recovered_xref, truncated ...)."""
+
+
+def encode(value: msgspec.Struct) -> bytes:
+    """The record's JSON; the same record gives the same bytes."""
+    return msgspec.json.encode(value, order="deterministic")
+
+
+def decode_document(data: bytes) -> Document:
+    """The inverse of `encode`.
+
+    Raises:
+        msgspec.ValidationError: the bytes are no canonical document.
+    """
+    return msgspec.json.decode(data, type=Document)
+
+
+class Finding(Record):
+    """Something a policy gate saw on a page. The characters themselves are never in it."""
+
+    page: int
+    start: int
+    end: int
+    gate: str
+    """`pii` or `injection`."""
+    kind: str
+    """EMAIL, SSN ... for pii; the rule's name for injection."""
+    action: str
+    """`redact`, `flag`, `block` or `withhold`."""
+    rule: str
+    confidence: float
+
+
+class ClearedChunk(Record):
+    """Text that passed the gates, redacted: the only thing that may be embedded, indexed or shown.
+
+    Built by `policy.clear()` and `policy.load_cleared()` alone; a test walks the syntax tree for any other call.
+    """
+
+    chunk_id: UUID
+    doc_id: UUID
+    generation: str
+    page: int
+    start: int
+    end: int
+    text: str
+    headings: tuple[str, ...]
+    """Redacted titles of the sections around it, outermost first."""
+    injection_score: float
+    pii: tuple[str, ...]
+    """Types of PII that were found in it (redacted or flagged)."""
+    config_version: int
+
+
+class Account(Record):
+    """What became of everything that was found (promise 5). Each tally closes: found = the sum of the others."""
+
+    pages: Tally
+    characters: Tally
+    cells: Tally
+    images: Tally
+
+    @property
+    def closes(self) -> bool:
+        """Whether every sum is right."""
+        return all(t.closes for t in (self.pages, self.characters, self.cells, self.images))
+
+
+class Tally(Record):
+    """Counts of one unit."""
+
+    found: int
+    indexed: int = 0
+    redacted: int = 0
+    withheld: int = 0
+    dropped: dict[str, int] = {}
+    """By reason."""
+
+    @property
+    def closes(self) -> bool:
+        """found = indexed + redacted + withheld + dropped, none negative."""
+        parts = (self.indexed, self.redacted, self.withheld, *self.dropped.values())
+        return min(parts) >= 0 and self.found == sum(parts)
