@@ -53,14 +53,14 @@ class Kind(StrEnum):
     COMMENT = "comment"
 
 
-class Span(Record):
+class Span(Record, frozen=True, kw_only=True):
     """A half-open range of characters of a page's canonical text."""
 
     start: int
     end: int
 
 
-class Drop(Record):
+class Drop(Record, frozen=True, kw_only=True):
     """Characters that were found and are not read on."""
 
     start: int
@@ -69,7 +69,7 @@ class Drop(Record):
     """Stable name: hyphen_joined, repeated_header, repeated_footer, hidden_text, control_character ..."""
 
 
-class Line(Record):
+class Line(Record, frozen=True, kw_only=True):
     """A line as it stands on the page, with where."""
 
     start: int
@@ -77,7 +77,7 @@ class Line(Record):
     box: Box
 
 
-class Cell(Record):
+class Cell(Record, frozen=True, kw_only=True):
     """A table's cell; its text is the span."""
 
     row: int
@@ -92,7 +92,7 @@ class Cell(Record):
     """What computes the value, for spreadsheets."""
 
 
-class Element(Record):
+class Element(Record, frozen=True, kw_only=True):
     """A piece of a page, in reading order. Elements of a page do not overlap."""
 
     kind: Kind
@@ -110,7 +110,7 @@ class Element(Record):
     """Why a person would not see it (white, tiny, off_page, comment, deleted, metadata, alternative_text), or ''."""
 
 
-class Image(Record):
+class Image(Record, frozen=True, kw_only=True):
     """A picture on a page, and whether its text was read."""
 
     box: Box | None
@@ -118,7 +118,7 @@ class Image(Record):
     """`read` if OCR gave text, else the reason: no_text, too_small, not_decodable, not_read ..."""
 
 
-class Page(Record):
+class Page(Record, frozen=True, kw_only=True):
     """One page, sheet or frame."""
 
     number: int
@@ -153,14 +153,14 @@ class Page(Record):
         return "".join(parts)
 
 
-class Lineage(Record):
+class Lineage(Record, frozen=True, kw_only=True):
     """Which code read the document; part of the generation."""
 
     parser: str
     version: str
 
 
-class Source(Record):
+class Source(Record, frozen=True, kw_only=True):
     """What was read."""
 
     sha256: str
@@ -168,7 +168,7 @@ class Source(Record):
     size: int
 
 
-class Document(Record):
+class Document(Record, frozen=True, kw_only=True):
     """The canonical document."""
 
     source: Source
@@ -197,7 +197,7 @@ def decode_document(data: bytes) -> Document:
     return msgspec.json.decode(data, type=Document)
 
 
-class Finding(Record):
+class Finding(Record, frozen=True, kw_only=True):
     """Something a policy gate saw on a page. The characters themselves are never in it."""
 
     page: int
@@ -213,7 +213,7 @@ class Finding(Record):
     confidence: float
 
 
-class ClearedChunk(Record):
+class ClearedChunk(Record, frozen=True, kw_only=True):
     """Text that passed the gates, redacted: the only thing that may be embedded, indexed or shown.
 
     Built by `policy.clear()` and `policy.load_cleared()` alone; a test walks the syntax tree for any other call.
@@ -234,21 +234,7 @@ class ClearedChunk(Record):
     config_version: int
 
 
-class Account(Record):
-    """What became of everything that was found (promise 5). Each tally closes: found = the sum of the others."""
-
-    pages: Tally
-    characters: Tally
-    cells: Tally
-    images: Tally
-
-    @property
-    def closes(self) -> bool:
-        """Whether every sum is right."""
-        return all(t.closes for t in (self.pages, self.characters, self.cells, self.images))
-
-
-class Tally(Record):
+class Tally(Record, frozen=True, kw_only=True):
     """Counts of one unit."""
 
     found: int
@@ -263,3 +249,17 @@ class Tally(Record):
         """found = indexed + redacted + withheld + dropped, none negative."""
         parts = (self.indexed, self.redacted, self.withheld, *self.dropped.values())
         return min(parts) >= 0 and self.found == sum(parts)
+
+
+class Account(Record, frozen=True, kw_only=True):
+    """What became of everything that was found (promise 5). Each tally closes: found = the sum of the others."""
+
+    pages: Tally
+    characters: Tally
+    cells: Tally
+    images: Tally
+
+    @property
+    def closes(self) -> bool:
+        """Whether every sum is right."""
+        return all(t.closes for t in (self.pages, self.characters, self.cells, self.images))

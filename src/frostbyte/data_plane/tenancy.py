@@ -69,7 +69,9 @@ class TenantConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         unknown = [m for m in self.mime_allowlist if m not in FORMATS]
         if unknown or not self.mime_allowlist:
             raise Invalid(
-                "config_invalid", "mime_allowlist names a type that cannot be read.", f"Choose from {', '.join(FORMATS)}."
+                "config_invalid",
+                "mime_allowlist names a type that cannot be read.",
+                f"Choose from {', '.join(FORMATS)}.",
             )
         if self.top_k > self.top_k_max:
             raise Invalid("config_invalid", "top_k lies above top_k_max.", "Lower top_k.")
@@ -86,4 +88,6 @@ def config_from(values: dict[str, object], base: TenantConfig | None = None) -> 
     try:
         return msgspec.convert(merged, TenantConfig, strict=False).check()
     except msgspec.ValidationError as error:
-        raise Invalid("config_invalid", f"The configuration is not valid: {error}.", "Correct the setting named.") from error
+        raise Invalid(
+            "config_invalid", f"The configuration is not valid: {error}.", "Correct the setting named."
+        ) from error

@@ -41,5 +41,7 @@ def chunk_id(doc_id: UUID, generation: str, page: int, start: int, end: int) -> 
 
 def generation_id(*, parser: str, policy: str, config_version: int, embedding: str, incarnation: int) -> str:
     """Names one way of processing a document (16 hex digits): any part that differs gives another generation."""
-    text = f"parser={parser}\npolicy={policy}\nconfig={config_version}\nembedding={embedding}\nincarnation={incarnation}"
+    text = (
+        f"parser={parser}\npolicy={policy}\nconfig={config_version}\nembedding={embedding}\nincarnation={incarnation}"
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,43 @@
+"""Malware scanning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+
+class Verdict(StrEnum):
+    """What a scan can say. `unscanned` is never `clean` (promise 2)."""
+
+    CLEAN = "clean"
+    INFECTED = "infected"
+    UNSCANNED = "unscanned"
+
+
+class ScanResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A verdict and what gave it."""
+
+    verdict: Verdict
+    engine: str
+    """Name and version of engine and signatures."""
+    signature: str = ""
+    reason: str = ""
+    """Why it is unscanned: no_scanner, size_limit ..."""
+
+
+class Scanner(Protocol):
+    """Raises `Unavailable("scanner_unavailable")` when the engine cannot answer: the document waits."""
+
+    stand_in: bool
+    """True for the development stand-in that scans nothing."""
+
+    def scan(self, chunks: Iterable[bytes]) -> ScanResult: ...
+    def check(self, max_file_size: int) -> None:
+        """At start: is the engine there, and are its limits above `max_file_size` bytes?
+
+        Raises Invalid("scanner_limits") if a larger file would pass unscanned.
+        """
+        ...

@@ -1,0 +1,278 @@
+"""One transaction over everything the relational store holds.
+
+    with plane.unit_of_work() as uow:
+        row = uow.documents.get(doc_id)
+        uow.documents.put(replace(row, state=State.FAILED))
+        uow.audit.append(event)
+        uow.commit()
+
+Leaving the block without `commit()` undoes everything. Receipt, audit event and next job are committed together
+(promises 3 and 8). All methods raise `Unavailable("database_unavailable")` when the store cannot be reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from frostbyte.kernel.records import (
+    BatchRow,
+    CheckpointRow,
+    ChunkRow,
+    ConfigRow,
+    DocumentRow,
+    ErasureRow,
+    EventRow,
+    HandoutRow,
+    JobRow,
+    ReceiptRow,
+    RevocationRow,
+    SequencedEvent,
+    Stage,
+    State,
+)
+
+
+class Documents(Protocol):
+    """The tenant's documents."""
+
+    def get(self, doc_id: UUID, *, lock: bool = False) -> DocumentRow | None:
+        """The document or None; `lock` holds its row until the transaction ends."""
+        ...
+
+    def get_many(self, doc_ids: Sequence[UUID]) -> dict[UUID, DocumentRow]:
+        """Those that exist."""
+        ...
+
+    def put(self, row: DocumentRow) -> None:
+        """Insert or replace."""
+        ...
+
+    def page(
+        self,
+        *,
+        state: State | None = None,
+        needs_review: bool | None = None,
+        after: UUID | None = None,
+        limit: int = 100,
+    ) -> list[DocumentRow]:
+        """A page of documents ordered by doc_id, those after `after`."""
+        ...
+
+    def stored_bytes(self) -> int:
+        """Sum of the sizes of all documents that are not erased (for the quota)."""
+        ...
+
+    def received_before(self, moment: datetime, limit: int = 100) -> list[DocumentRow]:
+        """Not erased documents older than `moment`, oldest first (for retention)."""
+        ...
+
+    def matching(
+        self,
+        *,
+        doc_ids: Sequence[UUID] | None = None,
+        classification: str | None = None,
+        received_from: datetime | None = None,
+        received_to: datetime | None = None,
+    ) -> list[UUID]:
+        """Ids of documents with an active generation that fit all filters given."""
+        ...
+
+
+class Batches(Protocol):
+    """Uploads and the receipts of their files."""
+
+    def get(self, batch_id: UUID) -> BatchRow | None: ...
+    def by_idempotency_key(self, subject: str, key: str) -> BatchRow | None: ...
+    def put(self, row: BatchRow) -> None: ...
+    def add_receipt(self, row: ReceiptRow) -> None: ...
+    def receipt(self, receipt_id: UUID) -> ReceiptRow | None: ...
+    def receipts(self, batch_id: UUID) -> list[ReceiptRow]:
+        """Ordered by position."""
+        ...
+
+    def open_of_document(self, doc_id: UUID) -> list[BatchRow]:
+        """Batches without completed_at that hold a receipt for the document."""
+        ...
+
+    def sent_by(self, subject: str, doc_id: UUID) -> bool:
+        """Whether the subject has a receipt for the document."""
+        ...
+
+
+class Jobs(Protocol):
+    """The outbox of work, with leases. The store's clock decides; `now` is passed for tests and stand-ins."""
+
+    def put(self, job: JobRow) -> None:
+        """Insert the job, replacing an open one of the same document."""
+        ...
+
+    def lease(self, worker: str, now: datetime, seconds: float, stages: Sequence[Stage]) -> JobRow | None:
+        """Take the most urgent free job (due, not dead, not leased or lease run out), counting attempt and fence.
+
+        Two callers at once never get the same job. None if there is nothing to do.
+        """
+        ...
+
+    def renew(self, job: JobRow, now: datetime, seconds: float) -> bool:
+        """Extend the lease if `job.fence` still holds; False if it was lost."""
+        ...
+
+    def get(self, doc_id: UUID) -> JobRow | None:
+        """The document's open job."""
+        ...
+
+    def finish(self, job: JobRow) -> bool:
+        """Remove the job if `job.fence` still holds; False (and nothing changed) if it was lost."""
+        ...
+
+    def cancel(self, doc_id: UUID) -> None:
+        """Remove whatever job the document has."""
+        ...
+
+    def postpone(self, job: JobRow, until: datetime, *, dead: bool = False, refund: bool = False) -> bool:
+        """Give the lease back until a moment; `refund` uncounts the attempt. False if the fence was lost."""
+        ...
+
+    def counts(self) -> dict[str, int]:
+        """Open jobs by stage, plus `dead`."""
+        ...
+
+
+class AuditLog(Protocol):
+    """Append-only events, and the sequencer's tables."""
+
+    def append(self, event: EventRow) -> None: ...
+    def append_many(self, events: Sequence[EventRow]) -> None: ...
+    def event(self, event_id: UUID) -> EventRow | None: ...
+    def sequence_of(self, event_id: UUID) -> int | None:
+        """Its leaf index, or None while it is not sequenced."""
+        ...
+
+    def events(
+        self,
+        *,
+        resource_id: str | None = None,
+        type: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after_sequence: int = -1,
+        limit: int = 100,
+    ) -> list[SequencedEvent]:
+        """Sequenced events in order."""
+        ...
+
+    def lock_sequencer(self) -> bool:
+        """Try to become the plane's only sequencer until the transaction ends."""
+        ...
+
+    def unsequenced(self, limit: int) -> list[EventRow]:
+        """Events without a number, by event_id (anti-join, so that late commits are never skipped)."""
+        ...
+
+    def log_size(self) -> int: ...
+    def extend(self, first: int, event_ids: Sequence[UUID], leaf_hashes: Sequence[bytes]) -> None:
+        """Number the events from `first` on. Raises Conflict if `first` is not the log's size."""
+        ...
+
+    def leaf_hashes(self, start: int, end: int) -> list[bytes]: ...
+    def put_nodes(self, nodes: Sequence[tuple[int, int, bytes]]) -> None:
+        """Store hashes of complete subtrees: (level >= 1, index, hash)."""
+        ...
+
+    def nodes(self, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]: ...
+    def add_checkpoint(self, row: CheckpointRow) -> None: ...
+    def latest_checkpoint(self) -> CheckpointRow | None: ...
+    def checkpoint_covering(self, sequence: int) -> CheckpointRow | None:
+        """The first checkpoint with size > sequence."""
+        ...
+
+    def checkpoints(self, *, after_size: int = -1, limit: int = 100) -> list[CheckpointRow]: ...
+
+
+class Chunks(Protocol):
+    """Where chunks are; never their text."""
+
+    def put_generation(self, doc_id: UUID, generation: str, rows: Sequence[ChunkRow]) -> None:
+        """Replace the rows of this document and generation."""
+        ...
+
+    def get(self, chunk_id: UUID) -> ChunkRow | None: ...
+    def visible(self, chunk_ids: Sequence[UUID]) -> dict[UUID, ChunkRow]:
+        """Those that are not withheld and belong to their document's active generation."""
+        ...
+
+    def of_document(self, doc_id: UUID, generation: str) -> list[ChunkRow]:
+        """Ordered by ordinal."""
+        ...
+
+    def page(self, *, after: tuple[UUID, int] | None = None, limit: int = 500) -> list[ChunkRow]:
+        """Visible chunks ordered by (doc_id, ordinal), for export."""
+        ...
+
+    def withheld(self, limit: int = 100) -> list[ChunkRow]:
+        """Withheld chunks of active generations: the review queue."""
+        ...
+
+    def delete_document(self, doc_id: UUID, *, except_generation: str = "") -> None: ...
+
+
+class Configs(Protocol):
+    """Versions of the tenant's configuration."""
+
+    def latest(self) -> ConfigRow | None: ...
+    def get(self, version: int) -> ConfigRow | None: ...
+    def add(self, row: ConfigRow) -> None:
+        """Raises Conflict("config_version_exists") if the version is taken."""
+        ...
+
+
+class Access(Protocol):
+    """Revoked tokens."""
+
+    def revoke(self, row: RevocationRow) -> None: ...
+    def revoked(self, token_id: str) -> bool: ...
+
+
+class Erasures(Protocol):
+    """Erasures and exports handed out."""
+
+    def put(self, row: ErasureRow) -> None: ...
+    def of_document(self, doc_id: UUID) -> list[ErasureRow]: ...
+    def get(self, erasure_id: UUID) -> ErasureRow | None: ...
+    def unfinished(self) -> list[ErasureRow]:
+        """Those without vectors_gone_at."""
+        ...
+
+    def add_handout(self, row: HandoutRow) -> None: ...
+    def handouts_of(self, doc_id: UUID) -> list[HandoutRow]: ...
+
+
+class UnitOfWork(Protocol):
+    """One transaction."""
+
+    documents: Documents
+    batches: Batches
+    jobs: Jobs
+    audit: AuditLog
+    chunks: Chunks
+    configs: Configs
+    access: Access
+    erasures: Erasures
+
+    def lock_content(self, doc_id: UUID) -> None:
+        """Wait for and hold the advisory lock of this content until the transaction ends.
+
+        Intake (object check to commit), stage commits, erasure and the orphan sweep all take it first.
+        """
+        ...
+
+    def commit(self) -> None:
+        """Make everything durable; the block may be left without further work only."""
+        ...
+
+
+UnitOfWorkFactory = Callable[[], AbstractContextManager[UnitOfWork]]

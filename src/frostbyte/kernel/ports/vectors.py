@@ -1,0 +1,78 @@
+"""Vectors: ids and numbers, no text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+
+class SparseVector(msgspec.Struct, frozen=True):
+    """Weights under keyed term hashes."""
+
+    indices: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+class CollectionSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What is pinned in the collection: a mismatch stops indexing."""
+
+    model: str
+    version: str
+    dimensions: int
+
+
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """One chunk's vectors."""
+
+    chunk_id: UUID
+    doc_id: UUID
+    generation: str
+    dense: Sequence[float]
+    sparse: SparseVector
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """A candidate; whether it is visible, the relational store decides."""
+
+    chunk_id: UUID
+    doc_id: UUID
+    generation: str
+    score: float
+
+
+class VectorStore(Protocol):
+    """Dense and sparse (BM25 with the store's IDF) search fused by reciprocal rank.
+
+    Raises `Unavailable("vectors_unavailable")` when it cannot be reached.
+    """
+
+    def ensure(self, spec: CollectionSpec) -> None:
+        """Create the collection or check what it was made for. Raises Conflict("embedding_mismatch")."""
+        ...
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Write; durable only after `flush()`."""
+        ...
+
+    def flush(self) -> None: ...
+    def search(
+        self,
+        dense: Sequence[float] | None,
+        sparse: SparseVector | None,
+        *,
+        limit: int,
+        doc_ids: Sequence[UUID] | None = None,
+    ) -> list[Hit]:
+        """Best first. With one of the two vectors None, only the other is asked."""
+        ...
+
+    def delete_document(self, doc_id: UUID, *, except_generation: str = "") -> None: ...
+    def count(self, doc_id: UUID | None = None) -> int: ...
+    def compact(self) -> None:
+        """Rewrite segments so that deleted vectors leave the live ones."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,245 @@
+"""What the relational store remembers: rows of ids, states and numbers, never content.
+
+File names are stored sealed (encrypted under a document's or batch's key), counts and codes in the clear.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """An immutable row; change one with `msgspec.structs.replace`."""
+
+
+class Stage(StrEnum):
+    """The stages a document passes, in no order: flow.py alone knows the order."""
+
+    SCAN = "scan"
+    PARSE = "parse"
+    POLICY = "policy"
+    EMBED = "embed"
+    INDEX = "index"
+
+
+class State(StrEnum):
+    """Where a document stands."""
+
+    RECEIVED = "received"
+    WAITING = "waiting"
+    INDEXED = "indexed"
+    QUARANTINED = "quarantined"
+    FAILED = "failed"
+    ERASED = "erased"
+
+    @property
+    def terminal(self) -> bool:
+        """Only an audited human action, erasure or retention leaves a terminal state."""
+        return self in (State.INDEXED, State.QUARANTINED, State.FAILED, State.ERASED)
+
+
+class DocumentRow(Row, frozen=True, kw_only=True):
+    """One document of the tenant."""
+
+    doc_id: UUID
+    incarnation: int
+    """Raised by erasure and by retrying a failed document; work of an older one is discarded."""
+    state: State
+    mime: str
+    size: int
+    """Bytes as received."""
+    received_at: datetime
+    raw_object: str
+    key_object: str
+    sealed_name: bytes
+    """The file name, sealed under the document's key."""
+    config_version: int
+    stage: Stage | None = None
+    """The stage that is next or that is waited for; None in a terminal state."""
+    code: str = ""
+    """Why it waits, failed or was quarantined: a stable error code."""
+    message: str = ""
+    remedy: str = ""
+    generation: str = ""
+    """The generation being made."""
+    active_generation: str = ""
+    """The generation that search sees; '' for none. It alone decides visibility."""
+    scan_verdict: str = ""
+    """`clean`, `infected` or `unscanned`."""
+    classification: str = ""
+    class_confidence: float = 0.0
+    needs_review: bool = False
+    pages: int = 0
+    chunks: int = 0
+    withheld: int = 0
+    account: dict[str, Any] | None = None
+    """The numbers of the document's account (see data_plane.document.Account)."""
+    notes: tuple[str, ...] = ()
+    embedding: str = ""
+    """Name of the embedder and model that made its vectors."""
+    finished_at: datetime | None = None
+    last_event_id: UUID | None = None
+    """The newest event of the document's chain."""
+    last_output: str = ""
+    """That event's output_hash: the next event's input_hash."""
+
+
+class BatchRow(Row, frozen=True, kw_only=True):
+    """One upload."""
+
+    batch_id: UUID
+    subject: str
+    """Who sent it: the token's subject."""
+    created_at: datetime
+    idempotency_key: str = ""
+    key_object: str = ""
+    """Where the key is that seals the names of its rejected files; '' if none was rejected."""
+    completed_at: datetime | None = None
+
+
+class Outcome(StrEnum):
+    """What became of a file at the door."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+
+
+class ReceiptRow(Row, frozen=True, kw_only=True):
+    """The answer to one file of a batch."""
+
+    receipt_id: UUID
+    batch_id: UUID
+    position: int
+    """0-based place in the batch."""
+    outcome: Outcome
+    size: int
+    mime: str
+    created_at: datetime
+    doc_id: UUID | None = None
+    incarnation: int = 0
+    file_id: str = ""
+    """The sender's own id for the file, from the manifest."""
+    sealed_name: bytes = b""
+    """Under the document's key where accepted, under the batch's where rejected."""
+    code: str = ""
+    message: str = ""
+    remedy: str = ""
+
+
+class JobRow(Row, frozen=True, kw_only=True):
+    """One piece of work for one document; at most one is open per document."""
+
+    job_id: UUID
+    doc_id: UUID
+    incarnation: int
+    stage: Stage
+    attempt: int = 0
+    """Counted when the lease is taken, before the work."""
+    fence: int = 0
+    """Raised by each lease; a commit with an older one is refused."""
+    not_before: datetime
+    leased_until: datetime | None = None
+    worker: str = ""
+    dead: bool = False
+    """Out of attempts; kept for an operator."""
+
+
+class ChunkRow(Row, frozen=True, kw_only=True):
+    """Where a chunk is: its text lies in the object, at this range of the plain bytes."""
+
+    chunk_id: UUID
+    doc_id: UUID
+    generation: str
+    page: int
+    start: int
+    end: int
+    ordinal: int
+    """Place in the document, 0-based."""
+    object_offset: int
+    object_length: int
+    withheld: bool = False
+    injection_score: float = 0.0
+    pii: tuple[str, ...] = ()
+    config_version: int = 0
+
+
+class ConfigRow(Row, frozen=True, kw_only=True):
+    """One version of the tenant's configuration."""
+
+    version: int
+    values: dict[str, Any]
+    created_at: datetime
+    actor: str
+
+
+class EventRow(Row, frozen=True, kw_only=True):
+    """An audit event as it is stored; its canonical bytes are what is hashed (see kernel.audit.events)."""
+
+    event_id: UUID
+    tenant_id: str
+    type: str
+    timestamp: datetime
+    actor: str
+    resource_type: str
+    resource_id: str
+    details: dict[str, Any]
+    previous_event_id: UUID | None = None
+
+
+class SequencedEvent(Row, frozen=True, kw_only=True):
+    """An event with its place in the log."""
+
+    sequence: int
+    """0-based, contiguous: the leaf's index."""
+    event: EventRow
+
+
+class CheckpointRow(Row, frozen=True, kw_only=True):
+    """A signed state of the log."""
+
+    size: int
+    root: bytes
+    note: str
+    """The signed note (C2SP tlog-checkpoint)."""
+    created_at: datetime
+
+
+class RevocationRow(Row, frozen=True, kw_only=True):
+    """A token that must no longer be accepted."""
+
+    token_id: str
+    revoked_at: datetime
+    expires_at: datetime
+    actor: str
+
+
+class ErasureRow(Row, frozen=True, kw_only=True):
+    """An erasure and what is left to do of it."""
+
+    erasure_id: UUID
+    doc_id: UUID
+    incarnation: int
+    """The incarnation that was erased."""
+    requested_at: datetime
+    actor: str
+    reason: str
+    key_destroyed_at: datetime | None = None
+    vectors_gone_at: datetime | None = None
+    event_id: UUID | None = None
+
+
+class HandoutRow(Row, frozen=True, kw_only=True):
+    """An export that left the plane: the destruction receipt lists those that held the document."""
+
+    export_id: UUID
+    created_at: datetime
+    actor: str
+    kind: str
+    """`chunks` or `audit`."""
+    doc_ids: tuple[UUID, ...]
