@@ -1,0 +1,439 @@
+"""The order of the stages, written once, and what each commits.
+
+Every caller (the embedded runner, a queue's worker, a test) hands a leased job to `Flow.run`. A stage first computes,
+holding nothing; then `_commit` takes the content's lock, checks that the lease and the incarnation still hold and
+writes the outcome, its audit events and the next job in one transaction. Whatever is killed in between is simply done
+again, with the same ids and the same result (promises 3 and 4).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from frostbyte.data_plane import artefacts, embed, index, parse, policy, scan
+from frostbyte.data_plane.artefacts import Artefacts
+from frostbyte.data_plane.document import Document, decode_document, encode
+from frostbyte.data_plane.tenancy import TenantConfig, config_from
+from frostbyte.data_plane.terms import TermHasher
+from frostbyte.kernel.audit.events import EventType, chain
+from frostbyte.kernel.batches import complete_if_done
+from frostbyte.kernel.clock import Clock
+from frostbyte.kernel.errors import FrostbyteError, LeaseLost, StageFailed, Unavailable
+from frostbyte.kernel.ids import generation_id, new_id
+from frostbyte.kernel.ports.embedder import Embedder
+from frostbyte.kernel.ports.scanner import Scanner, Verdict
+from frostbyte.kernel.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from frostbyte.kernel.ports.vectors import VectorStore
+from frostbyte.kernel.records import ChunkRow, DocumentRow, JobRow, Stage, State
+from frostbyte.kernel.vault import DocumentKey, Vault
+
+ORDER: Final = (Stage.SCAN, Stage.PARSE, Stage.POLICY, Stage.EMBED, Stage.INDEX)
+
+MAX_ATTEMPTS: Final = 3
+"""Attempts are counted before the work, so a document that kills its worker ends here too."""
+
+BACKOFF_SECONDS: Final = {
+    Stage.SCAN: (10, 60, 300),
+    Stage.PARSE: (10, 60, 300),
+    Stage.POLICY: (30, 30, 30),
+    Stage.EMBED: (10, 60, 300),
+    Stage.INDEX: (10, 60, 300),
+}
+"""How long an unexpected error or an unavailable server is waited out, by attempt (the last repeats)."""
+
+_FAILURE_EVENT: Final = {
+    Stage.SCAN: EventType.DOCUMENT_SCANNED,
+    Stage.PARSE: EventType.PARSE_FAILED,
+    Stage.POLICY: EventType.POLICY_GATE_FAILED,
+    Stage.EMBED: EventType.EMBEDDING_FAILED,
+    Stage.INDEX: EventType.EMBEDDING_FAILED,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """Everything the stages need; the composition root fills it."""
+
+    tenant_id: str
+    unit_of_work: UnitOfWorkFactory
+    vault: Vault
+    scanner: Scanner
+    reader: parse.Reader
+    rules: Callable[[], policy.RuleSet]
+    names: policy.NameFinder | None
+    embedder: Embedder
+    vectors: VectorStore
+    terms: TermHasher
+    clock: Clock
+    allow_unscanned: bool
+    retry_scale: float = 1.0
+    """Factor on BACKOFF_SECONDS; tests shorten waits with it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """An event to write: its type, its own details and, where an artefact was made, that artefact's commitment."""
+
+    type: EventType
+    details: dict[str, Any] = field(default_factory=dict)
+    output: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a stage decided; nothing of it holds before the commit."""
+
+    notes: tuple[Note, ...]
+    changes: dict[str, Any] = field(default_factory=dict)
+    """Fields of the document's row."""
+    following: Stage | None = None
+    """The next stage; None ends the flow and needs `state` in `changes`."""
+    write: Callable[[UnitOfWork], None] | None = None
+    after: Callable[[], None] | None = None
+    """Cleaning that may be lost: done again by the sweep."""
+
+
+def restarts(row: DocumentRow, stage: Stage, generation: str) -> bool:
+    """Whether the stage's input was made by other versions than those that run now: then parse again."""
+    return bool(row.generation) and row.generation != generation and stage not in (Stage.SCAN, Stage.PARSE)
+
+
+def backoff(stage: Stage, attempt: int) -> int:
+    """Seconds to wait after the failed `attempt` (1-based)."""
+    waits = BACKOFF_SECONDS[stage]
+    return waits[min(max(attempt, 1), len(waits)) - 1]
+
+
+class Flow:
+    """Runs leased jobs."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._p = ports
+        self._artefacts = Artefacts(ports.vault)
+        self._stages: dict[Stage, Callable[[_Work], Outcome]] = {
+            Stage.SCAN: self._scan,
+            Stage.PARSE: self._parse,
+            Stage.POLICY: self._policy,
+            Stage.EMBED: self._embed,
+            Stage.INDEX: self._index,
+        }
+
+    def generation(self, row: DocumentRow) -> str:
+        """The generation that today's versions would make of this document."""
+        spec = self._p.embedder.spec
+        return generation_id(
+            parser=parse.PARSER_VERSION,
+            policy=policy.policy_version(self._p.rules(), self._p.names),
+            config_version=row.config_version,
+            embedding=f"{spec.model}@{spec.version}/{spec.dimensions}",
+            incarnation=row.incarnation,
+        )
+
+    def run(self, job: JobRow) -> None:
+        """Do the job's stage and commit what came of it, or say why not.
+
+        Never raises for anything a document can do; errors of the database itself do come out, because without it
+        nothing can be said.
+        """
+        started = time.monotonic()
+        try:
+            work = self._begin(job)
+            if work is None:
+                return
+            if job.attempt > MAX_ATTEMPTS:
+                raise StageFailed(
+                    "attempts_exhausted",
+                    f"The {job.stage} stage did not survive this document {MAX_ATTEMPTS} times.",
+                    "Look at the plane's log for this document, then retry it or remove it.",
+                )
+            if restarts(work.row, job.stage, work.generation):
+                outcome = Outcome(notes=(), following=Stage.PARSE)
+            else:
+                outcome = self._stages[job.stage](work)
+            self._commit(job, outcome, started)
+        except LeaseLost:
+            return
+        except StageFailed as error:
+            self._fail(job, error, started)
+        except Unavailable as error:
+            self._wait(job, error, refund=True)
+        except FrostbyteError as error:
+            self._retry_or_fail(job, error, started)
+        except (OSError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, msgspec.MsgspecError) as error:
+            # An unforeseen error is ours, not the document's: try again, then end visibly. Its text may hold content.
+            hidden = Unavailable("internal_error", f"The {job.stage} stage broke ({type(error).__name__}).", _REPORT)
+            self._retry_or_fail(job, hidden, started)
+
+    # -- stages ---------------------------------------------------------------------------------------------------
+
+    def _scan(self, work: _Work) -> Outcome:
+        result = self._p.scanner.scan(self._p.vault.stream(work.row.raw_object, work.key))
+        decision = scan.decide(result, allow_unscanned=self._p.allow_unscanned)
+        note = Note(
+            type=EventType.DOCUMENT_SCANNED, details={"verdict": result.verdict.value, "engine": result.engine}
+        )
+        changes: dict[str, Any] = {"scan_verdict": result.verdict.value, "generation": work.generation}
+        if result.verdict is Verdict.INFECTED:
+            end = {"state": State.QUARANTINED, "code": decision.code, "message": decision.message}
+            return Outcome(
+                notes=(note, Note(type=EventType.DOCUMENT_QUARANTINED, details={"code": decision.code})),
+                changes=changes | end | {"remedy": decision.remedy},
+            )
+        if not decision.proceed:
+            raise Unavailable(decision.code, decision.message, decision.remedy)
+        return Outcome(notes=(note,), changes=changes, following=Stage.PARSE)
+
+    def _parse(self, work: _Work) -> Outcome:
+        row = work.row
+        document = self._p.reader.parse(
+            self._p.vault.stream(row.raw_object, work.key), sha256=work.sha256(self._p.vault), mime=row.mime, size=row.size
+        )
+        data = encode(document)
+        self._artefacts.put(row, work.generation, artefacts.DOCUMENT, work.key, data)
+        output = work.commit_to("document", hashlib.sha256(data).digest())
+        details = {"pages": document.pages_found, "pipeline_version": parse.PARSER_VERSION}
+        return Outcome(
+            notes=(Note(type=EventType.DOCUMENT_PARSED, details=details, output=output), *_drops(document)),
+            changes={"generation": work.generation, "pages": document.pages_found, "notes": document.notes},
+            following=Stage.POLICY,
+        )
+
+    def _policy(self, work: _Work) -> Outcome:
+        row = work.row
+        document = decode_document(self._artefacts.get(row, work.generation, artefacts.DOCUMENT, work.key))
+        rules = self._p.rules()
+        cleared = policy.clear(
+            document,
+            doc_id=row.doc_id,
+            generation=work.generation,
+            config=work.config,
+            config_version=row.config_version,
+            rules=rules,
+            names=self._p.names,
+        )
+        self._artefacts.put(row, work.generation, artefacts.CLEARED, work.key, policy.encode(cleared))
+        found = tuple(
+            Note(type=EventType.PII_DETECTED, details={"pii_type": kind, "count": count, "action": work.config.pii_policy.value})
+            for kind, count in sorted(policy.pii_counts(cleared).items())
+        )
+        judged = {
+            "classification": cleared.classification,
+            "class_confidence": cleared.class_confidence,
+            "needs_review": cleared.needs_review,
+            "account": msgspec.to_builtins(cleared.account),
+        }
+        if cleared.blocked:
+            return self._blocked(found, judged)
+        rows, text = artefacts.lay_out(cleared)
+        self._artefacts.put(row, work.generation, artefacts.CHUNKS, work.key, text)
+        root = artefacts.chunk_root(cleared)
+        passed = Note(
+            type=EventType.POLICY_GATE_PASSED,
+            details={
+                "chunks": len(cleared.chunks),
+                "config_version": row.config_version,
+                "pipeline_version": policy.policy_version(rules, self._p.names),
+                "verdict": cleared.classification,
+            },
+            output=work.commit_to("chunks", root),
+        )
+        withheld = tuple(
+            Note(type=EventType.CONTENT_WITHHELD, details={"chunk_id": str(chunk.chunk_id), "reason": "injection"})
+            for chunk in cleared.withheld
+        )
+        return Outcome(
+            notes=(*found, passed, *withheld),
+            changes=judged | {"chunks": len(cleared.chunks), "withheld": len(cleared.withheld)},
+            following=Stage.EMBED,
+            write=lambda uow: uow.chunks.put_generation(row.doc_id, work.generation, rows),
+        )
+
+    def _blocked(self, found: tuple[Note, ...], judged: dict[str, Any]) -> Outcome:
+        code = "pii_blocked"
+        return Outcome(
+            notes=(
+                *found,
+                Note(type=EventType.POLICY_GATE_FAILED, details={"code": code}),
+                Note(type=EventType.DOCUMENT_QUARANTINED, details={"code": code}),
+            ),
+            changes=judged
+            | {
+                "state": State.QUARANTINED,
+                "code": code,
+                "message": "The document holds personal data of a type that this tenant blocks.",
+                "remedy": "Remove the personal data and send the file again, or have the policy changed.",
+            },
+        )
+
+    def _embed(self, work: _Work) -> Outcome:
+        cleared = policy.load_cleared(self._artefacts.get(work.row, work.generation, artefacts.CLEARED, work.key))
+        vectors = embed.run(cleared.chunks, self._p.embedder)
+        data = embed.encode(vectors)
+        self._artefacts.put(work.row, work.generation, artefacts.VECTORS, work.key, data)
+        note = Note(
+            type=EventType.DOCUMENT_EMBEDDED,
+            details={"chunks": len(cleared.chunks), "model": self._p.embedder.spec.model},
+            output=work.commit_to("vectors", hashlib.sha256(data).digest()),
+        )
+        return Outcome(notes=(note,), changes={"embedding": self._p.embedder.label}, following=Stage.INDEX)
+
+    def _index(self, work: _Work) -> Outcome:
+        row = work.row
+        cleared = policy.load_cleared(self._artefacts.get(row, work.generation, artefacts.CLEARED, work.key))
+        vectors = embed.decode(self._artefacts.get(row, work.generation, artefacts.VECTORS, work.key))
+        index.run(cleared.chunks, vectors, store=self._p.vectors, spec=self._p.embedder.spec, terms=self._p.terms)
+        note = Note(
+            type=EventType.INDEX_WRITTEN,
+            details={"chunks": len(cleared.chunks), "generation": work.generation},
+            output=work.commit_to("chunks", artefacts.chunk_root(cleared)),
+        )
+        return Outcome(
+            notes=(note,),
+            changes={"state": State.INDEXED, "active_generation": work.generation},
+            after=lambda: self._p.vectors.delete_document(row.doc_id, except_generation=work.generation),
+        )
+
+    # -- beginning and ending -------------------------------------------------------------------------------------
+
+    def _begin(self, job: JobRow) -> _Work | None:
+        """The row, key and configuration the stage works with; None where the job is out of date."""
+        with self._p.unit_of_work() as uow:
+            row = uow.documents.get(job.doc_id)
+            if row is None or row.state.terminal or row.incarnation != job.incarnation or row.stage != job.stage:
+                uow.jobs.finish(job)
+                uow.commit()
+                return None
+            config = uow.configs.get(row.config_version)
+        key = self._p.vault.load_key(row.key_object)
+        return _Work(row=row, key=key, config=config_from(config.values if config else {}), generation=self.generation(row))
+
+    def _commit(self, job: JobRow, outcome: Outcome, started: float) -> None:
+        milliseconds = int((time.monotonic() - started) * 1000)
+        with self._p.unit_of_work() as uow:
+            uow.lock_content(job.doc_id)
+            row = uow.documents.get(job.doc_id, lock=True)
+            if row is None or row.incarnation != job.incarnation or row.state.terminal or not uow.jobs.finish(job):
+                raise LeaseLost
+            cleaned: dict[str, Any] = {"code": "", "message": "", "remedy": "", "state": State.RECEIVED}
+            row = replace(row, **(cleaned | {"stage": outcome.following} | outcome.changes))
+            if outcome.write is not None:
+                outcome.write(uow)
+            for note in outcome.notes:
+                event, row = chain(
+                    row,
+                    tenant_id=self._p.tenant_id,
+                    type=note.type,
+                    clock=self._p.clock,
+                    actor="plane",
+                    details={"component": job.stage.value, "duration_ms": milliseconds} | note.details,
+                    output=note.output,
+                )
+                uow.audit.append(event)
+            if outcome.following is not None:
+                uow.jobs.put(self._job(row, outcome.following))
+                uow.documents.put(row)
+            else:
+                self._end(uow, replace(row, finished_at=self._p.clock.now()))
+            uow.commit()
+        if outcome.after is not None:
+            outcome.after()
+
+    def _end(self, uow: UnitOfWork, row: DocumentRow) -> None:
+        uow.documents.put(row)
+        for batch in uow.batches.open_of_document(row.doc_id):
+            complete_if_done(uow, self._p.clock, self._p.tenant_id, batch)
+
+    def _job(self, row: DocumentRow, stage: Stage) -> JobRow:
+        return JobRow(
+            job_id=new_id(),
+            doc_id=row.doc_id,
+            incarnation=row.incarnation,
+            stage=stage,
+            not_before=self._p.clock.now(),
+        )
+
+    def _fail(self, job: JobRow, error: FrostbyteError, started: float) -> None:
+        outcome = Outcome(
+            notes=(Note(type=_FAILURE_EVENT[job.stage], details={"code": error.code, "status": "failed"}),),
+            changes={
+                "state": State.FAILED,
+                "code": error.code,
+                "message": error.message,
+                "remedy": error.remedy,
+            },
+        )
+        try:
+            self._commit(job, outcome, started)
+        except LeaseLost:
+            return
+
+    def _retry_or_fail(self, job: JobRow, error: FrostbyteError, started: float) -> None:
+        if job.attempt >= MAX_ATTEMPTS:
+            self._fail(job, error, started)
+        else:
+            self._wait(job, error, refund=False)
+
+    def _wait(self, job: JobRow, error: FrostbyteError, *, refund: bool) -> None:
+        """Say what is waited for and give the job back. An outage is nobody's fault: it costs no attempt."""
+        seconds = backoff(job.stage, job.attempt) * self._p.retry_scale
+        with self._p.unit_of_work() as uow:
+            uow.lock_content(job.doc_id)
+            row = uow.documents.get(job.doc_id, lock=True)
+            until = self._p.clock.now() + timedelta(seconds=seconds)
+            if row is None or row.incarnation != job.incarnation or row.state.terminal:
+                return
+            if not uow.jobs.postpone(job, until, refund=refund):
+                return
+            uow.documents.put(
+                replace(
+                    row,
+                    state=State.WAITING,
+                    stage=job.stage,
+                    code=error.code,
+                    message=error.message,
+                    remedy=error.remedy,
+                )
+            )
+            uow.commit()
+
+
+_REPORT: Final = "It is tried again by itself; if it keeps failing, send `frostbyte doctor --json` to support."
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """What a stage works with."""
+
+    row: DocumentRow
+    key: DocumentKey
+    config: TenantConfig
+    generation: str
+
+    def commit_to(self, artefact: str, digest: bytes) -> str:
+        """The commitment to an artefact of this generation, for the audit."""
+        return self.key.commitment(f"{artefact}.{self.generation}", digest)
+
+    def sha256(self, vault: Vault) -> str:
+        """Hex digest of the raw bytes."""
+        return artefacts.raw_sha256(vault, self.row, self.key)
+
+
+def _drops(document: Document) -> tuple[Note, ...]:
+    counts: dict[str, int] = {}
+    for page in document.pages:
+        for drop in page.dropped:
+            counts[drop.reason] = counts.get(drop.reason, 0) + drop.end - drop.start
+    missing = document.pages_found - len(document.pages)
+    pages = (Note(type=EventType.CONTENT_DROPPED, details={"reason": "missing_page", "count": missing}),)
+    return tuple(
+        Note(type=EventType.CONTENT_DROPPED, details={"reason": reason, "count": count})
+        for reason, count in sorted(counts.items())
+    ) + (pages if missing else ())

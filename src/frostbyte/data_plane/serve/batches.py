@@ -1,0 +1,190 @@
+"""What became of an upload: live status, receipts and the acceptance report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+from uuid import UUID
+
+from frostbyte.kernel.clock import iso
+from frostbyte.kernel.errors import FrostbyteError, NotFound
+from frostbyte.kernel.errors import Kind as ErrorKind
+from frostbyte.kernel.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from frostbyte.kernel.records import BatchRow, DocumentRow, Outcome, ReceiptRow, State
+from frostbyte.kernel.vault import Vault
+
+UNITS = ("pages", "characters", "cells", "images")
+
+
+def no_such(what: str) -> NotFound:
+    """The same answer for what is missing and for what the caller may not know of."""
+    return NotFound(f"{what}_not_found", f"There is no such {what} for this token.", "Check the id and the token.")
+
+
+class Batches:
+    """Reads uploads; `subject` narrows to that sender's own, None sees all."""
+
+    def __init__(self, unit_of_work: UnitOfWorkFactory, vault: Vault, tenant_id: str) -> None:
+        self._unit_of_work = unit_of_work
+        self._vault = vault
+        self._tenant_id = tenant_id
+
+    def status(self, batch_id: UUID, subject: str | None) -> dict[str, Any]:
+        """Every file of the batch and where it stands.
+
+        Raises:
+            NotFound: `batch_not_found`.
+        """
+        with self._unit_of_work() as uow:
+            batch = self._own(uow, batch_id, subject)
+            pairs = self._pairs(uow, batch_id)
+        items = [self._item(receipt, row) for receipt, row in pairs if receipt.outcome is not Outcome.REJECTED]
+        return {
+            "batch_id": str(batch_id),
+            "created_at": iso(batch.created_at),
+            "completed_at": iso(batch.completed_at) if batch.completed_at else None,
+            "documents": items,
+            "rejected": [self._rejection(batch, r) for r, _ in pairs if r.outcome is Outcome.REJECTED],
+            "counts": dict(Counter(item["state"] for item in items)),
+        }
+
+    def receipt(self, receipt_id: UUID, subject: str | None) -> dict[str, Any]:
+        """One receipt.
+
+        Raises:
+            NotFound: `receipt_not_found`.
+        """
+        with self._unit_of_work() as uow:
+            receipt = uow.batches.receipt(receipt_id)
+            batch = uow.batches.get(receipt.batch_id) if receipt else None
+            if receipt is None or batch is None or subject not in (None, batch.subject):
+                raise no_such("receipt")
+            row = uow.documents.get(receipt.doc_id) if receipt.doc_id else None
+            latest = uow.audit.latest_checkpoint()
+        shown = self._rejection(batch, receipt) if receipt.outcome is Outcome.REJECTED else self._item(receipt, row)
+        return shown | {
+            "batch_id": str(receipt.batch_id),
+            "created_at": iso(receipt.created_at),
+            "checkpoint": latest.note if latest else None,
+        }
+
+    def report(self, batch_id: UUID, subject: str | None) -> dict[str, Any]:
+        """The acceptance report: received, parsed, dropped, withheld, quarantined, indexed, and every remedy."""
+        with self._unit_of_work() as uow:
+            batch = self._own(uow, batch_id, subject)
+            pairs = self._pairs(uow, batch_id)
+        documents = [self._item(r, row) | _judged(row) for r, row in pairs if r.outcome is not Outcome.REJECTED]
+        rejected = [self._rejection(batch, r) for r, _ in pairs if r.outcome is Outcome.REJECTED]
+        distinct = {item["doc_id"]: item for item in documents}.values()
+        states = Counter(item["state"] for item in distinct)
+        return {
+            "batch_id": str(batch_id),
+            "tenant": self._tenant_id,
+            "created_at": iso(batch.created_at),
+            "completed_at": iso(batch.completed_at) if batch.completed_at else None,
+            "totals": {
+                "received": len(pairs),
+                "rejected": len(rejected),
+                "duplicates": sum(r.outcome is Outcome.DUPLICATE for r, _ in pairs),
+                **{state.value: states.get(state.value, 0) for state in State},
+            },
+            "account": total_account([item["account"] for item in distinct if item["account"]]),
+            "documents": documents,
+            "rejected": rejected,
+            "problems": [_problem(item) for item in (*documents, *rejected) if item["code"]],
+        }
+
+    @staticmethod
+    def _own(uow: UnitOfWork, batch_id: UUID, subject: str | None) -> BatchRow:
+        batch = uow.batches.get(batch_id)
+        if batch is None or subject not in (None, batch.subject):
+            raise no_such("batch")
+        return batch
+
+    @staticmethod
+    def _pairs(uow: UnitOfWork, batch_id: UUID) -> list[tuple[ReceiptRow, DocumentRow | None]]:
+        receipts = uow.batches.receipts(batch_id)
+        rows = uow.documents.get_many([r.doc_id for r in receipts if r.doc_id])
+        return [(receipt, rows.get(receipt.doc_id) if receipt.doc_id else None) for receipt in receipts]
+
+    def _item(self, receipt: ReceiptRow, row: DocumentRow | None) -> dict[str, Any]:
+        if row is None:
+            raise no_such("document")
+        return {
+            "doc_id": str(row.doc_id),
+            "receipt_id": str(receipt.receipt_id),
+            "file_id": receipt.file_id,
+            "filename": self._name(row.key_object, receipt.sealed_name),
+            "outcome": receipt.outcome.value,
+            "mime": row.mime,
+            "size": row.size,
+            "state": row.state.value,
+            "stage": row.stage.value if row.stage else None,
+            "code": row.code,
+            "message": row.message,
+            "remedy": row.remedy,
+            "pages": row.pages,
+            "chunks": row.chunks,
+            "withheld": row.withheld,
+            "classification": row.classification,
+            "needs_review": row.needs_review,
+        }
+
+    def _rejection(self, batch: BatchRow, receipt: ReceiptRow) -> dict[str, Any]:
+        return {
+            "receipt_id": str(receipt.receipt_id),
+            "file_id": receipt.file_id,
+            "filename": self._name(batch.key_object, receipt.sealed_name),
+            "outcome": receipt.outcome.value,
+            "size": receipt.size,
+            "code": receipt.code,
+            "message": receipt.message,
+            "remedy": receipt.remedy,
+        }
+
+    def _name(self, key_object: str, sealed: bytes) -> str:
+        return display_name(self._vault, key_object, sealed)
+
+
+def display_name(vault: Vault, key_object: str, sealed: bytes) -> str:
+    """The file's name, or '(erased)' once its key is gone."""
+    if not sealed or not key_object:
+        return ""
+    try:
+        return vault.load_key(key_object).open_name(sealed)
+    except FrostbyteError as error:
+        if error.kind is ErrorKind.GONE:
+            return "(erased)"
+        raise
+
+
+def _judged(row: DocumentRow | None) -> dict[str, Any]:
+    if row is None:
+        return {}
+    return {
+        "account": row.account,
+        "scan_verdict": row.scan_verdict,
+        "class_confidence": round(row.class_confidence, 3),
+        "notes": list(row.notes),
+        "embedding": row.embedding,
+        "config_version": row.config_version,
+        "generation": row.active_generation,
+    }
+
+
+def _problem(item: dict[str, Any]) -> dict[str, Any]:
+    return {field: item[field] for field in ("filename", "code", "message", "remedy")}
+
+
+def total_account(accounts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The sum of documents' accounts, unit by unit, reason by reason."""
+    total: dict[str, Any] = {}
+    for unit in UNITS:
+        tally: dict[str, Any] = {"found": 0, "indexed": 0, "redacted": 0, "withheld": 0}
+        dropped: Counter[str] = Counter()
+        for account in accounts:
+            for field in tally:
+                tally[field] += account[unit][field]
+            dropped.update(account[unit]["dropped"])
+        total[unit] = tally | {"dropped": dict(sorted(dropped.items()))}
+    return total

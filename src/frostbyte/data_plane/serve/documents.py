@@ -1,0 +1,208 @@
+"""The tenant's documents as they may be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from frostbyte.data_plane import artefacts
+from frostbyte.data_plane.artefacts import Artefacts, View
+from frostbyte.data_plane.document import Document, decode_document
+from frostbyte.data_plane.serve.batches import display_name, no_such
+from frostbyte.data_plane.serve.markdown import to_json, to_markdown
+from frostbyte.kernel.audit.events import EventType, chain, make_event
+from frostbyte.kernel.clock import Clock, iso
+from frostbyte.kernel.errors import Conflict, FrostbyteError, Kind
+from frostbyte.kernel.ports.unit_of_work import UnitOfWorkFactory
+from frostbyte.kernel.records import ChunkRow, DocumentRow, State
+from frostbyte.kernel.vault import DocumentKey, Vault
+
+__all__ = ["Documents", "chain"]
+
+
+class Documents:
+    """Lists, shows and hands out documents; every read of unredacted content is an audit event."""
+
+    def __init__(self, *, tenant_id: str, unit_of_work: UnitOfWorkFactory, vault: Vault, clock: Clock) -> None:
+        self._tenant_id = tenant_id
+        self._unit_of_work = unit_of_work
+        self._vault = vault
+        self._clock = clock
+        self.artefacts = Artefacts(vault)
+
+    def page(self, *, state: State | None, after: UUID | None, limit: int) -> dict[str, Any]:
+        """A page of documents, and the cursor of the next."""
+        with self._unit_of_work() as uow:
+            rows = uow.documents.page(state=state, after=after, limit=limit + 1)
+        more = len(rows) > limit
+        rows = rows[:limit]
+        return {
+            "documents": [self.summary(row) for row in rows],
+            "next_cursor": str(rows[-1].doc_id) if more else None,
+        }
+
+    def get(self, doc_id: UUID) -> dict[str, Any]:
+        """One document with its account.
+
+        Raises:
+            NotFound: `document_not_found`.
+        """
+        row = self.row(doc_id)
+        return self.summary(row) | {
+            "account": row.account,
+            "notes": list(row.notes),
+            "generation": row.active_generation,
+            "config_version": row.config_version,
+            "embedding": row.embedding,
+            "incarnation": row.incarnation,
+        }
+
+    def row(self, doc_id: UUID) -> DocumentRow:
+        """Raises NotFound("document_not_found")."""
+        with self._unit_of_work() as uow:
+            row = uow.documents.get(doc_id)
+        if row is None:
+            raise no_such("document")
+        return row
+
+    def summary(self, row: DocumentRow) -> dict[str, Any]:
+        """What lists and reports show of a document."""
+        return {
+            "doc_id": str(row.doc_id),
+            "filename": display_name(self._vault, row.key_object, row.sealed_name),
+            "title": self._title(row),
+            "mime": row.mime,
+            "size": row.size,
+            "state": row.state.value,
+            "stage": row.stage.value if row.stage else None,
+            "code": row.code,
+            "message": row.message,
+            "remedy": row.remedy,
+            "received_at": iso(row.received_at),
+            "finished_at": iso(row.finished_at) if row.finished_at else None,
+            "pages": row.pages,
+            "chunks": row.chunks,
+            "withheld": row.withheld,
+            "classification": row.classification,
+            "class_confidence": round(row.class_confidence, 3),
+            "needs_review": row.needs_review,
+            "scan_verdict": row.scan_verdict,
+        }
+
+    def _title(self, row: DocumentRow) -> str:
+        if not row.active_generation:
+            return ""
+        try:
+            return self.artefacts.view(row, self._vault.load_key(row.key_object)).title
+        except FrostbyteError as error:
+            if error.kind in (Kind.GONE, Kind.NOT_FOUND):  # erased between the row's reading and now
+                return ""
+            raise
+
+    def indexed(self, doc_id: UUID) -> tuple[DocumentRow, DocumentKey, Document, View]:
+        """A document whose content may be shown, with what is withheld as of now.
+
+        Raises:
+            NotFound: `document_not_found`.
+            Conflict: `not_indexed`.
+        """
+        row = self.row(doc_id)
+        if row.state is not State.INDEXED:
+            raise Conflict(
+                "not_indexed",
+                f"The document is {row.state.value}: only an indexed one has content to show.",
+                "Look at its state and remedy, or wait until it is indexed.",
+            )
+        key = self._vault.load_key(row.key_object)
+        data = self.artefacts.get(row, row.active_generation, artefacts.DOCUMENT, key)
+        return row, key, decode_document(data), self.view(row, key)
+
+    def view(self, row: DocumentRow, key: DocumentKey) -> View:
+        """The stored view without the passages that a reviewer released since."""
+        view = self.artefacts.view(row, key)
+        if not view.withheld:
+            return view
+        with self._unit_of_work() as uow:
+            chunks = uow.chunks.of_document(row.doc_id, row.active_generation)
+        held = {(chunk.page, chunk.start, chunk.end) for chunk in chunks if chunk.withheld}
+        kept = tuple(item for item in view.withheld if (item.page, item.start, item.end) in held)
+        return View(
+            title=view.title,
+            metadata=view.metadata,
+            page_names=view.page_names,
+            redactions=view.redactions,
+            withheld=kept,
+        )
+
+    def markdown(self, doc_id: UUID) -> str:
+        """The document as Markdown, redacted."""
+        _, _, document, view = self.indexed(doc_id)
+        return to_markdown(document, view)
+
+    def json(self, doc_id: UUID) -> dict[str, Any]:
+        """The document's structure, redacted."""
+        _, _, document, view = self.indexed(doc_id)
+        return {"doc_id": str(doc_id)} | to_json(document, view)
+
+    def chunk(self, chunk_id: UUID) -> tuple[DocumentRow, ChunkRow]:
+        """A visible chunk and its document.
+
+        Raises:
+            NotFound: `chunk_not_found`, also for withheld ones.
+        """
+        with self._unit_of_work() as uow:
+            chunk = uow.chunks.visible([chunk_id]).get(chunk_id)
+            row = uow.documents.get(chunk.doc_id) if chunk else None
+        if chunk is None or row is None:
+            raise no_such("chunk")
+        return row, chunk
+
+    def shown_chunk(self, chunk_id: UUID) -> dict[str, Any]:
+        """A chunk as it is shown."""
+        row, chunk = self.chunk(chunk_id)
+        shown = self.artefacts.chunk(row, chunk)
+        return {
+            "chunk_id": str(chunk_id),
+            "doc_id": str(row.doc_id),
+            "filename": display_name(self._vault, row.key_object, row.sealed_name),
+            "title": self._title(row),
+            "page": chunk.page,
+            "start": chunk.start,
+            "end": chunk.end,
+            "text": shown.text,
+            "headings": list(shown.headings),
+            "pii": list(chunk.pii),
+            "injection_score": round(chunk.injection_score, 3),
+            "generation": chunk.generation,
+            "config_version": chunk.config_version,
+            "embedding": row.embedding,
+        }
+
+    def source(self, doc_id: UUID, *, actor: str) -> tuple[str, str, int, Iterator[bytes]]:
+        """(file name, media type, bytes, content) of the file as it came; the read is audited before the first byte.
+
+        Raises:
+            NotFound: `document_not_found`.
+        """
+        row = self.row(doc_id)
+        key = self._vault.load_key(row.key_object)
+        self.audit_read(row, actor, "raw")
+        name = display_name(self._vault, row.key_object, row.sealed_name)
+        return name, row.mime, row.size, self._vault.stream(row.raw_object, key)
+
+    def audit_read(self, row: DocumentRow, actor: str, what: str) -> None:
+        """Record that unredacted content is about to be read (`what`: raw, document, page, digest)."""
+        with self._unit_of_work() as uow:
+            uow.audit.append(
+                make_event(
+                    tenant_id=self._tenant_id,
+                    type=EventType.SOURCE_READ,
+                    clock=self._clock,
+                    actor=actor,
+                    resource_type="document",
+                    resource_id=str(row.doc_id),
+                    details={"component": "serve", "artefact": what, "status": "read"},
+                )
+            )
+            uow.commit()
