@@ -99,7 +99,12 @@ class BatchRow(Row, frozen=True, kw_only=True):
     idempotency_key: str = ""
     key_object: str = ""
     """Where the key is that seals the names of its rejected files; '' if none was rejected."""
+    fingerprint: str = ""
+    """Keyed hash of its manifest in hex, '' without one: the same idempotency key must come with the same manifest."""
+    closed_at: datetime | None = None
+    """When its last file was in. Until then it cannot be complete, and the same idempotency key continues it."""
     completed_at: datetime | None = None
+    """When its last document reached a terminal state."""
 
 
 class Outcome(StrEnum):
