@@ -17,11 +17,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import BinaryIO, Final, cast
+from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from frostbyte.kernel.errors import FrostbyteError, Kind, NotFound
+from frostbyte.kernel.ids import document_id
 from frostbyte.kernel.ports.blobs import BlobStore, BlobWriter
 from frostbyte.kernel.sealing import (
     FRAME,
@@ -98,6 +100,14 @@ class Vault:
     def __init__(self, blobs: BlobStore, keys: TenantKeys) -> None:
         self.blobs = blobs
         self._keys = keys
+
+    def document_id(self, sha256: bytes) -> UUID:
+        """The id of the document with these bytes. `sha256` is the raw digest (32 bytes)."""
+        return document_id(self._keys.id_key, sha256)
+
+    def fingerprint(self, data: bytes) -> str:
+        """A keyed hash (hex) that says whether two things are equal and nothing else."""
+        return hmac.new(derive(self._keys.id_key, "fingerprints"), data, hashlib.sha256).hexdigest()
 
     @staticmethod
     def new_key() -> DocumentKey:

@@ -1,0 +1,1 @@
+"""Where the plane's keys come from."""
