@@ -19,6 +19,7 @@ from uuid import UUID
 import msgspec
 
 from frostbyte.data_plane.document import Page, Record, Span, encode
+from frostbyte.kernel.audit.answers import chunk_tree
 from frostbyte.kernel.records import ChunkRow, DocumentRow
 from frostbyte.kernel.vault import DocumentKey, Vault
 
@@ -27,6 +28,8 @@ CLEARED: Final = "cleared"
 VIEW: Final = "view"
 CHUNKS: Final = "chunks"
 VECTORS: Final = "vectors"
+CHUNK_TREE: Final = "chunks"
+"""What the commitment to the root of the chunk tree is named by, with the generation after it."""
 ALL: Final = (DOCUMENT, CLEARED, VIEW, CHUNKS, VECTORS)
 
 
@@ -89,17 +92,28 @@ class ShownChunk(Record, frozen=True, kw_only=True):
 class Shown(Protocol):
     """What a cleared and a withheld chunk have in common."""
 
-    chunk_id: UUID
-    doc_id: UUID
-    generation: str
-    page: int
-    start: int
-    end: int
-    text: str
-    headings: tuple[str, ...]
-    injection_score: float
-    pii: tuple[str, ...]
-    config_version: int
+    @property
+    def chunk_id(self) -> UUID: ...
+    @property
+    def doc_id(self) -> UUID: ...
+    @property
+    def generation(self) -> str: ...
+    @property
+    def page(self) -> int: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def headings(self) -> tuple[str, ...]: ...
+    @property
+    def injection_score(self) -> float: ...
+    @property
+    def pii(self) -> tuple[str, ...]: ...
+    @property
+    def config_version(self) -> int: ...
 
 
 def in_order(chunks: Sequence[Shown], withheld: Sequence[Shown]) -> list[tuple[Shown, bool]]:
@@ -142,6 +156,11 @@ def lay_out(chunks: Sequence[Shown], withheld: Sequence[Shown]) -> tuple[list[Ch
         )
         data += record
     return rows, bytes(data)
+
+
+def chunk_root(chunks: Sequence[Shown], withheld: Sequence[Shown]) -> bytes:
+    """The root that the audit commits to: over every chunk, withheld ones among them, in reading order."""
+    return chunk_tree([chunk for chunk, _ in in_order(chunks, withheld)]).root
 
 
 class Artefacts:

@@ -24,7 +24,7 @@ from frostbyte.data_plane.document import Document, decode_document, encode
 from frostbyte.data_plane.tenancy import TenantConfig, config_from
 from frostbyte.data_plane.terms import TermHasher
 from frostbyte.kernel.audit.events import EventType, chain
-from frostbyte.kernel.batches import complete_if_done
+from frostbyte.kernel.batches import complete_batches_of
 from frostbyte.kernel.clock import Clock
 from frostbyte.kernel.errors import FrostbyteError, LeaseLost, StageFailed, Unavailable
 from frostbyte.kernel.ids import generation_id, new_id
@@ -232,16 +232,16 @@ class Flow:
         }
         if cleared.blocked:
             return self._blocked(found, judged)
-        rows, text = artefacts.lay_out(cleared)
+        rows, text = artefacts.lay_out(cleared.chunks, cleared.withheld)
         self._artefacts.put(row, work.generation, artefacts.CHUNKS, work.key, text)
-        root = artefacts.chunk_root(cleared)
+        root = artefacts.chunk_root(cleared.chunks, cleared.withheld)
         passed = Note(
             type=EventType.POLICY_GATE_PASSED,
             details={
                 "chunks": len(cleared.chunks),
                 "config_version": row.config_version,
                 "pipeline_version": policy.policy_version(rules, self._p.names),
-                "verdict": cleared.classification,
+                "classification": cleared.classification,
             },
             output=work.commit_to("chunks", root),
         )
@@ -293,7 +293,7 @@ class Flow:
         note = Note(
             type=EventType.INDEX_WRITTEN,
             details={"chunks": len(cleared.chunks), "generation": work.generation},
-            output=work.commit_to("chunks", artefacts.chunk_root(cleared)),
+            output=work.commit_to("chunks", artefacts.chunk_root(cleared.chunks, cleared.withheld)),
         )
         return Outcome(
             notes=(note,),
@@ -348,8 +348,7 @@ class Flow:
 
     def _end(self, uow: UnitOfWork, row: DocumentRow) -> None:
         uow.documents.put(row)
-        for batch in uow.batches.open_of_document(row.doc_id):
-            complete_if_done(uow, self._p.clock, self._p.tenant_id, batch)
+        complete_batches_of(uow, self._p.clock, self._p.tenant_id, row.doc_id)
 
     def _job(self, row: DocumentRow, stage: Stage) -> JobRow:
         return JobRow(

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from frostbyte.data_plane import artefacts
 from frostbyte.data_plane.artefacts import Artefacts
 from frostbyte.kernel.audit.events import EventType, chain
-from frostbyte.kernel.batches import complete_if_done
+from frostbyte.kernel.batches import complete_batches_of
 from frostbyte.kernel.clock import Clock, iso
 from frostbyte.kernel.errors import NotFound
 from frostbyte.kernel.ids import new_id
@@ -111,8 +111,7 @@ class Erasure:
                 incarnation=row.incarnation + 1,
             )
         )
-        for batch in uow.batches.open_of_document(row.doc_id):
-            complete_if_done(uow, self._clock, self._tenant_id, batch)
+        complete_batches_of(uow, self._clock, self._tenant_id, row.doc_id)
         return erasure
 
     def _carry_out(self, row: DocumentRow, erasure: ErasureRow) -> ErasureRow:

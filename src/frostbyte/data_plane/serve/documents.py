@@ -11,14 +11,12 @@ from frostbyte.data_plane.artefacts import Artefacts, View
 from frostbyte.data_plane.document import Document, decode_document
 from frostbyte.data_plane.serve.batches import display_name, no_such
 from frostbyte.data_plane.serve.markdown import to_json, to_markdown
-from frostbyte.kernel.audit.events import EventType, chain, make_event
+from frostbyte.kernel.audit.events import EventType, make_event
 from frostbyte.kernel.clock import Clock, iso
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Kind
 from frostbyte.kernel.ports.unit_of_work import UnitOfWorkFactory
 from frostbyte.kernel.records import ChunkRow, DocumentRow, State
 from frostbyte.kernel.vault import DocumentKey, Vault
-
-__all__ = ["Documents", "chain"]
 
 
 class Documents:
@@ -196,13 +194,13 @@ class Documents:
         with self._unit_of_work() as uow:
             uow.audit.append(
                 make_event(
-                    tenant_id=self._tenant_id,
-                    type=EventType.SOURCE_READ,
-                    clock=self._clock,
-                    actor=actor,
-                    resource_type="document",
-                    resource_id=str(row.doc_id),
-                    details={"component": "serve", "artefact": what, "status": "read"},
+                    self._tenant_id,
+                    EventType.SOURCE_READ,
+                    self._clock,
+                    actor,
+                    "document",
+                    str(row.doc_id),
+                    {"component": "serve", "artefact": what, "status": "read"},
                 )
             )
             uow.commit()
