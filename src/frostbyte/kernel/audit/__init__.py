@@ -1,0 +1,1 @@
+"""The audit log: events, their Merkle tree, signed checkpoints, proofs and exports."""

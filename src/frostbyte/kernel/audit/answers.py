@@ -1,0 +1,205 @@
+"""What binds an answer to the log.
+
+The chunks of a document are the leaves of a small Merkle tree (the hashing of RFC 6962). The event INDEX_WRITTEN
+carries a commitment to its root: SHA-256(nonce || root). A proof opens that one commitment for one chunk and shows of
+the others only hashes. docs/proof-format.md describes the document that `build_proof` makes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+import msgspec
+
+from frostbyte.kernel.audit import merkle
+from frostbyte.kernel.audit.events import event_fields
+from frostbyte.kernel.audit.proofs import ProvenEvent
+from frostbyte.kernel.canonical import canonical
+from frostbyte.kernel.errors import Conflict
+
+FORMAT: Final = "frostbyte-proof/1"
+
+
+class Chunk(Protocol):
+    """What of a chunk is proven."""
+
+    @property
+    def chunk_id(self) -> UUID: ...
+    @property
+    def page(self) -> int: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def text(self) -> str: ...
+
+
+class ChunkTree(msgspec.Struct, frozen=True):
+    """The tree over a document's chunks, in the order of their ordinals, withheld ones among them."""
+
+    leaves: tuple[bytes, ...]
+
+    @property
+    def root(self) -> bytes:
+        """The root that is committed to (32 bytes)."""
+        return merkle.fold([self._node(position) for position in merkle.pieces(0, len(self.leaves))])
+
+    def path_for(self, index: int) -> list[bytes]:
+        """The audit path of chunk number `index`.
+
+        Raises:
+            ValueError: there is no such chunk.
+        """
+        return merkle.inclusion_proof(
+            index, len(self.leaves), lambda wanted: {position: self._node(position) for position in wanted}
+        )
+
+    def _node(self, position: merkle.Position) -> bytes:
+        level, index = position
+        row = list(self.leaves[index << level : (index + 1) << level])
+        while len(row) > 1:
+            row = [merkle.node_hash(row[i], row[i + 1]) for i in range(0, len(row), 2)]
+        return row[0]
+
+
+def chunk_leaf(chunk: Chunk) -> bytes:
+    """The leaf hash of a chunk: which it is, where it lies, and the sha256 of its text as it is shown."""
+    return merkle.leaf_hash(
+        canonical(
+            {
+                "chunk_id": str(chunk.chunk_id),
+                "page": chunk.page,
+                "start": chunk.start,
+                "end": chunk.end,
+                "text_sha256": hashlib.sha256(chunk.text.encode()).hexdigest(),
+            }
+        )
+    )
+
+
+def chunk_tree(chunks: Sequence[Chunk]) -> ChunkTree:
+    """The tree over all chunks of a document in reading order."""
+    return ChunkTree(tuple(map(chunk_leaf, chunks)))
+
+
+def commitment(nonce: bytes, digest: bytes) -> str:
+    """Hex SHA-256(nonce || digest), as events carry it."""
+    return hashlib.sha256(nonce + digest).hexdigest()
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a chunk lies in its document's chunk tree."""
+
+    index: int
+    """The chunk's ordinal."""
+    size: int
+    """Chunks of the document, withheld ones among them."""
+    path: tuple[bytes, ...]
+    root: bytes
+    nonce: bytes
+    """Opens the commitment to the root; opens nothing else."""
+
+
+class Disclosure(msgspec.Struct, frozen=True, kw_only=True):
+    """Opens the commitment to the source. Needs the scope `source`, and giving it out is audited."""
+
+    sha256: bytes
+    nonce: bytes
+
+
+class Attested(msgspec.Struct, frozen=True, kw_only=True):
+    """What the plane says and a verifier cannot compute: by which versions the text came about."""
+
+    parser: str
+    policy: str
+    embedding: str
+
+
+def build_proof(
+    *,
+    tenant_id: str,
+    verifier_key: str,
+    chunk: Chunk,
+    doc_id: UUID,
+    generation: str,
+    place: Place,
+    events: Sequence[ProvenEvent],
+    note: str,
+    attested: Attested,
+    disclosure: Disclosure | None = None,
+) -> dict[str, Any]:
+    """The proof document of one chunk.
+
+    Args:
+        tenant_id: whose plane this is.
+        verifier_key: the log's key (`Signer.verifier_key`).
+        chunk: the chunk with its text as shown.
+        doc_id: its document.
+        generation: the one that the answer came from.
+        place: the chunk in the chunk tree.
+        events: the document's chain under the checkpoint, in any order.
+        note: the checkpoint.
+        attested: versions.
+        disclosure: the source's sha256 and nonce for those who may see them.
+
+    Raises:
+        Conflict: `proof_incomplete`: the events do not hold the source's and the index's commitments. The document was
+            erased or processed again in between.
+    """
+    ordered = sorted(events, key=lambda item: item.sequence)
+    bound = commitment(place.nonce, place.root)
+    indexed = _last(ordered, {"type": "INDEX_WRITTEN"}, {"output_hash": bound, "generation": generation})
+    ingested = _last(ordered, {"type": "DOCUMENT_INGESTED"}, {})
+    return {
+        "format": FORMAT,
+        "tenant_id": tenant_id,
+        "origin": note.partition("\n")[0],
+        "public_key": verifier_key,
+        "answer": {
+            "chunk_id": str(chunk.chunk_id),
+            "doc_id": str(doc_id),
+            "generation": generation,
+            "page": chunk.page,
+            "start": chunk.start,
+            "end": chunk.end,
+            "text": chunk.text,
+            "index": place.index,
+            "chunks": place.size,
+            "path": [value.hex() for value in place.path],
+            "nonce": place.nonce.hex(),
+            "commitment": bound,
+            "event_id": str(indexed.event.event_id),
+        },
+        "source": {
+            "commitment": ingested.event.details.get("output_hash", ""),
+            "event_id": str(ingested.event.event_id),
+            "disclosure": None
+            if disclosure is None
+            else {"sha256": disclosure.sha256.hex(), "nonce": disclosure.nonce.hex()},
+        },
+        "events": [
+            {
+                "sequence": item.sequence,
+                "event": event_fields(item.event),
+                "path": [value.hex() for value in item.path],
+            }
+            for item in ordered
+        ],
+        "checkpoint": note,
+        "attested": msgspec.structs.asdict(attested),
+    }
+
+
+def _last(events: Sequence[ProvenEvent], fields: Mapping[str, str], details: Mapping[str, str]) -> ProvenEvent:
+    for item in reversed(events):
+        if item.event.type == fields["type"] and all(item.event.details.get(k) == v for k, v in details.items()):
+            return item
+    raise Conflict(
+        "proof_incomplete",
+        "The audit log does not hold the events that bind this passage to its source.",
+        "Search again: the document was processed anew or erased.",
+    )
