@@ -1,0 +1,203 @@
+"""What every blob store promises, asked of the memory and the folder store alike."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from frostbyte.adapters.memory.blobs import MemoryBlobs
+from frostbyte.adapters.objects.local import LocalBlobs
+from frostbyte.kernel.errors import Conflict, Invalid, NotFound, Unavailable
+from frostbyte.kernel.ports.blobs import BlobStore
+
+
+@pytest.fixture(params=["memory", "local"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
+    return MemoryBlobs() if request.param == "memory" else LocalBlobs(tmp_path / "objects")
+
+
+@pytest.mark.parametrize("data", [b"", b"x", bytes(range(256)) * 5000])
+def test_what_is_put_is_got(blobs: BlobStore, data: bytes) -> None:
+    blobs.put("raw/a", data)
+    assert blobs.get("raw/a") == data
+    assert blobs.size("raw/a") == len(data)
+    assert blobs.exists("raw/a")
+
+
+def test_put_replaces(blobs: BlobStore) -> None:
+    blobs.put("raw/a", b"a long first version")
+    blobs.put("raw/a", b"second")
+    assert blobs.get("raw/a") == b"second"
+
+
+@pytest.mark.parametrize(("start", "length"), [(0, 4), (3, 100), (10, 5), (99, 1), (0, 0)])
+def test_ranges_end_with_the_object(blobs: BlobStore, start: int, length: int) -> None:
+    blobs.put("raw/a", b"0123456789")
+    assert blobs.get_range("raw/a", start, length) == b"0123456789"[start : start + length]
+
+
+def test_a_writer_shows_nothing_before_its_commit(blobs: BlobStore) -> None:
+    with blobs.writer("raw/a") as writer:
+        writer.write(b"one ")
+        assert not blobs.exists("raw/a")
+        assert list(blobs.names("raw/")) == []
+        writer.write(b"two")
+        writer.commit()
+        assert blobs.get("raw/a") == b"one two"
+
+
+def test_a_writer_that_is_left_leaves_nothing(blobs: BlobStore) -> None:
+    blobs.put("raw/a", b"old")
+
+    def upload() -> None:
+        with blobs.writer("raw/a") as writer:
+            writer.write(b"half of the n")
+            raise RuntimeError("cut")
+
+    with pytest.raises(RuntimeError, match="cut"):
+        upload()
+    assert blobs.get("raw/a") == b"old"
+    assert list(blobs.names("")) == ["raw/a"]
+
+
+def test_a_finished_writer_takes_nothing_more(blobs: BlobStore) -> None:
+    with blobs.writer("raw/a") as writer:
+        writer.commit()
+        with pytest.raises(Conflict):
+            writer.write(b"more")
+        with pytest.raises(Conflict):
+            writer.commit()
+
+
+def test_delete_is_idempotent_and_final(blobs: BlobStore) -> None:
+    blobs.put("raw/a", b"x")
+    blobs.delete("raw/a")
+    blobs.delete("raw/a")
+    blobs.delete("never/was")
+    assert not blobs.exists("raw/a")
+
+
+def test_missing_objects_are_named(blobs: BlobStore) -> None:
+    for ask in (blobs.get, blobs.size, blobs.age_seconds, lambda n: blobs.get_range(n, 0, 1)):
+        with pytest.raises(NotFound) as caught:
+            ask("raw/none")
+        assert caught.value.code == "object_missing"
+
+
+def test_names_are_listed_by_prefix(blobs: BlobStore) -> None:
+    for name in ("raw/b", "raw/a", "normalized/d1.g1.chunks", "normalized/d1.g2.chunks", "normalized/d2.g1.chunks"):
+        blobs.put(name, b"x")
+    assert list(blobs.names("raw/")) == ["raw/a", "raw/b"]
+    assert list(blobs.names("normalized/d1.")) == ["normalized/d1.g1.chunks", "normalized/d1.g2.chunks"]
+    assert list(blobs.names("nothing/")) == []
+    assert len(list(blobs.names(""))) == 5
+
+
+def test_age_grows_from_zero(blobs: BlobStore) -> None:
+    blobs.put("raw/a", b"x")
+    assert -0.1 <= blobs.age_seconds("raw/a") < 5
+
+
+@pytest.mark.parametrize(
+    "name", ["", "raw", "/etc/passwd", "raw/../../x", "raw/..", "raw/.hidden", "raw//a", "raw/a/", "raw/a\x00", "raw/ü",
+             "raw/a b", "../raw/a", "raw/" + "a" * 256, "raw/a\n"],
+)  # fmt: skip
+def test_no_name_leaves_the_store(blobs: BlobStore, name: str) -> None:
+    for ask in (blobs.get, blobs.delete, blobs.exists, blobs.writer, lambda n: blobs.put(n, b"x")):
+        with pytest.raises(Invalid) as caught:
+            ask(name)
+        assert caught.value.code == "object_name"
+
+
+# -- the folder alone ---------------------------------------------------------------------------------------------
+
+
+def _record(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    calls: list[str] = []
+    real = {name: getattr(os, name) for name in ("fsync", "rename", "unlink")}
+
+    def fsync(descriptor: int) -> None:
+        calls.append("fsync " + Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        real["fsync"](descriptor)
+
+    def rename(old: Path, new: Path) -> None:
+        calls.append("rename " + Path(new).name)
+        real["rename"](old, new)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "rename", rename)
+    return calls
+
+
+def test_the_file_is_synced_before_it_gets_its_name_and_the_folder_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = LocalBlobs(tmp_path / "objects")
+    calls = _record(monkeypatch)
+    with blobs.writer("raw/a") as writer:
+        writer.write(b"x")
+        temporary = next(blobs.incoming.iterdir()).name
+        writer.commit()
+    # `raw` is new: the folder above it is synced so that `raw` itself survives.
+    assert calls == [f"fsync {temporary}", "fsync objects", "rename a", "fsync raw"]
+    calls.clear()
+    blobs.delete("raw/a")
+    assert calls == ["fsync raw"]
+
+
+def test_what_a_killed_process_left_is_swept_and_a_living_writer_is_not(tmp_path: Path) -> None:
+    root = tmp_path / "objects"
+    code = (
+        "import os, sys; from pathlib import Path; from frostbyte.adapters.objects.local import LocalBlobs\n"
+        "w = LocalBlobs(Path(sys.argv[1])).writer('raw/killed'); w.write(b'x' * 100000); print(1, flush=True)\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(root)], check=False, stdout=subprocess.DEVNULL)
+    assert len(list((root / ".incoming").iterdir())) == 1
+    blobs = LocalBlobs(root)
+    assert list(blobs.incoming.iterdir()) == []
+    assert list(blobs.names("")) == []
+    with blobs.writer("raw/alive") as writer:
+        writer.write(b"half")
+        LocalBlobs(root)
+        writer.write(b" and half")
+        writer.commit()
+    assert blobs.get("raw/alive") == b"half and half"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("call", ["write", "fsync", "rename"])
+def test_a_full_disk_is_said_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    blobs = LocalBlobs(tmp_path / "objects")
+    blobs.put("raw/before", b"x")
+
+    def full(*_: object) -> int:
+        raise OSError(number, "full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, full)
+        with pytest.raises(Unavailable) as caught:
+            blobs.put("raw/a", b"x" * 10)
+    assert caught.value.code == "disk_full"
+    assert list(blobs.names("")) == ["raw/before"]
+    assert list(blobs.incoming.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_used_is_an_outage(tmp_path: Path) -> None:
+    (tmp_path / "objects").write_text("a file")
+    with pytest.raises(Unavailable) as caught:
+        LocalBlobs(tmp_path / "objects")
+    assert caught.value.code == "objects_unavailable"
+    assert str(tmp_path) not in caught.value.message
+
+
+def test_files_are_private(tmp_path: Path) -> None:
+    blobs = LocalBlobs(tmp_path / "objects")
+    blobs.put("raw/a", b"x")
+    assert (tmp_path / "objects/raw/a").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "objects/raw").stat().st_mode & 0o777 == 0o700
