@@ -1,0 +1,191 @@
+"""The append-only audit in PostgreSQL.
+
+How unnumbered events are found. An event is visible when its transaction commits, which may be long after its id was
+made, so no low-water mark on ids or times is safe: whoever commits later than the margin is skipped for ever. A side
+table of pending events would be exact, but every event would be written and deleted once more. Instead each event
+carries the id of the transaction that wrote it (`written_by`). PostgreSQL knows the oldest transaction that is still
+open (`pg_snapshot_xmin`); once everything below that is numbered, nothing can appear there any more. That number is
+the mark: a look-up reads `written_by >= mark` from an index and leaves out what is numbered (anti-join), which costs
+what happened lately, not what the log holds. A transaction that stays open only keeps the mark low, never hides an
+event. The mark lives in memory, and only commits move it: a restart begins with one full anti-join, and a server that
+was restarted, restored or replaced (another start time) begins anew too.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from frostbyte.adapters.postgres.mapping import Repository, Session, Table
+from frostbyte.kernel.errors import Conflict
+from frostbyte.kernel.records import CheckpointRow, EventRow, SequencedEvent
+
+EVENTS: Final = Table("audit_events", EventRow, "event_id")
+CHECKPOINTS: Final = Table("audit_checkpoints", CheckpointRow, "size")
+
+_EVENT_KINDS: Final = "uuid text text timestamptz text text text jsonb uuid".split()
+_COPY_FROM: Final = 8  # below this many rows, preparing a COPY costs more than it saves
+
+_SEQUENCER_LOCK: Final = (0x0F205, 1)
+"""Advisory lock (two 32-bit numbers: a key space apart from the 64-bit content locks)."""
+
+
+class SequencerMark:
+    """The oldest transaction whose events may be unnumbered, for one start of one server."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._server: Any = None
+        self._transaction = 0
+
+    def of(self, server: Any) -> int:
+        """The mark for the server that started then; 0 where nothing is known."""
+        with self._lock:
+            return self._transaction if self._server == server else 0
+
+    def move(self, server: Any, transaction: int) -> None:
+        """Remember what a committed look-up found."""
+        with self._lock:
+            self._server, self._transaction = server, transaction
+
+
+class PostgresAuditLog(Repository):
+    """See kernel.ports.unit_of_work.AuditLog."""
+
+    def __init__(self, session: Session, mark: SequencerMark) -> None:
+        super().__init__(session)
+        self._mark = mark
+        self._found: tuple[Any, int] | None = None
+
+    def append(self, event: EventRow) -> None:
+        self._run(EVENTS.insert, EVENTS.encode(event))
+
+    def append_many(self, events: Sequence[EventRow]) -> None:
+        if len(events) < _COPY_FROM:
+            for event in events:
+                self.append(event)
+        else:
+            self._copy(EVENTS.copy, _EVENT_KINDS, [EVENTS.encode(event) for event in events])
+
+    def event(self, event_id: UUID) -> EventRow | None:
+        record = self._one(EVENTS.select + "WHERE event_id = %s", [event_id])
+        return EVENTS.decode(record) if record else None
+
+    def sequence_of(self, event_id: UUID) -> int | None:
+        record = self._one("SELECT sequence FROM audit_sequence WHERE event_id = %s", [event_id])
+        return int(record[0]) if record else None
+
+    def events(
+        self,
+        *,
+        resource_id: str | None = None,
+        type: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after_sequence: int = -1,
+        limit: int = 100,
+    ) -> list[SequencedEvent]:
+        where, parameters = ["sequence > %s"], list[Any]([after_sequence])
+        filters: list[tuple[str, Any]] = [
+            ("resource_id = %s", resource_id),
+            ("type = %s", type),
+            ("timestamp >= %s", since),
+            ("timestamp <= %s", until),
+        ]
+        for condition, value in filters:
+            if value is not None:
+                where.append(condition)
+                parameters.append(value)
+        records = self._all(
+            EVENTS.select.replace(" FROM ", ", sequence FROM ")
+            + "JOIN audit_sequence USING (event_id) WHERE "
+            + " AND ".join(where)
+            + " ORDER BY sequence LIMIT %s",
+            [*parameters, limit],
+        )
+        return [SequencedEvent(sequence=record[-1], event=EVENTS.decode(record)) for record in records]
+
+    def lock_sequencer(self) -> bool:
+        record = self._one("SELECT pg_try_advisory_xact_lock(%s::int, %s::int)", _SEQUENCER_LOCK)
+        return bool(record and record[0])
+
+    def unsequenced(self, limit: int) -> list[EventRow]:
+        # Asked before the look-up: what is below this number has ended, so the look-up sees all of it.
+        horizon = self._one("SELECT pg_postmaster_start_time(), pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+        assert horizon is not None  # an expression without FROM always gives a row
+        server, oldest_open = horizon
+        records = self._all(
+            EVENTS.select.replace(" FROM ", ", written_by::text::bigint FROM ")
+            + "WHERE written_by >= %s::text::xid8 AND NOT EXISTS "
+            "(SELECT FROM audit_sequence WHERE audit_sequence.event_id = audit_events.event_id) "
+            "ORDER BY written_by, audit_events.event_id LIMIT %s",
+            [str(self._mark.of(server)), limit],
+        )
+        self._found = (server, min(oldest_open, records[0][-1]) if records else oldest_open)
+        # By id within the batch; across batches, what committed before is not numbered after what built on it.
+        return sorted((EVENTS.decode(record) for record in records), key=lambda event: event.event_id)
+
+    def committed(self) -> None:
+        """Called by the unit of work after its commit: what was found numbered stays numbered."""
+        if self._found is not None:
+            self._mark.move(*self._found)
+
+    def log_size(self) -> int:
+        record = self._one("SELECT coalesce(max(sequence) + 1, 0) FROM audit_sequence")
+        return int(record[0]) if record else 0
+
+    def extend(self, first: int, event_ids: Sequence[UUID], leaf_hashes: Sequence[bytes]) -> None:
+        if first != self.log_size():
+            raise Conflict("audit_sequence_conflict", "The log has grown since it was read.", "Nothing to do.")
+        # The join stands in for a foreign key.
+        numbered = self._run(
+            "INSERT INTO audit_sequence (sequence, event_id, leaf_hash) "
+            "SELECT %s + ordinality - 1, fresh.event_id, leaf_hash "
+            "FROM unnest(%b::uuid[], %b::bytea[]) WITH ORDINALITY AS fresh (event_id, leaf_hash, ordinality) "
+            "JOIN audit_events ON audit_events.event_id = fresh.event_id",
+            [first, list(event_ids), list(leaf_hashes)],
+        )
+        if numbered != len(event_ids) or numbered != len(leaf_hashes):
+            raise Conflict("audit_event_missing", "An event to be numbered is not recorded.", "Nothing to do.")
+
+    def leaf_hashes(self, start: int, end: int) -> list[bytes]:
+        records = self._all(
+            "SELECT leaf_hash FROM audit_sequence WHERE sequence >= %s AND sequence < %s ORDER BY sequence",
+            [start, end],
+        )
+        return [record[0] for record in records]
+
+    def put_nodes(self, nodes: Sequence[tuple[int, int, bytes]]) -> None:
+        if nodes:
+            self._copy("COPY audit_nodes (level, index, hash) FROM STDIN (FORMAT BINARY)", _NODE_KINDS, nodes)
+
+    def nodes(self, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+        if not wanted:
+            return {}
+        records = self._all(
+            "SELECT level::int, index, hash FROM audit_nodes "
+            "JOIN unnest(%b::smallint[], %b::bigint[]) AS wanted (level, index) USING (level, index)",
+            [[level for level, _ in wanted], [index for _, index in wanted]],
+        )
+        return {(record[0], record[1]): record[2] for record in records}
+
+    def add_checkpoint(self, row: CheckpointRow) -> None:
+        self._run(CHECKPOINTS.insert, CHECKPOINTS.encode(row))
+
+    def latest_checkpoint(self) -> CheckpointRow | None:
+        record = self._one(CHECKPOINTS.select + "ORDER BY size DESC LIMIT 1")
+        return CHECKPOINTS.decode(record) if record else None
+
+    def checkpoint_covering(self, sequence: int) -> CheckpointRow | None:
+        record = self._one(CHECKPOINTS.select + "WHERE size > %s ORDER BY size LIMIT 1", [sequence])
+        return CHECKPOINTS.decode(record) if record else None
+
+    def checkpoints(self, *, after_size: int = -1, limit: int = 100) -> list[CheckpointRow]:
+        records = self._all(CHECKPOINTS.select + "WHERE size > %s ORDER BY size LIMIT %s", [after_size, limit])
+        return [CHECKPOINTS.decode(record) for record in records]
+
+
+_NODE_KINDS: Final = ("int2", "int8", "bytea")

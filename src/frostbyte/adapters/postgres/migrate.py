@@ -1,0 +1,192 @@
+"""The schema: numbered SQL files, applied once, in order, under a lock, by the owner's role."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from importlib import resources
+from typing import Any, Final
+
+import msgspec
+import psycopg
+
+from frostbyte.adapters.postgres.errors import translated
+from frostbyte.adapters.postgres.mapping import Connection
+from frostbyte.kernel.errors import Conflict, FrostbyteError
+
+OWNER: Final = "frostbyte_owner"
+WRITER: Final = "frostbyte_writer"
+_LOCK: Final = (0x0F205, 2)
+_NAME: Final = re.compile(r"(\d{3})_[a-z0-9_]+\.sql")
+
+_LEDGER: Final = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    name       text PRIMARY KEY,
+    sha256     text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+GRANT SELECT ON schema_migrations TO frostbyte_writer;
+"""
+
+
+class Migration(msgspec.Struct, frozen=True):
+    """One numbered file."""
+
+    name: str
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        """Of the file's bytes, hexadecimal."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+class Plane(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose plane this database is."""
+
+    tenant_id: str
+    log_origin: str
+    """The name of the audit log, the first line of its checkpoints."""
+    created_at: datetime
+
+
+def packaged() -> list[Migration]:
+    """The files that travel with the package, in order.
+
+    Raises:
+        FrostbyteError: `migrations_broken` where numbers are missing or a name does not fit.
+    """
+    folder = resources.files("frostbyte.adapters.postgres").joinpath("migrations")
+    files = sorted(
+        (Migration(item.name, item.read_bytes().decode()) for item in folder.iterdir() if item.name.endswith(".sql")),
+        key=lambda item: item.name,
+    )
+    check_numbers(files)
+    return files
+
+
+def check_numbers(files: Sequence[Migration]) -> None:
+    """Refuse a set whose numbers are not 001, 002, 003 ..."""
+    for number, item in enumerate(files, 1):
+        match = _NAME.fullmatch(item.name)
+        if match is None or int(match[1]) != number:
+            raise FrostbyteError(
+                "migrations_broken",
+                f"The schema file {item.name} does not continue the numbering at {number:03}.",
+                "Install Frostbyte again from a complete package.",
+            )
+
+
+def migrate(owner_dsn: str, files: Sequence[Migration] | None = None) -> list[str]:
+    """Bring the schema up to date; the names of the files that were applied now.
+
+    All of them are applied in one transaction: a file that fails leaves the schema as it was. Two callers at once
+    wait for each other.
+
+    Args:
+        owner_dsn: connection string of a role that may create tables (`frostbyte_owner`).
+        files: instead of the packaged ones.
+
+    Raises:
+        Conflict: `migration_changed` where an applied file is not what it was, `schema_newer` where the database
+            holds files that this version does not know.
+        FrostbyteError: `database_roles_missing` where the writer's role does not exist, `migration_failed`.
+        Unavailable: `database_unavailable`.
+    """
+    wanted = packaged() if files is None else list(files)
+    check_numbers(wanted)
+    with _owner(owner_dsn) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s::int, %s::int)", _LOCK)
+        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [WRITER]).fetchone() is None:
+            raise FrostbyteError(
+                "database_roles_missing",
+                f"The database has no role {WRITER}.",
+                f"Create it as an administrator: CREATE ROLE {WRITER} LOGIN; and give it a password.",
+            )
+        connection.execute(_LEDGER)  # type: ignore[arg-type]  # a constant
+        applied = dict(connection.execute("SELECT name, sha256 FROM schema_migrations").fetchall())
+        _compare(applied, wanted)
+        fresh = [item for item in wanted if item.name not in applied]
+        for item in fresh:
+            _apply(connection, item)
+    return [item.name for item in fresh]
+
+
+def _compare(applied: dict[Any, Any], wanted: Sequence[Migration]) -> None:
+    known = {item.name: item.sha256 for item in wanted}
+    for name in sorted(applied):
+        if name not in known:
+            raise Conflict(
+                "schema_newer",
+                f"The database was already changed by {name}, which this version does not know.",
+                "Run the newer version of Frostbyte, or restore the backup made before the update.",
+            )
+        if known[name] != applied[name]:
+            raise Conflict(
+                "migration_changed",
+                f"The schema file {name} is not the one that was applied to this database.",
+                "Restore the original file; put a change of the schema into a new file.",
+            )
+
+
+def _apply(connection: Connection, item: Migration) -> None:
+    try:
+        connection.execute(item.text.encode())
+        connection.execute("INSERT INTO schema_migrations (name, sha256) VALUES (%s, %s)", [item.name, item.sha256])
+    except psycopg.OperationalError:
+        raise
+    except psycopg.Error as error:
+        # The schema holds no content, and whoever reads this needs the server's own sentence.
+        raise FrostbyteError(
+            "migration_failed",
+            f"The schema file {item.name} could not be applied: {error.diag.message_primary}.",
+            "Nothing was changed. Report this with the version of PostgreSQL.",
+        ) from None
+
+
+def claim_plane(owner_dsn: str, tenant_id: str, log_origin: str) -> Plane:
+    """Make the database this tenant's for good, or check that it is.
+
+    Raises:
+        Conflict: `plane_of_another_tenant` where it belongs to another tenant or log.
+        Invalid: `database_value_refused` for a tenant id that does not match `[a-z0-9]{1,32}`.
+        Unavailable: `database_unavailable`.
+    """
+    with _owner(owner_dsn) as connection:
+        connection.execute(
+            "INSERT INTO plane (tenant_id, log_origin, created_at) VALUES (%s, %s, clock_timestamp()) "
+            "ON CONFLICT DO NOTHING",
+            [tenant_id, log_origin],
+        )
+        plane = _plane(connection)
+    if plane is None or (plane.tenant_id, plane.log_origin) != (tenant_id, log_origin):
+        raise Conflict(
+            "plane_of_another_tenant",
+            "This database belongs to another tenant or another audit log.",
+            "Check FROSTBYTE_TENANT_ID and the database's address; a plane never changes its tenant.",
+        )
+    return plane
+
+
+def read_plane(dsn: str) -> Plane | None:
+    """Whose database this is, or None before it was claimed. Any of the two roles may ask."""
+    with _owner(dsn) as connection:
+        return _plane(connection)
+
+
+def _plane(connection: Connection) -> Plane | None:
+    record = connection.execute("SELECT tenant_id, log_origin, created_at FROM plane").fetchone()
+    return Plane(tenant_id=record[0], log_origin=record[1], created_at=record[2]) if record else None
+
+
+@contextmanager
+def _owner(dsn: str) -> Iterator[Connection]:
+    """A transaction on a connection of its own, committed at the end of the block."""
+    with (
+        translated(),
+        psycopg.connect(dsn, connect_timeout=5, options="-c timezone=UTC -c search_path=public") as connection,
+    ):
+        yield connection

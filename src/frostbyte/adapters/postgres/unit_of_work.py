@@ -1,0 +1,135 @@
+"""The relational store of a plane: a pool of connections, and transactions on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+from uuid import UUID
+
+import psycopg
+from psycopg_pool import ConnectionPool
+
+from frostbyte.adapters.postgres.audit import PostgresAuditLog, SequencerMark
+from frostbyte.adapters.postgres.batches import PostgresBatches
+from frostbyte.adapters.postgres.documents import PostgresChunks, PostgresDocuments
+from frostbyte.adapters.postgres.errors import translate, translated
+from frostbyte.adapters.postgres.jobs import PostgresJobs
+from frostbyte.adapters.postgres.mapping import Connection, Repository, Session
+from frostbyte.adapters.postgres.settings import PostgresAccess, PostgresConfigs, PostgresErasures
+
+CONNECT_SECONDS: Final = 5
+POOL_WAIT_SECONDS: Final = 15.0
+LOCK_WAIT: Final = "60s"
+"""The sections under the content lock are short; who waits longer meets a hanging holder and tries again."""
+IDLE_LIMIT: Final = "300s"
+"""A process that hangs inside a transaction is cut off, so that it cannot hold locks and the sequencer's mark."""
+
+
+class PostgresUnitOfWork(Repository):
+    """See kernel.ports.unit_of_work.UnitOfWork."""
+
+    def __init__(self, session: Session, mark: SequencerMark, *, caller_clock: bool) -> None:
+        super().__init__(session)
+        self.documents = PostgresDocuments(session)
+        self.batches = PostgresBatches(session)
+        self.jobs = PostgresJobs(session, caller_clock=caller_clock)
+        self.audit = PostgresAuditLog(session, mark)
+        self.chunks = PostgresChunks(session)
+        self.configs = PostgresConfigs(session)
+        self.access = PostgresAccess(session)
+        self.erasures = PostgresErasures(session)
+
+    def lock_content(self, doc_id: UUID) -> None:
+        # The id is an HMAC: any 64 bits of it are as good as random, and a rare clash only makes two documents wait.
+        self._run("SELECT pg_advisory_xact_lock(%s::bigint)", [int.from_bytes(doc_id.bytes[8:], "big", signed=True)])
+
+    def commit(self) -> None:
+        connection = self._session.connection
+        with translated():
+            connection.commit()
+        self._session.close()
+        self.audit.committed()
+
+
+class PostgresStore:
+    """The plane's database, as the role that only adds to the audit.
+
+    Args:
+        dsn: libpq connection string or URI of the role `frostbyte_writer`.
+        max_connections: the most that this process opens.
+        caller_clock: whether leases are judged by the `now` that callers pass, as tests with a clock of their own
+            need, instead of the server's time.
+
+    Raises:
+        Unavailable: `database_unavailable`, from `open()` and whenever a unit of work is begun or used.
+    """
+
+    def __init__(self, dsn: str, *, max_connections: int = 10, caller_clock: bool = False) -> None:
+        self._caller_clock = caller_clock
+        self._mark = SequencerMark()
+        options = f"-c timezone=UTC -c lock_timeout={LOCK_WAIT} -c idle_in_transaction_session_timeout={IDLE_LIMIT}"
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            dsn,
+            min_size=1,
+            max_size=max_connections,
+            open=False,
+            timeout=POOL_WAIT_SECONDS,
+            check=ConnectionPool.check_connection,
+            reconnect_timeout=CONNECT_SECONDS,
+            kwargs={
+                "connect_timeout": CONNECT_SECONDS,
+                "application_name": "frostbyte",
+                "options": options,
+                "keepalives_idle": 30,
+                "keepalives_interval": 10,
+                "keepalives_count": 3,
+            },
+        )
+
+    def open(self) -> PostgresStore:
+        """Connect; returns itself."""
+        self._pool.open()
+        with translated():
+            self._pool.wait(timeout=POOL_WAIT_SECONDS)
+        return self
+
+    def close(self) -> None:
+        """Close all connections. Idempotent."""
+        self._pool.close()
+
+    @contextmanager
+    def unit_of_work(self) -> Iterator[PostgresUnitOfWork]:
+        """One transaction; what is not committed is undone at the end of the block."""
+        with translated():
+            connection = self._pool.getconn()
+        session = Session(connection)
+        try:
+            yield PostgresUnitOfWork(session, self._mark, caller_clock=self._caller_clock)
+        finally:
+            session.close()
+            self._return(connection)
+
+    def ping(self) -> None:
+        """Ask the database for an answer.
+
+        Raises:
+            Unavailable: `database_unavailable`.
+        """
+        with self.unit_of_work() as uow:
+            uow.audit.latest_checkpoint()
+
+    def _return(self, connection: Connection) -> None:
+        try:
+            if not connection.closed:
+                connection.rollback()
+        except psycopg.Error as error:
+            # The connection broke after the work: the server undoes it by itself, and the pool drops the connection.
+            translate(error)
+        self._pool.putconn(connection)
+
+    def __enter__(self) -> PostgresStore:
+        return self.open()
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
