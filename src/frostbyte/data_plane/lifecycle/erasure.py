@@ -122,7 +122,7 @@ class Erasure:
         with self._unit_of_work() as uow:
             uow.lock_content(erasure.doc_id)
             if erasure.key_destroyed_at is None:
-                self._vault.destroy_key(f"keys/{erasure.doc_id}.{erasure.incarnation}")
+                self._destroy_keys(erasure)
                 erasure = replace(erasure, key_destroyed_at=self._clock.now())
                 uow.erasures.put(erasure)
             current = uow.documents.get(erasure.doc_id)
@@ -132,6 +132,12 @@ class Erasure:
                 self._vectors.flush()
             uow.commit()
         return erasure
+
+    def _destroy_keys(self, erasure: ErasureRow) -> None:
+        """Every key up to the erased incarnation: a retried document still has the key of the one before."""
+        for name in list(self._blobs.names(f"keys/{erasure.doc_id}.")):
+            if int(name.rpartition(".")[2]) <= erasure.incarnation:
+                self._vault.destroy_key(name)
 
     def _remove_objects(self, row: DocumentRow) -> None:
         self._blobs.delete(row.raw_object)
