@@ -1,0 +1,193 @@
+"""Office files are zip archives of XML: opened here with bounds, and without anything that reaches outside."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Final
+
+from lxml import etree
+
+from frostbyte.data_plane.parse.building import clean
+from frostbyte.data_plane.parse.limits import ParseLimits, damaged, encrypted
+from frostbyte.kernel.errors import StageFailed
+
+_OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""Office files with a password are wrapped in this older container."""
+_SMALL: Final = 10_000_000
+"""Bytes below which a high ratio is harmless: empty XML packs well."""
+_DOCTYPE: Final = re.compile(rb"<!DOCTYPE|<!ENTITY|<\x00!\x00D\x00O\x00C\x00T", re.IGNORECASE)
+_CORE: Final = ("title", "creator", "subject", "description", "keywords", "lastModifiedBy", "created", "modified")
+
+
+class Archive:
+    """The members of an Office file."""
+
+    def __init__(self, members: zipfile.ZipFile, what: str, limits: ParseLimits) -> None:
+        self._zip = members
+        self._what = what
+        self._left = limits.max_unpacked
+        self.names = frozenset(members.namelist())
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a member.
+
+        Raises:
+            StageFailed: `damaged` if it is missing or broken, `archive_bomb` if it is longer than it says.
+        """
+        try:
+            with self._zip.open(name) as member:
+                data = member.read(self._left + 1)
+        except (
+            KeyError,
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            OSError,
+            RuntimeError,
+            NotImplementedError,
+        ) as error:
+            raise damaged(self._what) from error
+        if len(data) > self._left:
+            raise _bomb()
+        self._left -= len(data)
+        return data
+
+    def xml(self, name: str) -> Any:
+        """The root of a member parsed as XML.
+
+        Raises:
+            StageFailed: `damaged`; `unsafe_xml` for a document type or entities, which the format forbids.
+        """
+        data = self.read(name)
+        check_xml(data)
+        parser = etree.XMLParser(
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            dtd_validation=False,
+            remove_comments=True,
+            remove_pis=True,
+        )
+        try:
+            return etree.fromstring(data, parser)
+        except etree.XMLSyntaxError as error:
+            raise damaged(self._what) from error
+
+    def relations(self, part: str) -> dict[str, tuple[str, str]]:
+        """Relations of a part: id -> (last word of the type, name of the target member); outside ones left out."""
+        folder, name = posixpath.split(part)
+        path = posixpath.join(folder, "_rels", f"{name}.rels")
+        found: dict[str, tuple[str, str]] = {}
+        if path not in self.names:
+            return found
+        for node in self.xml(path):
+            if not isinstance(node.tag, str) or node.get("TargetMode") == "External":
+                continue
+            target = node.get("Target", "")
+            full = target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))
+            found[node.get("Id", "")] = (node.get("Type", "").rsplit("/", 1)[-1], full)
+        return found
+
+    def main_part(self, usual: str) -> str:
+        """The member that holds the main document.
+
+        Raises:
+            StageFailed: `damaged` if there is none.
+        """
+        for kind, target in self.relations("").values():
+            if kind == "officeDocument" and target in self.names:
+                return target
+        if usual in self.names:
+            return usual
+        raise damaged(self._what)
+
+    def properties(self) -> dict[str, str]:
+        """What the file says of itself in its core properties."""
+        if "docProps/core.xml" not in self.names:
+            return {}
+        found = {}
+        for node in self.xml("docProps/core.xml"):
+            if isinstance(node.tag, str) and (name := local(node)) in _CORE and (value := clean(node.text or "")):
+                found[name.lower()] = value
+        return found
+
+
+@contextmanager
+def opened(source: BinaryIO, what: str, limits: ParseLimits) -> Iterator[Archive]:
+    """The archive, once its directory has passed the bounds.
+
+    Raises:
+        StageFailed: `encrypted`, `damaged`, `archive_bomb`.
+    """
+    source.seek(0)
+    if source.read(len(_OLE)) == _OLE:
+        raise encrypted(what)
+    source.seek(0)
+    try:
+        members = zipfile.ZipFile(source)
+    except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError) as error:
+        raise damaged(what) from error
+    with members:
+        check_entries(members, what, limits)
+        yield Archive(members, what, limits)
+
+
+def check_entries(members: zipfile.ZipFile, what: str, limits: ParseLimits) -> None:
+    """Refuse archives that unpack to too much.
+
+    Raises:
+        StageFailed: `archive_bomb`, or `encrypted` for members with a password.
+    """
+    entries = members.infolist()
+    if len(entries) > limits.max_entries:
+        raise _bomb()
+    total = 0
+    for entry in entries:
+        if entry.flag_bits & 0x1:
+            raise encrypted(what)
+        total += entry.file_size
+        if entry.file_size > _SMALL and entry.file_size > limits.max_ratio * max(1, entry.compress_size):
+            raise _bomb()
+    if total > limits.max_unpacked:
+        raise _bomb()
+
+
+def check_xml(data: bytes) -> None:
+    """Refuse document types and entities.
+
+    Raises:
+        StageFailed: `unsafe_xml`.
+    """
+    if _DOCTYPE.search(data):
+        raise StageFailed(
+            "unsafe_xml",
+            "The file declares XML entities, which Office files never do.",
+            "Open it in the program it came from, save it again and send it as a new file.",
+        )
+
+
+def local(node: Any) -> str:
+    """The tag without its namespace: transitional and strict files differ in nothing else."""
+    tag = node.tag
+    return tag.rsplit("}", 1)[-1] if isinstance(tag, str) else ""
+
+
+def attribute(node: Any, name: str) -> str | None:
+    """The attribute of that local name, in any namespace."""
+    for key, value in node.attrib.items():
+        if key == name or key.endswith("}" + name):
+            return str(value)
+    return None
+
+
+def _bomb() -> StageFailed:
+    return StageFailed(
+        "archive_bomb",
+        "The file unpacks to far more than its size: it is taken for an attack.",
+        "Save it again in the program it came from; split it if it really is that large.",
+    )

@@ -1,0 +1,154 @@
+"""Builds a page's canonical text so that its account closes by construction.
+
+Text enters in three ways only: found (part of an element), inserted (a separator of ours) or found and dropped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from frostbyte.data_plane.document import Box, Cell, Drop, Element, Image, Kind, Line, Page, Span
+
+CONTROL = re.compile("[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f\x80-\x9f\ufffe\uffff]+|[\ud800-\udfff]+")
+"""Characters that no text needs: C0 and C1 controls but tab and line ends, non-characters, lone surrogates."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass
+class Open:
+    """An element being written."""
+
+    start: int
+    lines: list[Line] = field(default_factory=list)
+    cells: list[Cell] = field(default_factory=list)
+
+
+class PageBuilder:
+    """Writes one page from its beginning to its end."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self.at = 0
+        """Length of the text so far: the position of what comes next."""
+        self.elements: list[Element] = []
+        self.inserted: list[Span] = []
+        self.dropped: list[Drop] = []
+        self.images: list[Image] = []
+
+    def found(self, text: str) -> Span:
+        """Append text of the source; control characters in it are kept and marked as dropped."""
+        start = self.at
+        for match in CONTROL.finditer(text):
+            self.dropped.append(Drop(start=start + match.start(), end=start + match.end(), reason="control_character"))
+        # A lone surrogate has no UTF-8 form; its place is kept by the replacement character.
+        self._append(_SURROGATE.sub("\ufffd", text))
+        return Span(start=start, end=self.at)
+
+    def insert(self, separator: str) -> None:
+        """Append characters of our own; they count zero."""
+        start = self.at
+        self._append(separator)
+        if self.inserted and self.inserted[-1].end == start:
+            start = self.inserted.pop().start
+        self.inserted.append(Span(start=start, end=self.at))
+
+    def drop(self, text: str, reason: str) -> None:
+        """Append text of the source that is not read on."""
+        start = self.at
+        self._append(_SURROGATE.sub("\ufffd", text))
+        self.dropped.append(Drop(start=start, end=self.at, reason=reason))
+
+    @contextmanager
+    def element(
+        self,
+        kind: Kind,
+        *,
+        level: int = 0,
+        box: Box | None = None,
+        rows: int = 0,
+        columns: int = 0,
+        ocr: bool = False,
+        hidden: str = "",
+        separator: str = "\n",
+    ) -> Iterator[Open]:
+        """Write an element: what is found inside belongs to it. Put `separator` before it if it is not the first."""
+        if self.at:
+            self.insert(separator)
+        draft = Open(start=self.at)
+        yield draft
+        self.elements.append(
+            Element(
+                kind=kind,
+                start=draft.start,
+                end=self.at,
+                level=level,
+                box=box,
+                lines=tuple(draft.lines),
+                cells=tuple(draft.cells),
+                rows=rows,
+                columns=columns,
+                ocr=ocr,
+                hidden=hidden,
+            )
+        )
+
+    def piece(self, kind: Kind, text: str, *, level: int = 0, ocr: bool = False, hidden: str = "") -> None:
+        """Write an element that is one run of text; nothing if the text is blank."""
+        if not text.strip():
+            return
+        with self.element(kind, level=level, ocr=ocr, hidden=hidden):
+            self.found(text)
+
+    def page(
+        self,
+        number: int,
+        *,
+        width: float = 0.0,
+        height: float = 0.0,
+        unit: str = "",
+        name: str = "",
+        hidden: bool = False,
+        ocr_confidence: float | None = None,
+        unread: str = "",
+    ) -> Page:
+        """The finished page."""
+        return Page(
+            number=number,
+            text="".join(self._parts),
+            width=width,
+            height=height,
+            unit=unit,
+            name=clean(name),
+            hidden=hidden,
+            elements=tuple(self.elements),
+            inserted=tuple(self.inserted),
+            dropped=tuple(self.dropped),
+            images=tuple(self.images),
+            ocr_confidence=ocr_confidence,
+            unread=unread,
+        )
+
+    def _append(self, text: str) -> None:
+        self._parts.append(text)
+        self.at += len(text)
+
+
+def clean(text: str) -> str:
+    """Text for titles and metadata: without control characters, white space collapsed."""
+    return " ".join(CONTROL.sub(" ", text).split())
+
+
+def union(boxes: list[Box]) -> Box | None:
+    """The smallest box around all, or None for none."""
+    if not boxes:
+        return None
+    return (
+        min(box[0] for box in boxes),
+        min(box[1] for box in boxes),
+        max(box[2] for box in boxes),
+        max(box[3] for box in boxes),
+    )

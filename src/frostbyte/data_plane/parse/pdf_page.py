@@ -1,0 +1,305 @@
+"""One PDF page: what stands on it, in order, and its canonical text.
+
+The text depends on the page alone, never on the rest of the document, so that a page can be read again by itself to
+find the place of every character.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pypdfium2 as pdfium
+from PIL import Image as Pillow
+
+from frostbyte.data_plane.document import Box, Cell, Drop, Image, Kind, Line, Page
+from frostbyte.data_plane.parse import ocr
+from frostbyte.data_plane.parse.building import PageBuilder, union
+from frostbyte.data_plane.parse.layout import Block, blocks, reading_order
+from frostbyte.data_plane.parse.limits import ParseLimits
+from frostbyte.data_plane.parse.marks import LIST_MARK, hyphen_binds, hyphen_joins
+from frostbyte.data_plane.parse.pdf_drawing import read_drawing
+from frostbyte.data_plane.parse.pdf_tables import Grid, GridCell, fill, find_grids
+from frostbyte.data_plane.parse.pdf_text import Frame, PageText, Picture, Run
+
+_MIN_PICTURE: Final = 30.0
+"""Points: images with a shorter side are rules, bullets and stamps of a few letters, not worth OCR."""
+_MIN_PIXELS: Final = 40
+_MAX_PICTURES: Final = 20
+"""Images of one page that are read; a page with more is a mosaic."""
+_SCAN_SHARE: Final = 0.6
+"""Part of the page that an image covers from which invisible text over it is the text layer of a scan."""
+
+OcrCache = dict[bytes, list[ocr.OcrLine]]
+"""What was read in an image that was seen before (a letterhead stands on every page)."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What an image held."""
+
+    lines: list[ocr.OcrLine]
+    left: float
+    top: float
+    scale: float
+    """Points per pixel."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A page before the document decides what its blocks are."""
+
+    number: int
+    width: float
+    height: float
+    blocks: list[Block | Grid]
+    pictures: list[tuple[Picture, str]] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
+    scanned: bool = False
+    """The text is the layer that some other OCR put over a scan."""
+    unread: str = ""
+    roles: dict[int, tuple[Kind, int]] = field(default_factory=dict)
+    """Kind and level by block number; the rest are paragraphs, list items and tables."""
+    repeats: dict[int, str] = field(default_factory=dict)
+    """Block numbers that repeat on other pages, and the reason to drop them."""
+
+
+def read_page(page: pdfium.PdfPage, number: int, limits: ParseLimits, cache: OcrCache) -> Draft:
+    """Read a page that PDFium has opened."""
+    frame = Frame(page)
+    drawing = read_drawing(page, frame)
+    text = PageText(page, frame, drawing)
+    try:
+        runs = text.runs()
+        scanned = _is_layer(runs, drawing.pictures, frame)
+        if scanned:
+            for run in runs:
+                run.hidden = "" if run.hidden == "invisible" else run.hidden
+        grids, rest = fill(find_grids(drawing), runs, text)
+    finally:
+        text.close()
+    items = blocks(reading_order([*rest, *grids]))
+    draft = Draft(number=number, width=frame.width, height=frame.height, blocks=items, scanned=scanned)
+    if any(not run.hidden for run in runs):
+        _read_pictures(page, draft, drawing.pictures, runs, limits, cache)
+    elif page_has_ink(page):
+        _read_scan(page, draft, drawing.pictures, limits, cache)
+    elif not runs:
+        draft.unread = "blank"
+    return draft
+
+
+def page_has_ink(page: pdfium.PdfPage) -> bool:
+    """Whether anything at all is drawn on the page."""
+    return next(iter(page.get_objects(max_depth=1)), None) is not None
+
+
+def render(page: pdfium.PdfPage, dpi: float, limits: ParseLimits, *, grey: bool) -> tuple[Pillow.Image, float]:
+    """The page as it is shown, and pixels per point; less than `dpi` where the page would have too many pixels."""
+    width, height = page.get_size()
+    scale = dpi / 72
+    pixels = width * height * scale * scale
+    if pixels > min(limits.max_pixels, 60_000_000):
+        scale *= (min(limits.max_pixels, 60_000_000) / pixels) ** 0.5
+    bitmap: Any = page.render(scale=scale, grayscale=grey, draw_annots=True, rev_byteorder=not grey)
+    picture: Pillow.Image = bitmap.to_pil().convert("L" if grey else "RGB")
+    return picture, scale
+
+
+def _is_layer(runs: list[Run], pictures: list[Picture], frame: Frame) -> bool:
+    if not runs or any(run.hidden != "invisible" for run in runs):
+        return False
+    area = max(1.0, frame.width * frame.height)
+    return any(_area(picture.box) >= _SCAN_SHARE * area for picture in pictures)
+
+
+def _read_scan(
+    page: pdfium.PdfPage, draft: Draft, pictures: list[Picture], limits: ParseLimits, cache: OcrCache
+) -> None:
+    image, scale = render(page, limits.ocr_dpi, limits, grey=True)
+    lines = _cached(image, limits.ocr_dpi, cache)
+    if lines:
+        draft.readings.append(Reading(lines=lines, left=0.0, top=0.0, scale=1 / scale))
+    else:
+        draft.unread = "no_text" if not draft.blocks else ""
+    draft.pictures = [(picture, "read" if lines else "no_text") for picture in pictures]
+
+
+def _read_pictures(
+    page: pdfium.PdfPage,
+    draft: Draft,
+    pictures: list[Picture],
+    runs: list[Run],
+    limits: ParseLimits,
+    cache: OcrCache,
+) -> None:
+    whole: tuple[Pillow.Image, float] | None = None
+    count = 0
+    for picture in pictures:
+        box = picture.box
+        if min(box[2] - box[0], box[3] - box[1]) < _MIN_PICTURE or min(picture.pixels) < _MIN_PIXELS:
+            draft.pictures.append((picture, "too_small"))
+        elif draft.scanned:
+            draft.pictures.append((picture, "text_layer"))
+        elif any(_holds(box, run.box) for run in runs):
+            draft.pictures.append((picture, "under_text"))
+        elif count >= _MAX_PICTURES:
+            draft.pictures.append((picture, "not_read"))
+        else:
+            count += 1
+            whole = whole or render(page, limits.ocr_dpi, limits, grey=True)
+            image, scale = whole
+            area = (int(box[0] * scale), int(box[1] * scale), int(box[2] * scale) + 1, int(box[3] * scale) + 1)
+            lines = _cached(image.crop(area), limits.ocr_dpi, cache)
+            draft.pictures.append((picture, "read" if lines else "no_text"))
+            if lines:
+                draft.readings.append(Reading(lines=lines, left=area[0] / scale, top=area[1] / scale, scale=1 / scale))
+
+
+def _cached(image: Pillow.Image, dpi: int, cache: OcrCache) -> list[ocr.OcrLine]:
+    key = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).digest()
+    if key not in cache:
+        cache[key] = ocr.read_lines(image, dpi)
+    return cache[key]
+
+
+Origin = Callable[[int, Run], None]
+"""Told of each run that is written: position in the text, and the run."""
+
+
+def write_page(draft: Draft, origin: Origin | None = None) -> Page:
+    """The canonical page of the draft."""
+    builder = PageBuilder()
+    for number, block in enumerate(draft.blocks):
+        if isinstance(block, Grid):
+            _write_grid(builder, block, origin)
+            continue
+        kind, level = draft.roles.get(number, (Kind.PARAGRAPH, 0))
+        if number not in draft.roles and LIST_MARK.match(block.lines[0][0].text):
+            kind, level = Kind.LIST_ITEM, 1
+        _write_block(builder, block, kind, level, draft, origin, draft.repeats.get(number, ""))
+    for reading in draft.readings:
+        ocr.write_lines(
+            builder,
+            reading.lines,
+            scale=reading.scale,
+            left=reading.left,
+            top=reading.top,
+            kind=Kind.FIGURE if draft.blocks else Kind.PARAGRAPH,
+        )
+    builder.images.extend(Image(box=picture.box, outcome=outcome) for picture, outcome in draft.pictures)
+    lines = [line for reading in draft.readings for line in reading.lines]
+    return builder.page(
+        draft.number,
+        width=draft.width,
+        height=draft.height,
+        unit="pt",
+        ocr_confidence=ocr.mean_confidence(lines),
+        unread=draft.unread,
+    )
+
+
+def _write_block(
+    builder: PageBuilder, block: Block, kind: Kind, level: int, draft: Draft, origin: Origin | None, repeat: str
+) -> None:
+    runs = block.runs
+    box = union([run.box for run in runs])
+    with builder.element(kind, level=level, box=box, hidden=runs[0].hidden, ocr=draft.scanned) as element:
+        start = builder.at
+        _write_lines(builder, block.lines, element.lines, origin)
+    if repeat:
+        _drop_range(builder, start, builder.at, repeat)
+
+
+def _drop_range(builder: PageBuilder, start: int, end: int, reason: str) -> None:
+    """Mark all that was found in `[start, end)` as dropped, around what is inserted or dropped already."""
+    special = sorted(
+        [(s.start, s.end) for s in builder.inserted if s.end > start]
+        + [(d.start, d.end) for d in builder.dropped if d.end > start]
+    )
+    at = start
+    fresh: list[Drop] = []
+    for first, last in special:
+        if first > at:
+            fresh.append(Drop(start=at, end=first, reason=reason))
+        at = max(at, last)
+    if at < end:
+        fresh.append(Drop(start=at, end=end, reason=reason))
+    builder.dropped = sorted([*builder.dropped, *fresh], key=lambda drop: drop.start)
+
+
+def _write_lines(builder: PageBuilder, lines: list[list[Run]], record: list[Line], origin: Origin | None) -> None:
+    for number, line in enumerate(lines):
+        after = lines[number + 1][0].text if number + 1 < len(lines) else ""
+        for position, run in enumerate(line):
+            if position:
+                builder.insert("\t")
+            ends = position == len(line) - 1
+            start = builder.at
+            if origin is not None:
+                origin(start, run)
+            stripped = run.text.rstrip()
+            if ends and after and stripped.endswith("-") and hyphen_joins(stripped, after):
+                builder.found(stripped[:-1])
+                builder.drop(run.text[len(stripped) - 1 :], "hyphen_joined")
+            else:
+                builder.found(run.text)
+                bound = stripped.endswith("-") and hyphen_binds(stripped, after)
+                if ends and after and not bound and not run.text[-1:].isspace():
+                    builder.insert(" ")
+            record.append(Line(start=start, end=start + len(run.text), box=run.box))
+
+
+def _write_grid(builder: PageBuilder, grid: Grid, origin: Origin | None) -> None:
+    header = _has_header(grid)
+    with builder.element(Kind.TABLE, box=grid.box, rows=grid.rows, columns=grid.columns) as table:
+        row = 0
+        for number, cell in enumerate(grid.cells):
+            if number:
+                builder.insert("\n" if cell.row > row else "\t")
+            row = cell.row
+            start = builder.at
+            _write_lines(builder, _cell_lines(cell), table.lines, origin)
+            table.cells.append(
+                Cell(
+                    row=cell.row,
+                    column=cell.column,
+                    row_span=cell.row_span,
+                    column_span=cell.column_span,
+                    start=start,
+                    end=builder.at,
+                    header=header and cell.row == 0,
+                    box=cell.box,
+                )
+            )
+
+
+def _cell_lines(cell: GridCell) -> list[list[Run]]:
+    lines: list[list[Run]] = []
+    for run in sorted(cell.runs, key=lambda item: (round(item.baseline), item.box[0])):
+        if lines and abs(lines[-1][0].baseline - run.baseline) < 0.5 * max(run.size, 1.0):
+            lines[-1].append(run)
+        else:
+            lines.append([run])
+    return lines
+
+
+def _has_header(grid: Grid) -> bool:
+    """The first row is a header if all its cells hold text and it is bold or below it numbers stand under words."""
+    first = [cell for cell in grid.cells if cell.row == 0]
+    if grid.rows < 2 or not first or not all(cell.runs for cell in first):
+        return False
+    if all(run.bold for cell in first for run in cell.runs):
+        return True
+    return not any(character.isdigit() for cell in first for run in cell.runs for character in run.text)
+
+
+def _area(box: Box) -> float:
+    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
+
+
+def _holds(box: Box, inner: Box) -> bool:
+    x, y = (inner[0] + inner[2]) / 2, (inner[1] + inner[3]) / 2
+    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
