@@ -125,9 +125,7 @@ class Sniffer:
             self._head += data[: HEAD - len(self._head)]
             if len(self._head) >= HEAD:
                 self._decide(whole=False)
-        if self._text and not self._wide:
-            self._count(data)
-        elif not self._decided:
+        if not self._decided or (self._text and not self._wide):
             self._count(data)
 
     def finish(self) -> None:
