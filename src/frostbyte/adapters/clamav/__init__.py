@@ -1,0 +1,1 @@
+"""Malware scanners: clamd, and the stand-in that scans nothing."""
