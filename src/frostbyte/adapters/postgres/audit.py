@@ -7,8 +7,8 @@ carries the id of the transaction that wrote it (`written_by`). PostgreSQL knows
 open (`pg_snapshot_xmin`); once everything below that is numbered, nothing can appear there any more. That number is
 the mark: a look-up reads `written_by >= mark` from an index and leaves out what is numbered (anti-join), which costs
 what happened lately, not what the log holds. A transaction that stays open only keeps the mark low, never hides an
-event. The mark lives in memory, and only commits move it: a restart begins with one full anti-join, and a server that
-was restarted, restored or replaced (another start time) begins anew too.
+event. The mark lives in memory: a new process begins with one full anti-join, and so does every process whose server
+was restarted, restored or replaced (another start time).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from frostbyte.kernel.records import CheckpointRow, EventRow, SequencedEvent
 EVENTS: Final = Table("audit_events", EventRow, "event_id")
 CHECKPOINTS: Final = Table("audit_checkpoints", CheckpointRow, "size")
 
-_EVENT_KINDS: Final = "uuid text text timestamptz text text text jsonb uuid".split()
+_EVENT_KINDS: Final = ["uuid", "text", "text", "timestamptz", "text", "text", "text", "jsonb", "uuid"]
 _COPY_FROM: Final = 8  # below this many rows, preparing a COPY costs more than it saves
 
 _SEQUENCER_LOCK: Final = (0x0F205, 1)
@@ -47,7 +47,7 @@ class SequencerMark:
             return self._transaction if self._server == server else 0
 
     def move(self, server: Any, transaction: int) -> None:
-        """Remember what a committed look-up found."""
+        """Remember what a look-up found."""
         with self._lock:
             self._server, self._transaction = server, transaction
 
@@ -58,7 +58,7 @@ class PostgresAuditLog(Repository):
     def __init__(self, session: Session, mark: SequencerMark) -> None:
         super().__init__(session)
         self._mark = mark
-        self._found: tuple[Any, int] | None = None
+        self._extended = False
 
     def append(self, event: EventRow) -> None:
         self._run(EVENTS.insert, EVENTS.encode(event))
@@ -124,14 +124,10 @@ class PostgresAuditLog(Repository):
             "ORDER BY written_by, audit_events.event_id LIMIT %s",
             [str(self._mark.of(server)), limit],
         )
-        self._found = (server, min(oldest_open, records[0][-1]) if records else oldest_open)
+        if not self._extended:  # else numbers that may yet be undone were left out
+            self._mark.move(server, min(oldest_open, records[0][-1]) if records else oldest_open)
         # By id within the batch; across batches, what committed before is not numbered after what built on it.
         return sorted((EVENTS.decode(record) for record in records), key=lambda event: event.event_id)
-
-    def committed(self) -> None:
-        """Called by the unit of work after its commit: what was found numbered stays numbered."""
-        if self._found is not None:
-            self._mark.move(*self._found)
 
     def log_size(self) -> int:
         record = self._one("SELECT coalesce(max(sequence) + 1, 0) FROM audit_sequence")
@@ -140,6 +136,7 @@ class PostgresAuditLog(Repository):
     def extend(self, first: int, event_ids: Sequence[UUID], leaf_hashes: Sequence[bytes]) -> None:
         if first != self.log_size():
             raise Conflict("audit_sequence_conflict", "The log has grown since it was read.", "Nothing to do.")
+        self._extended = True
         # The join stands in for a foreign key.
         numbered = self._run(
             "INSERT INTO audit_sequence (sequence, event_id, leaf_hash) "

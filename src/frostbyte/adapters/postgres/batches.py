@@ -42,12 +42,10 @@ class PostgresBatches(Repository):
         return [RECEIPTS.decode(record) for record in records]
 
     def open_of_document(self, doc_id: UUID) -> list[BatchRow]:
-        records = self._all(
-            BATCHES.select + "WHERE completed_at IS NULL AND batch_id IN "
-            "(SELECT batch_id FROM receipts WHERE doc_id = %s) ORDER BY batch_id",
-            [doc_id],
-        )
-        return [BATCHES.decode(record) for record in records]
+        query = BATCHES.select + "JOIN receipts USING (batch_id) WHERE completed_at IS NULL AND doc_id = %s"
+        # A batch may hold the same file more than once.
+        batches = {row.batch_id: row for row in map(BATCHES.decode, self._all(query, [doc_id]))}
+        return [batches[batch_id] for batch_id in sorted(batches)]
 
     def sent_by(self, subject: str, doc_id: UUID) -> bool:
         return (

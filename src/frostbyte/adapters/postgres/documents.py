@@ -13,6 +13,11 @@ from frostbyte.kernel.records import ChunkRow, DocumentRow, State
 DOCUMENTS: Final = Table("documents", DocumentRow, "doc_id")
 CHUNKS: Final = Table("chunks", ChunkRow, "chunk_id")
 
+_CHUNK_KINDS: Final = (  # of ChunkRow's fields, in order
+    *("uuid", "uuid", "text", "int4", "int4", "int4", "int4", "int8", "int8"),
+    *("bool", "float8", "text[]", "int4"),
+)
+
 _VISIBLE: Final = (
     "JOIN documents ON documents.doc_id = chunks.doc_id AND documents.active_generation = chunks.generation "
     "WHERE documents.active_generation <> '' "
@@ -83,21 +88,17 @@ class PostgresDocuments(Repository):
             if value is not None:
                 where.append(condition)
                 parameters.append(value)
-        query = "SELECT doc_id FROM documents WHERE " + " AND ".join(where) + " ORDER BY doc_id"
+        query = "SELECT doc_id FROM documents WHERE " + " AND ".join(where) + " ORDER BY doc_id"  # noqa: S608  # constants only
         return [record[0] for record in self._all(query, parameters)]
 
 
 class PostgresChunks(Repository):
     """See kernel.ports.unit_of_work.Chunks."""
 
-    _kinds = (
-        "uuid uuid text int4 int4 int4 int4 int8 int8 bool float8 text[] int4".split()
-    )  # of ChunkRow's fields, in order
-
     def put_generation(self, doc_id: UUID, generation: str, rows: Sequence[ChunkRow]) -> None:
         self._run("DELETE FROM chunks WHERE doc_id = %s AND generation = %s", [doc_id, generation])
         if rows:
-            self._copy(CHUNKS.copy, self._kinds, [CHUNKS.encode(row) for row in rows])
+            self._copy(CHUNKS.copy, _CHUNK_KINDS, [CHUNKS.encode(row) for row in rows])
 
     def get(self, chunk_id: UUID) -> ChunkRow | None:
         record = self._one(CHUNKS.select + "WHERE chunk_id = %s", [chunk_id])

@@ -106,7 +106,7 @@ def migrate(owner_dsn: str, files: Sequence[Migration] | None = None) -> list[st
                 f"The database has no role {WRITER}.",
                 f"Create it as an administrator: CREATE ROLE {WRITER} LOGIN; and give it a password.",
             )
-        connection.execute(_LEDGER)  # type: ignore[arg-type]  # a constant
+        connection.execute(_LEDGER)
         applied = dict(connection.execute("SELECT name, sha256 FROM schema_migrations").fetchall())
         _compare(applied, wanted)
         fresh = [item for item in wanted if item.name not in applied]

@@ -49,7 +49,6 @@ class PostgresUnitOfWork(Repository):
         with translated():
             connection.commit()
         self._session.close()
-        self.audit.committed()
 
 
 class PostgresStore:

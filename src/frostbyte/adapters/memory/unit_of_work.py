@@ -1,0 +1,355 @@
+"""The relational store in memory: the stand-in for tests and demonstrations.
+
+It passes the suite that the PostgreSQL store passes, and forgets everything when the process ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from frostbyte.adapters.memory.audit import MemoryAuditLog
+from frostbyte.adapters.memory.tables import Database, Table, Transaction
+from frostbyte.kernel.errors import Conflict, Invalid
+from frostbyte.kernel.records import (
+    BatchRow,
+    ChunkRow,
+    ConfigRow,
+    DocumentRow,
+    ErasureRow,
+    HandoutRow,
+    JobRow,
+    ReceiptRow,
+    RevocationRow,
+    Stage,
+    State,
+)
+
+
+class MemoryDocuments:
+    """See kernel.ports.unit_of_work.Documents."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._rows: Table[UUID, DocumentRow] = Table(transaction, "documents", lambda row: row.doc_id)
+
+    def get(self, doc_id: UUID, *, lock: bool = False) -> DocumentRow | None:
+        return self._rows.get(doc_id, lock=lock)
+
+    def get_many(self, doc_ids: Sequence[UUID]) -> dict[UUID, DocumentRow]:
+        found = (self._rows.get(doc_id) for doc_id in doc_ids)
+        return {row.doc_id: row for row in found if row is not None}
+
+    def put(self, row: DocumentRow) -> None:
+        self._rows.put(row)
+
+    def page(
+        self,
+        *,
+        state: State | None = None,
+        needs_review: bool | None = None,
+        after: UUID | None = None,
+        limit: int = 100,
+    ) -> list[DocumentRow]:
+        fitting = (
+            row
+            for row in self._rows.rows()
+            if (state is None or row.state is state)
+            and (needs_review is None or row.needs_review is needs_review)
+            and (after is None or row.doc_id > after)
+        )
+        return sorted(fitting, key=lambda row: row.doc_id)[:limit]
+
+    def stored_bytes(self) -> int:
+        return sum(row.size for row in self._rows.rows() if row.state is not State.ERASED)
+
+    def received_before(self, moment: datetime, limit: int = 100) -> list[DocumentRow]:
+        fitting = (row for row in self._rows.rows() if row.state is not State.ERASED and row.received_at < moment)
+        return sorted(fitting, key=lambda row: (row.received_at, row.doc_id))[:limit]
+
+    def matching(
+        self,
+        *,
+        doc_ids: Sequence[UUID] | None = None,
+        classification: str | None = None,
+        received_from: datetime | None = None,
+        received_to: datetime | None = None,
+    ) -> list[UUID]:
+        wanted = None if doc_ids is None else set(doc_ids)
+        return sorted(
+            row.doc_id
+            for row in self._rows.rows()
+            if row.active_generation
+            and (wanted is None or row.doc_id in wanted)
+            and (classification is None or row.classification == classification)
+            and (received_from is None or row.received_at >= received_from)
+            and (received_to is None or row.received_at <= received_to)
+        )
+
+
+class MemoryBatches:
+    """See kernel.ports.unit_of_work.Batches."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self._rows: Table[UUID, BatchRow] = Table(transaction, "batches", lambda row: row.batch_id)
+        self._receipts: Table[UUID, ReceiptRow] = Table(transaction, "receipts", lambda row: row.receipt_id)
+
+    def get(self, batch_id: UUID) -> BatchRow | None:
+        return self._rows.get(batch_id)
+
+    def by_idempotency_key(self, subject: str, key: str) -> BatchRow | None:
+        same = (row for row in self._rows.rows() if row.subject == subject and row.idempotency_key == key)
+        return next(same, None) if key else None
+
+    def put(self, row: BatchRow) -> None:
+        if row.idempotency_key:
+            self._transaction.lock("idempotency", row.subject, row.idempotency_key)
+            other = self.by_idempotency_key(row.subject, row.idempotency_key)
+            if other is not None and other.batch_id != row.batch_id:
+                raise Conflict(
+                    "idempotency_conflict",
+                    "This idempotency key was used for another upload.",
+                    "Use a new key for a new upload.",
+                )
+        self._rows.put(row)
+
+    def add_receipt(self, row: ReceiptRow) -> None:
+        if self._rows.get(row.batch_id) is None:
+            raise Invalid("database_value_refused", "The receipt's batch does not exist.", "Check the input.")
+        self._transaction.lock("position", row.batch_id, row.position)
+        if any(other.position == row.position for other in self.receipts(row.batch_id)):
+            raise Conflict("row_exists", "The row exists already.", "Use the one that is there.")
+        self._receipts.insert(row)
+
+    def receipt(self, receipt_id: UUID) -> ReceiptRow | None:
+        return self._receipts.get(receipt_id)
+
+    def receipts(self, batch_id: UUID) -> list[ReceiptRow]:
+        own = (row for row in self._receipts.rows() if row.batch_id == batch_id)
+        return sorted(own, key=lambda row: row.position)
+
+    def open_of_document(self, doc_id: UUID) -> list[BatchRow]:
+        ids = {row.batch_id for row in self._receipts.rows() if row.doc_id == doc_id}
+        batches = (self._rows.get(batch_id) for batch_id in sorted(ids))
+        return [row for row in batches if row is not None and row.completed_at is None]
+
+    def sent_by(self, subject: str, doc_id: UUID) -> bool:
+        batches = (self._rows.get(row.batch_id) for row in self._receipts.rows() if row.doc_id == doc_id)
+        return any(row is not None and row.subject == subject for row in batches)
+
+
+class MemoryJobs:
+    """See kernel.ports.unit_of_work.Jobs. The caller's `now` is its clock."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._rows: Table[UUID, JobRow] = Table(transaction, "jobs", lambda row: row.doc_id)
+
+    def put(self, job: JobRow) -> None:
+        self._rows.put(job)
+
+    def lease(self, worker: str, now: datetime, seconds: float, stages: Sequence[Stage]) -> JobRow | None:
+        def free(row: JobRow | None) -> bool:
+            return (
+                row is not None
+                and not row.dead
+                and row.stage in stages
+                and row.not_before <= now
+                and (row.leased_until is None or row.leased_until <= now)
+            )
+
+        for seen in sorted(filter(free, self._rows.rows()), key=lambda row: (row.not_before, row.job_id)):
+            row = self._rows.claim(seen.doc_id)
+            if row is not None and free(row):
+                leased = replace(
+                    row,
+                    attempt=row.attempt + 1,
+                    fence=row.fence + 1,
+                    worker=worker,
+                    leased_until=now + timedelta(seconds=seconds),
+                )
+                self._rows.put(leased)
+                return leased
+        return None
+
+    def renew(self, job: JobRow, now: datetime, seconds: float) -> bool:
+        row = self._held(job)
+        if row is None or row.leased_until is None:
+            return False
+        self._rows.put(replace(row, leased_until=now + timedelta(seconds=seconds)))
+        return True
+
+    def get(self, doc_id: UUID) -> JobRow | None:
+        return self._rows.get(doc_id)
+
+    def finish(self, job: JobRow) -> bool:
+        if self._held(job) is None:
+            return False
+        self._rows.delete(job.doc_id)
+        return True
+
+    def cancel(self, doc_id: UUID) -> None:
+        self._rows.delete(doc_id)
+
+    def postpone(self, job: JobRow, until: datetime, *, dead: bool = False, refund: bool = False) -> bool:
+        row = self._held(job)
+        if row is None:
+            return False
+        attempt = max(row.attempt - int(refund), 0)
+        self._rows.put(replace(row, not_before=until, leased_until=None, worker="", dead=dead, attempt=attempt))
+        return True
+
+    def counts(self) -> dict[str, int]:
+        counts = {"dead": 0}
+        for row in self._rows.rows():
+            name = "dead" if row.dead else row.stage.value
+            counts[name] = counts.get(name, 0) + 1
+        return counts
+
+    def _held(self, job: JobRow) -> JobRow | None:
+        row = self._rows.get(job.doc_id, lock=True)
+        return row if row is not None and (row.job_id, row.fence) == (job.job_id, job.fence) else None
+
+
+class MemoryChunks:
+    """See kernel.ports.unit_of_work.Chunks."""
+
+    def __init__(self, transaction: Transaction, documents: MemoryDocuments) -> None:
+        self._documents = documents
+        self._rows: Table[UUID, ChunkRow] = Table(transaction, "chunks", lambda row: row.chunk_id)
+
+    def put_generation(self, doc_id: UUID, generation: str, rows: Sequence[ChunkRow]) -> None:
+        for row in self.of_document(doc_id, generation):
+            self._rows.delete(row.chunk_id)
+        for row in rows:
+            self._rows.insert(row)
+
+    def get(self, chunk_id: UUID) -> ChunkRow | None:
+        return self._rows.get(chunk_id)
+
+    def visible(self, chunk_ids: Sequence[UUID]) -> dict[UUID, ChunkRow]:
+        rows = (self._rows.get(chunk_id) for chunk_id in chunk_ids)
+        return {row.chunk_id: row for row in rows if row is not None and not row.withheld and self._active(row)}
+
+    def of_document(self, doc_id: UUID, generation: str) -> list[ChunkRow]:
+        own = (row for row in self._rows.rows() if row.doc_id == doc_id and row.generation == generation)
+        return sorted(own, key=lambda row: row.ordinal)
+
+    def page(self, *, after: tuple[UUID, int] | None = None, limit: int = 500) -> list[ChunkRow]:
+        rows = (row for row in self._rows.rows() if not row.withheld and self._active(row))
+        fitting = (row for row in rows if after is None or (row.doc_id, row.ordinal) > after)
+        return sorted(fitting, key=lambda row: (row.doc_id, row.ordinal))[:limit]
+
+    def withheld(self, limit: int = 100) -> list[ChunkRow]:
+        rows = (row for row in self._rows.rows() if row.withheld and self._active(row))
+        return sorted(rows, key=lambda row: (row.doc_id, row.ordinal))[:limit]
+
+    def delete_document(self, doc_id: UUID, *, except_generation: str = "") -> None:
+        for row in self._rows.rows():
+            if row.doc_id == doc_id and row.generation != except_generation:
+                self._rows.delete(row.chunk_id)
+
+    def _active(self, row: ChunkRow) -> bool:
+        document = self._documents.get(row.doc_id)
+        return document is not None and document.active_generation == row.generation != ""
+
+
+class MemoryConfigs:
+    """See kernel.ports.unit_of_work.Configs."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._rows: Table[int, ConfigRow] = Table(transaction, "configs", lambda row: row.version)
+
+    def latest(self) -> ConfigRow | None:
+        return max(self._rows.rows(), key=lambda row: row.version, default=None)
+
+    def get(self, version: int) -> ConfigRow | None:
+        return self._rows.get(version)
+
+    def add(self, row: ConfigRow) -> None:
+        self._rows.insert(row, "config_version_exists", "The configuration was changed by someone else.")
+
+
+class MemoryAccess:
+    """See kernel.ports.unit_of_work.Access."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._rows: Table[str, RevocationRow] = Table(transaction, "revocations", lambda row: row.token_id)
+
+    def revoke(self, row: RevocationRow) -> None:
+        if self._rows.get(row.token_id) is None:
+            self._rows.put(row)
+
+    def revoked(self, token_id: str) -> bool:
+        return self._rows.get(token_id) is not None
+
+
+class MemoryErasures:
+    """See kernel.ports.unit_of_work.Erasures."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._rows: Table[UUID, ErasureRow] = Table(transaction, "erasures", lambda row: row.erasure_id)
+        self._handouts: Table[UUID, HandoutRow] = Table(transaction, "handouts", lambda row: row.export_id)
+
+    def put(self, row: ErasureRow) -> None:
+        self._rows.put(row)
+
+    def of_document(self, doc_id: UUID) -> list[ErasureRow]:
+        return self._ordered([row for row in self._rows.rows() if row.doc_id == doc_id])
+
+    def get(self, erasure_id: UUID) -> ErasureRow | None:
+        return self._rows.get(erasure_id)
+
+    def unfinished(self) -> list[ErasureRow]:
+        return self._ordered([row for row in self._rows.rows() if row.vectors_gone_at is None])
+
+    def add_handout(self, row: HandoutRow) -> None:
+        self._handouts.insert(row)
+
+    def handouts_of(self, doc_id: UUID) -> list[HandoutRow]:
+        holding = (row for row in self._handouts.rows() if doc_id in row.doc_ids)
+        return sorted(holding, key=lambda row: (row.created_at, row.export_id))
+
+    @staticmethod
+    def _ordered(rows: list[ErasureRow]) -> list[ErasureRow]:
+        return sorted(rows, key=lambda row: (row.requested_at, row.erasure_id))
+
+
+class MemoryUnitOfWork:
+    """See kernel.ports.unit_of_work.UnitOfWork."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self.documents = MemoryDocuments(transaction)
+        self.batches = MemoryBatches(transaction)
+        self.jobs = MemoryJobs(transaction)
+        self.audit = MemoryAuditLog(transaction)
+        self.chunks = MemoryChunks(transaction, self.documents)
+        self.configs = MemoryConfigs(transaction)
+        self.access = MemoryAccess(transaction)
+        self.erasures = MemoryErasures(transaction)
+
+    def lock_content(self, doc_id: UUID) -> None:
+        self._transaction.lock("content", doc_id)
+
+    def commit(self) -> None:
+        self._transaction.commit()
+
+
+class MemoryStore:
+    """A plane's rows in this process."""
+
+    def __init__(self) -> None:
+        self._database = Database()
+
+    @contextmanager
+    def unit_of_work(self) -> Iterator[MemoryUnitOfWork]:
+        """One transaction; what is not committed is undone at the end of the block."""
+        transaction = Transaction(self._database)
+        try:
+            yield MemoryUnitOfWork(transaction)
+        finally:
+            transaction.end()
