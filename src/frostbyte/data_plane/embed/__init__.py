@@ -1,0 +1,83 @@
+"""Embedding: cleared chunks become vectors, kept as a sealed object until they are indexed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from frostbyte.kernel.errors import Unavailable
+from frostbyte.kernel.ports.embedder import Embedder
+
+Vectors = npt.NDArray[np.float32]
+"""One row a chunk, in the order of the chunks."""
+
+_BATCH: Final = 64
+_HEADER: Final = 8
+
+
+class Embeddable(Protocol):
+    """What of a chunk is embedded: its text under the titles of its sections."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def headings(self) -> tuple[str, ...]: ...
+
+
+def passage(chunk: Embeddable) -> str:
+    """The text that is embedded and whose terms are indexed."""
+    return "\n".join((*chunk.headings, chunk.text))
+
+
+def run(chunks: Sequence[Embeddable], embedder: Embedder) -> Vectors:
+    """Embed all chunks.
+
+    Raises:
+        Unavailable: `embedder_unavailable`: it cannot answer, or an answer is unusable (promise 2).
+    """
+    rows: list[list[float]] = []
+    for at in range(0, len(chunks), _BATCH):
+        part = chunks[at : at + _BATCH]
+        made = embedder.documents([passage(chunk) for chunk in part])
+        if len(made) != len(part):
+            raise unusable("it answered with another number of vectors than it was asked for")
+        rows.extend(check(vector, embedder.spec.dimensions) for vector in made)
+    return np.array(rows, dtype=np.float32).reshape(len(rows), embedder.spec.dimensions)
+
+
+def check(vector: Sequence[float], dimensions: int) -> list[float]:
+    """The vector if it can be used.
+
+    Raises:
+        Unavailable: `embedder_unavailable`.
+    """
+    if len(vector) != dimensions:
+        raise unusable(f"a vector has {len(vector)} dimensions instead of {dimensions}")
+    norm = math.sqrt(sum(value * value for value in vector))
+    if not math.isfinite(norm) or norm < 1e-6:
+        raise unusable("a vector is zero or not finite")
+    return list(vector)
+
+
+def unusable(why: str) -> Unavailable:
+    """The error for an answer that must not be indexed."""
+    return Unavailable(
+        "embedder_unavailable",
+        f"The embedder gave no usable answer: {why}.",
+        "Check FROSTBYTE_EMBEDDING_ENDPOINT and its model; the document waits and is tried again by itself.",
+    )
+
+
+def encode(vectors: Vectors) -> bytes:
+    """Rows and columns (two little-endian uint32), then the float32 values."""
+    return np.array(vectors.shape, dtype="<u4").tobytes() + vectors.astype("<f4").tobytes()
+
+
+def decode(data: bytes) -> Vectors:
+    """The inverse of `encode`. Raises ValueError if the bytes do not fit their header."""
+    rows, columns = (int(value) for value in np.frombuffer(data[:_HEADER], dtype="<u4"))
+    return np.frombuffer(data[_HEADER:], dtype="<f4").reshape(rows, columns).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Embedders: a small local model, and any OpenAI-compatible server."""

