@@ -1,0 +1,606 @@
+"""Checks Frostbyte's audit exports and proofs, away from Frostbyte.
+
+This one file is the verifier: it needs Python 3.11 or newer and the package `cryptography` (for Ed25519), shares no
+code with what it judges, and may be handed to an auditor alone. docs/proof-format.md describes what it checks.
+
+    python verifier.py export FOLDER_OR_TAR --key KEY [--since FILE] [--witness KEY] [--keep FILE] [--json]
+    python verifier.py proof PROOF.json --key KEY [--source FILE] [--witness KEY] [--json]
+
+KEY is the log's verifier key (name+hash+key) or a file that holds it, received by another way than the thing checked.
+Exit codes: 0 everything holds, 1 something does not, 2 the input cannot be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import bisect
+import hashlib
+import itertools
+import json
+import re
+import struct
+import sys
+import tarfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+EXPORT_FORMAT, PROOF_FORMAT = "frostbyte-audit-export/1", "frostbyte-proof/1"
+EVENTS, LEAVES, MANIFEST = "audit_export.jsonl", "audit_leaves.bin", "manifest.json"
+MAX_LINE = 1 << 20  # bytes of one exported event at most; real ones have under 64 KiB
+SHOWN = 20  # failures of one name that are listed one by one; the rest are counted
+
+
+class Unreadable(Exception):
+    """The input is not what it should be: nothing can be said about it."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One thing that does not hold: its name (docs/proof-format.md lists them), where, and what is wrong."""
+
+    name: str
+    where: str
+    message: str
+
+
+@dataclass
+class Verdict:
+    """What was checked, what is only attested, what failed, and the checkpoint to keep for the next `--since`."""
+
+    subject: str
+    checked: list[str] = field(default_factory=list)
+    attested: list[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    not_listed: dict[str, int] = field(default_factory=dict)
+    keep: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed."""
+        return not self.failures
+
+    @property
+    def names(self) -> set[str]:
+        """The kinds of failures."""
+        return {failure.name for failure in self.failures}
+
+    def fail(self, name: str, where: str, message: str) -> None:
+        """Add a failure, or count it where there are many of its name."""
+        if sum(failure.name == name for failure in self.failures) < SHOWN:
+            self.failures.append(Failure(name, where, message))
+        else:
+            self.not_listed[name] = self.not_listed.get(name, 0) + 1
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {"ok": self.ok, **asdict(self)}
+
+    def text(self) -> str:
+        """For people."""
+        lines = [f"{self.subject}: {'HOLDS' if self.ok else 'DOES NOT HOLD'}"]
+        lines += [f"  checked   {item}" for item in self.checked]
+        lines += [f"  attested  {item} (stated by the plane, not computed here)" for item in self.attested]
+        lines += [f"  FAILED    {item.name} at {item.where}: {item.message}" for item in self.failures]
+        lines += [f"  FAILED    {name}: {count} more" for name, count in self.not_listed.items()]
+        keep = ["Keep this checkpoint for the next check (--since):", self.keep.rstrip("\n")]
+        return "\n".join(lines + keep if self.ok and self.keep else lines)
+
+
+def canonical(value: Any) -> bytes:
+    """The bytes of a JSON value that are hashed: sorted keys, no spaces, UTF-8."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def leaf_hash(data: bytes) -> bytes:
+    """RFC 6962 leaf."""
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """RFC 6962 inner node."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+class Tree:
+    """A growing RFC 6962 tree that keeps only its right edge; `prefix` is the edge it begins with."""
+
+    def __init__(self, size: int, prefix: Sequence[bytes]) -> None:
+        levels = [bit for bit in range(size.bit_length() - 1, -1, -1) if size >> bit & 1]
+        self.size, self._edge = size, list(zip(levels, prefix, strict=True))
+
+    def add(self, leaf: bytes) -> None:
+        """Append a leaf hash."""
+        level, value = 0, leaf
+        while self._edge and self._edge[-1][0] == level:
+            level, value = level + 1, node_hash(self._edge.pop()[1], value)
+        self._edge.append((level, value))
+        self.size += 1
+
+    def root(self) -> bytes:
+        """The root as it stands, of a tree that is not empty."""
+        value = self._edge[-1][1]
+        for _, left in reversed(self._edge[:-1]):
+            value = node_hash(left, value)
+        return value
+
+
+def root_from_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
+    """The root that an audit path leads to (RFC 6962, section 2.1.1); empty where path and place do not fit."""
+    if size <= 1 or not path:
+        return leaf if (index, size) == (0, 1) and not path else b""
+    half = 1 << ((size - 1).bit_length() - 1)
+    if index < half:
+        return node_hash(root_from_path(leaf, index, half, path[:-1]), path[-1])
+    return node_hash(path[-1], root_from_path(leaf, index - half, size - half, path[:-1]))
+
+
+@dataclass(frozen=True)
+class Key:
+    """A C2SP verifier key: type 1 signs a log's checkpoints, type 4 a witness's cosignatures."""
+
+    name: str
+    type: int
+    raw: bytes
+    id: bytes
+
+    @classmethod
+    def read(cls, text: str) -> Key:
+        """From name+hash+key."""
+        try:
+            name, key_id, encoded = text.strip().split("+", 2)
+            data = base64.b64decode(encoded, validate=True)
+        except ValueError as error:
+            raise Unreadable("the key is not of the form name+hash+key") from error
+        expected = hashlib.sha256(name.encode() + b"\n" + data).digest()[:4]
+        if len(data) != 33 or data[0] not in (1, 4) or expected.hex() != key_id:
+            raise Unreadable("the key is damaged or of a type that is not known here")
+        return cls(name, data[0], data[1:], expected)
+
+
+@dataclass(frozen=True)
+class Note:
+    """A checkpoint note, taken apart."""
+
+    note: str
+    text: str
+    signatures: list[tuple[str, bytes]]
+    origin: str
+    size: int
+    root: bytes
+
+    @classmethod
+    def read(cls, note: str) -> Note:
+        """Raises Unreadable where it is no signed checkpoint."""
+        try:
+            text, _, lines = note.rpartition("\n\n")
+            origin, size, root = text.split("\n")[:3]
+            parts = [line.split(" ") for line in lines.rstrip("\n").split("\n")]
+            signatures = [(name, base64.b64decode(raw, validate=True)) for _, name, raw in parts]
+            decoded = base64.b64decode(root, validate=True)
+            if len(decoded) != 32 or not re.fullmatch("[1-9][0-9]{0,18}", size, re.ASCII):
+                raise ValueError("no checkpoint")
+        except ValueError as error:
+            raise Unreadable("a checkpoint is not a signed note") from error
+        return cls(note, text + "\n", signatures, origin, int(size), decoded)
+
+    def signed_by(self, key: Key) -> bool:
+        """Whether the log's key signed it, or the witness's key cosigned it."""
+        for name, raw in self.signatures:
+            if (name, raw[:4]) != (key.name, key.id) or (key.type == 1 and self.origin != key.name):
+                continue
+            message, signature = self.text, raw[4:]
+            if key.type == 4 and len(raw) == 76:
+                message, signature = f"cosignature/v1\ntime {struct.unpack('>Q', raw[4:12])[0]}\n{message}", raw[12:]
+            try:
+                Ed25519PublicKey.from_public_bytes(key.raw).verify(signature, message.encode())
+            except InvalidSignature:
+                continue
+            return True
+        return False
+
+
+def check_witnesses(verdict: Verdict, note: Note, witnesses: Sequence[Key]) -> None:
+    """Each of them must have cosigned the note."""
+    for key in witnesses:
+        if note.signed_by(key):
+            verdict.checked.append(f"witness {key.name} cosigned the checkpoint of {note.size} events")
+        else:
+            verdict.fail("cosignature_missing", f"witness {key.name}", "did not sign the newest checkpoint")
+
+
+class Chains:
+    """Follows the chains of events: each names the one before, and begins with the hash it ended with."""
+
+    def __init__(self, verdict: Verdict, tenant: str, *, partial: bool) -> None:
+        self._verdict, self._tenant, self._partial = verdict, tenant, partial
+        self._known: dict[str, tuple[str, str]] = {}
+        self._followed: set[str] = set()
+        self._early: list[dict[str, Any]] = []
+
+    def add(self, event: dict[str, Any]) -> None:
+        """The next event of the log."""
+        me, previous = event["event_id"], event["previous_event_id"]
+        if event["tenant_id"] != self._tenant:
+            self._verdict.fail("wrong_tenant", f"event {me}", "belongs to another tenant")
+        self._known[me] = (event["resource_id"], event["details"].get("output_hash", ""))
+        if previous in self._followed or (previous is None and "input_hash" in event["details"]):
+            self._fail(me, "does not follow the newest event of its chain")
+        if previous in self._known:
+            self._link(event)
+        elif previous is not None:  # writers on several hosts: the later event may have got the smaller number
+            self._early.append(event)
+        self._followed.update([previous] if previous else [])
+
+    def _link(self, event: dict[str, Any]) -> None:
+        mine = (event["resource_id"], event["details"].get("input_hash", ""))
+        if self._known[event["previous_event_id"]] != mine:
+            self._fail(event["event_id"], "its resource or input_hash is not what the event before it ended with")
+
+    def end(self) -> None:
+        """All events were added."""
+        for event in self._early:
+            if event["previous_event_id"] in self._known:
+                self._link(event)
+            elif not self._partial:
+                self._fail(event["event_id"], "the event before it is missing")
+
+    def _fail(self, where: str, message: str) -> None:
+        self._verdict.fail("chain_inconsistent", f"event {where}", message)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the export: its bytes, leaf hash, the number it claims, and the event, None if it is not one."""
+
+    raw: bytes
+    leaf: bytes
+    sequence: int
+    event: dict[str, Any] | None
+
+
+class Export:
+    """The judge of one export."""
+
+    def __init__(self, path: Path, key: Key | None, held: Note | None, held_time: str) -> None:
+        self.verdict, self._path = Verdict(f"audit export {path.name}"), path
+        self._manifest = json.loads(b"".join(self._read(MANIFEST)))
+        if self._manifest["format"] != EXPORT_FORMAT:
+            raise Unreadable(f"{MANIFEST} is not of the format {EXPORT_FORMAT}")
+        self._key = key or Key.read(self._manifest["public_key"])
+        if key is None:
+            self.verdict.attested.append("the log's key: none was given, so the export's own was used")
+        self._first, self._prefix = self._manifest["range"]["first"], self._manifest["prefix"]
+        self._held, self._held_time, self._last_time = held, held_time, ""
+        self._points: dict[int, Note] = {}
+        self._roots: dict[int, bytes] = {}
+
+    def _open(self, name: str) -> IO[bytes]:
+        if self._path.is_dir():
+            return (self._path / name).open("rb")
+        part = tarfile.open(self._path).extractfile(name)  # noqa: SIM115 - must live as long as the part that is read
+        if part is None:
+            raise Unreadable(f"{name} is not a file in the archive")
+        return part
+
+    def _read(self, name: str, *, block: int = 0) -> Iterator[bytes]:
+        """Blocks of a file, or its lines."""
+        with self._open(name) as file:
+            while part := file.read(block) if block else file.readline(MAX_LINE):
+                yield part
+
+    def _lines(self) -> Iterator[Line]:
+        for raw in self._read(EVENTS):
+            try:
+                value = json.loads(raw)
+                event, sequence = value["event"], value["sequence"]
+                names = [event[name] for name in ("event_id", "resource_id", "timestamp", "tenant_id")]
+                linked = event["previous_event_id"] is None or isinstance(event["previous_event_id"], str)
+                if canonical(value) + b"\n" != raw or type(sequence) is not int or not linked:
+                    raise ValueError("not as it was written")
+                event["details"].get("")
+                "".join(names)
+            except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+                yield Line(raw, leaf_hash(raw), -1, None)
+            else:
+                yield Line(raw, leaf_hash(canonical(event)), sequence, event)
+
+    def run(self, witnesses: Sequence[Key]) -> Verdict:
+        """Check everything."""
+        for place, text in enumerate(self._manifest["checkpoints"]):
+            note = Note.read(text)
+            if note.signed_by(self._key) and note.size > self._first:
+                self._points[note.size] = note
+            else:
+                self.verdict.fail("checkpoint_signature_wrong", f"checkpoint {place}", "not signed by the log's key")
+        if not self._points:
+            self.verdict.fail("checkpoint_signature_wrong", MANIFEST, "no checkpoint of the log's key is there")
+            return self.verdict
+        signed = max(self._points)
+        check_witnesses(self.verdict, self._points[signed], witnesses)
+        vouched = self._grow(self._read(LEAVES, block=32), signed)
+        exact, count, digest = self._compare()
+        if not vouched:
+            self._judge_without_leaves(signed)
+        elif not exact or self._first + count != signed:
+            self._name_differences(signed - self._first)
+        tree = {"size": signed, "root": self._points[signed].root.hex()}
+        if self.verdict.ok and [self._manifest[key] for key in ("count", "sha256", "tree")] != [count, digest, tree]:
+            self.verdict.fail("manifest_wrong", MANIFEST, "count, sha256 or tree are not those of the events")
+        if self.verdict.ok:
+            self.verdict.checked += [
+                f"{count} events, numbers {self._first} to {signed - 1}, each as it was written",
+                f"{len(self._points)} checkpoints of {self._key.name}: signatures and roots",
+                "each event's link to the one before, and its input_hash to that one's output_hash",
+            ]
+        if self._held:
+            self._check_held(self._held, self._first + count, signed, trusted=vouched or self.verdict.ok)
+        self.verdict.keep = f"# last event: {self._last_time}\n{self._points[signed].note}"
+        self.verdict.attested.append("what each event says happened: the log proves only that it was said, and when")
+        return self.verdict
+
+    def _grow(self, leaves: Iterable[bytes], signed: int) -> bool:
+        """Compute the roots of all sizes that matter; whether each checkpoint's is as signed."""
+        wanted = set(self._points) | ({self._held.size} if self._held else set())
+        tree, self._roots = Tree(self._first, [bytes.fromhex(value) for value in self._prefix]), {}
+        if self._first in wanted:
+            self._roots[self._first] = tree.root()
+        try:
+            for leaf in itertools.islice(leaves, signed - self._first):
+                tree.add(leaf)
+                if tree.size in wanted:
+                    self._roots[tree.size] = tree.root()
+        except (OSError, KeyError):
+            return False  # an export without leaves: the events themselves are judged
+        return all(self._roots.get(size) == note.root for size, note in self._points.items())
+
+    def _compare(self) -> tuple[bool, int, str]:
+        """One pass over the events, chains too: do all match their leaves, how many are there, their sha256."""
+        chains = Chains(self.verdict, self._manifest["tenant_id"], partial=self._first > 0)
+        exact, count, digest, leaves = True, 0, hashlib.sha256(), self._read(LEAVES, block=32)
+        for line in self._lines():
+            try:
+                exact = exact and line.leaf == next(leaves, b"") and line.sequence == self._first + count
+            except (OSError, KeyError):
+                exact = False
+            count += 1
+            digest.update(line.raw)
+            if line.event:
+                chains.add(line.event)
+                self._last_time = max(self._last_time, line.event["timestamp"])
+        chains.end()
+        return exact, count, digest.hexdigest()
+
+    def _name_differences(self, signed: int) -> None:
+        """Say what was done to the lines, measured against the leaves that the checkpoints vouch for."""
+        place = {leaf: index for index, leaf in zip(range(signed), self._read(LEAVES, block=32), strict=False)}
+        found: list[int] = []
+        seen: set[int] = {-1}
+        lines = list(self._lines())
+        for line in lines:
+            index = place.get(line.leaf, -1)
+            found.append(-1 if index in seen else index)
+            seen.add(index)
+        anchors = sorted(_longest_rise(found))
+        for at in set(range(len(lines))).difference(anchors):
+            if found[at] >= 0:
+                self._fail("reordered", found[at], f"stands in line {at + 1}, not in its place")
+        for at in anchors if len(anchors) == len(lines) == signed else []:
+            if lines[at].sequence != self._first + at:
+                self._fail("reordered", at, "bears another number")
+        bounds = [(-1, -1), *((at, found[at]) for at in anchors), (len(lines), signed)]
+        for (low_line, low), (high_line, high) in itertools.pairwise(bounds):
+            missing = [index for index in range(low + 1, high) if index not in seen]
+            foreign = [at for at in range(low_line + 1, high_line) if found[at] < 0]
+            for index, at in zip(missing, foreign, strict=False):
+                self._fail("edited", index, f"line {at + 1} is not what was signed")
+            for index in missing[len(foreign) :]:
+                self._fail("deleted", index, "its line is missing")
+            for at in foreign[len(missing) :]:
+                self._fail("inserted", low + 1, f"line {at + 1} is not in the log")
+
+    def _judge_without_leaves(self, signed: int) -> None:
+        """Without leaves that can be trusted, the number and the order of the events have to tell."""
+        lines = list(self._lines())
+        missing = signed - self._first - len(lines)
+        if self._grow((line.leaf for line in lines), signed) and not missing:
+            self.verdict.fail("leaves_wrong", LEAVES, "the events are as signed, this file is not")
+            return
+        good = max((size for size, note in self._points.items() if self._roots.get(size) == note.root), default=0)
+        name = "deleted" if missing > 0 else "inserted"
+        if missing == 0:
+            bounds = itertools.pairwise([0, *(size - self._first for size in sorted(self._points))])
+            parts = (sorted(lines[low:high], key=lambda line: str(line.event)) for low, high in bounds)
+            name = "reordered" if self._grow((line.leaf for part in parts for line in part), signed) else "edited"
+        self._fail(name, max(0, good - self._first), "from here on the events are not those that were signed")
+
+    def _fail(self, name: str, index: int, message: str) -> None:
+        self.verdict.fail(name, f"event {self._first + index}", message)
+
+    def _check_held(self, held: Note, reached: int, signed: int, *, trusted: bool) -> None:
+        """Compare with the checkpoint that the verifier already holds."""
+        where = f"the held checkpoint of {held.size} events"
+        if not held.signed_by(self._key):
+            self.verdict.fail("checkpoint_signature_wrong", where, "not signed by the log's key")
+        elif held.size > signed and self._held_time and self._last_time > self._held_time:
+            self.verdict.fail("rolled_back", where, f"the log was set back and went on: it has {signed} events now")
+        elif held.size > min(reached, signed):
+            self.verdict.fail("truncated", where, f"the export ends after {min(reached, signed)} events")
+        elif held.size < self._first:
+            self.verdict.fail("since_unproven", where, "the export must begin at or before it")
+        elif trusted and self._roots.get(held.size) != held.root:
+            self.verdict.fail("forked", where, "the log had other events when it was signed")
+        elif trusted:
+            self.verdict.checked.append(f"the log continues {where}")
+
+
+def _longest_rise(values: Sequence[int]) -> set[int]:
+    """Positions of a longest rising subsequence of the values that are not negative."""
+    tails: list[int] = []
+    ends: list[int] = []
+    before: dict[int, int] = {}
+    for at, value in enumerate(values):
+        if value >= 0:
+            slot = bisect.bisect_left(tails, value)
+            tails[slot : slot + 1], ends[slot : slot + 1] = [value], [at]
+            before[at] = ends[slot - 1] if slot else -1
+    at, chosen = (ends[-1] if ends else -1), set()
+    while at >= 0:
+        chosen.add(at)
+        at = before[at]
+    return chosen
+
+
+class Proof:
+    """The judge of one proof."""
+
+    def __init__(self, proof: dict[str, Any], public_key: str | None) -> None:
+        self._proof, self._answer = proof, proof["answer"]
+        self.verdict = Verdict(f"proof of passage {self._answer['chunk_id']}")
+        self._key = Key.read(public_key or proof["public_key"])
+        if public_key is None:
+            self.verdict.attested.append("the log's key: none was given, so the proof's own was used")
+        self._events = [item["event"] for item in sorted(proof["events"], key=lambda item: item["sequence"])]
+
+    def _event(self, event_id: str, kind: str) -> dict[str, Any]:
+        """The details of the event that binds something; empty where it is not of that kind."""
+        found = [item["details"] for item in self._events if (item["event_id"], item["type"]) == (event_id, kind)]
+        return dict(found[0]) if found else {}
+
+    def check_log(self, witnesses: Sequence[Key]) -> None:
+        """Checkpoint, cosignatures, inclusion of each event, and their chain."""
+        note = Note.read(self._proof["checkpoint"])
+        if not note.signed_by(self._key):
+            self.verdict.fail("checkpoint_signature_wrong", "checkpoint", "not signed by the log's key")
+        check_witnesses(self.verdict, note, witnesses)
+        chains = Chains(self.verdict, self._proof["tenant_id"], partial=False)
+        for item in self._proof["events"]:
+            event, path = item["event"], [bytes.fromhex(value) for value in item["path"]]
+            if root_from_path(leaf_hash(canonical(event)), item["sequence"], note.size, path) != note.root:
+                self.verdict.fail("edited", f"event {event['event_id']}", "is not in the log that was signed")
+            if event["resource_id"] != self._answer["doc_id"]:
+                self.verdict.fail("chain_inconsistent", f"event {event['event_id']}", "is of another document")
+            chains.add(event)
+        chains.end()
+        self.verdict.checked += [
+            f"checkpoint of {note.size} events, signed by {self._key.name}",
+            f"{len(self._events)} events of the document: in that log, and linked to each other",
+        ]
+
+    def check_answer(self) -> None:
+        """Text, leaf, root, commitment, event; and that the passage was not withheld or erased since."""
+        answer, verdict = self._answer, self.verdict
+        fields = {name: answer[name] for name in ("chunk_id", "page", "start", "end")}
+        leaf = leaf_hash(canonical({**fields, "text_sha256": hashlib.sha256(answer["text"].encode()).hexdigest()}))
+        root = root_from_path(leaf, answer["index"], answer["chunks"], list(map(bytes.fromhex, answer["path"])))
+        bound = hashlib.sha256(bytes.fromhex(answer["nonce"]) + root).hexdigest()
+        details = self._event(answer["event_id"], "INDEX_WRITTEN")
+        if details.get("generation") != answer["generation"] or details.get("output_hash") != answer["commitment"]:
+            verdict.fail("answer_unbound", "answer", "its event did not write this generation to the index")
+        if bound != answer["commitment"]:
+            verdict.fail("answer_wrong", "answer", "text, page or place are not those that the log committed to")
+        about = [item["type"] for item in self._events if item["details"].get("chunk_id") == answer["chunk_id"]]
+        if about[-1:] == ["CONTENT_WITHHELD"]:
+            verdict.fail("answer_withheld", "answer", "the passage was withheld and not released")
+        if self._events[-1]["type"] == "DOCUMENT_ERASED":
+            verdict.fail("answer_erased", "answer", "the document was erased")
+        verdict.checked.append("text, page and span of the passage: as committed to when it was indexed")
+        logged = {item["type"]: item["details"].get("pipeline_version") for item in self._events}
+        for name, kind in (("parser", "DOCUMENT_PARSED"), ("policy", "POLICY_GATE_PASSED")):
+            if (logged.get(kind) or self._proof["attested"][name]) != self._proof["attested"][name]:
+                verdict.fail("attested_wrong", name, "the log names another version")
+        verdict.attested += [f"{name} {value}" for name, value in self._proof["attested"].items()]
+        verdict.attested.append(
+            "that the parser read this passage in the source: `frostbyte proof replay` recomputes it"
+        )
+
+    def check_source(self, file: Path | None) -> None:
+        """Commitment and, where it was disclosed, digest and file."""
+        source, verdict = self._proof["source"], self.verdict
+        if self._event(source["event_id"], "DOCUMENT_INGESTED").get("output_hash") != source["commitment"]:
+            verdict.fail("source_unbound", "source", "its commitment is not the one made at intake")
+        opened = source["disclosure"] or {"sha256": "", "nonce": ""}
+        digest = bytes.fromhex(opened["sha256"])
+        if not digest:
+            verdict.attested.append("the source file: only the commitment to its sha256 is shown")
+        elif hashlib.sha256(bytes.fromhex(opened["nonce"]) + digest).hexdigest() != source["commitment"]:
+            verdict.fail("source_wrong", "source", "the disclosed sha256 does not open the commitment")
+        else:
+            verdict.checked.append(f"the source's sha256 is the one committed to at intake: {opened['sha256']}")
+        if file and not digest:
+            verdict.fail("source_undisclosed", "source", "the proof does not open the commitment to the file")
+        elif file:
+            with file.open("rb") as stream:
+                if hashlib.file_digest(stream, "sha256").digest() != digest:
+                    verdict.fail("source_wrong", file.name, "this file is not the source")
+            verdict.checked.append(f"the file {file.name} against that sha256")
+
+
+def verify_export(
+    path: str | Path, public_key: str | None, since: str | Path | None = None, witnesses: Sequence[str] = ()
+) -> Verdict:
+    """Check an export: a folder, or a tar archive of one.
+
+    `public_key` is the log's verifier key (None takes the export's own, and the verdict says so), `since` a file with
+    a checkpoint kept from before, `witnesses` the keys that must have cosigned the newest. Raises Unreadable.
+    """
+    try:
+        text = Path(since).read_text(encoding="utf-8") if since else ""
+        said = re.search(r"^# last event: (\S+)", text, re.MULTILINE)
+        held = Note.read(re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)) if text else None
+        key = Key.read(public_key) if public_key else None
+        return Export(Path(path), key, held, said[1] if said else "").run([Key.read(item) for item in witnesses])
+    except (OSError, ValueError, LookupError, TypeError, tarfile.TarError) as error:
+        raise Unreadable(f"the export cannot be read ({type(error).__name__})") from error
+
+
+def verify_proof(
+    proof: dict[str, Any], public_key: str | None, source_file: str | Path | None = None, witnesses: Sequence[str] = ()
+) -> Verdict:
+    """Check the proof of one answer, and the source file if it is at hand. Arguments and errors as `verify_export`."""
+    try:
+        if proof["format"] != PROOF_FORMAT:
+            raise Unreadable(f"this is not a proof of the format {PROOF_FORMAT}")
+        judge = Proof(proof, public_key)
+        judge.check_log([Key.read(text) for text in witnesses])
+        judge.check_answer()
+        judge.check_source(Path(source_file) if source_file else None)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise Unreadable(f"the proof cannot be read ({type(error).__name__})") from error
+    return judge.verdict
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Check Frostbyte's audit exports and proofs.")
+    parser.add_argument("kind", choices=("export", "proof"))
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--key", help="the log's verifier key, or a file that holds it")
+    parser.add_argument("--witness", action="append", default=[], help="a witness's verifier key; may be repeated")
+    parser.add_argument("--since", type=Path, help="a checkpoint kept from an earlier check (exports)")
+    parser.add_argument("--keep", type=Path, help="write the checkpoint to keep to this file (exports)")
+    parser.add_argument("--source", type=Path, help="the source file (proofs)")
+    parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    given = parser.parse_args(arguments)
+    try:
+        key = Path(given.key).read_text(encoding="utf-8") if given.key and Path(given.key).is_file() else given.key
+        if given.kind == "export":
+            verdict = verify_export(given.path, key, given.since, given.witness)
+        else:
+            verdict = verify_proof(json.loads(given.path.read_bytes()), key, given.source, given.witness)
+        if given.keep and verdict.ok and verdict.keep:
+            given.keep.write_text(verdict.keep, encoding="utf-8")
+    except (Unreadable, OSError, ValueError) as error:
+        print(f"cannot check: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(verdict.to_json(), indent=1) if given.json else verdict.text())
+    return 0 if verdict.ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
