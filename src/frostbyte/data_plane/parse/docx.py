@@ -142,8 +142,8 @@ class _Writer:
                 elif name == "outlineLvl" and (attribute(child, "val") or "9") in "012345678":
                     return Kind.HEADING, min(6, int(attribute(child, "val") or "0") + 1)
                 elif name == "numPr":
-                    depth = next((attribute(item, "val") for item in child if local(item) == "ilvl"), "0")
-                    numbered = int(depth) if (depth or "").isdigit() else 0
+                    indent = next((attribute(item, "val") for item in child if local(item) == "ilvl"), None) or "0"
+                    numbered = int(indent) if indent.isdigit() else 0
         if style.level:
             return Kind.HEADING, style.level
         if numbered >= 0 or style.listed:
@@ -225,39 +225,40 @@ def _rows(table: Any) -> Iterable[Any]:
             yield from _rows(node)
 
 
+def _cells(row: Any) -> list[Any]:
+    found: list[Any] = []
+    for child in row:
+        if local(child) == "tc":
+            found.append(child)
+        elif local(child) in _WRAPPERS:
+            found.extend(_cells(child))
+    return found
+
+
 def _grid(table: Any) -> list[_GridCell]:
     """The cells with their place; a cell merged downwards takes the rows that continue it."""
     cells: list[_GridCell] = []
     open_above: dict[int, _GridCell] = {}
     for row, node in enumerate(_rows(table)):
-        column = 0
-        header = False
+        about: dict[str, Any] = {}
         for child in node:
-            name = local(child)
-            if name == "trPr":
-                found = {local(item): item for item in child}
-                header = is_on(found.get("tblHeader"))
-                before = found.get("gridBefore")
-                column = _number(before, 0) if before is not None else 0
-            for cell in (
-                [child]
-                if name == "tc"
-                else [item for item in child.iter() if local(item) == "tc"]
-                if name == "sdt"
-                else []
-            ):
-                span, merge = _merge(cell)
-                above = open_above.get(column)
-                if merge == "continue" and above is not None and not "".join(cell.itertext()).strip():
-                    above.row_span = row - above.row + 1
+            if local(child) == "trPr":
+                about = {local(item): item for item in child}
+        header = is_on(about.get("tblHeader"))
+        column = _number(about["gridBefore"], 0) if "gridBefore" in about else 0
+        for cell in _cells(node):
+            span, merge = _merge(cell)
+            above = open_above.get(column)
+            if merge == "continue" and above is not None and not "".join(cell.itertext()).strip():
+                above.row_span = row - above.row + 1
+            else:
+                entry = _GridCell(row, column, 1, span, header, cell)
+                cells.append(entry)
+                if merge:
+                    open_above[column] = entry
                 else:
-                    entry = _GridCell(row, column, 1, span, header, cell)
-                    cells.append(entry)
-                    if merge:
-                        open_above[column] = entry
-                    else:
-                        open_above.pop(column, None)
-                column += span
+                    open_above.pop(column, None)
+            column += span
     return cells
 
 

@@ -65,4 +65,4 @@ class EmbeddedImages:
             return "not_decodable", []
         grey, factor = images.prepared(picture)
         lines = ocr.read_lines(grey, int(200 * factor))
-        return ("read" if lines else "no_text"), lines
+        return ("read" if ocr.has_text(lines) else "no_text"), lines

@@ -115,14 +115,14 @@ def _frame(image: Any, number: int, limits: ParseLimits) -> Page:
     builder = PageBuilder()
     ocr.write_lines(builder, lines, scale=1 / factor)
     whole = (0.0, 0.0, float(width), float(height))
-    builder.images.append(Image(box=whole, outcome="read" if lines else "no_text"))
+    builder.images.append(Image(box=whole, outcome="read" if ocr.has_text(lines) else "no_text"))
     return builder.page(
         number,
         width=width,
         height=height,
         unit="px",
         ocr_confidence=ocr.mean_confidence(lines),
-        unread="" if lines else "no_text",
+        unread="" if ocr.has_text(lines) else "no_text",
     )
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import tesserocr
-from PIL import Image
+from PIL import Image as Pillow
 
-from frostbyte.data_plane.document import Box, Kind, Line
+from frostbyte.data_plane.document import Box, Image, Kind, Line
 from frostbyte.data_plane.parse.building import PageBuilder, union
 from frostbyte.data_plane.parse.marks import hyphen_binds, hyphen_joins
 
@@ -40,6 +40,11 @@ class OcrLine:
     words: int
     paragraph: int
     """Number of its paragraph on the page."""
+
+    @property
+    def legible(self) -> bool:
+        """Whether the words are more likely text than the noise of a picture."""
+        return self.confidence >= _MIN_CONFIDENCE
 
 
 @cache
@@ -86,8 +91,8 @@ def _engine() -> Any:
     return engine
 
 
-def read_lines(image: Image.Image, dpi: int) -> list[OcrLine]:
-    """The lines on the image, in reading order; noise is left out.
+def read_lines(image: Pillow.Image, dpi: int) -> list[OcrLine]:
+    """The lines on the image, in reading order, legible or not.
 
     Args:
         image: grey or RGB.
@@ -111,7 +116,7 @@ def read_lines(image: Image.Image, dpi: int) -> list[OcrLine]:
             text = (entry.GetUTF8Text(level) or "").strip()
             place = entry.BoundingBox(level)
             confidence = round(entry.Confidence(level) / 100, 4)
-            if not text or place is None or confidence < _MIN_CONFIDENCE:
+            if not text or place is None:
                 continue
             lines.append(
                 OcrLine(
@@ -127,8 +132,14 @@ def read_lines(image: Image.Image, dpi: int) -> list[OcrLine]:
     return lines
 
 
+def has_text(lines: list[OcrLine]) -> bool:
+    """Whether anything legible was read."""
+    return any(line.legible for line in lines)
+
+
 def mean_confidence(lines: list[OcrLine]) -> float | None:
-    """Mean over the words of all lines, or None for none."""
+    """Mean over the words of all legible lines, or None for none."""
+    lines = [line for line in lines if line.legible]
     words = sum(line.words for line in lines)
     return round(sum(line.confidence * line.words for line in lines) / words, 4) if words else None
 
@@ -143,7 +154,7 @@ def write_lines(
     kind: Kind = Kind.PARAGRAPH,
     located: bool = True,
 ) -> None:
-    """Append the lines as elements, one per paragraph.
+    """Append the legible lines as elements, one per paragraph; record the others as images.
 
     Args:
         builder: the page being written.
@@ -156,7 +167,12 @@ def write_lines(
     """
     groups: dict[int, list[OcrLine]] = {}
     for line in lines:
-        groups.setdefault(line.paragraph, []).append(line)
+        if line.legible:
+            groups.setdefault(line.paragraph, []).append(line)
+        else:
+            # Something stands there that nobody can judge: counted, and covered in redacted pictures.
+            box = _placed(line.box, scale, left, top) if located else None
+            builder.images.append(Image(box=box, outcome="not_legible"))
     for group in groups.values():
         placed = [_placed(line.box, scale, left, top) for line in group]
         with builder.element(kind, box=union(placed) if located else None, ocr=True) as element:

@@ -76,7 +76,7 @@ def read_pdf(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None]
         if document.count_attachments():
             notes.append("attachments_not_read")
     pages = [write_page(draft) for draft in drafts]
-    title = metadata.get("title", "") or _first_title(drafts)
+    title = metadata.get("title", "").removeprefix("untitled") or _first_title(drafts)
     return PdfResult(pages, count, title, metadata, tuple(dict.fromkeys(notes)))
 
 
@@ -166,9 +166,10 @@ def _find_headings(drafts: list[Draft], outline: dict[int, dict[str, int]]) -> N
             if not isinstance(block, Block) or number in draft.roles or block.runs[0].hidden:
                 continue
             text = block.text
-            if (titles and (level := _outlined(text, titles))) or (
-                len(text) <= _TITLE_LENGTH and len(block.lines) <= 3 and (level := _level(block, text, body, sizes))
-            ):
+            level = _outlined(text, titles) if titles else 0
+            if not level and not outline and len(text) <= _TITLE_LENGTH and len(block.lines) <= 3:
+                level = _level(block, text, body, sizes)
+            if level:
                 draft.roles[number] = (Kind.HEADING, level)
 
 

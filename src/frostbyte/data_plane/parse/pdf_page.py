@@ -7,7 +7,8 @@ find the place of every character.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -66,8 +67,19 @@ class Draft:
     """Block numbers that repeat on other pages, and the reason to drop them."""
 
 
-def read_page(page: pdfium.PdfPage, number: int, limits: ParseLimits, cache: OcrCache) -> Draft:
-    """Read a page that PDFium has opened."""
+@dataclass(slots=True)
+class Layout:
+    """A page's text in reading order, while PDFium still holds it."""
+
+    draft: Draft
+    text: PageText
+    runs: list[Run]
+    pictures: list[Picture]
+
+
+@contextmanager
+def laid_out(page: pdfium.PdfPage, number: int) -> Iterator[Layout]:
+    """The text layer of an open page, without OCR."""
     frame = Frame(page)
     drawing = read_drawing(page, frame)
     text = PageText(page, frame, drawing)
@@ -78,14 +90,21 @@ def read_page(page: pdfium.PdfPage, number: int, limits: ParseLimits, cache: Ocr
             for run in runs:
                 run.hidden = "" if run.hidden == "invisible" else run.hidden
         grids, rest = fill(find_grids(drawing), runs, text)
+        items = blocks(reading_order([*rest, *grids]))
+        draft = Draft(number=number, width=frame.width, height=frame.height, blocks=items, scanned=scanned)
+        yield Layout(draft, text, runs, drawing.pictures)
     finally:
         text.close()
-    items = blocks(reading_order([*rest, *grids]))
-    draft = Draft(number=number, width=frame.width, height=frame.height, blocks=items, scanned=scanned)
+
+
+def read_page(page: pdfium.PdfPage, number: int, limits: ParseLimits, cache: OcrCache) -> Draft:
+    """Read a page that PDFium has opened, by OCR where it has no text of its own."""
+    with laid_out(page, number) as layout:
+        draft, runs, pictures = layout.draft, layout.runs, layout.pictures
     if any(not run.hidden for run in runs):
-        _read_pictures(page, draft, drawing.pictures, runs, limits, cache)
+        _read_pictures(page, draft, pictures, runs, limits, cache)
     elif page_has_ink(page):
-        _read_scan(page, draft, drawing.pictures, limits, cache)
+        _read_scan(page, draft, pictures, limits, cache)
     elif not runs:
         draft.unread = "blank"
     return draft
@@ -122,9 +141,10 @@ def _read_scan(
     lines = _cached(image, limits.ocr_dpi, cache)
     if lines:
         draft.readings.append(Reading(lines=lines, left=0.0, top=0.0, scale=1 / scale))
-    else:
-        draft.unread = "no_text" if not draft.blocks else ""
-    draft.pictures = [(picture, "read" if lines else "no_text") for picture in pictures]
+    legible = ocr.has_text(lines)
+    if not legible and not draft.blocks:
+        draft.unread = "no_text"
+    draft.pictures = [(picture, "read" if legible else "no_text") for picture in pictures]
 
 
 def _read_pictures(
@@ -153,7 +173,7 @@ def _read_pictures(
             image, scale = whole
             area = (int(box[0] * scale), int(box[1] * scale), int(box[2] * scale) + 1, int(box[3] * scale) + 1)
             lines = _cached(image.crop(area), limits.ocr_dpi, cache)
-            draft.pictures.append((picture, "read" if lines else "no_text"))
+            draft.pictures.append((picture, "read" if ocr.has_text(lines) else "no_text"))
             if lines:
                 draft.readings.append(Reading(lines=lines, left=area[0] / scale, top=area[1] / scale, scale=1 / scale))
 
