@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+
 from frostbyte.kernel.audit.checkpoint import Signer
 from frostbyte.kernel.audit.events import EventType, chain, make_event
 from frostbyte.kernel.audit.sequencer import Sequencer

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pytest
-from frostbyte.kernel.audit import merkle
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from frostbyte.kernel.audit import merkle
 
 Nodes = dict[tuple[int, int], bytes]
 

@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import pytest
+
 from frostbyte.kernel.audit.checkpoint import open_checkpoint
 from frostbyte.kernel.audit.proofs import consistency_proof, holds, inclusion_proof, inclusion_proofs
 from frostbyte.kernel.audit.sequencer import Sequencer

@@ -415,7 +415,10 @@ class Export:
         name = "deleted" if missing > 0 else "inserted"
         if missing == 0:
             bounds = itertools.pairwise([0, *(size - self._first for size in sorted(self._points))])
-            parts = (sorted(lines[low:high], key=lambda line: str(line.event)) for low, high in bounds)
+            parts = (
+                sorted(lines[low:high], key=lambda line: str((line.event or {}).get("event_id")))
+                for low, high in bounds
+            )
             name = "reordered" if self._grow((line.leaf for part in parts for line in part), signed) else "edited"
         self._fail(name, max(0, good - self._first), "from here on the events are not those that were signed")
 

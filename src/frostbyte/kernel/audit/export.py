@@ -22,7 +22,7 @@ import msgspec
 from frostbyte.kernel.audit import merkle
 from frostbyte.kernel.audit.checkpoint import Signer
 from frostbyte.kernel.audit.events import event_fields, event_leaf
-from frostbyte.kernel.audit.proofs import consistency_proof, tree_lookup
+from frostbyte.kernel.audit.proofs import tree_lookup
 from frostbyte.kernel.canonical import canonical
 from frostbyte.kernel.clock import Clock, iso
 from frostbyte.kernel.errors import Conflict
@@ -69,20 +69,18 @@ class Exporter:
         self._tenant_id = tenant_id
         self._clock = clock
 
-    def write(self, folder: Path, *, first: int = 0, since_size: int | None = None) -> Written:
+    def write(self, folder: Path, *, first: int = 0) -> Written:
         """Write the three files into an existing folder.
 
         Everything from event number `first` up to the newest checkpoint is exported.
 
         Args:
             folder: where.
-            first: number of the first event.
-            since_size: size of a checkpoint that the verifier holds; needed in the manifest only where `first` lies
-                beyond it, because then the verifier cannot compute that root from the events.
+            first: number of the first event. A verifier that holds a checkpoint can compare it only with an export
+                that begins at or before that checkpoint's size.
 
         Raises:
-            Conflict: `nothing_to_export`: no checkpoint covers an event from `first` on; `log_smaller`: the log does
-                not hold `since_size` events.
+            Conflict: `nothing_to_export`: no checkpoint covers an event from `first` on.
         """
         with self._unit_of_work() as uow:
             latest = uow.audit.latest_checkpoint()
@@ -91,7 +89,6 @@ class Exporter:
                     "nothing_to_export", "No signed checkpoint covers these events.", "Try again in a few seconds."
                 )
             prefix = self._prefix(uow, first)
-            proofs = self._consistency(uow, since_size, first, latest.size)
         with (folder / EVENTS).open("wb") as events, (folder / LEAVES).open("wb") as leaves:
             body = self._events(events, leaves, first, latest.size)
         manifest: dict[str, Any] = {
@@ -104,12 +101,11 @@ class Exporter:
             "tree": {"size": latest.size, "root": latest.root.hex()},
             "prefix": [value.hex() for value in prefix],
             "checkpoints": [row.note for row in self._checkpoints(first, latest)],
-            "consistency": proofs,
         }
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         return Written(count=body["count"], checkpoint=latest, last_timestamp=body["range"]["last_timestamp"])
 
-    def tar(self, *, first: int = 0, since_size: int | None = None) -> Iterator[bytes]:
+    def tar(self, *, first: int = 0) -> Iterator[bytes]:
         """The export as a tar archive, block by block; the files wait on disk, not in memory.
 
         Raises:
@@ -117,7 +113,7 @@ class Exporter:
         """
         with tempfile.TemporaryDirectory(prefix="frostbyte-export-") as folder:
             path = Path(folder)
-            self.write(path, first=first, since_size=since_size)
+            self.write(path, first=first)
             archive = path / "export.tar"
             with tarfile.open(archive, "w") as tar:
                 for name in (MANIFEST, EVENTS, LEAVES):
@@ -164,13 +160,6 @@ class Exporter:
         positions = merkle.pieces(0, first)
         nodes = tree_lookup(uow)(positions)
         return [nodes[position] for position in positions]
-
-    @staticmethod
-    def _consistency(uow: UnitOfWork, old: int | None, first: int, size: int) -> list[dict[str, Any]]:
-        if old is None or old >= first:
-            return []
-        proof = consistency_proof(uow, old, size)
-        return [{"from": old, "to": size, "proof": [value.hex() for value in proof]}]
 
     def _checkpoints(self, first: int, latest: CheckpointRow) -> list[CheckpointRow]:
         """Those over events of the range, thinned: dropping every other one whenever there are too many."""
