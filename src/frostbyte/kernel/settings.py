@@ -1,0 +1,165 @@
+"""A plane's settings: `FROSTBYTE_*` variables, read once at start.
+
+A plane knows its tenant from here and from nowhere else (promise 1). A secret may stand in a file instead, named by
+the same variable with `_FILE`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, TypeVar
+from urllib.parse import urlsplit
+
+from frostbyte.kernel.errors import Invalid
+
+RESERVED_TENANTS: Final = frozenset({"admin", "api", "www", "control", "edge", "bastion", "status", "frostbyte"})
+_TENANT: Final = re.compile(r"[a-z0-9]{1,32}")
+
+
+class Mode(StrEnum):
+    """Fixed when a plane is installed."""
+
+    DEVELOPMENT = "development"
+    OFFLINE = "offline"
+    ONLINE = "online"
+
+
+class StandIn(StrEnum):
+    """Development substitutes; every mode but development refuses those that FROSTBYTE_STANDINS does not name."""
+
+    SCANNER = "scanner"
+    VECTORS = "vectors"
+    DATABASE = "database"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a plane was told."""
+
+    mode: Mode = Mode.DEVELOPMENT
+    tenant_id: str = "demo"
+    data_dir: Path = Path(".frostbyte")
+    host: str = "127.0.0.1"
+    port: int = 8080
+    database_url: str = field(default="", repr=False)
+    """'' starts the embedded PostgreSQL."""
+    embedding_endpoint: str = ""
+    """'' uses the local model."""
+    embedding_model: str = "nomic-embed-text-v1.5"
+    embedding_dimensions: int = 768
+    embedding_remote: bool = False
+    embedding_api_key: str = field(default="", repr=False)
+    clamd_address: str = ""
+    """`unix:/path` or `host:port`; '' means that nothing is scanned."""
+    stand_ins: frozenset[StandIn] = frozenset()
+    workers: int = 2
+    parse_seconds: float = 120.0
+    parse_memory_mb: int = 4096
+
+    def allows(self, stand_in: StandIn) -> bool:
+        """Whether the substitute may be used in this mode."""
+        return self.mode is Mode.DEVELOPMENT or stand_in in self.stand_ins
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the environment.
+
+    Raises:
+        Invalid: `settings_invalid`, naming the variable; a secret's value is never shown.
+    """
+    given = _Reader(os.environ if environment is None else environment)
+    host, port = _listen(given.text("LISTEN", "127.0.0.1:8080"))
+    return Settings(
+        mode=given.choice("MODE", Mode, Mode.DEVELOPMENT),
+        tenant_id=_tenant(given.text("TENANT_ID", "demo")),
+        data_dir=Path(given.text("DATA_DIR", ".frostbyte")).expanduser().absolute(),
+        host=host,
+        port=port,
+        database_url=given.secret("DATABASE_URL"),
+        embedding_endpoint=_address(given.text("EMBEDDING_ENDPOINT", "")),
+        embedding_model=given.text("EMBEDDING_MODEL", Settings.embedding_model),
+        embedding_dimensions=given.number("EMBEDDING_DIMENSIONS", 1, 65_536, Settings.embedding_dimensions),
+        embedding_remote=given.choice("EMBEDDING_REMOTE", _Switch, _Switch.NO) is _Switch.YES,
+        embedding_api_key=given.secret("EMBEDDING_API_KEY"),
+        clamd_address=given.text("CLAMD_ADDRESS", ""),
+        stand_ins=given.stand_ins(),
+        workers=given.number("WORKERS", 1, 64, Settings.workers),
+        parse_seconds=float(given.number("PARSE_SECONDS", 1, 3600, int(Settings.parse_seconds))),
+        parse_memory_mb=given.number("PARSE_MEMORY_MB", 256, 65_536, Settings.parse_memory_mb),
+    )
+
+
+_E = TypeVar("_E", bound=StrEnum)
+
+
+class _Switch(StrEnum):
+    NO = "no"
+    YES = "yes"
+
+
+class _Reader:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def text(self, name: str, default: str) -> str:
+        return self._environment.get(f"FROSTBYTE_{name}", "").strip() or default
+
+    def number(self, name: str, low: int, high: int, default: int) -> int:
+        text = self.text(name, str(default))
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise invalid(name, f"it must be a whole number from {low} to {high}")
+        return int(text)
+
+    def choice(self, name: str, kind: type[_E], default: _E) -> _E:
+        text = self.text(name, default.value)
+        try:
+            return kind(text)
+        except ValueError:
+            raise invalid(name, f"it must be one of {', '.join(kind)}") from None
+
+    def secret(self, name: str) -> str:
+        file = self.text(f"{name}_FILE", "")
+        if not file:
+            return self.text(name, "")
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise invalid(f"{name}_FILE", f"the file cannot be read ({type(error).__name__})") from None
+
+    def stand_ins(self) -> frozenset[StandIn]:
+        names = [part.strip() for part in self.text("STANDINS", "").split(",") if part.strip()]
+        try:
+            return frozenset(StandIn(name) for name in names)
+        except ValueError:
+            raise invalid("STANDINS", f"it is a list of {', '.join(StandIn)}") from None
+
+
+def invalid(name: str, why: str) -> Invalid:
+    """The error for one variable."""
+    return Invalid(
+        "settings_invalid", f"FROSTBYTE_{name} is not usable: {why}.", f"Correct FROSTBYTE_{name} and start again."
+    )
+
+
+def _tenant(text: str) -> str:
+    if not _TENANT.fullmatch(text) or text in RESERVED_TENANTS:
+        raise invalid("TENANT_ID", "a tenant's id is 1 to 32 of a-z and 0-9, and none of the reserved names")
+    return text
+
+
+def _listen(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 <= int(port) <= 65_535:
+        raise invalid("LISTEN", "it is written host:port")
+    return host.strip("[]"), int(port)
+
+
+def _address(text: str) -> str:
+    if text and (urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname):
+        raise invalid("EMBEDDING_ENDPOINT", "it must be an http or https address")
+    return text
