@@ -100,7 +100,9 @@ class MemoryAuditLog:
     def extend(self, first: int, event_ids: Sequence[UUID], leaf_hashes: Sequence[bytes]) -> None:
         if first != self.log_size():
             raise Conflict("audit_sequence_conflict", "The log has grown since it was read.", "Nothing to do.")
-        if len(event_ids) != len(leaf_hashes) or any(self._events.get(event_id) is None for event_id in event_ids):
+        if len(event_ids) != len(leaf_hashes):
+            raise ValueError("each event needs one leaf hash")
+        if any(self._events.get(event_id) is None for event_id in event_ids):
             raise Conflict("audit_event_missing", "An event to be numbered is not recorded.", "Nothing to do.")
         for sequence, (event_id, leaf_hash) in enumerate(zip(event_ids, leaf_hashes, strict=True), first):
             self._places.insert(

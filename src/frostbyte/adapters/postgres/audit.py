@@ -33,6 +33,15 @@ _SEQUENCER_LOCK: Final = (0x0F205, 1)
 """Advisory lock (two 32-bit numbers: a key space apart from the 64-bit content locks)."""
 
 
+# Until its statistics are fresh, the planner takes the few events above the mark for a third of the table and reads
+# all of it. For the rest of the transaction only ways through an index are left to it.
+_HORIZON: Final = (
+    "SELECT pg_postmaster_start_time(), pg_snapshot_xmin(pg_current_snapshot())::text::bigint, "
+    "set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), "
+    "set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)"
+)
+
+
 class SequencerMark:
     """The oldest transaction whose events may be unnumbered, for one start of one server."""
 
@@ -114,9 +123,9 @@ class PostgresAuditLog(Repository):
 
     def unsequenced(self, limit: int) -> list[EventRow]:
         # Asked before the look-up: what is below this number has ended, so the look-up sees all of it.
-        horizon = self._one("SELECT pg_postmaster_start_time(), pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+        horizon = self._one(_HORIZON)
         assert horizon is not None  # an expression without FROM always gives a row
-        server, oldest_open = horizon
+        server, oldest_open = horizon[:2]
         records = self._all(
             EVENTS.select.replace(" FROM ", ", written_by::text::bigint FROM ")
             + "WHERE written_by >= %s::text::xid8 AND NOT EXISTS "
@@ -136,6 +145,8 @@ class PostgresAuditLog(Repository):
     def extend(self, first: int, event_ids: Sequence[UUID], leaf_hashes: Sequence[bytes]) -> None:
         if first != self.log_size():
             raise Conflict("audit_sequence_conflict", "The log has grown since it was read.", "Nothing to do.")
+        if len(event_ids) != len(leaf_hashes):
+            raise ValueError("each event needs one leaf hash")
         self._extended = True
         # The join stands in for a foreign key.
         numbered = self._run(
@@ -145,7 +156,7 @@ class PostgresAuditLog(Repository):
             "JOIN audit_events ON audit_events.event_id = fresh.event_id",
             [first, list(event_ids), list(leaf_hashes)],
         )
-        if numbered != len(event_ids) or numbered != len(leaf_hashes):
+        if numbered != len(event_ids):
             raise Conflict("audit_event_missing", "An event to be numbered is not recorded.", "Nothing to do.")
 
     def leaf_hashes(self, start: int, end: int) -> list[bytes]:

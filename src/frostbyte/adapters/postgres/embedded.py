@@ -26,7 +26,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from frostbyte.adapters.postgres.account import Account, account_for
-from frostbyte.adapters.postgres.migrate import OWNER, WRITER
+from frostbyte.adapters.postgres.schema import OWNER, WRITER
 from frostbyte.kernel.errors import FrostbyteError, Unavailable
 
 VERSION: Final = 18

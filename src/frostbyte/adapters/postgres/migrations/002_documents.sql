@@ -43,6 +43,8 @@ CREATE TABLE batches (
     created_at      timestamptz NOT NULL,
     idempotency_key text NOT NULL,
     key_object      text NOT NULL,
+    fingerprint     text NOT NULL,
+    closed_at       timestamptz,
     completed_at    timestamptz
 );
 -- The same key of the same sender names one upload (promise 4).

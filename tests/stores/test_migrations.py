@@ -1,0 +1,113 @@
+"""The schema is applied once, in order, and never silently another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from frostbyte.adapters.postgres import EmbeddedServer, claim_plane, migrate, read_plane
+from frostbyte.adapters.postgres.schema import Migration, packaged
+from frostbyte.kernel.errors import Conflict, FrostbyteError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def empty(server: EmbeddedServer, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The owner's address of a database without a schema."""
+    name = f"empty_{abs(hash(request.node.name))}"
+    server.create_database(name)
+    yield server.dsn("frostbyte_owner", name)
+    with psycopg.connect(server.admin_dsn, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+def test_the_files_travel_with_the_package_and_show_at_the_top() -> None:
+    names = [item.name for item in packaged()]
+    assert names[0] == "001_tenant_registry.sql"
+    assert names == sorted(path.name for path in (ROOT / "migrations").glob("*.sql"))
+    assert (ROOT / "migrations").is_symlink()
+    assert not (ROOT / "migrations").readlink().is_absolute()
+
+
+def test_each_file_is_recorded_with_its_hash(empty: str) -> None:
+    assert migrate(empty) == [item.name for item in packaged()]
+    assert migrate(empty) == []
+    with psycopg.connect(empty) as connection:
+        rows = connection.execute("SELECT name, sha256 FROM schema_migrations ORDER BY applied_at, name").fetchall()
+    assert rows == [(item.name, item.sha256) for item in packaged()]
+
+
+def test_two_at_once_apply_it_once(empty: str) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        applied = list(pool.map(lambda _: migrate(empty), range(3)))
+    assert sorted(map(len, applied)) == [0, 0, len(packaged())]
+
+
+def test_a_changed_file_is_refused(empty: str) -> None:
+    files = [Migration("001_first.sql", "CREATE TABLE a ()")]
+    migrate(empty, files)
+    with pytest.raises(Conflict) as caught:
+        migrate(empty, [Migration("001_first.sql", "CREATE TABLE a (x int)")])
+    assert caught.value.code == "migration_changed"
+    assert "001_first.sql" in caught.value.message
+
+
+def test_a_newer_schema_is_refused(empty: str) -> None:
+    first, second = Migration("001_first.sql", "SELECT 1"), Migration("002_second.sql", "SELECT 1")
+    assert migrate(empty, [first]) == ["001_first.sql"]
+    assert migrate(empty, [first, second]) == ["002_second.sql"]
+    with pytest.raises(Conflict) as caught:
+        migrate(empty, [first])
+    assert caught.value.code == "schema_newer"
+
+
+def test_a_file_that_fails_leaves_nothing(empty: str) -> None:
+    files = [Migration("001_first.sql", "CREATE TABLE a ()"), Migration("002_bad.sql", "CREATE TABLE a ()")]
+    with pytest.raises(FrostbyteError) as caught:
+        migrate(empty, files)
+    assert caught.value.code == "migration_failed"
+    assert "002_bad.sql" in caught.value.message
+    assert migrate(empty, files[:1]) == ["001_first.sql"]
+
+
+@pytest.mark.parametrize(
+    "names", [["002_b.sql"], ["001_a.sql", "003_c.sql"], ["001_A.sql"], ["001_a.sql", "001_b.sql"]]
+)
+def test_numbers_have_no_gaps(empty: str, names: list[str]) -> None:
+    with pytest.raises(FrostbyteError) as caught:
+        migrate(empty, [Migration(name, "SELECT 1") for name in names])
+    assert caught.value.code == "migrations_broken"
+
+
+def test_a_missing_role_is_named(server: EmbeddedServer, empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("frostbyte.adapters.postgres.schema.WRITER", "frostbyte_absent")
+    with pytest.raises(FrostbyteError) as caught:
+        migrate(empty)
+    assert caught.value.code == "database_roles_missing"
+    assert "frostbyte_absent" in caught.value.message
+
+
+def test_a_plane_belongs_to_one_tenant_for_good(empty: str) -> None:
+    migrate(empty)
+    assert read_plane(empty) is None
+    plane = claim_plane(empty, "acme", "frostbyte.io/acme")
+    assert (plane.tenant_id, plane.log_origin) == ("acme", "frostbyte.io/acme")
+    assert claim_plane(empty, "acme", "frostbyte.io/acme") == plane
+    assert read_plane(empty) == plane
+    for tenant, origin in [("other", "frostbyte.io/acme"), ("acme", "frostbyte.io/other")]:
+        with pytest.raises(Conflict) as caught:
+            claim_plane(empty, tenant, origin)
+        assert caught.value.code == "plane_of_another_tenant"
+
+
+def test_a_tenant_id_has_a_shape(empty: str) -> None:
+    migrate(empty)
+    with pytest.raises(FrostbyteError) as caught:
+        claim_plane(empty, "Not A Tenant", "x")
+    assert caught.value.code == "database_value_refused"
+    assert "Not A Tenant" not in caught.value.message
