@@ -1,0 +1,275 @@
+"""Checks behind the patterns: checksums, calendars and number plans.
+
+A check takes the text that a pattern found and returns the range of it that is a valid value, or None. Returning a
+range lets a greedy pattern run over neighbouring words and the check cut it back (an IBAN knows its length).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date
+from functools import lru_cache
+from typing import Final
+
+import phonenumbers
+from schwifty import IBAN
+from schwifty.exceptions import SchwiftyException
+
+Accepted = tuple[int, int] | None
+Check = Callable[[str], Accepted]
+
+_REGIONS: Final = ("US", "DE", "GB", "AT", "CH")
+"""Whose number plans a number without a country code is tried under."""
+
+
+def _whole(text: str, valid: bool) -> Accepted:
+    return (0, len(text)) if valid else None
+
+
+def _digits(text: str) -> str:
+    return re.sub(r"\D", "", text)
+
+
+def _cross_sum(value: int) -> int:
+    return value // 10 + value % 10
+
+
+def _taken(text: str, count: int) -> int | None:
+    """How much of `text` holds its first `count` letters and digits."""
+    seen = 0
+    for index, char in enumerate(text):
+        seen += char.isalnum()
+        if seen == count:
+            return index + 1
+    return None
+
+
+def luhn(digits: str) -> bool:
+    """ISO/IEC 7812-1 annex B."""
+    total = 0
+    for index, char in enumerate(reversed(digits)):
+        total += _cross_sum(int(char) * 2) if index % 2 else int(char)
+    return total % 10 == 0
+
+
+def email(text: str) -> Accepted:
+    """Length limits of RFC 5321 and no empty label; deliverability is not asked (no network)."""
+    local, _, domain = text.rpartition("@")
+    good = 0 < len(local) <= 64 and len(domain) <= 253 and ".." not in text and not local.endswith(".")
+    return _whole(text, good and all(label and not label.endswith("-") for label in domain.split(".")))
+
+
+def ssn(text: str) -> Accepted:
+    """Numbers the Social Security Administration can have issued: no area 000, 666, 9xx, group 00, serial 0000."""
+    digits = _digits(text)
+    area, group, serial = digits[:3], digits[3:5], digits[5:]
+    good = len(digits) == 9 and area not in ("000", "666") and area[0] != "9" and group != "00" and serial != "0000"
+    return _whole(text, good and len(set(digits)) > 1)
+
+
+@lru_cache(maxsize=256)
+def _iban_length(country: str) -> int | None:
+    """The registry's length for a country code; None for a code that issues no IBANs."""
+    try:
+        return int(IBAN(country + "00", allow_invalid=True).spec.iban_length)
+    except SchwiftyException:
+        return None
+
+
+def iban(text: str) -> Accepted:
+    """ISO 13616: the country's length and mod 97; text behind the number is cut off."""
+    length = _iban_length(text[:2].upper())
+    end = _taken(text, length) if length else None
+    if not end:
+        return None
+    plain = re.sub(r"[^A-Za-z0-9]", "", text[:end]).upper()
+    number = "".join(str(int(char, 36)) for char in plain[4:] + plain[:4])
+    return (0, end) if int(number) % 97 == 1 else None
+
+
+_CARDS: Final = (
+    (re.compile(r"4"), (13, 16, 19)),
+    (re.compile(r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720"), (16,)),
+    (re.compile(r"3[47]"), (15,)),
+    (re.compile(r"6011|65|64[4-9]"), (16, 19)),
+    (re.compile(r"62"), (16, 17, 18, 19)),
+    (re.compile(r"36|38|39|30[0-5]"), (14,)),
+    (re.compile(r"35(?:2[89]|[3-8])"), (16,)),
+    (re.compile(r"50|5[6-8]|6(?:304|759|76[1-3])"), (12, 13, 16, 18, 19)),
+)
+
+
+def card(text: str) -> Accepted:
+    """A payment card: issuer prefix with one of its lengths, and Luhn. The longest valid length wins."""
+    digits = _digits(text)
+    for prefix, lengths in _CARDS:
+        if not prefix.match(digits):
+            continue
+        for length in sorted(lengths, reverse=True):
+            if len(digits) >= length and len(set(digits[:length])) > 1 and luhn(digits[:length]):
+                end = _taken(text, length)
+                # Digits directly behind would make it a part of a longer number.
+                if end and not text[end : end + 1].isdigit():
+                    return (0, end)
+    return None
+
+
+def routing(text: str) -> Accepted:
+    """An ABA routing number: weights 3, 7, 1."""
+    digits = _digits(text)
+    return _whole(text, len(digits) == 9 and sum(int(d) * (3, 7, 1)[i % 3] for i, d in enumerate(digits)) % 10 == 0)
+
+
+def phone(text: str) -> Accepted:
+    """A number that its country's plan knows (ITU E.164 by libphonenumber's metadata); words behind it are cut off."""
+    rest = text
+    for _ in range(4):
+        if _is_phone(rest):
+            return (0, len(rest))
+        shorter = re.match(r"(.*\d)\D+\d+\D*$", rest, re.DOTALL)
+        if shorter is None:
+            return None
+        rest = shorter.group(1)
+    return None
+
+
+def _is_phone(text: str) -> bool:
+    asked = "+" + text[2:] if text.startswith("00") else text
+    regions: tuple[str | None, ...] = (None,) if asked.lstrip("( ").startswith("+") else _REGIONS
+    for region in regions:
+        try:
+            number = phonenumbers.parse(asked, region)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(number):
+            return True
+    return False
+
+
+def phone_shape(text: str) -> Accepted:
+    """A number of a plausible length: enough where a label says that it is one."""
+    return _whole(text, 6 <= len(_digits(text)) <= 15 and not _DATE.fullmatch(text))
+
+
+_DATE: Final = re.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}")
+
+_MONTHS: Final = {
+    name: index
+    for index, names in enumerate(
+        ("jan", "feb", "mar mär mae", "apr", "may mai", "jun", "jul", "aug", "sep", "oct okt", "nov", "dec dez"), 1
+    )
+    for name in names.split()
+}
+
+
+def birth_date(text: str) -> Accepted:
+    """A day between 1890 and 2100 that exists in some usual order of day, month and year."""
+    words = re.findall(r"\d+|[^\W\d_]{3,}", text)
+    month = next((_MONTHS[w[:3].lower()] for w in words if not w[0].isdigit() and w[:3].lower() in _MONTHS), None)
+    numbers = [word for word in words if word[0].isdigit()]
+    orders: list[tuple[str, int, int]] = []
+    if month is not None and len(numbers) == 2:
+        first, second = numbers
+        orders = [(second, month, int(first))] if len(first) <= 2 else [(first, month, int(second))]
+    elif len(numbers) == 3:
+        a, b, c = numbers
+        orders = [(a, int(b), int(c))] if len(a) == 4 else [(c, int(b), int(a)), (c, int(a), int(b))]
+    return _whole(text, any(_is_day(*order) for order in orders))
+
+
+def _is_day(year: str, month: int, day: int) -> bool:
+    number = int(year) + (1900 if len(year) == 2 else 0)
+    try:
+        date(number, month, day)
+    except ValueError:
+        return False
+    return 1890 <= number <= 2100
+
+
+def de_tax_id(text: str) -> Accepted:
+    """Steuerliche Identifikationsnummer: 11 digits, ISO/IEC 7064 MOD 11,10; one digit of ten occurs two or three times.
+
+    Source: Section 139b AO and the Bundeszentralamt's construction rule (since 2016 three occurrences are allowed).
+    """
+    digits = _digits(text)
+    if len(digits) != 11 or digits[0] == "0":
+        return None
+    counts = sorted(digits[:10].count(digit) for digit in set(digits[:10]))
+    if counts[-1] not in (2, 3) or counts.count(1) != len(counts) - 1:
+        return None
+    product = 10
+    for char in digits[:10]:
+        total = (int(char) + product) % 10 or 10
+        product = total * 2 % 11
+    return _whole(text, (11 - product) % 10 == int(digits[10]))
+
+
+def de_social_security(text: str) -> Accepted:
+    """Versicherungsnummer of the German pension insurance: area, birth date, letter, serial, check digit.
+
+    Source: VKVV section 2 and 4; weights 2 1 2 5 7 1 2 1 2 1 2 1 over the digits with the letter as two, cross sums.
+    """
+    plain = re.sub(r"[^A-Za-z0-9]", "", text).upper()
+    if not re.fullmatch(r"\d{8}[A-Z]\d{3}", plain):
+        return None
+    day, month = int(plain[2:4]), int(plain[4:6])
+    if not (1 <= day <= 31 or 51 <= day <= 81) or not 0 <= month <= 12:
+        return None
+    body = plain[:8] + f"{ord(plain[8]) - 64:02d}" + plain[9:11]
+    weights = (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1)
+    total = sum(_cross_sum(int(char) * weight) for char, weight in zip(body, weights, strict=True))
+    return _whole(text, total % 10 == int(plain[11]))
+
+
+def _mrz_digit(text: str) -> int:
+    """The check digit of ICAO Doc 9303, part 3: weights 7, 3, 1; letters from A = 10, the filler is 0."""
+    return sum((0 if char == "<" else int(char, 36)) * (7, 3, 1)[index % 3] for index, char in enumerate(text)) % 10
+
+
+def de_id_card(text: str) -> Accepted:
+    """Serial number of a German identity card with its check digit (ICAO 9303)."""
+    plain = text.replace(" ", "").upper()
+    return _whole(text, len(plain) >= 10 and plain[9].isdigit() and _mrz_digit(plain[:9]) == int(plain[9]))
+
+
+def mrz(text: str) -> Accepted:
+    """The machine-readable line of a passport: number, birth date and expiry each with a right check digit."""
+    plain = re.sub(r"\s", "", text).upper()
+    fields = ((0, 9, 9), (13, 19, 19), (21, 27, 27))
+    good = all(plain[c].isdigit() and _mrz_digit(plain[a:b]) == int(plain[c]) for a, b, c in fields)
+    return _whole(text, good)
+
+
+def de_health_insurance(text: str) -> Accepted:
+    """Krankenversichertennummer: letter, eight digits, check digit (section 290 SGB V: weights 1, 2, cross sums)."""
+    plain = re.sub(r"[^A-Za-z0-9]", "", text).upper()
+    if not re.fullmatch(r"[A-Z]\d{9}", plain):
+        return None
+    body = f"{ord(plain[0]) - 64:02d}" + plain[1:9]
+    total = sum(_cross_sum(int(char) * (1 + index % 2)) for index, char in enumerate(body))
+    return _whole(text, total % 10 == int(plain[9]))
+
+
+def identifier(text: str) -> Accepted:
+    """An identifier that only its label gives away: at least four digits, and no date."""
+    return _whole(text, len(_digits(text)) >= 4 and not _DATE.fullmatch(text))
+
+
+CHECKS: Final[dict[str, Check]] = {
+    "email": email,
+    "ssn": ssn,
+    "iban": iban,
+    "card": card,
+    "routing": routing,
+    "phone": phone,
+    "phone_shape": phone_shape,
+    "birth_date": birth_date,
+    "de_tax_id": de_tax_id,
+    "de_social_security": de_social_security,
+    "de_id_card": de_id_card,
+    "mrz": mrz,
+    "de_health_insurance": de_health_insurance,
+    "identifier": identifier,
+}
+"""The checks that a rule may name."""

@@ -1,0 +1,304 @@
+"""Rule files: read, checked and compiled; their examples run every time they are loaded.
+
+Three TOML files (see `rules/`), each a list of `[[rule]]` tables with the fields of the classes below. A file is
+refused as a whole if it cannot be read, a pattern does not compile or could take more than linear time in an obvious
+way (an unbounded repeat inside an unbounded repeat), a name is unknown, or an example is judged other than it says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from re import _constants, _parser  # type: ignore[attr-defined]
+from typing import Annotated, Any, Final, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from frostbyte.data_plane.policy.checks import CHECKS
+from frostbyte.data_plane.tenancy import PiiType, Ratio
+from frostbyte.kernel.errors import Invalid
+
+FILES: Final = ("pii.toml", "injection.toml", "classification.toml")
+
+LABELS: Final = ("contract", "invoice", "sop", "policy", "correspondence", "legal_filing", "other")
+"""What a document can be; `other` when nothing speaks for the rest."""
+
+T = TypeVar("T")
+_Id = Annotated[str, Meta(pattern="^[a-z0-9_]{2,60}$")]
+
+
+class _Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
+    id: _Id
+    languages: tuple[str, ...] = ()
+    """For people: which languages it is written for; empty means any."""
+
+
+class PiiRule(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
+    """Finds one type of personal data. Examples mark the expected value «like this»."""
+
+    type: PiiType
+    pattern: str
+    """The group `value`, if there is one, is what is found; else the whole match."""
+    check: str = ""
+    """A name in checks.CHECKS that the value must pass, or ''."""
+    confidence: Ratio
+    context: tuple[str, ...] = ()
+    """Words of which one must stand shortly before, directly after, or in the column's header. Empty: not asked."""
+    before: Annotated[int, Meta(ge=1, le=200)] = 40
+    """How many characters before the value a context word may start."""
+    unless: tuple[str, ...] = ()
+    """Words directly before the value that say it is something else (an order number)."""
+    joined: bool = False
+    """Whether a value that a line end or a cell border cuts is looked for too."""
+    positive: Annotated[tuple[str, ...], Meta(min_length=1)]
+    negative: Annotated[tuple[str, ...], Meta(min_length=1)]
+
+    @cached_property
+    def regex(self) -> re.Pattern[str]:
+        """The compiled pattern."""
+        return re.compile(self.pattern)
+
+    @cached_property
+    def context_regex(self) -> re.Pattern[str] | None:
+        """Any of the context words, as words."""
+        return _words(self.context)
+
+    @cached_property
+    def unless_regex(self) -> re.Pattern[str] | None:
+        """Any of the words that exclude."""
+        return _words(self.unless)
+
+
+class InjectionRule(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
+    """Something that reads like an order to a language model.
+
+    A blank in the pattern stands for any short gap. Patterns are matched on folded text: lower case, no accents.
+    """
+
+    pattern: str
+    score: Ratio
+    encoded: bool = True
+    """Whether it is also looked for in decoded, reversed, spaced-out and letter-substituted text."""
+    positive: Annotated[tuple[str, ...], Meta(min_length=1)]
+    negative: Annotated[tuple[str, ...], Meta(min_length=1)]
+
+    @cached_property
+    def regex(self) -> re.Pattern[str]:
+        """For text as it is: a blank is a gap of up to eight characters that are no letters or digits."""
+        return re.compile(self.pattern.replace(" ", r"(?:[\W_]{1,8})"))
+
+    @cached_property
+    def squeezed(self) -> re.Pattern[str]:
+        """For text whose gaps were lost: a blank may be nothing, and word borders are not asked for."""
+        return re.compile(self.pattern.replace(" ", r"(?:[\W_]{0,8})").replace(r"\b", ""))
+
+
+class ClassRule(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
+    """A feature that speaks for a class, with the weight of its evidence (log-odds)."""
+
+    label: str
+    pattern: str
+    """Matched on lower-case text."""
+    weight: Annotated[float, Meta(ge=-5, le=5)]
+    positive: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ()
+
+    @cached_property
+    def regex(self) -> re.Pattern[str]:
+        """The compiled pattern."""
+        return re.compile(self.pattern)
+
+
+class ClassSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How evidence becomes a probability."""
+
+    temperature: Annotated[float, Meta(gt=0, le=10)]
+    other: float
+    """Evidence for `other` that the classes have to beat."""
+
+
+class ClassExample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A text and the label it must get."""
+
+    label: str
+    text: str
+
+
+class _PiiFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    rule: Annotated[tuple[PiiRule, ...], Meta(min_length=1)]
+
+
+class _InjectionFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    rule: Annotated[tuple[InjectionRule, ...], Meta(min_length=1)]
+
+
+class _ClassFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    settings: ClassSettings
+    rule: Annotated[tuple[ClassRule, ...], Meta(min_length=1)]
+    example: tuple[ClassExample, ...] = ()
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """All rules of a plane, compiled and proven by their examples."""
+
+    pii: tuple[PiiRule, ...]
+    injection: tuple[InjectionRule, ...]
+    classes: tuple[ClassRule, ...]
+    class_settings: ClassSettings
+    class_examples: tuple[ClassExample, ...]
+    version: str
+    """Twelve hex digits of the SHA-256 over the three files; part of the generation."""
+    folder: Path | None = None
+
+    @staticmethod
+    def load(folder: Path | None = None) -> RuleSet:
+        """The shipped rules, with the files that `folder` holds in place of the shipped ones.
+
+        Raises:
+            Invalid: `rules_invalid`, naming the file and the rule.
+        """
+        sources = {name: _source(name, folder) for name in FILES}
+        digest = hashlib.sha256()
+        for name, data in sources.items():
+            digest.update(f"{name} {len(data)}\n".encode() + data)
+        pii = _convert("pii.toml", sources["pii.toml"], _PiiFile)
+        injection = _convert("injection.toml", sources["injection.toml"], _InjectionFile)
+        classes = _convert("classification.toml", sources["classification.toml"], _ClassFile)
+        rules = RuleSet(
+            pii=pii.rule,
+            injection=injection.rule,
+            classes=classes.rule,
+            class_settings=classes.settings,
+            class_examples=classes.example,
+            version=digest.hexdigest()[:12],
+            folder=folder,
+        )
+        _check_static(rules)
+        # The examples need the matchers, which need these types: imported here to keep the import graph a tree.
+        from frostbyte.data_plane.policy import examples
+
+        examples.run(rules)
+        return rules
+
+    def reload(self) -> RuleSet:
+        """A new set from the same folder; self stays valid and in use if that raises.
+
+        Raises:
+            Invalid: `rules_invalid`, naming the file and the rule.
+        """
+        return RuleSet.load(self.folder)
+
+
+class RuleBook:
+    """Holds the rules in force: call it to get them; a reload that fails changes nothing."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._rules = RuleSet.load(folder)
+        self._lock = threading.Lock()
+
+    def __call__(self) -> RuleSet:
+        """The rules in force."""
+        return self._rules
+
+    def reload(self) -> RuleSet:
+        """Read the files again and switch to them.
+
+        Raises:
+            Invalid: `rules_invalid`; the old rules stay in force.
+        """
+        with self._lock:
+            self._rules = self._rules.reload()
+            return self._rules
+
+
+def invalid(file: str, rule: str, why: str) -> Invalid:
+    """The error for a bad rule file."""
+    place = f"{file}, rule {rule}" if rule else file
+    return Invalid(
+        "rules_invalid",
+        f"The policy rules in {place} are not valid: {why}.",
+        "Correct the file; the old rules stay in force.",
+    )
+
+
+def _source(name: str, folder: Path | None) -> bytes:
+    if folder is not None and (folder / name).is_file():
+        return (folder / name).read_bytes()
+    return files("frostbyte.data_plane.policy.rules").joinpath(name).read_bytes()
+
+
+def _convert(file: str, data: bytes, type_: type[T]) -> T:
+    try:
+        values: dict[str, Any] = tomllib.loads(data.decode())
+        return msgspec.convert(values, type_)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise invalid(file, "", f"it is no TOML ({error})") from error
+    except msgspec.ValidationError as error:
+        found = re.search(r"rule\[(\d+)\]", str(error))
+        rule = str(values["rule"][int(found.group(1))].get("id", found.group(1))) if found else ""
+        raise invalid(file, rule, str(error)) from error
+
+
+def _words(words: tuple[str, ...]) -> re.Pattern[str] | None:
+    if not words:
+        return None
+    longest_first = sorted(words, key=lambda word: (-len(word), word))
+    parts = "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in longest_first)
+    return re.compile(rf"(?<!\w)(?:{parts})(?!\w)", re.IGNORECASE)
+
+
+def _check_static(rules: RuleSet) -> None:
+    groups: tuple[tuple[str, tuple[PiiRule | InjectionRule | ClassRule, ...]], ...] = (
+        ("pii.toml", rules.pii),
+        ("injection.toml", rules.injection),
+        ("classification.toml", rules.classes),
+    )
+    for file, members in groups:
+        seen: set[str] = set()
+        for rule in members:
+            if rule.id in seen:
+                raise invalid(file, rule.id, "its id is used twice")
+            seen.add(rule.id)
+            try:
+                tree = _parser.parse(rule.regex.pattern)
+            except (re.error, RecursionError, OverflowError) as error:
+                raise invalid(file, rule.id, f"the pattern does not compile ({error})") from error
+            if _nested(tree):
+                raise invalid(file, rule.id, "the pattern has an unbounded repeat inside an unbounded repeat")
+    for pii in rules.pii:
+        if pii.check and pii.check not in CHECKS:
+            raise invalid("pii.toml", pii.id, f"there is no check {pii.check}")
+    labels: list[ClassRule | ClassExample] = [*rules.classes, *rules.class_examples]
+    for labelled in labels:
+        if labelled.label not in LABELS:
+            name = labelled.id if isinstance(labelled, ClassRule) else "example"
+            raise invalid("classification.toml", name, f"there is no class {labelled.label}")
+
+
+def _nested(tree: Any, inside: bool = False) -> bool:
+    """Whether an unbounded repeat lies inside another: the shape of exponential backtracking."""
+    for op, argument in tree:
+        unbounded = op in (_constants.MAX_REPEAT, _constants.MIN_REPEAT) and argument[1] == _constants.MAXREPEAT
+        if unbounded and inside:
+            return True
+        if any(_nested(child, inside or unbounded) for child in _children(argument)):
+            return True
+    return False
+
+
+def _children(argument: Any) -> Iterator[Any]:
+    """The sub-patterns in a parsed node's argument."""
+    if isinstance(argument, _parser.SubPattern):
+        yield argument
+    elif isinstance(argument, list | tuple):
+        for item in argument:
+            yield from _children(item)
