@@ -28,6 +28,8 @@ CLEARED: Final = "cleared"
 VIEW: Final = "view"
 CHUNKS: Final = "chunks"
 VECTORS: Final = "vectors"
+RAW: Final = "raw"
+"""What the commitment to the file as it came is named by."""
 CHUNK_TREE: Final = "chunks"
 """What the commitment to the root of the chunk tree is named by, with the generation after it."""
 ALL: Final = (DOCUMENT, CLEARED, VIEW, CHUNKS, VECTORS)

@@ -29,10 +29,10 @@ from frostbyte.kernel.clock import Clock
 from frostbyte.kernel.errors import FrostbyteError, LeaseLost, StageFailed, Unavailable
 from frostbyte.kernel.ids import generation_id, new_id
 from frostbyte.kernel.ports.embedder import Embedder
-from frostbyte.kernel.ports.scanner import Scanner, Verdict
+from frostbyte.kernel.ports.scanner import Scanner
 from frostbyte.kernel.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from frostbyte.kernel.ports.vectors import VectorStore
-from frostbyte.kernel.records import ChunkRow, DocumentRow, JobRow, Stage, State
+from frostbyte.kernel.records import DocumentRow, JobRow, Stage, State
 from frostbyte.kernel.vault import DocumentKey, Vault
 
 ORDER: Final = (Stage.SCAN, Stage.PARSE, Stage.POLICY, Stage.EMBED, Stage.INDEX)
@@ -167,7 +167,15 @@ class Flow:
             self._wait(job, error, refund=True)
         except FrostbyteError as error:
             self._retry_or_fail(job, error, started)
-        except (OSError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, msgspec.MsgspecError) as error:
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            LookupError,
+            ArithmeticError,
+            RuntimeError,
+            msgspec.MsgspecError,
+        ) as error:
             # An unforeseen error is ours, not the document's: try again, then end visibly. Its text may hold content.
             hidden = Unavailable("internal_error", f"The {job.stage} stage broke ({type(error).__name__}).", _REPORT)
             self._retry_or_fail(job, hidden, started)
@@ -175,13 +183,11 @@ class Flow:
     # -- stages ---------------------------------------------------------------------------------------------------
 
     def _scan(self, work: _Work) -> Outcome:
-        result = self._p.scanner.scan(self._p.vault.stream(work.row.raw_object, work.key))
-        decision = scan.decide(result, allow_unscanned=self._p.allow_unscanned)
-        note = Note(
-            type=EventType.DOCUMENT_SCANNED, details={"verdict": result.verdict.value, "engine": result.engine}
-        )
+        content = self._p.vault.stream(work.row.raw_object, work.key)
+        result, decision = scan.run(self._p.scanner, content, allow_unscanned=self._p.allow_unscanned)
+        note = Note(type=EventType.DOCUMENT_SCANNED, details={"verdict": result.verdict.value, "engine": result.engine})
         changes: dict[str, Any] = {"scan_verdict": result.verdict.value, "generation": work.generation}
-        if result.verdict is Verdict.INFECTED:
+        if decision.quarantine:
             end = {"state": State.QUARANTINED, "code": decision.code, "message": decision.message}
             return Outcome(
                 notes=(note, Note(type=EventType.DOCUMENT_QUARANTINED, details={"code": decision.code})),
@@ -194,7 +200,10 @@ class Flow:
     def _parse(self, work: _Work) -> Outcome:
         row = work.row
         document = self._p.reader.parse(
-            self._p.vault.stream(row.raw_object, work.key), sha256=work.sha256(self._p.vault), mime=row.mime, size=row.size
+            self._p.vault.stream(row.raw_object, work.key),
+            sha256=work.sha256(self._p.vault),
+            mime=row.mime,
+            size=row.size,
         )
         data = encode(document)
         self._artefacts.put(row, work.generation, artefacts.DOCUMENT, work.key, data)
@@ -221,7 +230,10 @@ class Flow:
         )
         self._artefacts.put(row, work.generation, artefacts.CLEARED, work.key, policy.encode(cleared))
         found = tuple(
-            Note(type=EventType.PII_DETECTED, details={"pii_type": kind, "count": count, "action": work.config.pii_policy.value})
+            Note(
+                type=EventType.PII_DETECTED,
+                details={"pii_type": kind, "count": count, "action": work.config.pii_policy.value},
+            )
             for kind, count in sorted(policy.pii_counts(cleared).items())
         )
         judged = {
@@ -232,6 +244,7 @@ class Flow:
         }
         if cleared.blocked:
             return self._blocked(found, judged)
+        self._artefacts.put(row, work.generation, artefacts.VIEW, work.key, encode(_view(cleared)))
         rows, text = artefacts.lay_out(cleared.chunks, cleared.withheld)
         self._artefacts.put(row, work.generation, artefacts.CHUNKS, work.key, text)
         root = artefacts.chunk_root(cleared.chunks, cleared.withheld)
@@ -243,7 +256,7 @@ class Flow:
                 "pipeline_version": policy.policy_version(rules, self._p.names),
                 "classification": cleared.classification,
             },
-            output=work.commit_to("chunks", root),
+            output=work.commit_to(artefacts.CHUNK_TREE, root),
         )
         withheld = tuple(
             Note(type=EventType.CONTENT_WITHHELD, details={"chunk_id": str(chunk.chunk_id), "reason": "injection"})
@@ -293,7 +306,7 @@ class Flow:
         note = Note(
             type=EventType.INDEX_WRITTEN,
             details={"chunks": len(cleared.chunks), "generation": work.generation},
-            output=work.commit_to("chunks", artefacts.chunk_root(cleared.chunks, cleared.withheld)),
+            output=work.commit_to(artefacts.CHUNK_TREE, artefacts.chunk_root(cleared.chunks, cleared.withheld)),
         )
         return Outcome(
             notes=(note,),
@@ -313,7 +326,9 @@ class Flow:
                 return None
             config = uow.configs.get(row.config_version)
         key = self._p.vault.load_key(row.key_object)
-        return _Work(row=row, key=key, config=config_from(config.values if config else {}), generation=self.generation(row))
+        return _Work(
+            row=row, key=key, config=config_from(config.values if config else {}), generation=self.generation(row)
+        )
 
     def _commit(self, job: JobRow, outcome: Outcome, started: float) -> None:
         milliseconds = int((time.monotonic() - started) * 1000)
@@ -423,6 +438,23 @@ class _Work:
     def sha256(self, vault: Vault) -> str:
         """Hex digest of the raw bytes."""
         return artefacts.raw_sha256(vault, self.row, self.key)
+
+
+def _view(cleared: policy.Cleared) -> artefacts.View:
+    """What may be shown, for serving, which knows nothing of policy."""
+    return artefacts.View(
+        title=cleared.title,
+        metadata=cleared.metadata,
+        page_names=cleared.page_names,
+        redactions=tuple(
+            artefacts.Redaction(page=item.page, start=item.start, end=item.end, placeholder=item.placeholder)
+            for item in cleared.redactions
+        ),
+        withheld=tuple(
+            artefacts.Redaction(page=item.page, start=item.start, end=item.end, placeholder="[WITHHELD]")
+            for item in cleared.withheld
+        ),
+    )
 
 
 def _drops(document: Document) -> tuple[Note, ...]:

@@ -5,6 +5,7 @@ Like the flow, it needs several stages, so it stands beside it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -77,16 +78,14 @@ class Review:
             raise Conflict("not_withheld", "This passage is not withheld.", "Nothing to do.")
         key = self._p.vault.load_key(row.key_object)
         cleared = policy.load_cleared(self._artefacts.get(row, row.active_generation, artefacts.CLEARED, key))
-        before = self._released(row)
-        released = policy.release(cleared, [*before, chunk_id])
+        released = policy.release(cleared, (*self._released(row, cleared), chunk_id))
         shown = [item for item in released.chunks if item.chunk_id == chunk_id]
         vectors = embed.run(shown, self._p.embedder)
         index.run(shown, vectors, store=self._p.vectors, spec=self._p.embedder.spec, terms=self._p.terms)
         with self._p.unit_of_work() as uow:
             row = self._locked(uow, row)
             rows = uow.chunks.of_document(row.doc_id, row.active_generation)
-            held = [item.chunk_id for item in rows if item.withheld]
-            if chunk_id not in held:
+            if chunk_id not in [item.chunk_id for item in rows if item.withheld]:
                 raise Conflict("not_withheld", "This passage was just released.", "Nothing to do.")
             changed = [replace(item, withheld=item.withheld and item.chunk_id != chunk_id) for item in rows]
             uow.chunks.put_generation(row.doc_id, row.active_generation, changed)
@@ -99,8 +98,7 @@ class Review:
                 details={"component": "review", "chunk_id": str(chunk_id), "status": "released"},
             )
             uow.audit.append(event)
-            now_released = [item.chunk_id for item in cleared.withheld if item.chunk_id not in held] + [chunk_id]
-            account = policy.release(cleared, now_released).account
+            account = policy.release(cleared, _freed(changed, cleared)).account
             row = replace(
                 row, account=msgspec.to_builtins(account), chunks=row.chunks + 1, withheld=max(row.withheld - 1, 0)
             )
@@ -108,10 +106,10 @@ class Review:
             uow.commit()
         return {"chunk_id": str(chunk_id), "doc_id": str(row.doc_id), "event_id": str(event.event_id)}
 
-    def _released(self, row: DocumentRow) -> list[UUID]:
+    def _released(self, row: DocumentRow, cleared: policy.Cleared) -> tuple[UUID, ...]:
+        """What was released before: withheld by the stored verdict, not by the rows."""
         with self._p.unit_of_work() as uow:
-            rows = uow.chunks.of_document(row.doc_id, row.active_generation)
-        return [item.chunk_id for item in rows if not item.withheld]
+            return _freed(uow.chunks.of_document(row.doc_id, row.active_generation), cleared)
 
     def _locked(self, uow: UnitOfWork, seen: DocumentRow) -> DocumentRow:
         """The row under its lock, if nothing changed what was judged.
@@ -200,3 +198,8 @@ class Review:
         if row is None or row.state is State.ERASED:
             raise NotFound("document_not_found", "There is no such document.", "Check the id.")
         return row
+
+
+def _freed(rows: Sequence[ChunkRow], cleared: policy.Cleared) -> tuple[UUID, ...]:
+    free = {row.chunk_id for row in rows if not row.withheld}
+    return tuple(item.chunk_id for item in cleared.withheld if item.chunk_id in free)

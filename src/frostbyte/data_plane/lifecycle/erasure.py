@@ -180,7 +180,12 @@ class Erasure:
         gone = erasure.vectors_gone_at
         due = erasure.requested_at + timedelta(days=1)
         exports = [
-            {"export_id": str(item.export_id), "created_at": iso(item.created_at), "actor": item.actor, "kind": item.kind}
+            {
+                "export_id": str(item.export_id),
+                "created_at": iso(item.created_at),
+                "actor": item.actor,
+                "kind": item.kind,
+            }
             for item in handouts
         ]
         return {

@@ -21,7 +21,9 @@ def to_markdown(document: Document, view: View) -> str:
         if page.unread:
             blocks.append(f"*(page {page.number} could not be read: {page.unread})*")
         blocks.extend(
-            block for element in page.elements if element.kind not in _NOT_SHOWN and (block := _block(page, element, view))
+            block
+            for element in page.elements
+            if element.kind not in _NOT_SHOWN and (block := _block(page, element, view))
         )
     return "\n\n".join(blocks) + "\n"
 

@@ -8,13 +8,12 @@ from uuid import UUID
 import msgspec
 
 from frostbyte.data_plane import artefacts
-from frostbyte.data_plane.artefacts import CHUNK_TREE, ShownChunk
+from frostbyte.data_plane.artefacts import CHUNK_TREE, RAW, ShownChunk
 from frostbyte.data_plane.document import decode_document
 from frostbyte.data_plane.serve.documents import Documents
 from frostbyte.kernel.audit.answers import Attested, Disclosure, Place, build_proof, chunk_tree
 from frostbyte.kernel.audit.proofs import inclusion_proofs, wait_for_checkpoint
 from frostbyte.kernel.errors import Conflict
-from frostbyte.kernel.object_names import RAW_ARTEFACT
 from frostbyte.kernel.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from frostbyte.kernel.records import DocumentRow, EventRow
 from frostbyte.kernel.vault import DocumentKey, Vault
@@ -96,7 +95,7 @@ class Proofs:
         self._documents.audit_read(row, actor, "digest")
         data = self._documents.artefacts.get(row, row.active_generation, artefacts.DOCUMENT, key)
         digest = bytes.fromhex(decode_document(data).source.sha256)
-        return Disclosure(sha256=digest, nonce=key.nonce(RAW_ARTEFACT))
+        return Disclosure(sha256=digest, nonce=key.nonce(RAW))
 
     def _attested(self, events: list[EventRow], row: DocumentRow) -> Attested:
         """The versions that the document's own events name, not those that run now."""
