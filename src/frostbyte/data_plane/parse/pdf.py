@@ -160,17 +160,27 @@ def _edge(block: Block, draft: Draft) -> str:
 def _find_headings(drafts: list[Draft], outline: dict[int, dict[str, int]]) -> None:
     """Headings by the document's outline where it has one, else by size, weight and numbering."""
     body, sizes = _sizes(drafts)
+    outlined = 0.0
+    rest: list[tuple[Draft, int, Block]] = []
     for draft in drafts:
-        titles = outline.get(draft.number, {})
+        # Outline entries are often set just before the page turns: the page after it counts too.
+        titles = outline.get(draft.number - 1, {}) | outline.get(draft.number, {})
         for number, block in enumerate(draft.blocks):
             if not isinstance(block, Block) or number in draft.roles or block.runs[0].hidden:
                 continue
-            text = block.text
-            level = _outlined(text, titles) if titles else 0
-            if not level and not outline and len(text) <= _TITLE_LENGTH and len(block.lines) <= 3:
-                level = _level(block, text, body, sizes)
-            if level:
+            if level := _outlined(block.text, titles):
                 draft.roles[number] = (Kind.HEADING, level)
+                outlined = max(outlined, block.size)
+            elif len(block.text) <= _TITLE_LENGTH and len(block.lines) <= 3:
+                rest.append((draft, number, block))
+    for draft, number, block in rest:
+        if not outlined:
+            level = _level(block, block.text, body, sizes)
+        else:
+            # The outline knows the headings; only a title above them all is missing from it.
+            level = int(block.size > max(outlined, body) * _LARGER)
+        if level:
+            draft.roles[number] = (Kind.HEADING, level)
 
 
 def _sizes(drafts: list[Draft]) -> tuple[float, list[float]]:
