@@ -1,0 +1,56 @@
+"""The command `frostbyte`. Heavy imports happen inside commands, so that help and completion answer at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from frostbyte.cli import admin, audit, documents, errors, ingest, proof, report, review, search
+from frostbyte.cli.options import AsJson
+
+app = typer.Typer(
+    name="frostbyte",
+    help="Documents in, structured and policy-checked text out, and every answer proves where it came from.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+DAILY = "Every day"
+CARE = "Care and proof"
+OPERATION = "Operation"
+
+app.command("ingest", rich_help_panel=DAILY)(ingest.ingest)
+app.command("search", rich_help_panel=DAILY)(search.search)
+app.command("status", rich_help_panel=DAILY)(documents.status)
+app.command("report", rich_help_panel=DAILY)(report.report)
+app.add_typer(review.app, name="review", rich_help_panel=CARE)
+app.add_typer(proof.app, name="proof", rich_help_panel=CARE)
+app.add_typer(audit.app, name="audit", rich_help_panel=CARE)
+app.command("erase", rich_help_panel=CARE)(documents.erase)
+app.command("erasure", rich_help_panel=CARE)(documents.erasure)
+app.add_typer(admin.config, name="config", rich_help_panel=OPERATION)
+app.add_typer(admin.tokens, name="token", rich_help_panel=OPERATION)
+
+
+@app.command("version", rich_help_panel=OPERATION)
+def version(as_json: AsJson = False) -> None:
+    """Print the version."""
+    from frostbyte import __version__
+    from frostbyte.cli.output import print_json
+
+    if as_json:
+        print_json({"version": __version__, "python": sys.version.split()[0]})
+    else:
+        print(f"frostbyte {__version__}")
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command line (without the program's name) and return its exit code."""
+    return errors.run(lambda: app(args=list(argv), prog_name="frostbyte"), argv)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,109 @@
+"""`frostbyte proof`: get the proof of an answer, check it anywhere, and compute the passage again."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from frostbyte.cli.client import Client, find_token, segment
+from frostbyte.cli.errors import CommandFailed
+from frostbyte.cli.exits import Exit
+from frostbyte.cli.options import AsJson, Token, group
+from frostbyte.cli.output import hint, out, print_json, text
+
+PRIVATE = 0o700
+"""Mode of a folder for proofs: they hold passages."""
+
+app = group("Proofs of answers: get, verify, replay.")
+
+
+def save_proof(path: Path, content: str) -> None:
+    """Write a proof for its owner only: it holds a passage of a document."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(content + "\n")
+
+
+@app.command("get")
+def get(
+    chunk: Annotated[str, typer.Argument(help="The passage's id, from `search`.", show_default=False)],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write it here; else it is printed.")] = None,
+    token: Token = None,
+) -> None:
+    """Get the proof of one passage (docs/proof-format.md)."""
+    with Client(find_token(token)) as client:
+        made = client.json("GET", f"/chunks/{segment(chunk)}/proof")
+    if output is None:
+        print_json(made)
+        return
+    save_proof(output, json.dumps(made, indent=1, ensure_ascii=False))
+    out().print(text(f"The proof is in {output}."))
+    hint(f"Check it with: frostbyte proof verify {output} --key KEYFILE")
+
+
+@app.command("verify")
+def verify(
+    file: Annotated[Path, typer.Argument(help="The proof.", show_default=False)],
+    key: Annotated[
+        str | None, typer.Option("--key", help="The log's verifier key, or a file with it, got by another way.")
+    ] = None,
+    source: Annotated[Path | None, typer.Option("--source", help="The original file, to compare its sha256.")] = None,
+    witness: Annotated[
+        list[str] | None, typer.Option("--witness", help="Key of a witness that must have signed.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a proof. Needs no server and no network."""
+    from frostbyte.cli import verifier
+
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CommandFailed(
+            "file_missing", f"{file} is not there.", "Check the path.", exit_code=Exit.NOT_FOUND
+        ) from error
+    except ValueError as error:
+        raise CommandFailed("proof_unreadable", f"{file} is not JSON.", "Get the proof again.") from error
+    require_file(source)
+    try:
+        verdict = verifier.verify_proof(document, key, source, witness or ())
+    except verifier.Unreadable as error:
+        raise CommandFailed("proof_unreadable", f"The proof says nothing: {error}.", "Get the proof again.") from error
+    show_verdict(verdict, as_json=as_json)
+
+
+def require_file(path: Path | None) -> None:
+    """Raises CommandFailed (5) if a file that was named is not there."""
+    if path is not None and not path.exists():
+        raise CommandFailed("file_missing", f"{path} is not there.", "Check the path.", exit_code=Exit.NOT_FOUND)
+
+
+def show_verdict(verdict: Any, *, as_json: bool) -> None:
+    """Print what a check came to; ends with 6 if something does not hold."""
+    if as_json:
+        print_json(verdict.to_json())
+    else:
+        _print_verdict(verdict)
+    if not verdict.ok:
+        raise typer.Exit(Exit.VERIFICATION_FAILED)
+
+
+def _print_verdict(verdict: Any) -> None:
+    console = out()
+    headline = text("HOLDS", "bold green") if verdict.ok else text("DOES NOT HOLD", "bold red")
+    console.print(text(f"{verdict.subject}: ") + headline)
+    for item in verdict.checked:
+        console.print(text("  ✓ ", "green") + text(item))
+    for item in verdict.attested:
+        console.print(text("  ~ ", "yellow") + text(item) + text("  attested, not computed here", "dim"))
+    for item in verdict.failures:
+        console.print(text("  ✗ ", "red") + text(f"{item.name} at {item.where}: ", "bold") + text(item.message))
+    for name, count in verdict.more.items():
+        console.print(text("  ✗ ", "red") + text(f"{name}: {count} more"))
+    if verdict.ok and verdict.keep:
+        hint("Keep this checkpoint: a later check takes it with --since")
+        console.print(text(verdict.keep.rstrip("\n"), lines=True))
