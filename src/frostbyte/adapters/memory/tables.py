@@ -6,12 +6,12 @@ visible only to itself, and whoever writes a row that another transaction has wr
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Hashable
 from typing import Any, Final, Generic, TypeVar
 
+import msgspec
 from msgspec.structs import fields, replace
 
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Unavailable
@@ -167,5 +167,9 @@ class Table(Generic[K, R]):
 def _settled(row: R) -> R:
     """The row with its JSON values as a database gives them back: copied, and tuples as lists."""
     values = {field.name: getattr(row, field.name) for field in fields(row)}
-    changed = {name: json.loads(json.dumps(value)) for name, value in values.items() if isinstance(value, dict)}
+    changed = {
+        name: msgspec.json.decode(msgspec.json.encode(value))
+        for name, value in values.items()
+        if isinstance(value, dict)
+    }
     return replace(row, **changed) if changed else row

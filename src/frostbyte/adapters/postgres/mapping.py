@@ -5,12 +5,14 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Generic, LiteralString, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import msgspec
 import psycopg
 from msgspec.structs import fields
 from psycopg import sql
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Jsonb, set_json_loads
 
 from frostbyte.adapters.postgres.errors import translated
 from frostbyte.kernel.errors import FrostbyteError
@@ -35,6 +37,7 @@ class Table(Generic[R]):
         self.names = tuple(field.name for field in fields(row))
         self._decoders = [(i, d) for i, n in enumerate(self.names) if (d := _decoder(hints[n])) is not None]
         self._encoders = [(i, e) for i, n in enumerate(self.names) if (e := _encoder(hints[n])) is not None]
+        self._read = attrgetter(*self.names)
         table = sql.Identifier(name)
         self.columns = sql.SQL(", ").join([sql.Identifier(name, n) for n in self.names])
         bare = sql.SQL(", ").join([sql.Identifier(n) for n in self.names])
@@ -52,7 +55,7 @@ class Table(Generic[R]):
 
     def encode(self, row: R) -> list[Any]:
         """The row's values in the order of the columns."""
-        values = [getattr(row, name) for name in self.names]
+        values = list(self._read(row))
         for position, encoder in self._encoders:
             if values[position] is not None:
                 values[position] = encoder(values[position])
@@ -77,12 +80,16 @@ def _plain(hint: Any) -> Any:
 def _encoder(hint: Any) -> Callable[[Any], Any] | None:
     kind = _plain(hint)
     if get_origin(kind) is dict:
-        return Jsonb
+        return _json
     if get_origin(kind) is tuple:
         return list
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return str
     return None
+
+
+def _json(value: Any) -> Jsonb:
+    return Jsonb(value, dumps=msgspec.json.encode)
 
 
 def _decoder(hint: Any) -> Callable[[Any], Any] | None:
@@ -92,6 +99,11 @@ def _decoder(hint: Any) -> Callable[[Any], Any] | None:
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return kind
     return None
+
+
+def prepare(connection: Connection) -> None:
+    """Have a fresh connection read JSON the way that it is written."""
+    set_json_loads(msgspec.json.decode, connection)
 
 
 class Session:

@@ -15,7 +15,7 @@ from frostbyte.adapters.postgres.batches import PostgresBatches
 from frostbyte.adapters.postgres.documents import PostgresChunks, PostgresDocuments
 from frostbyte.adapters.postgres.errors import translate, translated
 from frostbyte.adapters.postgres.jobs import PostgresJobs
-from frostbyte.adapters.postgres.mapping import Connection, Repository, Session
+from frostbyte.adapters.postgres.mapping import Connection, Repository, Session, prepare
 from frostbyte.adapters.postgres.settings import PostgresAccess, PostgresConfigs, PostgresErasures
 
 CONNECT_SECONDS: Final = 5
@@ -73,6 +73,7 @@ class PostgresStore:
             min_size=1,
             max_size=max_connections,
             open=False,
+            configure=prepare,
             timeout=POOL_WAIT_SECONDS,
             check=ConnectionPool.check_connection,
             reconnect_timeout=CONNECT_SECONDS,
