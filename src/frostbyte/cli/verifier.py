@@ -501,7 +501,8 @@ class Proof:
         fields = {name: answer[name] for name in ("chunk_id", "page", "start", "end")}
         leaf = leaf_hash(canonical({**fields, "text_sha256": hashlib.sha256(answer["text"].encode()).hexdigest()}))
         root = root_from_path(leaf, answer["index"], answer["chunks"], list(map(bytes.fromhex, answer["path"])))
-        bound = hashlib.sha256(bytes.fromhex(answer["nonce"]) + root).hexdigest()
+        whole = hashlib.sha256(answer["chunks"].to_bytes(8, "big") + root).digest()
+        bound = hashlib.sha256(bytes.fromhex(answer["nonce"]) + whole).hexdigest()
         details = self._event(answer["event_id"], "INDEX_WRITTEN")
         if details.get("generation") != answer["generation"] or details.get("output_hash") != answer["commitment"]:
             verdict.fail("answer_unbound", "answer", "its event did not write this generation to the index")

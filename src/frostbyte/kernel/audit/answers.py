@@ -1,8 +1,8 @@
 """What binds an answer to the log.
 
 The chunks of a document are the leaves of a small Merkle tree (the hashing of RFC 6962). The event INDEX_WRITTEN
-carries a commitment to its root: SHA-256(nonce || root). A proof opens that one commitment for one chunk and shows of
-the others only hashes. docs/proof-format.md describes the document that `build_proof` makes.
+carries a commitment to their number and its root: SHA-256(nonce || SHA-256(number || root)). A proof opens that one
+commitment for one chunk and shows of the others only hashes. docs/proof-format.md describes what `build_proof` makes.
 """
 
 from __future__ import annotations
@@ -45,8 +45,12 @@ class ChunkTree(msgspec.Struct, frozen=True):
 
     @property
     def root(self) -> bytes:
-        """The root that is committed to (32 bytes)."""
-        return merkle.fold([self._node(position) for position in merkle.pieces(0, len(self.leaves))])
+        """What is committed to (32 bytes): SHA-256(number of chunks, 8 bytes big-endian || Merkle root).
+
+        The Merkle root alone would leave it open how many chunks there are.
+        """
+        root = merkle.fold([self._node(position) for position in merkle.pieces(0, len(self.leaves))])
+        return hashlib.sha256(len(self.leaves).to_bytes(8, "big") + root).digest()
 
     def path_for(self, index: int) -> list[bytes]:
         """The audit path of chunk number `index`.
@@ -100,6 +104,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Chunks of the document, withheld ones among them."""
     path: tuple[bytes, ...]
     root: bytes
+    """`ChunkTree.root`."""
     nonce: bytes
     """Opens the commitment to the root; opens nothing else."""
 

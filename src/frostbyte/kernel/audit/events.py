@@ -95,7 +95,8 @@ def _list_of(check: Check) -> Check:
 
 _CODE = _text(r"[a-z][a-z0-9_.]{0,63}")
 _WORD = _text(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-_LABEL = _text(r"[A-Za-z0-9][A-Za-z0-9._:/@+=,-]{0,159}")
+_LABEL = _text(r"[A-Za-z0-9][A-Za-z0-9._:/@+=-]{0,159}")
+_ENGINE = _text(r"[A-Za-z0-9-]{1,40}|(?=.*[0-9])[A-Za-z0-9][A-Za-z0-9._:/@+=-]{0,159}")
 _HASH = _text(r"[0-9a-f]{64}")
 _UUID = _text(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _GENERATION = _text(r"[0-9a-f]{16}")
@@ -128,18 +129,18 @@ DETAILS: Final[Mapping[str, Check]] = {
     **dict.fromkeys(_CODES, _CODE),
     **dict.fromkeys(_UUIDS, _UUID),
     **dict.fromkeys(("input_hash", "output_hash", "old_root", "root", "spec_hash", "manifest_hash"), _HASH),
-    **dict.fromkeys(("engine", "model", "pipeline_version", "parser", "policy", "embedding", "signature"), _LABEL),
+    **dict.fromkeys(("model", "pipeline_version", "parser", "policy", "embedding", "signature"), _LABEL),
     **dict.fromkeys(("generation", "old_generation"), _GENERATION),
     **dict.fromkeys(("chunk_ids", "doc_ids"), _list_of(_UUID)),
     **dict.fromkeys(("changed", "codes", "scopes", "filters"), _list_of(_CODE)),
     **dict.fromkeys(("needs_review", "remote", "stand_in", "ocr"), _flag),
     **dict.fromkeys(("origin", "old_origin", "token_id", "key_id", "format"), _NAME),
+    "engine": _ENGINE,
     "pii_type": _WORD,
     "mime": _MIME,
 }
 """Every detail an event may carry and what its value must look like. Adding one is a decision about promise 10."""
 
-_LABELS: Final = frozenset(key for key, check in DETAILS.items() if check is _LABEL)
 _ACTOR = _text(r"[A-Za-z0-9][A-Za-z0-9._:@/+|-]{0,159}")
 
 
@@ -162,7 +163,7 @@ def make_event(
         actor: a token's subject, or `plane` for what the plane does by itself.
         resource_type: what it happened to: document, batch, chunk, config ...
         resource_id: its id.
-        details: only keys of `DETAILS`. A space in a version label (engine, model ...) becomes an underscore.
+        details: only keys of `DETAILS`. Spaces in `engine` become underscores.
         previous: the event before it in the resource's chain.
 
     Raises:
@@ -196,8 +197,8 @@ def checked_details(details: Mapping[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, given in details.items():
         value = str(given) if isinstance(given, UUID | StrEnum) else given
-        if key in _LABELS and isinstance(value, str):
-            value = value.replace(" ", "_")
+        if key == "engine" and isinstance(value, str):
+            value = value.replace(" ", "_")  # scanners print their version with a date
         check = DETAILS.get(key)
         if check is None or not check(value):
             raise _refused(key if check is not None else "an unknown key")
