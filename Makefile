@@ -1,0 +1,57 @@
+# Frostbyte from a checkout. Nothing here needs root; everything stays in this folder.
+# `make` alone lists what there is.
+
+VENV ?= .venv
+PY := $(VENV)/bin/python
+PYTEST := $(PY) -m pytest
+FROSTBYTE := $(VENV)/bin/frostbyte
+# Half of the machine's patience: tests that start servers share cores badly.
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test fast slow lint format bench soak lock clean
+
+help: ## list these targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | while IFS='	' read -r name about; do printf '  make %-8s %s\n' "$$name" "$$about"; done
+
+setup: ## make .venv from the locks (does nothing when up to date)
+	@tools/setup.sh $(VENV)
+
+demo: setup ## see it work: a plane, sample documents, answers and their proofs, in a minute
+	@$(FROSTBYTE) demo
+
+up: setup ## start a plane on this machine, with its data in .frostbyte/
+	@$(FROSTBYTE) serve data
+
+fast: setup ## fast tests (two minutes)
+	$(PYTEST) -m "not slow" -n $(JOBS) --dist loadfile
+
+slow: setup ## slow tests: real servers, kills, whole batches
+	$(PYTEST) -m slow
+
+test: setup ## all tests: fast lane, then slow lane; says what was left out (FROSTBYTE_REQUIRE=all refuses that)
+	$(PYTEST) -m "not slow" -n $(JOBS) --dist loadfile
+	$(PYTEST) -m slow
+
+lint: setup ## style, types, and which way imports point
+	$(VENV)/bin/ruff check src tests tools $(wildcard bench samples)
+	$(VENV)/bin/ruff format --check src tests tools $(wildcard bench samples)
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: setup ## put the code into the house style
+	$(VENV)/bin/ruff check --fix src tests tools $(wildcard bench samples)
+	$(VENV)/bin/ruff format src tests tools $(wildcard bench samples)
+
+bench: setup ## measure what the design promises; results in bench/out/
+	$(PY) -m bench
+
+soak: setup ## every kill, fault and flip instead of CI's seeded sample (hours)
+	FROSTBYTE_SOAK=all $(PYTEST) -m slow --timeout 14400
+
+lock: setup ## compile the lock files anew from requirements/*.in
+	@tools/lock.sh $(VENV)
+
+clean: ## remove what was made here, except the data in .frostbyte/
+	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache build dist bench/out
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
