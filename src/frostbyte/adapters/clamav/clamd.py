@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from frostbyte.adapters.clamav.limits import check_limits, read_conf
+from frostbyte.adapters.clamav.archive import ZipWatch
+from frostbyte.adapters.clamav.limits import check_limits, read_conf, sizes
 from frostbyte.kernel.errors import Unavailable
 from frostbyte.kernel.ports.scanner import ScanResult, Verdict
 
@@ -66,7 +67,11 @@ class Clamd:
             Unavailable: `scanner_unavailable`: no connection, no answer in time, or no answer that is known.
         """
         engine = self.version()
-        reply = self._stream(chunks)
+        limits = sizes(read_conf(self._conf)) if self._conf is not None else {}
+        watch = ZipWatch()
+        reply = self._stream(chunks, watch, limits.get("StreamMaxLength"))
+        if reply == "stream: OK" and limits and watch.exceeds(limits["MaxFileSize"], limits["MaxScanSize"]):
+            return ScanResult(verdict=Verdict.UNSCANNED, engine=engine, reason="size_limit")
         if reply == "stream: OK":
             return ScanResult(verdict=Verdict.CLEAN, engine=engine)
         if any(text in reply for text in _LIMIT_ERRORS):
@@ -101,20 +106,24 @@ class Clamd:
             raise _unavailable("what answers there is no clamd")
         return reply
 
-    def _stream(self, chunks: Iterable[bytes]) -> str:
+    def _stream(self, chunks: Iterable[bytes], watch: ZipWatch, longest: int | None) -> str:
         """Send the file and return the reply. Errors of `chunks` themselves pass through."""
         with self._connected() as connection:
             connection.sendall(b"zINSTREAM\0")
             for part in _gathered(chunks):
-                try:
-                    connection.sendall(len(part).to_bytes(4, "big") + part)
-                except (BrokenPipeError, ConnectionResetError):
-                    # It stops reading once a limit is reached; why, is in the reply it left.
-                    with suppress(OSError):
-                        return _reply(connection)
-                    raise
-            connection.sendall(bytes(4))
-            return _reply(connection)
+                watch.feed(part)
+                if not _sent(connection, len(part).to_bytes(4, "big") + part):
+                    break
+            else:
+                _sent(connection, bytes(4))
+            # clamd stops reading once a limit is reached. Why, is in the reply that it left; over TCP that reply can
+            # be lost with the connection, and then the length tells.
+            try:
+                return _reply(connection)
+            except ConnectionError:
+                if longest is not None and watch.size > longest:
+                    return _LIMIT_ERRORS[0]
+                raise
 
     @contextmanager
     def _connected(self) -> Iterator[socket.socket]:
@@ -137,6 +146,15 @@ class Clamd:
                 raise _unavailable("no answer in time") from error
             except ConnectionError as error:
                 raise _unavailable("the connection broke") from error
+
+
+def _sent(connection: socket.socket, data: bytes) -> bool:
+    """Send; False if the other side has stopped reading."""
+    try:
+        connection.sendall(data)
+    except (BrokenPipeError, ConnectionResetError):
+        return False
+    return True
 
 
 @contextmanager

@@ -33,6 +33,15 @@ def read_conf(path: Path) -> dict[str, str]:
     return options
 
 
+def sizes(options: dict[str, str]) -> dict[str, int]:
+    """The limits in bytes; one that is not set counts as 0, so that nothing lies below it.
+
+    Raises:
+        Invalid: `scanner_limits`: one of them is not a size.
+    """
+    return {name: _bytes(name, options[name]) if name in options else 0 for name in _MUST_HOLD_A_FILE}
+
+
 def check_limits(options: dict[str, str], max_file_size: int) -> None:
     """Refuse limits under which a file of `max_file_size` bytes could pass unscanned.
 
