@@ -254,14 +254,22 @@ class Erasures(Protocol):
 class UnitOfWork(Protocol):
     """One transaction."""
 
-    documents: Documents
-    batches: Batches
-    jobs: Jobs
-    audit: AuditLog
-    chunks: Chunks
-    configs: Configs
-    access: Access
-    erasures: Erasures
+    @property
+    def documents(self) -> Documents: ...
+    @property
+    def batches(self) -> Batches: ...
+    @property
+    def jobs(self) -> Jobs: ...
+    @property
+    def audit(self) -> AuditLog: ...
+    @property
+    def chunks(self) -> Chunks: ...
+    @property
+    def configs(self) -> Configs: ...
+    @property
+    def access(self) -> Access: ...
+    @property
+    def erasures(self) -> Erasures: ...
 
     def lock_content(self, doc_id: UUID) -> None:
         """Wait for and hold the advisory lock of this content until the transaction ends.

@@ -1,0 +1,347 @@
+"""The data plane's only wiring: which adapter stands behind which port, decided by the settings."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from filelock import FileLock, Timeout
+
+from frostbyte import __version__
+from frostbyte.adapters.clamav.clamd import Clamd, parse_address
+from frostbyte.adapters.clamav.none import NoScanner
+from frostbyte.adapters.embeddings.minilm import MiniLm
+from frostbyte.adapters.embeddings.openai import OpenAiEmbedder
+from frostbyte.adapters.names.rampart import installed
+from frostbyte.adapters.objects.local import LocalBlobs
+from frostbyte.adapters.parsing.pool import ParserPool
+from frostbyte.adapters.parsing.requests import Bounds
+from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore, claim_plane, migrate
+from frostbyte.adapters.qdrant.edge import EdgeVectors
+from frostbyte.adapters.runner import Runner
+from frostbyte.adapters.secrets.files import FileSecrets
+from frostbyte.data_plane import policy
+from frostbyte.data_plane.flow import ORDER, Flow, Ports
+from frostbyte.data_plane.intake import Intake, sweep_orphans
+from frostbyte.data_plane.lifecycle.configuration import Configuration
+from frostbyte.data_plane.lifecycle.erasure import Erasure, erase_expired, sweep_generations
+from frostbyte.data_plane.review import Review
+from frostbyte.data_plane.serve.answers import Answers
+from frostbyte.data_plane.serve.batches import Batches
+from frostbyte.data_plane.serve.documents import Documents
+from frostbyte.data_plane.serve.export import Export
+from frostbyte.data_plane.serve.pictures import Pictures
+from frostbyte.data_plane.serve.proofs import Proofs
+from frostbyte.data_plane.serve.record import AuditRecord
+from frostbyte.data_plane.serve.search import Search
+from frostbyte.data_plane.terms import TermHasher
+from frostbyte.kernel.audit.checkpoint import Signer
+from frostbyte.kernel.audit.export import Exporter
+from frostbyte.kernel.audit.sequencer import Sequencer
+from frostbyte.kernel.clock import Clock, SystemClock
+from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid
+from frostbyte.kernel.ports.embedder import Embedder
+from frostbyte.kernel.ports.scanner import Scanner
+from frostbyte.kernel.settings import Mode, Settings, StandIn
+from frostbyte.kernel.tokens import TokenSigner, TokenVerifier
+from frostbyte.kernel.vault import Vault
+
+_MAINTENANCE_SECONDS: Final = 60.0
+_LARGEST_FILE: Final = 500 * 1024 * 1024
+
+
+@dataclass(kw_only=True)
+class Plane:
+    """A running data plane: its use cases for the faces, its loops, and how to start and stop it."""
+
+    settings: Settings
+    clock: Clock
+    store: PostgresStore
+    server: EmbeddedServer | None
+    vault: Vault
+    signer: Signer
+    tokens: TokenSigner
+    verifier: TokenVerifier
+    ports: Ports
+    flow: Flow
+    runner: Runner
+    sequencer: Sequencer
+    intake: Intake
+    batches: Batches
+    documents: Documents
+    pictures: Pictures
+    proofs: Proofs
+    export: Export
+    answers: Answers
+    review: Review
+    configuration: Configuration
+    erasure: Erasure
+    record: AuditRecord
+    exporter: Exporter
+    lock: FileLock
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    @property
+    def stand_ins(self) -> list[str]:
+        """Development substitutes in use; every report says them."""
+        used = [StandIn.SCANNER.value] if self.ports.scanner.stand_in else []
+        used.append(StandIn.VECTORS.value)
+        return used + ([StandIn.DATABASE.value] if self.server is not None else [])
+
+    def health(self) -> dict[str, Any]:
+        """Whether the process lives, and what a person should know about it."""
+        production = self.settings.mode is not Mode.DEVELOPMENT
+        warnings = []
+        if self.ports.scanner.stand_in:
+            warnings.append("Documents are not scanned for malware: they are marked unscanned.")
+        if production and self.stand_ins:
+            warnings.append("NOT FOR PRODUCTION: stand-ins are in use.")
+        return {
+            "status": "ok",
+            "tenant": self.settings.tenant_id,
+            "mode": self.settings.mode.value,
+            "version": __version__,
+            "stand_ins": self.stand_ins,
+            "embedding": self.ports.embedder.label,
+            "warnings": warnings,
+        }
+
+    def ready(self) -> dict[str, Any]:
+        """What waits. Raises Unavailable if the database does not answer."""
+        self.store.ping()
+        with self.store.unit_of_work() as uow:
+            jobs = uow.jobs.counts()
+            checkpoint = uow.audit.latest_checkpoint()
+        return {
+            "status": "ready",
+            "jobs": jobs,
+            "checkpoint_size": checkpoint.size if checkpoint else 0,
+            "witnesses": dict(self.sequencer.trouble),
+        }
+
+    def start(self) -> None:
+        """Start the loops: sequencer, runner, maintenance."""
+        self.runner.start()
+        for name, target in (("sequencer", self._sequence), ("maintenance", self._maintain)):
+            thread = threading.Thread(target=target, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def _sequence(self) -> None:
+        self.sequencer.run(self._stop)
+
+    def _maintain(self) -> None:
+        log = structlog.get_logger("frostbyte.maintenance")
+        while not self._stop.wait(_MAINTENANCE_SECONDS):
+            try:
+                self.maintain()
+            except FrostbyteError as error:  # tried again in a minute
+                log.warning("maintenance_waits", code=error.code)
+
+    def maintain(self) -> None:
+        """Finish erasures, apply retention, remove what nothing refers to."""
+        unit_of_work = self.store.unit_of_work
+        self.erasure.resume()
+        erase_expired(self.erasure, unit_of_work, self.clock, self.configuration.current().retention_days)
+        sweep_orphans(unit_of_work, self.vault.blobs)
+        sweep_generations(unit_of_work, self.vault.blobs, self.ports.vectors)
+
+    def close(self) -> None:
+        """Stop the loops, sign a last checkpoint and let go of every store."""
+        self._stop.set()
+        self.runner.stop()
+        self.sequencer.wake()
+        for thread in self._threads:
+            thread.join(10.0)
+        while self.sequencer.run_once():
+            pass
+        self.ports.reader.close()
+        self.ports.vectors.close()
+        self.store.close()
+        if self.server is not None:
+            self.server.stop()
+        self.lock.release()
+
+
+def build(settings: Settings) -> Plane:
+    """Everything a data plane needs, not started yet.
+
+    Raises:
+        Conflict: `data_dir_in_use`: another plane holds the folder.
+        Invalid: `stand_in_refused`, `scanner_limits`, `secret_permissions`.
+        FrostbyteError: whatever an adapter says that cannot start.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = _hold(settings.data_dir)
+    try:
+        return _build(settings, lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _build(settings: Settings, lock: FileLock) -> Plane:
+    scanner, allow_unscanned = _scanner(settings)
+    _refuse_unless(settings, StandIn.VECTORS, "the vector index runs inside the plane's own process")
+    clock = SystemClock()
+    secrets = FileSecrets(settings.data_dir / "secrets")
+    origin = f"frostbyte/{settings.tenant_id}/plane"
+    signer = Signer(secrets.log_key().private_bytes_raw(), origin)
+    server, store = _database(settings, origin)
+    keys = secrets.tenant_keys()
+    vault = Vault(LocalBlobs(settings.data_dir / "objects"), keys)
+    rules = policy.RuleBook()
+    embedder = _embedder(settings)
+    ports = Ports(
+        tenant_id=settings.tenant_id,
+        unit_of_work=store.unit_of_work,
+        vault=vault,
+        scanner=scanner,
+        reader=ParserPool(
+            size=settings.workers,
+            timeout=settings.parse_seconds,
+            bounds=Bounds(memory=settings.parse_memory_mb << 20, cpu_seconds=int(settings.parse_seconds) + 1),
+        ),
+        rules=rules,
+        names=installed(),
+        embedder=embedder,
+        vectors=EdgeVectors(settings.data_dir / "vectors"),
+        terms=TermHasher(keys.term_key),
+        clock=clock,
+        allow_unscanned=allow_unscanned,
+    )
+    return _assemble(settings, lock, ports, store, server, signer, secrets)
+
+
+def _assemble(
+    settings: Settings,
+    lock: FileLock,
+    ports: Ports,
+    store: PostgresStore,
+    server: EmbeddedServer | None,
+    signer: Signer,
+    secrets: FileSecrets,
+) -> Plane:
+    tenant, clock, vault, unit_of_work = settings.tenant_id, ports.clock, ports.vault, store.unit_of_work
+    flow = Flow(ports)
+    documents = Documents(tenant_id=tenant, unit_of_work=unit_of_work, vault=vault, clock=clock)
+    configuration = Configuration(tenant, unit_of_work, clock)
+    search = Search(
+        unit_of_work=unit_of_work,
+        vectors=ports.vectors,
+        embedder=ports.embedder,
+        terms=ports.terms,
+        load=documents.artefacts.chunk,
+    )
+    token_key = secrets.token_key()
+    return Plane(
+        settings=settings,
+        clock=clock,
+        store=store,
+        server=server,
+        vault=vault,
+        signer=signer,
+        tokens=TokenSigner(token_key, tenant, clock),
+        verifier=TokenVerifier(token_key.public_key(), tenant, clock),
+        ports=ports,
+        flow=flow,
+        runner=Runner(unit_of_work=unit_of_work, run=flow.run, clock=clock, stages=ORDER, threads=settings.workers),
+        sequencer=Sequencer(unit_of_work, signer, clock),
+        intake=Intake(tenant_id=tenant, unit_of_work=unit_of_work, vault=vault, clock=clock, first_stage=ORDER[0]),
+        batches=Batches(unit_of_work, vault, tenant),
+        documents=documents,
+        pictures=Pictures(documents, vault, ports.reader.picture),
+        proofs=Proofs(
+            tenant_id=tenant,
+            verifier_key=signer.verifier_key,
+            unit_of_work=unit_of_work,
+            documents=documents,
+            vault=vault,
+        ),
+        export=Export(unit_of_work, documents, clock),
+        answers=Answers(
+            tenant_id=tenant,
+            unit_of_work=unit_of_work,
+            search=search,
+            documents=documents,
+            embedder=ports.embedder,
+            clock=clock,
+            config=configuration.current,
+            guard=lambda query, config: policy.redact_query(query, config, ports.rules(), ports.names),
+        ),
+        review=Review(ports),
+        configuration=configuration,
+        erasure=Erasure(
+            tenant_id=tenant,
+            unit_of_work=unit_of_work,
+            vault=vault,
+            blobs=vault.blobs,
+            vectors=ports.vectors,
+            clock=clock,
+        ),
+        record=AuditRecord(unit_of_work),
+        exporter=Exporter(unit_of_work, signer, tenant, clock),
+        lock=lock,
+    )
+
+
+def _hold(folder: Path) -> FileLock:
+    lock = FileLock(str(folder / "plane.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise Conflict(
+            "data_dir_in_use",
+            "Another plane is running on this data folder.",
+            "Stop it first, or set FROSTBYTE_DATA_DIR to another folder.",
+        ) from None
+    return lock
+
+
+def _refuse_unless(settings: Settings, stand_in: StandIn, what: str) -> None:
+    if not settings.allows(stand_in):
+        raise Invalid(
+            "stand_in_refused",
+            f"In {settings.mode.value} mode {what}, which is a development stand-in.",
+            f"Configure the real server, or name '{stand_in.value}' in FROSTBYTE_STANDINS and accept that "
+            "everything says NOT FOR PRODUCTION.",
+        )
+
+
+def _scanner(settings: Settings) -> tuple[Scanner, bool]:
+    """The scanner, and whether unscanned documents may pass: with the stand-in in development alone."""
+    if settings.clamd_address:
+        conf = settings.data_dir / "clamd.conf"
+        clamd = Clamd(parse_address(settings.clamd_address), conf=conf if conf.exists() else None)
+        clamd.check(_LARGEST_FILE)
+        return clamd, False
+    _refuse_unless(settings, StandIn.SCANNER, "no malware scanner is configured and documents would pass unscanned")
+    return NoScanner(), settings.mode is Mode.DEVELOPMENT
+
+
+def _database(settings: Settings, origin: str) -> tuple[EmbeddedServer | None, PostgresStore]:
+    if settings.database_url:
+        server, owner, writer = None, settings.database_url, settings.database_url
+    else:
+        _refuse_unless(settings, StandIn.DATABASE, "the database runs beside the plane from a package")
+        server = EmbeddedServer(settings.data_dir / "postgres").start()
+        owner, writer = server.owner_dsn, server.writer_dsn
+    migrate(owner)
+    claim_plane(owner, settings.tenant_id, origin)
+    return server, PostgresStore(writer, max_connections=settings.workers * 2 + 16).open()
+
+
+def _embedder(settings: Settings) -> Embedder:
+    if not settings.embedding_endpoint:
+        return MiniLm()
+    return OpenAiEmbedder(
+        endpoint=settings.embedding_endpoint,
+        model=settings.embedding_model,
+        dimensions=settings.embedding_dimensions,
+        api_key=settings.embedding_api_key,
+        remote=settings.embedding_remote,
+    )

@@ -1,0 +1,81 @@
+"""The tenant's configuration: versions that are added, never changed, each an event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from frostbyte.data_plane.tenancy import TenantConfig, config_from
+from frostbyte.kernel.audit.events import EventType, make_event
+from frostbyte.kernel.clock import Clock, iso
+from frostbyte.kernel.errors import Conflict
+from frostbyte.kernel.ports.unit_of_work import UnitOfWorkFactory
+from frostbyte.kernel.records import ConfigRow
+
+
+class Configuration:
+    """Reads and adds versions. Version 0 is the defaults."""
+
+    def __init__(self, tenant_id: str, unit_of_work: UnitOfWorkFactory, clock: Clock) -> None:
+        self._tenant_id = tenant_id
+        self._unit_of_work = unit_of_work
+        self._clock = clock
+
+    def current(self) -> TenantConfig:
+        """The configuration in force for what comes in now."""
+        with self._unit_of_work() as uow:
+            row = uow.configs.latest()
+        return config_from(row.values if row else {})
+
+    def show(self) -> dict[str, Any]:
+        """The version in force with its values."""
+        with self._unit_of_work() as uow:
+            row = uow.configs.latest()
+        config = config_from(row.values if row else {})
+        return {
+            "version": row.version if row else 0,
+            "created_at": iso(row.created_at) if row else None,
+            "actor": row.actor if row else None,
+            "values": msgspec.to_builtins(config),
+        }
+
+    def change(self, values: dict[str, object], *, expected: int, actor: str) -> dict[str, Any]:
+        """Lay `values` over the version in force as a new version.
+
+        Args:
+            values: settings to change.
+            expected: the version that the caller saw.
+            actor: who changes it.
+
+        Raises:
+            Conflict: `config_changed`: another version is in force.
+            Invalid: `config_invalid`.
+        """
+        with self._unit_of_work() as uow:
+            row = uow.configs.latest()
+            version = row.version if row else 0
+            if version != expected:
+                raise Conflict(
+                    "config_changed",
+                    f"Version {version} is in force, not {expected}.",
+                    "Read the configuration again and repeat the change.",
+                )
+            config = config_from(values, config_from(row.values if row else {}))
+            new = ConfigRow(
+                version=version + 1, values=msgspec.to_builtins(config), created_at=self._clock.now(), actor=actor
+            )
+            uow.configs.add(new)
+            uow.audit.append(
+                make_event(
+                    self._tenant_id,
+                    EventType.TENANT_CONFIG_UPDATED,
+                    self._clock,
+                    actor,
+                    "config",
+                    str(new.version),
+                    {"component": "config", "version": new.version, "changed": sorted(values), "status": "changed"},
+                )
+            )
+            uow.commit()
+        return self.show()

@@ -1,0 +1,114 @@
+"""An answer to a question: passages, where they stand, and how to prove them. The question itself is kept nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from frostbyte.data_plane.serve.documents import Documents
+from frostbyte.data_plane.serve.search import Filters, Found, Mode, Search
+from frostbyte.data_plane.tenancy import TenantConfig
+from frostbyte.kernel.audit.events import EventType, make_event
+from frostbyte.kernel.clock import Clock, iso
+from frostbyte.kernel.errors import Invalid
+from frostbyte.kernel.ids import new_id
+from frostbyte.kernel.ports.embedder import Embedder
+from frostbyte.kernel.ports.unit_of_work import UnitOfWorkFactory
+
+
+class Answers:
+    """Answers questions and audits that it did.
+
+    Args:
+        config: the configuration in force.
+        guard: what a question must pass before it leaves the plane for a remote embedder.
+    """
+
+    def __init__(
+        self,
+        *,
+        tenant_id: str,
+        unit_of_work: UnitOfWorkFactory,
+        search: Search,
+        documents: Documents,
+        embedder: Embedder,
+        clock: Clock,
+        config: Callable[[], TenantConfig],
+        guard: Callable[[str, TenantConfig], str],
+    ) -> None:
+        self._tenant_id = tenant_id
+        self._unit_of_work = unit_of_work
+        self._search = search
+        self._documents = documents
+        self._embedder = embedder
+        self._clock = clock
+        self._config = config
+        self._guard = guard
+
+    def answer(self, query: str, *, top_k: int | None, filters: Filters, mode: Mode, actor: str) -> dict[str, Any]:
+        """The best passages; the retrieval is on record before they are given.
+
+        Raises:
+            Invalid: `top_k_invalid`.
+            Unavailable: `embedder_unavailable`, `vectors_unavailable`, `database_unavailable`.
+        """
+        config = self._config()
+        wanted = config.top_k if top_k is None else top_k
+        if not 1 <= wanted <= config.top_k_max:
+            raise Invalid(
+                "top_k_invalid", f"top_k must lie between 1 and {config.top_k_max}.", "Ask for fewer results."
+            )
+        asked = self._guard(query, config) if self._embedder.remote else query
+        found = self._search.find(asked, top_k=wanted, filters=filters, mode=mode)
+        query_id = new_id()
+        details = {"component": "serve", "top_k": wanted, "results": len(found), "mode": mode.value, "status": "ok"}
+        with self._unit_of_work() as uow:
+            uow.audit.append(
+                make_event(
+                    self._tenant_id,
+                    EventType.RETRIEVAL_EXECUTED,
+                    self._clock,
+                    actor,
+                    "query",
+                    str(query_id),
+                    details | {"chunk_ids": [str(item.chunk.chunk_id) for item in found]},
+                )
+            )
+            uow.commit()
+        return {
+            "query_id": str(query_id),
+            "embedding": {"label": self._embedder.label, "remote": self._embedder.remote},
+            "results": [self._result(item) for item in found],
+        }
+
+    def _result(self, found: Found) -> dict[str, Any]:
+        summary = self._documents.summary(found.document)
+        chunk = found.chunk
+        root = f"/api/v1/documents/{chunk.doc_id}"
+        return {
+            "rank": found.rank,
+            "score": round(found.score, 6),
+            "chunk_id": str(chunk.chunk_id),
+            "doc_id": str(chunk.doc_id),
+            "filename": summary["filename"],
+            "title": summary["title"],
+            "page": chunk.page,
+            "start": chunk.start,
+            "end": chunk.end,
+            "text": found.shown.text,
+            "headings": list(found.shown.headings),
+            "classification": found.document.classification,
+            "mime": found.document.mime,
+            "received_at": iso(found.document.received_at),
+            "generation": chunk.generation,
+            "flags": {
+                "pii": list(chunk.pii),
+                "injection_score": round(chunk.injection_score, 3),
+                "scan": found.document.scan_verdict,
+                "withheld_in_document": found.document.withheld,
+            },
+            "links": {
+                "proof": f"/api/v1/chunks/{chunk.chunk_id}/proof",
+                "page_picture": f"{root}/pages/{chunk.page}.png?highlight={chunk.chunk_id}",
+            },
+        }
