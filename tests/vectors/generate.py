@@ -172,7 +172,7 @@ def proof_vectors(unit_of_work: Any) -> dict[str, Any]:
         place=Place(index=1, size=3, path=tuple(tree.path_for(1)), root=tree.root, nonce=CHUNKS_NONCE),
         events=events,
         note=point.note,
-        attested=Attested(parser="p/1", policy="g", embedding="nomic-embed-text-v1.5"),
+        attested=Attested(parser="p/1", policy="g/1", embedding="nomic-embed-text-v1.5"),
         disclosure=Disclosure(sha256=hashlib.sha256(SOURCE.encode()).digest(), nonce=SOURCE_NONCE),
     )
     changes: list[tuple[list[Any], Any, str]] = [
