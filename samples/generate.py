@@ -51,11 +51,12 @@ def _canvas(target: io.BytesIO, title: str) -> Canvas:
 class _Flow:
     """Sets text down a column and turns the page where it ends."""
 
-    def __init__(self, canvas: Canvas, turn: Callable[[], None], bottom: float = 90.0) -> None:
+    def __init__(self, canvas: Canvas, turn: Callable[[], None], bottom: float = 90.0, leading: float = 1.25) -> None:
         self.canvas = canvas
         self.y = 0.0
         self._turn = turn
         self._bottom = bottom
+        self._leading = leading
         turn()
         self.y = _HEIGHT - 100
 
@@ -73,7 +74,7 @@ class _Flow:
                 self.y = _HEIGHT - 100
             self.canvas.setFont(font, size)
             self.canvas.drawString(left, self.y, line)
-            self.y -= size * 1.25
+            self.y -= size * self._leading
         self.y -= after
 
 
@@ -92,7 +93,7 @@ def agreement() -> bytes:
         canvas.drawString(_MARGIN, _HEIGHT - 50, "Halden Instruments / Brightwater Laboratory Services")
         canvas.drawString(_MARGIN, 45, f"Laboratory Services Agreement, page {page}")
 
-    flow = _Flow(canvas, turn, bottom=170.0)
+    flow = _Flow(canvas, turn, bottom=200.0, leading=1.6)
     flow.text(AGREEMENT_TITLE, "Helvetica-Bold", 20, left=_MARGIN, width=450, after=18)
     for number, (heading, paragraphs) in enumerate(AGREEMENT):
         flow.keep(90)

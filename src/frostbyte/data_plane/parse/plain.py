@@ -25,7 +25,7 @@ _BOMS: Final = (
 )
 _SAMPLE: Final = 65_536
 _DELIMITERS: Final = ",;\t|"
-_CANDIDATES: Final = ["cp1252", "iso8859_15", "cp1250", "utf_16_le", "utf_16_be", "mac_roman", "cp850", "cp437"]
+_CANDIDATES: Final = ["cp1252", "mac_roman", "cp850", "utf_16_le", "utf_16_be"]
 _LINE_END: Final = re.compile("\r\n|\r|\n|\u2028|\u2029|\x85")
 
 
@@ -81,7 +81,7 @@ def text_page(text: str) -> Page:
         else:
             pending.append(line)
             if _underlined(pending):
-                _paragraph(builder, pending, alone=True)
+                _paragraph(builder, pending, alone=True, last=True)
                 pending = []
         if index + 1 < len(lines) and not pending:
             builder.insert("\n")
@@ -126,7 +126,10 @@ def _heading_level(lines: list[str], *, alone: bool) -> int:
 
 
 def _paragraph(builder: PageBuilder, lines: list[str], *, alone: bool, last: bool = False) -> None:
-    """Write the lines; their own line ends are the separators, so nothing is put before the element."""
+    """Write the lines; their own line ends are the separators, so nothing is put before the element.
+
+    `last`: the end of the last line is not this function's to write.
+    """
     level = _heading_level(lines, alone=alone)
     if level:
         kind = Kind.HEADING
