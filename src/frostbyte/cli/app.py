@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from frostbyte.cli import admin, audit, documents, errors, ingest, proof, report, review, search
+from frostbyte.cli import admin, audit, demo, documents, errors, ingest, proof, report, review, search, serve
 from frostbyte.cli.options import AsJson
 
 app = typer.Typer(
@@ -30,6 +30,8 @@ app.add_typer(proof.app, name="proof", rich_help_panel=CARE)
 app.add_typer(audit.app, name="audit", rich_help_panel=CARE)
 app.command("erase", rich_help_panel=CARE)(documents.erase)
 app.command("erasure", rich_help_panel=CARE)(documents.erasure)
+app.add_typer(serve.app, name="serve", rich_help_panel=OPERATION)
+app.command("demo", rich_help_panel=OPERATION)(demo.demo)
 app.add_typer(admin.config, name="config", rich_help_panel=OPERATION)
 app.add_typer(admin.tokens, name="token", rich_help_panel=OPERATION)
 

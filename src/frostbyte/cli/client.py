@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from frostbyte.cli.errors import CommandFailed
 from frostbyte.cli.exits import Exit
@@ -21,6 +21,10 @@ DEFAULT_URL: Final = "http://127.0.0.1:8080"
 API: Final = "/api/v1"
 TOKEN_FILE: Final = "token"  # noqa: S105 - the name of a file, no secret
 """File in the data folder into which `frostbyte serve data` writes a token for its own user (mode 0600)."""
+URL_FILE: Final = "url"
+"""Beside it: where that plane answers."""
+KEY_FILE: Final = "log.pub"
+"""Beside it: the verifier key of the plane's log."""
 
 _KINDS: Final[dict[int, Kind]] = {
     400: Kind.INVALID,
@@ -40,6 +44,9 @@ _KINDS: Final[dict[int, Kind]] = {
 }
 """HTTP statuses of the API by the sort of trouble (api/data answers with these)."""
 
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+"""The token in the data folder is for the plane of this machine and never goes elsewhere."""
+
 READ_SECONDS: Final = 120.0
 """Longest wait for an answer; a proof waits for its checkpoint, an ingest for fsync."""
 
@@ -50,13 +57,21 @@ def data_dir() -> Path:
 
 
 def base_url() -> str:
-    """Where the plane answers: FROSTBYTE_URL without a trailing slash."""
-    url = (os.environ.get("FROSTBYTE_URL") or DEFAULT_URL).rstrip("/")
-    if not url.startswith(("http://", "https://")):
+    """Where the plane answers: FROSTBYTE_URL, else what `serve data` wrote in the data folder, else the default."""
+    url = os.environ.get("FROSTBYTE_URL", "").strip() or _announced_url() or DEFAULT_URL
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise CommandFailed(
             "url_invalid", f"FROSTBYTE_URL is not an http address: {url}", f"Set it like {DEFAULT_URL}."
         )
-    return url
+    return url.rstrip("/")
+
+
+def _announced_url() -> str:
+    try:
+        return (data_dir() / URL_FILE).read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def find_token(given: str | None = None) -> str:
@@ -68,6 +83,13 @@ def find_token(given: str | None = None) -> str:
     if token := (given or os.environ.get("FROSTBYTE_TOKEN", "")).strip():
         return token
     named = os.environ.get("FROSTBYTE_TOKEN_FILE")
+    if not named and urlsplit(base_url()).hostname not in _LOOPBACK:
+        raise CommandFailed(
+            "token_missing",
+            f"The plane at {base_url()} is not on this machine, and no token for it was given.",
+            "Use --token, FROSTBYTE_TOKEN or FROSTBYTE_TOKEN_FILE.",
+            exit_code=Exit.REFUSED,
+        )
     path = Path(named) if named else data_dir() / TOKEN_FILE
     try:
         mode = path.stat().st_mode

@@ -42,7 +42,7 @@ def ingest(
     with Client(find_token(token)) as client:
         most = batch_size or _allowed(client)
         sources = _described(files, digests=checksums, quiet=as_json)
-        answers = [_send(client, part, again=again, quiet=as_json) for part in upload.batches(sources, most)]
+        answers = [send(client, part, again=again, quiet=as_json) for part in upload.batches(sources, most)]
         if wait:
             for answer in answers:
                 _follow(client, answer, quiet=as_json)
@@ -79,7 +79,19 @@ def _described(files: list[Path], *, digests: bool, quiet: bool) -> list[upload.
         return upload.describe(files, digests=digests, progress=advance)
 
 
-def _send(client: Client, sources: list[upload.Source], *, again: bool, quiet: bool) -> dict[str, Any]:
+def send(client: Client, sources: list[upload.Source], *, again: bool = False, quiet: bool = False) -> dict[str, Any]:
+    """Send one batch and return the plane's answer: what it took, what it refused.
+
+    Args:
+        client: of the plane.
+        sources: the files.
+        again: a new batch even if the same was sent before.
+        quiet: show no progress.
+
+    Raises:
+        FrostbyteError: what the plane answered.
+        CommandFailed: `file_changed`.
+    """
     described = upload.manifest(sources)
     key = upload.idempotency_key(described, again=again, known=all(source.sha256 for source in sources))
     total = sum(source.size for source in sources)
