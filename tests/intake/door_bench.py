@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from frostbyte.adapters.memory.blobs import MemoryBlobs
 from frostbyte.adapters.memory.clock import ManualClock
 from frostbyte.adapters.memory.unit_of_work import MemoryStore
+from frostbyte.adapters.postgres import PostgresStore
 from frostbyte.data_plane.intake import BatchResult, FileOutcome, Intake, Manifest
 from frostbyte.data_plane.tenancy import TenantConfig
 from frostbyte.kernel.errors import Unavailable
@@ -65,7 +66,7 @@ class FaultyBlobs(MemoryBlobs):
 class Bench:
     """Everything a test looks at."""
 
-    store: MemoryStore
+    store: MemoryStore | PostgresStore
     blobs: FaultyBlobs
     vault: Vault
     clock: ManualClock
@@ -114,9 +115,9 @@ class Bench:
             uow.commit()
 
 
-def new_bench() -> Bench:
+def new_bench(store: MemoryStore | PostgresStore) -> Bench:
     """A plane's door, empty."""
-    store, blobs, clock = MemoryStore(), FaultyBlobs(), ManualClock()
+    blobs, clock = FaultyBlobs(), ManualClock()
     vault = Vault(blobs, KEYS)
     intake = Intake(tenant_id="acme", unit_of_work=store.unit_of_work, vault=vault, clock=clock, first_stage=Stage.SCAN)
     return Bench(store, blobs, vault, clock, intake)

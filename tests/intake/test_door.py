@@ -13,6 +13,8 @@ from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid, Kind, Una
 from frostbyte.kernel.records import Outcome, Stage, State
 from intake.door_bench import CSV, DOCX, EXE, PDF, PNG, TIFF, TXT, XLSX, Bench
 
+pytestmark = pytest.mark.parametrize("bench", ["memory", "postgres"], indirect=True)
+
 SEVEN = {"PDF": PDF, "DOCX": DOCX, "XLSX": XLSX, "TXT": TXT, "CSV": CSV, "PNG": PNG, "TIFF": TIFF}
 
 

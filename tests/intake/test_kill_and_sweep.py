@@ -11,6 +11,8 @@ from frostbyte.data_plane.intake import sweep_orphans
 from frostbyte.kernel.records import Outcome, State
 from intake.door_bench import EXE, TXT, Bench
 
+pytestmark = pytest.mark.parametrize("bench", ["memory", "postgres"], indirect=True)
+
 
 class Killed(BaseException):
     """Nothing after it runs."""
