@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from frostbyte.data_plane import policy
+from frostbyte.data_plane.chunking import Cutting
 from frostbyte.data_plane.document import Document, Lineage, Page, Source
 from frostbyte.data_plane.tenancy import TenantConfig, config_from
 
@@ -20,7 +21,11 @@ class Clearing:
         self.rules = rules
 
     def __call__(
-        self, document: Document | str, names: policy.NameFinder | None = None, **config: object
+        self,
+        document: Document | str,
+        names: policy.NameFinder | None = None,
+        cutting: Cutting = Cutting(),
+        **config: object,
     ) -> policy.Cleared:
         """Clear a document, or a text as a document of one page."""
         return policy.clear(
@@ -31,6 +36,7 @@ class Clearing:
             config_version=3,
             rules=self.rules,
             names=names,
+            cutting=cutting,
         )
 
 

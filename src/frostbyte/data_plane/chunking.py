@@ -77,7 +77,39 @@ def cut(
             start, end = marks.trim(start, end)
             if start < end:
                 pieces.append(Piece(start=start, end=end, headings=block.headings))
-    return Cut(pieces=tuple(_gather(page, pieces)), open=_sections(page, open))
+    return Cut(pieces=tuple(_gather(Readable(page), pieces)), open=_sections(page, open))
+
+
+class Readable:
+    """A page's text by range, like `Page.reading`, but in time that does not grow with the number of drops."""
+
+    def __init__(self, page: Page) -> None:
+        self._text = page.text
+        self._starts, self._ends = _merged((drop.start, drop.end) for drop in page.dropped)
+
+    def reading(self, start: int, end: int) -> str:
+        """The characters of `[start, end)` that are read on."""
+        parts: list[str] = []
+        index = bisect_right(self._ends, start)
+        while index < len(self._starts) and self._starts[index] < end:
+            parts.append(self._text[start : max(start, self._starts[index])])
+            start = min(self._ends[index], end)
+            index += 1
+        parts.append(self._text[start:end])
+        return "".join(parts)
+
+
+def _merged(ranges: Iterable[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    """Starts and ends of the ranges in order, those that touch as one, empty ones left out."""
+    starts: list[int] = []
+    ends: list[int] = []
+    for start, end in sorted(ranges):
+        if ends and start <= ends[-1]:
+            ends[-1] = max(ends[-1], end)
+        elif end > start:
+            starts.append(start)
+            ends.append(end)
+    return starts, ends
 
 
 class _Keep:
@@ -209,14 +241,8 @@ class _Marks:
     """The inserted and dropped characters of a page, as ranges without overlap."""
 
     def __init__(self, page: Page) -> None:
-        self._starts: list[int] = []
-        self._ends: list[int] = []
-        for start, end in sorted([(s.start, s.end) for s in page.inserted] + [(d.start, d.end) for d in page.dropped]):
-            if self._ends and start <= self._ends[-1]:
-                self._ends[-1] = max(self._ends[-1], end)
-            elif end > start:
-                self._starts.append(start)
-                self._ends.append(end)
+        inserted = [(span.start, span.end) for span in page.inserted]
+        self._starts, self._ends = _merged([*inserted, *((drop.start, drop.end) for drop in page.dropped)])
 
     def trim(self, start: int, end: int) -> tuple[int, int]:
         """`[start, end)` without the marks at both ends: nobody reads them there."""
@@ -229,16 +255,17 @@ class _Marks:
         return start, max(start, end)
 
 
-def _gather(page: Page, pieces: list[Piece]) -> Iterator[Piece]:
+def _gather(page: Readable, pieces: list[Piece]) -> Iterator[Piece]:
     """Pieces without ink join the one before (or the one behind, at the start of a page)."""
     waiting: Piece | None = None
     for piece in pieces:
+        inked = bool(page.reading(piece.start, piece.end).strip())
         if waiting is None:
             waiting = piece
-        elif page.reading(waiting.start, waiting.end).strip() and page.reading(piece.start, piece.end).strip():
+        elif inked and page.reading(waiting.start, waiting.end).strip():
             yield waiting
             waiting = piece
-        elif page.reading(piece.start, piece.end).strip():
+        elif inked:
             waiting = Piece(start=waiting.start, end=piece.end, headings=piece.headings)
         else:
             waiting = Piece(start=waiting.start, end=piece.end, headings=waiting.headings)

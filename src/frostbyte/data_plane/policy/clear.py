@@ -5,14 +5,14 @@ The gates judge whole pages before any chunk is cut, so a border never hides a v
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from frostbyte.data_plane import chunking
-from frostbyte.data_plane.chunking import Cutting, Heading, Piece
+from frostbyte.data_plane.chunking import Cutting, Heading, Piece, Readable
 from frostbyte.data_plane.document import ClearedChunk, Document, Element, Finding, Page, Span
 from frostbyte.data_plane.policy import account as accounts
 from frostbyte.data_plane.policy.account import Ledger, Marks
@@ -41,6 +41,8 @@ WITHHELD: Final = "[WITHHELD]"
 
 _ACTIONS: Final = {PiiPolicy.REDACT: "redact", PiiPolicy.FLAG: "flag", PiiPolicy.BLOCK: "block"}
 _HEADING_LENGTH: Final = 200
+_LONGEST: Final = 2000
+"""No value is longer; bounds how far back from a chunk its values are looked for."""
 
 
 def policy_version(rules: RuleSet, names: NameFinder | None) -> str:
@@ -120,7 +122,7 @@ def redactions(cleared: Cleared, page: int) -> list[Span]:
     return [Span(start=start, end=end) for start, end in sorted(spans)]
 
 
-def shown(page: Page, start: int, end: int, items: Iterable[Redaction]) -> str:
+def shown(page: Page | Readable, start: int, end: int, items: Iterable[Redaction]) -> str:
     """What a reader sees of `[start, end)`: without dropped characters, each redaction replaced once.
 
     Args:
@@ -224,6 +226,7 @@ class _Work:
         self._hits = hits
         self._redactions = redactions
         self._marks = marks
+        self._readable = [Readable(page) for page in document.pages]
         self._page_index = {page.number: index for index, page in enumerate(document.pages)}
         self.chunks: list[ClearedChunk] = []
         self.withheld: list[WithheldChunk] = []
@@ -266,11 +269,15 @@ class _Work:
     def _build(self, index: int, page: Page, item: _Judged, held: dict[tuple[int, int], int]) -> None:
         piece = item.piece
         plain, redacted, _ = self._marks[index].count(piece.start, piece.end)
-        text = shown(page, piece.start, piece.end, _within(self._redactions[index], piece))
+        text = shown(
+            self._readable[index], piece.start, piece.end, _within(self._redactions[index], piece.start, piece.end)
+        )
         if not text.strip():
             self.ledger.blank(plain + redacted)
             return
-        here = [hit for hit in self._hits[index] if hit.start < piece.end and hit.end > piece.start]
+        hits = self._hits[index]
+        first = bisect_left(hits, piece.start - _LONGEST, key=lambda hit: hit.start)
+        here = hits[first : bisect_left(hits, piece.end, key=lambda hit: hit.start)]
         headings = tuple(h for h in (self._heading(heading, held, item.held) for heading in piece.headings) if h)
         shared = {
             "chunk_id": chunk_id(self._doc_id, self._generation, page.number, piece.start, piece.end),
@@ -282,7 +289,7 @@ class _Work:
             "text": text,
             "headings": headings,
             "injection_score": item.score,
-            "pii": tuple(sorted({hit.kind for hit in here})),
+            "pii": tuple(sorted({hit.kind for hit in here if hit.end > piece.start})),
             "config_version": self._config_version,
         }
         self._suspect(page, item)
@@ -326,7 +333,12 @@ class _Work:
         ):
             return ""
         index = self._page_index[heading.page]
-        text = shown(self._document.pages[index], heading.start, heading.end, self._redactions[index])
+        text = shown(
+            self._readable[index],
+            heading.start,
+            heading.end,
+            _within(self._redactions[index], heading.start, heading.end),
+        )
         return " ".join(text.split())[:_HEADING_LENGTH]
 
     def _withheld_cells(self, index: int, page: Page, piece: Piece) -> Iterable[WithheldCell]:
@@ -351,13 +363,11 @@ class _Work:
                 self.ledger.cell(fate)
 
 
-def _within(items: Sequence[Redaction], piece: Piece) -> Sequence[Redaction]:
-    """The redactions that meet a piece."""
-    first = bisect_right(items, piece.start, key=lambda item: item.end)
-    last = first
-    while last < len(items) and items[last].start < piece.end:
-        last += 1
-    return items[first:last]
+def _within(items: Sequence[Redaction], start: int, end: int) -> Sequence[Redaction]:
+    """The redactions that meet `[start, end)`."""
+    return items[
+        bisect_right(items, start, key=lambda item: item.end) : bisect_left(items, end, key=lambda item: item.start)
+    ]
 
 
 def _redactions(page: Page, hits: Sequence[Hit]) -> list[Redaction]:

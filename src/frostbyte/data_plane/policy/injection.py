@@ -51,6 +51,9 @@ _ZERO_WIDTH: Final = re.compile(r"(?<=[A-Za-z])[\u200b-\u200d\u2060\ufeff]+(?=[A
 _BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _VARIATION: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
 _MIXED: Final = re.compile(r"\w*(?:[A-Za-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][A-Za-z])\w*")
+_CLOSE: Final = 100
+"""Tricks with characters at most this far apart are reported as one."""
+
 _ANY_INVISIBLE: Final = re.compile(f"[{INVISIBLE}]")
 
 
@@ -94,8 +97,19 @@ def find_marks(text: str, base: int, rules: Sequence[InjectionRule]) -> list[Sus
     ):
         runs = list(pattern.finditer(text))
         if len(runs) >= least:
-            found += [Suspicion(base + run.start(), base + run.end(), rule, value) for run in runs]
+            found += [Suspicion(base + start, base + end, rule, value) for start, end in _near(runs)]
     return found
+
+
+def _near(runs: Sequence[re.Match[str]]) -> Iterator[tuple[int, int]]:
+    """The ranges of runs, with those that stand close together as one."""
+    start, end = runs[0].span()
+    for run in runs[1:]:
+        if run.start() > end + _CLOSE:
+            yield start, end
+            start = run.start()
+        end = run.end()
+    yield start, end
 
 
 def hidden_marks(page: Page, base: int) -> list[Suspicion]:
@@ -167,12 +181,14 @@ def _views(folded: Reading) -> Iterator[tuple[Reading, str]]:
     """The text with spelling tricks undone."""
     text = folded.text
     if any(sign in text for sign in "0134578@$!|"):
-        parts, at = list(text), folded.at
-        for word in _LETTERED.finditer(text):
-            parts[word.start() : word.end()] = word.group().translate(_DIGIT_LETTERS)
-        view = "".join(parts)
-        if view != text:
-            yield Reading(view, at), _DISGUISED
+        # A one stands for an i or an l; twice in a row it is mostly ll.
+        for guessed in (text.replace("11", "ll"), text.replace("1", "l")):
+            parts = list(guessed)
+            for word in _LETTERED.finditer(guessed):
+                parts[word.start() : word.end()] = word.group().translate(_DIGIT_LETTERS)
+            view = "".join(parts)
+            if view != text:
+                yield Reading(view, folded.at), _DISGUISED
     for run in _SPACED.finditer(text):
         kept = [index for index in range(run.start(), run.end()) if text[index].isalnum()]
         yield Reading("".join(text[i] for i in kept), [folded.at[i] for i in kept]), _SQUEEZED

@@ -7,6 +7,7 @@ word whether it is one. Where a value's shape alone is weak (a date, eight digit
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -21,9 +22,13 @@ Headers = Callable[[int], str]
 _LIST: Final = re.compile(r"[\s,;/&]*(?:and|und|or|oder)?[\s,;/&]*")
 """What stands between the members of a list: the label of the first is theirs too."""
 
-_OPENING: Final = re.compile(r"[ \t]{0,2}[(\[,]?[ \t]?")
+_OPENING: Final = re.compile(r"[ \t]{0,2}[(\[][ \t]?")
+"""A label behind its value stands in brackets."""
 _COMMON_ENDS: Final = re.compile(r"\.(?:com|org|net|de|eu|at|ch|uk|edu|gov|info|biz|io|us|fr|it|es|nl)$", re.IGNORECASE)
 _EDGE: Final = re.compile(r"\W")
+_LONGEST: Final = 400
+"""No pattern finds more characters than this."""
+
 _AFTER: Final = 24
 """How far behind a value a context word is looked for."""
 
@@ -67,7 +72,7 @@ def find_joined(
         known: what `find` saw in the reading with its separators.
         text_at: the canonical text of a range.
     """
-    wholes = list(known)
+    wholes = sorted(known)
     found: list[Hit] = []
     for rule in rules:
         if not rule.joined or rule.type not in kinds:
@@ -75,7 +80,10 @@ def find_joined(
         for hit in _matches(rule, reading, no_headers):
             if not re.search(r"\s", text_at(hit.start, hit.end)):
                 continue
-            inside = [w for w in wholes if w.kind == hit.kind and w.start < hit.end and hit.start < w.end]
+            near = wholes[
+                bisect_left(wholes, hit.start - _LONGEST, key=_start) : bisect_left(wholes, hit.end, key=_start)
+            ]
+            inside = [whole for whole in near if whole.kind == hit.kind and hit.start < whole.end]
             if any(w.kind != "EMAIL" or _COMMON_ENDS.search(text_at(w.start, w.end)) for w in inside):
                 continue
             found.append(hit)
@@ -129,6 +137,10 @@ def _allowed(rule: PiiRule, reading: Reading, start: int, end: int, listed: int,
     if after is not None and words.match(text, after.end(), after.end() + _AFTER):
         return True
     return words.search(headers(reading.at[start])) is not None
+
+
+def _start(hit: Hit) -> int:
+    return hit.start
 
 
 def resolve(hits: Iterable[Hit]) -> list[Hit]:

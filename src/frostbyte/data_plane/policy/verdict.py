@@ -12,7 +12,6 @@ import msgspec
 from msgspec.structs import replace
 
 from frostbyte.data_plane.document import Account, ClearedChunk, Finding, Record, Tally
-from frostbyte.data_plane.document import encode as _encode
 from frostbyte.kernel.errors import Invalid, StageFailed
 from frostbyte.kernel.ids import chunk_id
 
@@ -98,8 +97,8 @@ class Cleared(Record, frozen=True, kw_only=True):
 
 
 def encode(cleared: Cleared) -> bytes:
-    """The verdict's JSON, for storing; the same verdict gives the same bytes."""
-    return _encode(cleared)
+    """The verdict's JSON, for storing; the same verdict gives the same bytes (its mappings are built sorted)."""
+    return msgspec.json.encode(cleared)
 
 
 def load_cleared(data: bytes) -> Cleared:

@@ -1,0 +1,138 @@
+"""Rule files: proven by their examples, refused by name, replaceable by folder, and linear in time."""
+
+from __future__ import annotations
+
+import time
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from frostbyte.data_plane import policy
+from frostbyte.data_plane.policy import injection, pii
+from frostbyte.data_plane.policy.reading import plain
+from frostbyte.data_plane.tenancy import PiiType
+from frostbyte.kernel.errors import Invalid
+
+_RULE = """
+[[rule]]
+id = "staff_number"
+type = "EMAIL"
+pattern = '{pattern}'
+check = "{check}"
+confidence = {confidence}
+positive = ["{positive}"]
+negative = ["{negative}"]
+"""
+_GOOD = {"pattern": "S-[0-9]{4}", "check": "", "confidence": 0.9, "positive": "«S-1234»", "negative": "S-12"}
+
+
+def _write(folder: Path, **changes: object) -> Path:
+    (folder / "pii.toml").write_text(_RULE.format(**(_GOOD | changes)), "utf-8")
+    return folder
+
+
+def test_a_folder_replaces_a_shipped_file_as_a_whole(tmp_path: Path, rules: policy.RuleSet) -> None:
+    own = policy.RuleSet.load(_write(tmp_path))
+    assert [rule.id for rule in own.pii] == ["staff_number"]
+    assert own.injection == rules.injection
+    assert own.version != rules.version
+    assert policy.policy_version(own, None) != policy.policy_version(rules, None)
+    assert policy.RuleSet.load(tmp_path / "nothing").version == rules.version == policy.RuleSet.load().version
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pattern": "S-([0-9"},
+        {"pattern": "(S+-?)+[0-9]"},
+        {"positive": "«S-12»"},
+        {"positive": "S-1234"},
+        {"negative": "S-1234"},
+        {"check": "astrology"},
+        {"confidence": 7},
+    ],
+)
+def test_a_bad_rule_is_refused_and_named(tmp_path: Path, changes: dict[str, object]) -> None:
+    with pytest.raises(Invalid) as caught:
+        policy.RuleSet.load(_write(tmp_path, **changes))
+    assert caught.value.code == "rules_invalid"
+    assert "pii.toml, rule staff_number" in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["pii.toml", "injection.toml", "classification.toml"])
+def test_a_file_that_is_no_toml_is_refused_and_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("[[rule", "utf-8")
+    with pytest.raises(Invalid) as caught:
+        policy.RuleSet.load(tmp_path)
+    assert name in caught.value.message
+
+
+def test_a_failed_reload_keeps_the_old_rules(tmp_path: Path) -> None:
+    book = policy.RuleBook(_write(tmp_path))
+    before = book()
+    _write(tmp_path, negative="S-1234")
+    with pytest.raises(Invalid):
+        book.reload()
+    assert book() is before
+    _write(tmp_path, pattern="S-[0-9]{4,5}")
+    assert book.reload() is book()
+    assert book().version != before.version
+
+
+def test_the_classifier_must_agree_with_its_examples(tmp_path: Path) -> None:
+    shipped = files("frostbyte.data_plane.policy.rules").joinpath("classification.toml").read_text("utf-8")
+    (tmp_path / "classification.toml").write_text(
+        shipped.replace('label = "sop"\ntext', 'label = "invoice"\ntext'), "utf-8"
+    )
+    with pytest.raises(Invalid, match="example"):
+        policy.RuleSet.load(tmp_path)
+
+
+_HOSTILE = {
+    "letters": "a" * 100_000,
+    "words": "ab " * 33_000,
+    "at signs": "a@" * 50_000,
+    "local parts": "a.b." * 25_000 + "@",
+    "domains": "a@b." * 25_000,
+    "digits": "1" * 100_000,
+    "spaced digits": "1 " * 50_000,
+    "phone-like": "0171 2345 " * 10_000,
+    "card-like": "4111 1111 " * 10_000,
+    "iban-like": "DE89 " * 20_000,
+    "blanks": " " * 100_000,
+    "line ends": "\n" * 100_000,
+    "orders": "ignore all " * 9_000,
+    "reveal": "show the the the your " * 4_500,
+    "spaced letters": "i g n o r e " * 8_000,
+    "base64": "QUJD" * 25_000,
+    "hex": "4a " * 33_000,
+    "leet": "1gn0re " * 14_000,
+    "mixed scripts": "aа" * 50_000,
+    "zero width": "a\u200b" * 50_000,
+    "dates": "born 01.02." * 9_000,
+    "months": "12 march " * 11_000,
+    "quotes": '"' * 100_000,
+    "filler": "P<" * 50_000,
+}
+
+
+@pytest.mark.parametrize("name", sorted(_HOSTILE))
+def test_a_hostile_page_costs_seconds_at_most(rules: policy.RuleSet, name: str) -> None:
+    text = _HOSTILE[name]
+    kinds = [kind.value for kind in PiiType]
+    started = time.process_time()
+    for rule in rules.pii:
+        pii.find(plain(text), [rule], kinds)
+    injection.find(plain(text), rules.injection)
+    injection.find_marks(text, 0, rules.injection)
+    for feature in rules.classes:
+        list(feature.regex.finditer(text[:60_000]))
+    # 100 KB: quadratic time would be minutes.
+    assert time.process_time() - started < 8
+
+
+def test_every_type_has_a_rule_or_an_engine(rules: policy.RuleSet) -> None:
+    ruled: set[Any] = {rule.type for rule in rules.pii}
+    assert ruled | {PiiType.NAME, PiiType.ADDRESS} == set(PiiType)
