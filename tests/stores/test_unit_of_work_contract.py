@@ -709,7 +709,13 @@ TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"
 
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(message=TEXT, sealed=st.binary(max_size=50), notes=st.lists(TEXT, max_size=4), key=TEXT, number=st.integers(-(2**63), 2**64 - 1))
+@given(
+    message=TEXT,
+    sealed=st.binary(max_size=50),
+    notes=st.lists(TEXT, max_size=4),
+    key=TEXT,
+    number=st.integers(-(2**63), 2**64 - 1),
+)
 def test_any_value_survives(store: Store, message: str, sealed: bytes, notes: list[str], key: str, number: int) -> None:
     row = document(message=message, sealed_name=sealed, notes=tuple(notes), account={key: [number, message]})
     write(store, lambda uow: uow.documents.put(row))

@@ -34,11 +34,11 @@ _SEQUENCER_LOCK: Final = (0x0F205, 1)
 
 
 # Until its statistics are fresh, the planner takes the few events above the mark for a third of the table and reads
-# all of it. For the rest of the transaction only ways through an index are left to it.
+# all of it. Where there is a mark, only ways through an index are left to it for the rest of the transaction.
 _HORIZON: Final = (
     "SELECT pg_postmaster_start_time(), pg_snapshot_xmin(pg_current_snapshot())::text::bigint, "
-    "set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), "
-    "set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)"
+    "set_config('enable_seqscan', wide, true), set_config('enable_bitmapscan', wide, true), "
+    "set_config('enable_hashjoin', wide, true), set_config('enable_mergejoin', wide, true) FROM (SELECT %s) AS _ (wide)"
 )
 
 
@@ -49,6 +49,12 @@ class SequencerMark:
         self._lock = threading.Lock()
         self._server: Any = None
         self._transaction = 0
+
+    @property
+    def known(self) -> bool:
+        """Whether any look-up was made."""
+        with self._lock:
+            return self._transaction > 0
 
     def of(self, server: Any) -> int:
         """The mark for the server that started then; 0 where nothing is known."""
@@ -123,8 +129,8 @@ class PostgresAuditLog(Repository):
 
     def unsequenced(self, limit: int) -> list[EventRow]:
         # Asked before the look-up: what is below this number has ended, so the look-up sees all of it.
-        horizon = self._one(_HORIZON)
-        assert horizon is not None  # an expression without FROM always gives a row
+        horizon = self._one(_HORIZON, ["off" if self._mark.known else "on"])
+        assert horizon is not None  # it reads no table
         server, oldest_open = horizon[:2]
         records = self._all(
             EVENTS.select.replace(" FROM ", ", written_by::text::bigint FROM ")

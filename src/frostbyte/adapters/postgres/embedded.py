@@ -221,7 +221,7 @@ class EmbeddedServer:
     def _adopt(self, deadline: float) -> bool:
         """Whether the server of the lock file answers. A lock file that nobody stands behind is removed."""
         while (lines := self._lock_file()) is not None:
-            if len(lines) >= 5 and self._answers(Path(lines[4])):
+            if len(lines) >= 5 and os.path.isabs(lines[4]) and self._answers(Path(lines[4])):
                 self._socket = Path(lines[4])
                 return True
             if not lines or not lines[0].isdigit() or not _is_server(int(lines[0]), self._cluster):
