@@ -33,7 +33,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """What documents an answer may come from; None sets no bound."""
 
     doc_ids: tuple[UUID, ...] | None = None
-    classification: str | None = None
+    classifications: tuple[str, ...] | None = None
     received_from: datetime | None = None
     received_to: datetime | None = None
 
@@ -110,9 +110,15 @@ class Search:
 
 
 def _allowed(uow: UnitOfWork, filters: Filters) -> list[UUID]:
-    return uow.documents.matching(
-        doc_ids=filters.doc_ids,
-        classification=filters.classification,
-        received_from=filters.received_from,
-        received_to=filters.received_to,
-    )
+    classes: tuple[str | None, ...] = (None,) if filters.classifications is None else filters.classifications
+    found = {
+        doc_id
+        for name in classes
+        for doc_id in uow.documents.matching(
+            doc_ids=filters.doc_ids,
+            classification=name,
+            received_from=filters.received_from,
+            received_to=filters.received_to,
+        )
+    }
+    return sorted(found)

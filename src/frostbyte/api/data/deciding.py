@@ -1,0 +1,211 @@
+"""Decisions of people: review, erasure, configuration, tokens; and what an auditor reads."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from frostbyte.api.data.access import PlaneDep, limited, needs
+from frostbyte.api.data.problems import responses
+from frostbyte.kernel.clock import iso
+from frostbyte.kernel.errors import Invalid
+from frostbyte.kernel.records import RevocationRow
+from frostbyte.kernel.tokens import LONGEST, Caller, Scope
+
+router = APIRouter(prefix="/api/v1")
+_FAILS = responses(401, 403, 404, 409, 422, 429, 503)
+Reviewer = Annotated[Caller, needs(Scope.REVIEW)]
+Auditor = Annotated[Caller, needs(Scope.AUDIT)]
+Administrator = Annotated[Caller, needs(Scope.ADMIN)]
+Counted = Annotated[None, limited("audit")]
+
+
+class Reasoned(BaseModel):
+    """Why something is decided. Free text is for people; only that there was a reason is audited."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: str = Field(min_length=1, max_length=500)
+
+
+class Classified(Reasoned):
+    """A document's class."""
+
+    classification: str = Field(max_length=40)
+
+
+@router.get("/review", tags=["review"], responses=_FAILS)
+def queue(plane: PlaneDep, caller: Reviewer, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> dict[str, Any]:
+    """Passages that are withheld and documents whose class is uncertain."""
+    return plane.review.queue(limit)
+
+
+@router.post("/review/chunks/{chunk_id}/release", tags=["review"], responses=_FAILS)
+def release(chunk_id: UUID, body: Reasoned, plane: PlaneDep, caller: Reviewer) -> dict[str, Any]:
+    """Let a withheld passage be found."""
+    return plane.review.release(chunk_id, actor=caller.subject)
+
+
+@router.post("/review/documents/{doc_id}", tags=["review"], responses=_FAILS)
+def classify(doc_id: UUID, body: Classified, plane: PlaneDep, caller: Reviewer) -> dict[str, Any]:
+    """Set a document's class."""
+    return plane.review.classify(doc_id, body.classification, actor=caller.subject)
+
+
+@router.post("/documents/{doc_id}/retry", tags=["review"], responses=_FAILS)
+def retry(doc_id: UUID, plane: PlaneDep, caller: Reviewer) -> dict[str, Any]:
+    """Send a failed document through the stages again."""
+    done = plane.review.retry(doc_id, actor=caller.subject)
+    plane.runner.wake()
+    return done
+
+
+@router.delete("/documents/{doc_id}", tags=["documents"], responses=_FAILS)
+def erase(doc_id: UUID, plane: PlaneDep, caller: Annotated[Caller, needs(Scope.ERASE)]) -> dict[str, Any]:
+    """Erase a document for good; the answer is the destruction receipt."""
+    return plane.erasure.erase(doc_id, actor=caller.subject, reason="request")
+
+
+@router.get("/erasures/{erasure_id}", tags=["documents"], responses=_FAILS)
+def erasure(
+    erasure_id: UUID, plane: PlaneDep, caller: Annotated[Caller, needs(Scope.ERASE, Scope.AUDIT)]
+) -> dict[str, Any]:
+    """A destruction receipt as it stands now."""
+    return plane.erasure.receipt(erasure_id)
+
+
+@router.get("/audit/events", tags=["audit"], responses=_FAILS)
+def audit_events(
+    plane: PlaneDep,
+    caller: Auditor,
+    _: Counted,
+    resource_id: Annotated[str | None, Query(max_length=128, pattern=r"^[A-Za-z0-9._:/-]+$")] = None,
+    type: Annotated[str | None, Query(max_length=64, pattern=r"^[A-Z_]+$")] = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    cursor: Annotated[int, Query(ge=-1, le=2**53)] = -1,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> dict[str, Any]:
+    """Numbered events in order."""
+    return plane.record.events(resource_id=resource_id, type=type, since=since, until=until, after=cursor, limit=limit)
+
+
+@router.get("/audit/chain/{resource_id}", tags=["audit"], responses=_FAILS)
+def audit_chain(resource_id: UUID, plane: PlaneDep, caller: Auditor, _: Counted) -> dict[str, Any]:
+    """A resource's events, oldest first."""
+    return plane.record.chain(str(resource_id))
+
+
+@router.get("/audit/checkpoints", tags=["audit"], responses=_FAILS)
+def checkpoints(
+    plane: PlaneDep,
+    caller: Auditor,
+    _: Counted,
+    cursor: Annotated[int, Query(ge=-1, le=2**53)] = -1,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> dict[str, Any]:
+    """Signed checkpoints by size, and the newest one."""
+    with plane.store.unit_of_work() as uow:
+        latest = uow.audit.latest_checkpoint()
+    return plane.record.checkpoints(after_size=cursor, limit=limit) | {
+        "latest": latest.note if latest else None,
+        "public_key": plane.signer.verifier_key,
+    }
+
+
+@router.get("/audit/proof/{event_id}", tags=["audit"], responses=_FAILS)
+def audit_proof(event_id: UUID, plane: PlaneDep, caller: Auditor, _: Counted) -> dict[str, Any]:
+    """Why an event is in the log; waits for the checkpoint."""
+    return plane.record.proof(event_id)
+
+
+@router.get("/audit/consistency", tags=["audit"], responses=_FAILS)
+def consistency(
+    plane: PlaneDep,
+    caller: Auditor,
+    _: Counted,
+    old_size: Annotated[int, Query(ge=0, le=2**53)],
+    new_size: Annotated[int, Query(ge=0, le=2**53)],
+) -> dict[str, Any]:
+    """Why a larger log begins with a smaller one."""
+    return plane.record.consistency(old_size, new_size)
+
+
+class Range(BaseModel):
+    """What to export."""
+
+    model_config = ConfigDict(extra="forbid")
+    first: int = Field(default=0, ge=0, le=2**53)
+
+
+@router.post("/audit/export", tags=["audit"], responses=_FAILS, response_class=StreamingResponse)
+def audit_export(plane: PlaneDep, caller: Auditor, _: Counted, body: Range = Range()) -> StreamingResponse:
+    """The log as a tar archive that `frostbyte audit verify` checks."""
+    blocks = plane.exporter.tar(first=body.first)
+    opening = next(blocks)  # errors before the first byte are answers, not broken downloads
+
+    def whole() -> Any:
+        yield opening
+        yield from blocks
+
+    return StreamingResponse(whole(), media_type="application/x-tar")
+
+
+@router.get("/config", tags=["admin"], responses=_FAILS)
+def config(plane: PlaneDep, caller: Administrator) -> Response:
+    """The configuration in force; its version is the ETag."""
+    shown = plane.configuration.show()
+    return JSONResponse(shown, headers={"ETag": f'"{shown["version"]}"'})
+
+
+@router.put("/config", tags=["admin"], responses=_FAILS)
+def change_config(
+    values: dict[str, Any],
+    plane: PlaneDep,
+    caller: Administrator,
+    if_match: Annotated[str, Header(max_length=20)] = "",
+) -> Response:
+    """Change settings: a new version. If-Match names the version that was read."""
+    version = if_match.strip('"')
+    if not version.isascii() or not version.isdigit():
+        raise Invalid("if_match_missing", "A change names the version it starts from.", "Send If-Match with the ETag.")
+    shown = plane.configuration.change(values, expected=int(version), actor=caller.subject)
+    return JSONResponse(shown, headers={"ETag": f'"{shown["version"]}"'})
+
+
+class TokenRequest(BaseModel):
+    """A token to be made."""
+
+    model_config = ConfigDict(extra="forbid")
+    subject: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$")
+    scopes: list[Scope] = Field(min_length=1, max_length=10)
+    ttl_seconds: int = Field(default=3600, ge=1, le=int(LONGEST.total_seconds()))
+
+
+@router.post("/tokens", tags=["admin"], status_code=201, responses=_FAILS)
+def mint(body: TokenRequest, plane: PlaneDep, caller: Administrator) -> dict[str, Any]:
+    """Make a token for someone."""
+    token, claims = plane.tokens.mint(body.subject, frozenset(body.scopes), timedelta(seconds=body.ttl_seconds))
+    return {
+        "token": token,
+        "jti": claims["jti"],
+        "subject": body.subject,
+        "scopes": claims["scopes"],
+        "expires_at": iso(datetime.fromtimestamp(claims["exp"], tz=plane.clock.now().tzinfo)),
+    }
+
+
+@router.delete("/tokens/{token_id}", tags=["admin"], status_code=204, responses=_FAILS)
+def revoke(token_id: UUID, plane: PlaneDep, caller: Administrator) -> Response:
+    """Refuse a token from now on."""
+    now = plane.clock.now()
+    with plane.store.unit_of_work() as uow:
+        uow.access.revoke(
+            RevocationRow(token_id=str(token_id), revoked_at=now, expires_at=now + LONGEST, actor=caller.subject)
+        )
+        uow.commit()
+    return Response(status_code=204)

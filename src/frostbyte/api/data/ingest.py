@@ -1,0 +1,182 @@
+"""Uploads: in, watched, reported."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.requests import ClientDisconnect
+
+from frostbyte.api.data.access import PlaneDep, limited, needs
+from frostbyte.api.data.multipart import Upload, boundary_of, malformed
+from frostbyte.api.data.problems import responses
+from frostbyte.api.data.report_page import report_page
+from frostbyte.bootstrap.data import Plane
+from frostbyte.data_plane.intake import BatchResult, FileOutcome
+from frostbyte.kernel.tokens import Caller, Scope
+
+router = APIRouter(prefix="/api/v1", tags=["ingest"])
+_POLL_SECONDS: Final = 0.3
+_LONGEST_SECONDS: Final = 3600.0
+_READERS: Final = (Scope.INGEST, Scope.QUERY, Scope.AUDIT, Scope.ADMIN)
+
+_UPLOAD: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {
+                        "manifest": {"type": "string", "description": "JSON; must be the first part"},
+                        "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+def own(caller: Caller) -> str | None:
+    """Whose uploads the caller may see: with nothing but `ingest`, only their own."""
+    return None if caller.scopes - {Scope.INGEST} else caller.subject
+
+
+@router.post("/ingest", status_code=202, openapi_extra=_UPLOAD, responses=responses(401, 403, 409, 422, 429, 503))
+async def ingest(
+    request: Request,
+    plane: PlaneDep,
+    caller: Annotated[Caller, needs(Scope.INGEST)],
+    _: Annotated[None, limited("ingest")],
+    idempotency_key: Annotated[str, Header(max_length=1000)] = "",
+) -> Response:
+    """Take files. The 202 means that what it lists as accepted is durable."""
+    upload = Upload(
+        boundary_of(request.headers.get("content-type", "")),
+        lambda manifest: plane.intake.open_batch(caller.subject, idempotency_key=idempotency_key, manifest=manifest),
+    )
+    try:
+        session = await upload.take(request.stream())
+    except ClientDisconnect:
+        await run_in_threadpool(upload.abort)
+        raise malformed("it broke off") from None
+    except BaseException:
+        await run_in_threadpool(upload.abort)
+        raise
+    result = await run_in_threadpool(session.close)
+    plane.runner.wake()
+    return JSONResponse(await run_in_threadpool(_answer, plane, result), status_code=202)
+
+
+def _answer(plane: Plane, result: BatchResult) -> dict[str, Any]:
+    with plane.store.unit_of_work() as uow:
+        latest = uow.audit.latest_checkpoint()
+    root = f"/api/v1/ingest/{result.batch_id}"
+    return {
+        "batch_id": str(result.batch_id),
+        "replayed": result.replayed,
+        "accepted": [_accepted(item) for item in result.accepted],
+        "rejected": [
+            {
+                "receipt_id": str(item.receipt_id),
+                "file_id": item.file_id,
+                "filename": item.filename,
+                "code": item.code,
+                "message": item.message,
+                "remedy": item.remedy,
+            }
+            for item in result.rejected
+        ],
+        "checkpoint": latest.note if latest else None,
+        "links": {"status": root, "events": f"{root}/events", "report": f"{root}/report"},
+    }
+
+
+def _accepted(item: FileOutcome) -> dict[str, Any]:
+    return {
+        "receipt_id": str(item.receipt_id),
+        "doc_id": str(item.doc_id),
+        "file_id": item.file_id,
+        "filename": item.filename,
+        "outcome": item.outcome.value,
+        "mime": item.mime,
+        "size": item.size,
+        "state": item.state.value if item.state else "received",
+    }
+
+
+@router.get("/ingest/{batch_id}", responses=responses(401, 403, 404, 422))
+def status(batch_id: UUID, plane: PlaneDep, caller: Annotated[Caller, needs(*_READERS)]) -> dict[str, Any]:
+    """Where each file of the upload stands."""
+    return plane.batches.status(batch_id, own(caller))
+
+
+@router.get("/ingest/{batch_id}/events", responses=responses(401, 403, 404, 422), response_class=StreamingResponse)
+async def events(
+    batch_id: UUID, request: Request, plane: PlaneDep, caller: Annotated[Caller, needs(*_READERS)]
+) -> StreamingResponse:
+    """Server-sent events: `document` whenever one moves on, `done` when all have ended."""
+    first = await run_in_threadpool(plane.batches.status, batch_id, own(caller))
+    return StreamingResponse(
+        _changes(plane, batch_id, caller, first, request),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+async def _changes(
+    plane: Plane, batch_id: UUID, caller: Caller, status: dict[str, Any], request: Request
+) -> AsyncIterator[str]:
+    told: dict[str, str] = {}
+    for turn in range(int(_LONGEST_SECONDS / _POLL_SECONDS)):
+        for item in status["documents"]:
+            data = json.dumps(item)
+            if told.get(item["receipt_id"]) != data:
+                told[item["receipt_id"]] = data
+                yield f"event: document\ndata: {data}\n\n"
+        if status["completed_at"]:
+            yield f"event: done\ndata: {json.dumps(status['counts'])}\n\n"
+            return
+        if turn % 50 == 49:
+            yield ": still here\n\n"
+        await asyncio.sleep(_POLL_SECONDS)
+        if await request.is_disconnected():
+            return
+        status = await run_in_threadpool(plane.batches.status, batch_id, own(caller))
+
+
+@router.get("/ingest/{batch_id}/report", responses=responses(401, 403, 404, 422))
+def report(
+    batch_id: UUID,
+    plane: PlaneDep,
+    caller: Annotated[Caller, needs(*_READERS)],
+    format: Annotated[Literal["json", "html"], Query()] = "json",
+) -> Response:
+    """The acceptance report: received, parsed, dropped, withheld, quarantined, indexed, and every remedy."""
+    health = plane.health()
+    told = plane.batches.report(batch_id, own(caller)) | {
+        "mode": health["mode"],
+        "stand_ins": health["stand_ins"],
+        "warnings": health["warnings"],
+        "embedding": health["embedding"],
+    }
+    if format == "html":
+        return HTMLResponse(
+            report_page(told),
+            headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
+        )
+    return JSONResponse(told)
+
+
+@router.get("/receipts/{receipt_id}", responses=responses(401, 403, 404, 422))
+def receipt(receipt_id: UUID, plane: PlaneDep, caller: Annotated[Caller, needs(*_READERS)]) -> dict[str, Any]:
+    """One receipt, with the newest checkpoint."""
+    return plane.batches.receipt(receipt_id, own(caller))
