@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -313,6 +314,30 @@ def test_a_batch_with_work_left_is_completed_by_the_last_document(bench: Bench) 
         uow.commit()
     details = bench.events()[-1].details
     assert (details["files"], details["rejected"], details["failed"]) == (2, 1, 1)
+
+
+def test_two_documents_that_end_at_once_complete_their_batch_once(bench: Bench) -> None:
+    result = bench.send(("a", TXT), ("b", PDF))
+    gate = threading.Barrier(2)
+
+    def end(doc_id: Any) -> None:
+        with bench.store.unit_of_work() as uow:
+            uow.lock_content(doc_id)
+            row = uow.documents.get(doc_id, lock=True)
+            assert row is not None
+            uow.documents.put(replace(row, state=State.INDEXED, stage=None))
+            gate.wait()  # each has ended its own and sees the other's still under way
+            complete_batches_of(uow, bench.clock, "acme", doc_id)
+            time.sleep(0.2)  # time enough for the other to look before this one is committed
+            uow.commit()
+
+    threads = [threading.Thread(target=end, args=(file.doc_id,)) for file in result.files]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert bench.event_types().count("BATCH_COMPLETED") == 1
+    assert bench.events()[-1].details["indexed"] == 2
 
 
 def test_a_batch_of_duplicates_is_complete_at_once(bench: Bench) -> None:
