@@ -249,6 +249,14 @@ def test_a_log_that_was_set_back_and_went_on_is_named(small_plane: Any, tmp_path
     assert verify_export(folder, small_plane.signer.verifier_key, held).names == {"rolled_back"}
 
 
+def test_two_signed_roots_of_one_size_are_a_fork(small_plane: Any, tmp_path: Path) -> None:
+    folder = export(small_plane, tmp_path / "x")
+    said = json.loads((folder / MANIFEST).read_text())
+    said["checkpoints"].insert(0, small_plane.signer.sign(9, b"\x01" * 32))
+    (folder / MANIFEST).write_text(json.dumps(said))
+    assert "forked" in verify_export(folder, small_plane.signer.verifier_key).names
+
+
 def test_a_forked_log_is_named(small_plane: Any, tmp_path: Path) -> None:
     held = keep(small_plane, tmp_path / "kept")
     small_plane.set_back(9)
@@ -286,13 +294,13 @@ def test_a_part_is_compared_with_checkpoints_at_or_after_its_beginning(small_pla
         export(small_plane, tmp_path / "c", first=39)
 
 
-def test_a_tar_archive_is_checked_as_it_is(small_plane: Any, tmp_path: Path) -> None:
+def test_an_archive_is_checked_as_it_is(small_plane: Any, tmp_path: Path) -> None:
     blocks = Exporter(small_plane.unit_of_work, small_plane.signer, "acme", small_plane.clock).tar()
-    archive = tmp_path / "export.tar"
-    archive.write_bytes(b"".join(blocks))
-    with tarfile.open(archive) as tar:
-        assert set(tar.getnames()) == {EVENTS, LEAVES, MANIFEST}
-    verdict = verify_export(archive, small_plane.signer.verifier_key)
+    packed = tmp_path / "export.tar"
+    packed.write_bytes(b"".join(blocks))
+    with tarfile.open(packed) as archive:
+        assert set(archive.getnames()) == {EVENTS, LEAVES, MANIFEST}
+    verdict = verify_export(packed, small_plane.signer.verifier_key)
     assert verdict.ok, verdict.text()
 
 

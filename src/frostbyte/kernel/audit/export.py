@@ -114,15 +114,12 @@ class Exporter:
         with tempfile.TemporaryDirectory(prefix="frostbyte-export-") as folder:
             path = Path(folder)
             self.write(path, first=first)
-            archive = path / "export.tar"
-            with tarfile.open(archive, "w") as tar:
+            packed = path / "export.tar"
+            with tarfile.open(packed, "w") as archive:
                 for name in (MANIFEST, EVENTS, LEAVES):
-                    info = tarfile.TarInfo(name)
-                    info.size = (path / name).stat().st_size
-                    with (path / name).open("rb") as part:
-                        tar.addfile(info, part)
+                    archive.add(path / name, name)
                     (path / name).unlink()
-            with archive.open("rb") as whole:
+            with packed.open("rb") as whole:
                 while block := whole.read(_BLOCK):
                     yield block
 
