@@ -1,13 +1,16 @@
-"""Rows for the tests of the stores, with everything filled that a test does not care about."""
+"""What the tests of the stores share: rows with everything filled that a test does not care about, and a way in."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from frostbyte.kernel.ids import new_id
+from frostbyte.kernel.ports.unit_of_work import UnitOfWork
 from frostbyte.kernel.records import (
     BatchRow,
     ChunkRow,
@@ -103,3 +106,13 @@ def event(**values: Any) -> EventRow:
 
 def leaf(number: int) -> bytes:
     return hashlib.sha256(str(number).encode()).digest()
+
+
+class Store(Protocol):
+    def unit_of_work(self) -> AbstractContextManager[UnitOfWork]: ...
+
+
+def write(store: Store, work: Callable[[UnitOfWork], object]) -> None:
+    with store.unit_of_work() as uow:
+        work(uow)
+        uow.commit()

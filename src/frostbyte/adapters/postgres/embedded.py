@@ -33,6 +33,7 @@ VERSION: Final = 18
 ADMIN: Final = "postgres"
 PORT: Final = 5432  # only part of the socket's name
 START_SECONDS: Final = 60
+_LOG_BYTES: Final = 10_000_000  # a larger log is set aside at the next start, replacing the one before
 _SOCKET_PATH_LIMIT: Final = 100  # bytes; the smallest sun_path is 104 with its final zero
 
 _CONFIGURATION: Final = """\
@@ -205,9 +206,12 @@ class EmbeddedServer:
         configuration = self._cluster / "frostbyte.conf"
         configuration.write_text(f"{_CONFIGURATION}unix_socket_directories = '{_quoted(self._socket)}'\n")
         self._own(configuration)
+        log = self._cluster / "server.log"
+        if log.exists() and log.stat().st_size > _LOG_BYTES:
+            log.replace(log.with_suffix(".log.1"))
         while True:
             done = self._tool(
-                *("pg_ctl", "start", "-D", str(self._cluster), "-l", str(self._cluster / "server.log")),
+                *("pg_ctl", "start", "-D", str(self._cluster), "-l", str(log)),
                 *("-w", "-t", str(START_SECONDS)),
             )
             if done.returncode == 0:
