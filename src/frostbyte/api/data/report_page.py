@@ -19,7 +19,7 @@ vertical-align:top}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 .indexed{color:var(--ok)}.failed,.quarantined,.rejected{color:var(--bad)}.waiting,.received{color:var(--hold)}
 .note{border-left:.3rem solid var(--hold);padding:.3rem .8rem;background:var(--soft)}small{opacity:.75}
 """
-_SHOWN = ("received", "rejected", "duplicates", "indexed", "waiting", "quarantined", "failed", "erased")
+_SHOWN = ("received", "rejected", "duplicates", "indexed", "processing", "waiting", "quarantined", "failed", "erased")
 
 
 def report_page(report: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from frostbyte.data_plane.serve.documents import Documents
 from frostbyte.data_plane.serve.search import Filters, Found, Mode, Search
@@ -14,6 +14,9 @@ from frostbyte.kernel.errors import Invalid
 from frostbyte.kernel.ids import new_id
 from frostbyte.kernel.ports.embedder import Embedder
 from frostbyte.kernel.ports.unit_of_work import UnitOfWorkFactory
+
+
+_SUSPICIOUS: Final = 0.3
 
 
 class Answers:
@@ -101,14 +104,21 @@ class Answers:
             "mime": found.document.mime,
             "received_at": iso(found.document.received_at),
             "generation": chunk.generation,
-            "flags": {
-                "pii": list(chunk.pii),
-                "injection_score": round(chunk.injection_score, 3),
-                "scan": found.document.scan_verdict,
-                "withheld_in_document": found.document.withheld,
-            },
+            "flags": _flags(found),
             "links": {
                 "proof": f"/api/v1/chunks/{chunk.chunk_id}/proof",
                 "page_picture": f"{root}/pages/{chunk.page}.png?highlight={chunk.chunk_id}",
             },
         }
+
+
+def _flags(found: Found) -> list[str]:
+    """What a reader should know about the passage, as stable words."""
+    flags = [f"pii_{kind.lower()}" for kind in found.chunk.pii]
+    if found.chunk.injection_score >= _SUSPICIOUS:
+        flags.append("injection_suspected")
+    if found.document.scan_verdict == "unscanned":
+        flags.append("unscanned")
+    if found.document.withheld:
+        flags.append("document_has_withheld_passages")
+    return flags
