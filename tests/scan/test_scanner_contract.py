@@ -3,6 +3,7 @@
 import io
 import random
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -124,6 +125,15 @@ class TestRealEngine:
     def test_an_archive_that_unpacks_past_the_limits_is_unscanned(self, engine: Clamd, size: int) -> None:
         result = engine.scan([self.zipped(bytes(size) + EICAR)])
         assert (result.verdict, result.reason) == (Verdict.UNSCANNED, "size_limit")
+
+    @pytest.mark.parametrize(
+        ("size", "verdict"), [(0, Verdict.INFECTED), (3 * MIB, Verdict.INFECTED), (5 * MIB, Verdict.UNSCANNED)]
+    )
+    def test_a_stream_in_a_pdf_is_unpacked_up_to_the_limits(self, engine: Clamd, size: int, verdict: Verdict) -> None:
+        packed = zlib.compress(EICAR + bytes(size))
+        pdf = b"%PDF-1.5\n1 0 obj\n<</Length " + str(len(packed)).encode() + b"/Filter/FlateDecode>>\nstream\n" + packed
+        pdf += b"\nendstream\nendobj\n2 0 obj\n<</Type/Catalog>>\nendobj\ntrailer<</Root 2 0 R>>\n%%EOF\n"
+        assert engine.scan([pdf]).verdict is verdict
 
     @pytest.mark.parametrize("size", [5 * MIB, 12 * MIB, 17 * MIB])
     def test_a_file_past_each_limit_is_unscanned(self, engine: Clamd, size: int) -> None:
