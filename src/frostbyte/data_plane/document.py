@@ -14,21 +14,11 @@ Formats without pages are one page; a sheet of a workbook is a page with a name;
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
 from uuid import UUID
 
 import msgspec
 
-FORMATS: Final = {
-    "application/pdf": "PDF",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "DOCX",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "XLSX",
-    "text/plain": "TXT",
-    "text/csv": "CSV",
-    "image/png": "PNG",
-    "image/tiff": "TIFF",
-}
-"""The seven formats that are accepted, by media type, with the name people know them by."""
+from frostbyte.data_plane.formats import FORMATS as FORMATS
 
 Box = tuple[float, float, float, float]
 """(left, top, right, bottom) in the page's unit, origin at the top left of the page as it is shown."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from frostbyte.data_plane.document import FORMATS
+from frostbyte.data_plane.formats import FORMATS
 from frostbyte.kernel.errors import Invalid
 
 
