@@ -106,6 +106,12 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+@pytest.fixture(scope="session")
+def plane_type() -> type[Plane]:
+    """For tests that need a fresh plane for each example."""
+    return Plane
+
+
 @pytest.fixture
 def plane() -> Plane:
     return Plane()

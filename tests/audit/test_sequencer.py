@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from frostbyte.kernel.audit.checkpoint import open_checkpoint
-from frostbyte.kernel.audit.proofs import consistency_proof, holds, inclusion_proof, inclusion_proofs
+from frostbyte.kernel.audit.proofs import (
+    consistency_proof,
+    holds,
+    inclusion_proof,
+    inclusion_proofs,
+    wait_for_checkpoint,
+)
 from frostbyte.kernel.audit.sequencer import Sequencer
 from frostbyte.kernel.errors import Conflict, NotFound, Unavailable
 
@@ -94,6 +100,33 @@ def test_waiting_ends_with_the_checkpoint_or_says_what_is_wrong(plane: Any) -> N
         plane.sequencer.wake()
         thread.join(5)
     assert not thread.is_alive()
+
+
+def test_a_store_that_fails_is_reported_and_tried_again(plane: Any) -> None:
+    event = plane.lone()
+    failures = [Unavailable("database_unavailable", "gone"), Conflict("audit_sequence_conflict", "moved")]
+    seen: list[dict[str, str]] = []
+    sequencer: Any = None
+
+    def sometimes() -> Any:
+        seen.append(dict(sequencer.trouble))
+        if failures:
+            raise failures.pop(0)
+        return plane.unit_of_work()
+
+    sequencer = Sequencer(sometimes, plane.signer, plane.clock)
+    stop = threading.Event()
+    thread = threading.Thread(target=sequencer.run, args=(stop, 0.01))
+    thread.start()
+    try:
+        assert wait_for_checkpoint(plane.unit_of_work, event.event_id, 5.0).size == 1
+    finally:
+        stop.set()
+        sequencer.wake()
+        thread.join(5)
+    codes = [trouble.get("sequencer") for trouble in seen[:3]]
+    assert codes == [None, "database_unavailable", "audit_sequence_conflict"]
+    assert sequencer.trouble == {}
 
 
 def test_proofs_refuse_what_the_log_or_checkpoint_does_not_hold(plane: Any) -> None:

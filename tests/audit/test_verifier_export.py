@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from frostbyte.cli.verifier import Unreadable, canonical, leaf_hash, verify_export
 from frostbyte.kernel.audit.checkpoint import Cosigner, Signer, add_signature
 from frostbyte.kernel.audit.export import EVENTS, LEAVES, MANIFEST, Exporter, kept_checkpoint
+from frostbyte.kernel.audit.sequencer import Sequencer
 from frostbyte.kernel.clock import iso
 from frostbyte.kernel.errors import Conflict
 
@@ -201,6 +202,33 @@ def test_an_event_of_another_tenant_is_named(plane: Any, tmp_path: Path) -> None
     plane.add([replace(first, tenant_id="other"), *rest])
     plane.sequencer.run_once()
     assert verify_export(export(plane, tmp_path / "x"), plane.signer.verifier_key).names == {"wrong_tenant"}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), documents=st.integers(1, 4), batch=st.integers(1, 7))
+def test_chains_hold_however_they_are_interleaved_and_break_with_any_link(
+    tmp_path_factory: pytest.TempPathFactory, plane_type: Any, data: st.DataObject, documents: int, batch: int
+) -> None:
+    plane = plane_type()
+    plane.sequencer = Sequencer(plane.unit_of_work, plane.signer, plane.clock, batch=batch)
+    events = [event for _ in range(documents) for event in plane.chain()]
+    ids = sorted(event.event_id for event in events)
+    order = data.draw(st.permutations(ids))
+    renamed = {event.event_id: new for event, new in zip(events, order, strict=True)}
+    events = [
+        replace(event, event_id=renamed[event.event_id], previous_event_id=renamed.get(event.previous_event_id))
+        for event in events
+    ]
+    broken = data.draw(st.none() | st.integers(0, len(events) - 1))
+    if broken is not None and events[broken].previous_event_id:
+        wrong = {**events[broken].details, "input_hash": "0" * 64}
+        events[broken] = replace(events[broken], details=wrong)
+    plane.add(events)
+    while plane.sequencer.run_once():
+        pass
+    verdict = verify_export(export(plane, tmp_path_factory.mktemp("x")), plane.signer.verifier_key)
+    spoilt = broken is not None and events[broken].previous_event_id is not None
+    assert verdict.names == ({"chain_inconsistent"} if spoilt else set()), verdict.text()
 
 
 # -- against a checkpoint that the verifier holds ---------------------------------------------------------------------

@@ -60,7 +60,7 @@ class Sequencer:
         self._paused: dict[str, datetime] = {}
         self._wake = threading.Event()
         self.trouble: dict[str, str] = {}
-        """By witness: the code of the error it last answered with; empty while all is well."""
+        """By witness: the code of the error it last answered with; `sequencer`: its own. Empty while all is well."""
 
     def run_once(self) -> int:
         """Number one batch of events, commit, and sign a checkpoint over the log's size if it has none.
@@ -75,12 +75,15 @@ class Sequencer:
     def run(self, stop: threading.Event, interval: float = INTERVAL_SECONDS) -> None:
         """Run until `stop` is set: at once while there is a backlog, else every `interval` seconds or when woken.
 
-        A store that cannot be reached is tried again at the next turn.
+        What goes wrong is listed in `trouble` under `sequencer` and tried again at the next turn: a log that stands
+        still is seen, a thread that died would not be.
         """
         while not stop.is_set():
             try:
                 count = self.run_once()
-            except Unavailable:
+                self.trouble.pop("sequencer", None)
+            except FrostbyteError as error:
+                self.trouble["sequencer"] = error.code
                 count = 0
             if count < self._batch:
                 self._wake.wait(interval)
