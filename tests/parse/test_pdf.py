@@ -186,7 +186,7 @@ def test_a_page_without_text_is_read_by_ocr(read, make_pdf):
     assert page.elements[0].ocr
     assert page.ocr_confidence is not None
     assert page.ocr_confidence > 0.8
-    left, top, right, bottom = page.elements[0].lines[0].box
+    left, top, _, bottom = page.elements[0].lines[0].box
     assert 20 < left < 45
     assert 842 - 592 < top < bottom < 842 - 400
     assert [image.outcome for image in page.images] == ["read"]

@@ -22,6 +22,9 @@ GOOD = Page(
 )
 
 
+STRAY = Element(kind=Kind.PARAGRAPH, start=3, end=8, lines=(Line(start=2, end=4, box=(0, 0, 1, 1)),))
+
+
 def document(*pages, found=None):
     return Document(
         source=Source(sha256="", mime="text/plain", size=0),
@@ -49,7 +52,7 @@ def test_a_good_page_passes():
         {"elements": (GOOD.elements[0], Element(kind=Kind.PARAGRAPH, start=3, end=9))},
         {"dropped": (Drop(start=2, end=3, reason="x"),)},
         {"dropped": (Drop(start=-1, end=1, reason="x"),)},
-        {"elements": (*GOOD.elements[:1], Element(kind=Kind.PARAGRAPH, start=3, end=8, lines=(Line(start=2, end=4, box=(0, 0, 1, 1)),)))},
+        {"elements": (GOOD.elements[0], STRAY)},
         {"elements": table(Cell(row=0, column=0, start=0, end=2), Cell(row=0, column=1, start=3, end=7))},
         {"elements": table(Cell(row=0, column=0, start=0, end=4), Cell(row=0, column=1, start=3, end=8))},
         {"elements": table(Cell(row=0, column=0, start=0, end=2), Cell(row=1, column=1, start=3, end=8))},

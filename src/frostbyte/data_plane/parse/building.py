@@ -119,8 +119,8 @@ class PageBuilder:
         return Page(
             number=number,
             text="".join(self._parts),
-            width=width,
-            height=height,
+            width=float(width),
+            height=float(height),
             unit=unit,
             name=clean(name),
             hidden=hidden,

@@ -113,7 +113,10 @@ def read_lines(image: Pillow.Image, dpi: int) -> list[OcrLine]:
         for entry in tesserocr.iterate_level(iterator, level):
             if entry.IsAtBeginningOf(para):
                 paragraph += 1
-            text = (entry.GetUTF8Text(level) or "").strip()
+            try:
+                text = (entry.GetUTF8Text(level) or "").strip()
+            except RuntimeError:  # tesserocr's word for a line without any text
+                continue
             place = entry.BoundingBox(level)
             confidence = round(entry.Confidence(level) / 100, 4)
             if not text or place is None:

@@ -19,6 +19,7 @@ from frostbyte.data_plane.parse.layout import Block
 from frostbyte.data_plane.parse.limits import ParseLimits, damaged, encrypted, too_many_pages
 from frostbyte.data_plane.parse.marks import LIST_MARK, NUMBERED_TITLE
 from frostbyte.data_plane.parse.pdf_page import Draft, OcrCache, read_page, write_page
+from frostbyte.data_plane.parse.pdf_rescue import rescued
 
 _EDGE: Final = 0.12
 """Part of the page's height at top and bottom where headers and footers stand."""
@@ -68,7 +69,11 @@ def read_pdf(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None]
                 drafts.append(read_page(page, number, limits, cache))
             finally:
                 page.close()
-        if not drafts:
+        if "truncated" in notes:
+            for draft in drafts:
+                # An empty page of a file that was cut off has lost its content; nobody can say that it was blank.
+                draft.unread = draft.unread.replace("blank", "damaged")
+        if not drafts or all(draft.unread == "damaged" for draft in drafts):
             raise damaged("PDF")
         _find_repeats(drafts)
         _find_headings(drafts, _outline(document))
@@ -82,22 +87,33 @@ def read_pdf(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None]
 
 @contextmanager
 def opened(source: BinaryIO) -> Iterator[pdfium.PdfDocument]:
-    """The document, opened by PDFium; forms are initialised, so that filled-in fields are drawn.
+    """The document, opened by PDFium; one whose end is missing gets a second try.
 
     Raises:
         StageFailed: `encrypted`, `damaged`.
     """
     source.seek(0)
+    data = source.read()
     try:
-        document = pdfium.PdfDocument(source.read())
+        document = pdfium.PdfDocument(data)
     except pdfium.PdfiumError as error:
         if raw.FPDF_GetLastError() == raw.FPDF_ERR_PASSWORD or "assword" in str(error):
             raise encrypted("PDF") from None
-        raise damaged("PDF") from None
+        document = _second_try(data)
     try:
         yield document
     finally:
         document.close()
+
+
+def _second_try(data: bytes) -> pdfium.PdfDocument:
+    whole = rescued(data)
+    if whole is None:
+        raise damaged("PDF")
+    try:
+        return pdfium.PdfDocument(whole)
+    except pdfium.PdfiumError:
+        raise damaged("PDF") from None
 
 
 def _is_complete(source: BinaryIO) -> bool:

@@ -1,0 +1,56 @@
+"""A child that misbehaves as the media type tells it: for tests of the pool, never shipped."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import msgspec
+
+from frostbyte.adapters.parsing.child import _private_pipes, serve
+from frostbyte.adapters.parsing.frames import FRAME_BYTES
+from frostbyte.adapters.parsing.work import perform as well_behaved
+
+
+def perform(request, data, progress):
+    mime = request.mime
+    if mime == "test/hang":
+        time.sleep(600)
+    if mime == "test/slow":
+        for _ in range(600):
+            time.sleep(0.1)
+            progress()
+    if mime == "test/crash":
+        os.abort()
+    if mime == "test/exit":
+        os._exit(7)
+    if mime == "test/memory":
+        hoard = []
+        while True:
+            hoard.append(bytearray(64 << 20))
+    if mime == "test/flood":
+        return bytes(8 * FRAME_BYTES)
+    if mime == "test/nonsense":
+        return b"{}"
+    if mime == "test/other":
+        return b'{"source":{"sha256":"zz","mime":"x","size":1},"lineage":{"parser":"","version":""},"pages":[]}'
+    if mime == "test/write":
+        with open("/tmp/frostbyte-should-not-exist", "wb") as target:
+            target.write(b"content")
+    if mime == "test/print":
+        print("content on standard output", flush=True)
+        print("content on standard error", file=sys.stderr, flush=True)
+        os.write(1, b"more")
+    if mime == "test/secrets" and any(name.startswith("FROSTBYTE") for name in os.environ):
+        os.abort()
+    if mime == "test/spin":
+        while True:
+            pass
+    request = msgspec.structs.replace(request, mime="text/plain") if mime.startswith("test/") else request
+    document = well_behaved(request, data, progress)
+    return document.replace(b'"text/plain"', f'"{mime}"'.encode(), 1)
+
+
+if __name__ == "__main__":
+    serve(*_private_pipes(), perform)
