@@ -26,7 +26,7 @@ from frostbyte.kernel.records import CheckpointRow, EventRow, SequencedEvent
 EVENTS: Final = Table("audit_events", EventRow, "event_id")
 CHECKPOINTS: Final = Table("audit_checkpoints", CheckpointRow, "size")
 
-_EVENT_KINDS: Final = ["uuid", "text", "text", "timestamptz", "text", "text", "text", "jsonb", "uuid"]
+EVENT_KINDS: Final = ["uuid", "text", "text", "timestamptz", "text", "text", "text", "jsonb", "uuid"]
 _COPY_FROM: Final = 8  # below this many rows, preparing a COPY costs more than it saves
 
 _SEQUENCER_LOCK: Final = (0x0F205, 1)
@@ -83,7 +83,7 @@ class PostgresAuditLog(Repository):
             for event in events:
                 self.append(event)
         else:
-            self._copy(EVENTS.copy, _EVENT_KINDS, [EVENTS.encode(event) for event in events])
+            self._copy(EVENTS.copy, EVENT_KINDS, [EVENTS.encode(event) for event in events])
 
     def event(self, event_id: UUID) -> EventRow | None:
         record = self._one(EVENTS.select + "WHERE event_id = %s", [event_id])
