@@ -7,7 +7,21 @@ from collections.abc import Sequence
 
 import typer
 
-from frostbyte.cli import admin, audit, demo, documents, errors, ingest, proof, report, review, search, serve
+from frostbyte.cli import (
+    admin,
+    audit,
+    demo,
+    doctor,
+    documents,
+    errors,
+    ingest,
+    parse,
+    proof,
+    report,
+    review,
+    search,
+    serve,
+)
 from frostbyte.cli.options import AsJson
 
 app = typer.Typer(
@@ -25,12 +39,14 @@ app.command("ingest", rich_help_panel=DAILY)(ingest.ingest)
 app.command("search", rich_help_panel=DAILY)(search.search)
 app.command("status", rich_help_panel=DAILY)(documents.status)
 app.command("report", rich_help_panel=DAILY)(report.report)
+app.command("parse", rich_help_panel=DAILY)(parse.parse)
 app.add_typer(review.app, name="review", rich_help_panel=CARE)
 app.add_typer(proof.app, name="proof", rich_help_panel=CARE)
 app.add_typer(audit.app, name="audit", rich_help_panel=CARE)
 app.command("erase", rich_help_panel=CARE)(documents.erase)
 app.command("erasure", rich_help_panel=CARE)(documents.erasure)
 app.add_typer(serve.app, name="serve", rich_help_panel=OPERATION)
+app.command("doctor", rich_help_panel=OPERATION)(doctor.doctor)
 app.command("demo", rich_help_panel=OPERATION)(demo.demo)
 app.add_typer(admin.config, name="config", rich_help_panel=OPERATION)
 app.add_typer(admin.tokens, name="token", rich_help_panel=OPERATION)

@@ -1,0 +1,129 @@
+"""`frostbyte parse`: one file through the parsers, without a plane; to see what would be read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from frostbyte.cli.errors import CommandFailed
+from frostbyte.cli.exits import Exit
+from frostbyte.cli.output import hint
+
+if TYPE_CHECKING:
+    from frostbyte.data_plane.document import Document
+
+
+class Form(StrEnum):
+    """What comes out."""
+
+    MD = "md"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+def parse(
+    file: Annotated[Path, typer.Argument(help="The document.", show_default=False)],
+    to: Annotated[Form, typer.Option("--to", help="Markdown, structure as JSON, or one passage a line.")] = Form.MD,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write it here; else it is printed.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --to json.")] = False,
+) -> None:
+    """Read one file as a plane would, and print what was found.
+
+    Nothing is stored, scanned or redacted: this is for your own files, on your own machine.
+    """
+    if not file.is_file():
+        raise CommandFailed("file_missing", f"{file} is no file.", "Check the path.", exit_code=Exit.NOT_FOUND)
+    document = read(file)
+    rendered = _rendered(document, Form.JSON if as_json else to)
+    if output is None:
+        sys.stdout.write(rendered)
+    else:
+        output.write_text(rendered, encoding="utf-8")
+    if output is not None or not sys.stdout.isatty():
+        hint(f"{len(document.pages)} of {document.pages_found} pages read; nothing was redacted")
+
+
+def read(file: Path) -> Document:
+    """The canonical document of a file, parsed in a child process with limits.
+
+    Raises:
+        CommandFailed: what intake would refuse it with.
+        StageFailed: what the parser says.
+    """
+    from frostbyte.adapters.parsing.pool import ParserPool
+
+    mime, digest, size = _identify(file)
+    pool = ParserPool(size=1)
+    try:
+        return pool.parse(_blocks(file), sha256=digest, mime=mime, size=size)
+    finally:
+        pool.close()
+
+
+def _identify(file: Path) -> tuple[str, str, int]:
+    """(type by content, sha256, bytes)."""
+    from frostbyte.data_plane.intake.sniff import Refusal, Sniffer, look_closer
+
+    sniffer, digest = Sniffer(), hashlib.sha256()
+    for block in _blocks(file):
+        sniffer.feed(block)
+        digest.update(block)
+    sniffer.finish()
+    size = file.stat().st_size
+    found: str | Refusal = sniffer.refusal or sniffer.mime
+    if not found:
+        with file.open("rb") as whole:
+            found = look_closer(whole, size)
+    if isinstance(found, Refusal):
+        raise CommandFailed(found.code, found.message, found.remedy, exit_code=Exit.REFUSED)
+    return found, digest.hexdigest(), size
+
+
+def _blocks(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as opened:
+        while block := opened.read(1 << 18):
+            yield block
+
+
+def _rendered(document: Document, form: Form) -> str:
+    from frostbyte.data_plane.artefacts import View
+    from frostbyte.data_plane.serve.markdown import to_json, to_markdown
+
+    everything = View(
+        title=document.title,
+        metadata=document.metadata,
+        page_names={page.number: page.name for page in document.pages if page.name},
+        redactions=(),
+        withheld=(),
+    )
+    if form is Form.MD:
+        return to_markdown(document, everything)
+    if form is Form.JSON:
+        return json.dumps(to_json(document, everything), indent=2, ensure_ascii=False, default=str) + "\n"
+    return "".join(json.dumps(passage, ensure_ascii=False) + "\n" for passage in _passages(document))
+
+
+def _passages(document: Document) -> Iterator[dict[str, Any]]:
+    """The passages as they would be cut if nothing had to be kept whole for redaction."""
+    from frostbyte.data_plane.chunking import cut
+
+    pages = {page.number: page for page in document.pages}
+    open_sections: tuple[Any, ...] = ()
+    for page in document.pages:
+        made = cut(page, open=open_sections)
+        open_sections = made.open
+        for piece in made.pieces:
+            yield {
+                "page": page.number,
+                "start": piece.start,
+                "end": piece.end,
+                "headings": [pages[at.page].reading(at.start, at.end) for at in piece.headings],
+                "text": page.reading(piece.start, piece.end),
+            }
