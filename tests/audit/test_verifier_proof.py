@@ -196,6 +196,7 @@ def test_a_checkpoint_that_was_not_signed_is_named(proof: dict[str, Any]) -> Non
     ("later", "names"),
     [
         ([(EventType.DOCUMENT_ERASED, {"reason": "request"})], {"answer_erased"}),
+        ([(EventType.DOCUMENT_INGESTED, {"trigger": "retry"})], set()),
         ([(EventType.CONTENT_WITHHELD, {"chunk_id": str(UUID(int=3))})], {"answer_withheld"}),
         ([(EventType.CONTENT_WITHHELD, {"chunk_id": str(UUID(int=1))})], set()),
         (

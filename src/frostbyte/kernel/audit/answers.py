@@ -8,7 +8,7 @@ commitment for one chunk and shows of the others only hashes. docs/proof-format.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -157,8 +157,11 @@ def build_proof(
     """
     ordered = sorted(events, key=lambda item: item.sequence)
     bound = commitment(place.nonce, place.root)
-    indexed = _last(ordered, {"type": "INDEX_WRITTEN"}, {"output_hash": bound, "generation": generation})
-    ingested = _last(ordered, {"type": "DOCUMENT_INGESTED"}, {})
+    indexed = _last(
+        ordered, "INDEX_WRITTEN", lambda said: said == said | {"output_hash": bound, "generation": generation}
+    )
+    # A retry is an ingestion too, but brings no file: it carries on what the chain had come to.
+    ingested = _last(ordered, "DOCUMENT_INGESTED", lambda said: said.get("output_hash") != said.get("input_hash"))
     return {
         "format": FORMAT,
         "tenant_id": tenant_id,
@@ -199,9 +202,9 @@ def build_proof(
     }
 
 
-def _last(events: Sequence[ProvenEvent], fields: Mapping[str, str], details: Mapping[str, str]) -> ProvenEvent:
+def _last(events: Sequence[ProvenEvent], kind: str, fits: Callable[[dict[str, Any]], bool]) -> ProvenEvent:
     for item in reversed(events):
-        if item.event.type == fields["type"] and all(item.event.details.get(k) == v for k, v in details.items()):
+        if item.event.type == kind and fits(item.event.details):
             return item
     raise Conflict(
         "proof_incomplete",
