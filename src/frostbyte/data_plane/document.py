@@ -174,7 +174,7 @@ class Document(Record, frozen=True, kw_only=True):
 
 
 def encode(value: msgspec.Struct) -> bytes:
-    """The record's JSON. Fields stand in their order, keys of dictionaries as they were put in: same way, same bytes."""
+    """The record's JSON: fields in their order, keys of dictionaries as they were put in."""
     return msgspec.json.encode(value)
 
 
