@@ -109,6 +109,14 @@ def test_a_refused_change_has_a_code_of_ours(postgres: PostgresStore) -> None:
     assert caught.value.code == "database_forbidden"
 
 
+def test_a_mightier_account_works_as_the_writer(server: EmbeddedServer, database: str) -> None:
+    with PostgresStore(server.dsn("postgres", database), role="frostbyte_writer") as store:
+        fill(store)
+        with pytest.raises(FrostbyteError) as caught, store.unit_of_work() as uow:
+            uow._run("DELETE FROM audit_events")
+    assert caught.value.code == "database_forbidden"  # no right to it, before any trigger is asked
+
+
 def test_every_field_of_every_row_has_its_column(server: EmbeddedServer, shared: str) -> None:
     with psycopg.connect(server.dsn("frostbyte_owner", shared)) as connection:
         for name, table in {

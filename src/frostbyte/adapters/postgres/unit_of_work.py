@@ -55,7 +55,8 @@ class PostgresStore:
     """The plane's database, as the role that only adds to the audit.
 
     Args:
-        dsn: libpq connection string or URI of the role `frostbyte_writer`.
+        dsn: libpq connection string or URI of the role `frostbyte_writer`, or of one that may become it.
+        role: the role to become on each connection; for `dsn`s of the owner, so that the plane never works as owner.
         max_connections: the most that this process opens.
         caller_clock: whether leases are judged by the `now` that callers pass, as tests with a clock of their own
             need, instead of the server's time.
@@ -64,10 +65,12 @@ class PostgresStore:
         Unavailable: `database_unavailable`, from `open()` and whenever a unit of work is begun or used.
     """
 
-    def __init__(self, dsn: str, *, max_connections: int = 10, caller_clock: bool = False) -> None:
+    def __init__(self, dsn: str, *, max_connections: int = 10, role: str = "", caller_clock: bool = False) -> None:
         self._caller_clock = caller_clock
         self._mark = SequencerMark()
         options = f"-c timezone=UTC -c lock_timeout={LOCK_WAIT} -c idle_in_transaction_session_timeout={IDLE_LIMIT}"
+        if role:
+            options += f" -c role={role}"
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             dsn,
             min_size=1,
