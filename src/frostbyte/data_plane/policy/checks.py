@@ -28,7 +28,7 @@ def _whole(text: str, valid: bool) -> Accepted:
 
 
 def _digits(text: str) -> str:
-    return re.sub(r"\D", "", text)
+    return "".join(char for char in text if char.isdecimal())
 
 
 def _cross_sum(value: int) -> int:

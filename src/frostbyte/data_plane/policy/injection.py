@@ -15,6 +15,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from frostbyte.data_plane.document import Element, Page
@@ -41,7 +42,8 @@ _LOOKALIKES: Final = str.maketrans(
     "aeopcyxijsdqwhlabcdeijklmnoprtuvwyzbkmhtrpuabeiknoptuxywngail",
 )
 _DIGIT_LETTERS: Final = str.maketrans("0134578@$!|", "oieastbasil")
-_LETTERED: Final = re.compile(r"(?=\w{0,30}[a-z])[\w@$!|]{3,40}")
+_LETTERED: Final = re.compile(r"(?<=[a-z])[0134578@$!|]{1,4}|[0134578@$!|]{1,4}(?=[a-z])")
+_FOREIGN: Final = re.compile(r"[^\x00-\x7f]+")
 _SPACED: Final = re.compile(r"(?<!\w)(?:\w[ .\-_*]{1,2}){4,200}\w(?!\w)")
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{20,}(?:\s{1,2}[A-Za-z0-9+/_-]{16,}){0,40}={0,2}")
 _HEX: Final = re.compile(r"(?<![0-9A-Fa-f])(?:(?:0x|\\x|%)?[0-9A-Fa-f]{2}[\s,:]?){14,}")
@@ -151,15 +153,24 @@ def fold(reading: Reading) -> Reading:
         return Reading(text.lower(), reading.at)
     parts: list[str] = []
     at: list[int] = []
-    for char, position in zip(text, reading.at, strict=True):
-        low = char.lower()
-        plain = low if low.isascii() else _plain_letter(low)
-        parts.append(plain)
-        at.extend([position] * len(plain))
+    here = 0
+    for run in _FOREIGN.finditer(text):
+        parts.append(text[here : run.start()].lower())
+        at.extend(reading.at[here : run.start()])
+        for index in range(run.start(), run.end()):
+            plain = _plain_letter(text[index])
+            parts.append(plain)
+            at.extend([reading.at[index]] * len(plain))
+        here = run.end()
+    parts.append(text[here:].lower())
+    at.extend(reading.at[here:])
     return Reading("".join(parts), at)
 
 
+@lru_cache(maxsize=4096)
 def _plain_letter(char: str) -> str:
+    """A letter in lower case, without accents, as Latin if it looks so."""
+    char = char.lower()
     if char == "ß":
         return "ss"
     stripped = "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
@@ -169,6 +180,8 @@ def _plain_letter(char: str) -> str:
 def _match(view: Reading, rules: Sequence[InjectionRule], mode: str = "") -> Iterator[Suspicion]:
     for rule in rules:
         if mode and not rule.encoded:
+            continue
+        if rule.needs and not any(word in view.text for word in rule.needs):
             continue
         for match in (rule.squeezed if mode == _SQUEEZED else rule.regex).finditer(view.text):
             if match.end() > match.start():
@@ -184,8 +197,8 @@ def _views(folded: Reading) -> Iterator[tuple[Reading, str]]:
         # A one stands for an i or an l; twice in a row it is mostly ll.
         for guessed in (text.replace("11", "ll"), text.replace("1", "l")):
             parts = list(guessed)
-            for word in _LETTERED.finditer(guessed):
-                parts[word.start() : word.end()] = word.group().translate(_DIGIT_LETTERS)
+            for run in _LETTERED.finditer(guessed):
+                parts[run.start() : run.end()] = run.group().translate(_DIGIT_LETTERS)
             view = "".join(parts)
             if view != text:
                 yield Reading(view, folded.at), _DISGUISED

@@ -16,8 +16,8 @@ from frostbyte.data_plane.policy.checks import CHECKS
 from frostbyte.data_plane.policy.reading import Reading
 from frostbyte.data_plane.policy.ruleset import PiiRule
 
-Headers = Callable[[int], str]
-"""What heads the column in which a canonical position stands, or ''."""
+Headers = Callable[[int], tuple[str, int]]
+"""For a canonical position in a table: what heads its column, and where the text that may label it begins."""
 
 _LIST: Final = re.compile(r"[\s,;/&]*(?:and|und|or|oder)?[\s,;/&]*")
 """What stands between the members of a list: the label of the first is theirs too."""
@@ -44,9 +44,9 @@ class Hit:
     confidence: float
 
 
-def no_headers(_position: int) -> str:
+def no_headers(_position: int) -> tuple[str, int]:
     """For text without tables."""
-    return ""
+    return "", 0
 
 
 def find(
@@ -92,6 +92,8 @@ def find_joined(
 
 def _matches(rule: PiiRule, reading: Reading, headers: Headers) -> Iterable[Hit]:
     text = reading.text
+    if not _labelled(rule, text):
+        return
     check = CHECKS.get(rule.check)
     named = "value" in rule.regex.groupindex
     listed = -1
@@ -113,6 +115,12 @@ def _matches(rule: PiiRule, reading: Reading, headers: Headers) -> Iterable[Hit]
         yield Hit(begin, stop, rule.type.value, rule.id, rule.confidence)
 
 
+def _labelled(rule: PiiRule, text: str) -> bool:
+    """Whether a rule that asks for a context word can find one at all; headers of tables are part of the text too."""
+    words = rule.context_regex
+    return words is None or any(words.search(version) for version in {text, text.replace("_", " ")})
+
+
 def _next_edge(text: str, start: int) -> int:
     """The first position behind `start` at which a word ends: no value begins before it."""
     edge = _EDGE.search(text, start + 1)
@@ -121,22 +129,19 @@ def _next_edge(text: str, start: int) -> int:
 
 def _allowed(rule: PiiRule, reading: Reading, start: int, end: int, listed: int, headers: Headers) -> bool:
     text = reading.text
-    before = text[max(0, start - rule.before) : start]
     if rule.unless_regex is not None and rule.unless_regex.search(text[max(0, start - 30) : start]):
         return False
     words = rule.context_regex
     if words is None:
         return True
-    if listed >= 0:
-        if _LIST.fullmatch(text, listed, start):
-            return True
-        before = text[max(0, start - rule.before, listed) : start]
-    if words.search(before):
+    header, floor = headers(reading.at[start])
+    first = max(0, start - rule.before, reading.index(floor) if floor else 0)
+    if listed >= first and not floor and _LIST.fullmatch(text, listed, start):
+        return True
+    if words.search(text[max(first, listed) : start]) or words.search(header):
         return True
     after = _OPENING.match(text, end, end + 4)
-    if after is not None and words.match(text, after.end(), after.end() + _AFTER):
-        return True
-    return words.search(headers(reading.at[start])) is not None
+    return after is not None and words.match(text, after.end(), after.end() + _AFTER) is not None
 
 
 def _start(hit: Hit) -> int:

@@ -85,6 +85,8 @@ class InjectionRule(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     pattern: str
     score: Ratio
+    needs: tuple[str, ...] = ()
+    """Strings of which folded text must hold one for the pattern to have a chance: looked for first, to save time."""
     encoded: bool = True
     """Whether it is also looked for in decoded, reversed, spaced-out and letter-substituted text."""
     positive: Annotated[tuple[str, ...], Meta(min_length=1)]

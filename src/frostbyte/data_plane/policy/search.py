@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from frostbyte.data_plane.document import Document, Element, Page
+from frostbyte.data_plane.document import Cell, Document, Element, Page
 from frostbyte.data_plane.policy import injection, pii
 from frostbyte.data_plane.policy.account import Marks
 from frostbyte.data_plane.policy.injection import Suspicion
@@ -132,39 +132,38 @@ class _Columns:
     def __init__(self, page: Page, base: int) -> None:
         self._page = page
         self._base = base
-        self._known: dict[int, tuple[list[tuple[int, int, int]], dict[int, str]]] = {}
+        self._known: dict[int, tuple[list[Cell], dict[int, str]]] = {}
 
     @cached_property
     def _tables(self) -> tuple[list[int], list[Element]]:
         tables = sorted((e for e in self._page.elements if e.cells), key=lambda e: e.start)
         return [table.start for table in tables], tables
 
-    def header(self, position: int) -> str:
-        """The header's text, or '' outside of tables and in the header itself."""
+    def header(self, position: int) -> tuple[str, int]:
+        """The header's text, and where the cell to the left begins; ('', 0) outside of tables."""
         starts, tables = self._tables
-        position -= self._base
-        index = bisect_right(starts, position) - 1
-        if index < 0 or position >= tables[index].end:
-            return ""
+        here = position - self._base
+        index = bisect_right(starts, here) - 1
+        if index < 0 or here >= tables[index].end:
+            return "", 0
         if index not in self._known:
             self._known[index] = self._read(tables[index])
-        places, headers = self._known[index]
-        found = bisect_right(places, (position, 1 << 60, 0)) - 1
-        if found < 0 or position >= places[found][1]:
-            return ""
-        return headers.get(places[found][2], "")
+        cells, headers = self._known[index]
+        found = bisect_right(cells, here, key=lambda cell: cell.start) - 1
+        if found < 0 or here >= cells[found].end:
+            return "", 0
+        cell = cells[found]
+        left = cells[found - 1] if found and cells[found - 1].row == cell.row else cell
+        return headers.get(cell.column, ""), self._base + left.start
 
-    def _read(self, table: Element) -> tuple[list[tuple[int, int, int]], dict[int, str]]:
-        marked = [cell for cell in table.cells if cell.header]
-        heads = marked or [cell for cell in table.cells if cell.row == 0]
+    def _read(self, table: Element) -> tuple[list[Cell], dict[int, str]]:
+        heads = [cell for cell in table.cells if cell.header] or [cell for cell in table.cells if cell.row == 0]
         headers: dict[int, str] = {}
         for cell in heads:
             text = self._page.reading(cell.start, cell.end)[:200].replace("_", " ")
             for column in range(cell.column, cell.column + max(cell.column_span, 1)):
-                headers[column] = f"{headers.get(column, '')} {text}"
-        skip = {(cell.row, cell.column) for cell in heads}
-        places = [(c.start, c.end, c.column) for c in table.cells if c.end > c.start and (c.row, c.column) not in skip]
-        return sorted(places), headers
+                headers[column] = f"{headers.get(column, '')} {text}"[:1000]
+        return sorted((cell for cell in table.cells if cell.end > cell.start), key=lambda cell: cell.start), headers
 
 
 def engine_missing() -> Unavailable:
