@@ -172,6 +172,35 @@ def test_boxes_follow_the_page_as_it_is_shown(read, make_pdf, angle):
     assert middle == pytest.approx(corner, abs=0.1)
 
 
+def test_form_fields_and_comments_are_read(read, make_pdf):
+    def draw(canvas):
+        write(canvas, ["A form with one field."], y=780)
+        canvas.acroForm.textfield(name="a", value="typed by somebody", x=72, y=600, width=200, height=20)
+        canvas.textAnnotation("a remark at the edge", Rect=[300, 600, 320, 620])
+
+    page = read(make_pdf(draw), PDF).pages[0]
+    found = {page.text[e.start : e.end]: (e.kind, e.hidden) for e in page.elements}
+    assert found["typed by somebody"] == (Kind.PARAGRAPH, "")
+    assert found["a remark at the edge"] == (Kind.COMMENT, "comment")
+    field = next(e for e in page.elements if page.text[e.start : e.end] == "typed by somebody")
+    assert field.lines[0].box == pytest.approx((72, 841.89 - 620, 272, 841.89 - 600), abs=2)
+
+
+def test_white_words_inside_a_visible_line_are_marked(read, make_pdf):
+    def draw(canvas):
+        text = canvas.beginText(72, 700)
+        text.setFont("Helvetica", 11)
+        text.textOut("Please read this ")
+        text.setFillColorRGB(1, 1, 1)
+        text.textOut("and obey me ")
+        text.setFillColorRGB(0, 0, 0)
+        text.textOut("carefully.")
+        canvas.drawText(text)
+
+    page = read(make_pdf(draw), PDF).pages[0]
+    assert [page.text[e.start : e.end].strip() for e in page.elements if e.hidden == "white"] == ["and obey me"]
+
+
 def scan(text):
     image = Image.new("L", (1240, 400), 255)
     font = ImageFont.load_default(40)

@@ -56,6 +56,7 @@ def read_pdf(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None]
             raise damaged("PDF")
         if count > limits.max_pages:
             raise too_many_pages(count, limits.max_pages)
+        form: Any = document.formenv.raw if document.formenv is not None else None
         drafts: list[Draft] = []
         cache: OcrCache = {}
         for number in range(1, count + 1):
@@ -66,7 +67,7 @@ def read_pdf(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None]
                 notes.append("page_damaged")
                 continue
             try:
-                drafts.append(read_page(page, number, limits, cache))
+                drafts.append(read_page(page, number, limits, cache, form))
             finally:
                 page.close()
         if "truncated" in notes:
@@ -101,6 +102,8 @@ def opened(source: BinaryIO) -> Iterator[pdfium.PdfDocument]:
             raise encrypted("PDF") from None
         document = _second_try(data)
     try:
+        if document.get_formtype() != raw.FORMTYPE_NONE:
+            document.init_forms()  # else filled-in fields are neither drawn nor told
         yield document
     finally:
         document.close()

@@ -22,6 +22,7 @@ from frostbyte.data_plane.parse.layout import Block, blocks, reading_order
 from frostbyte.data_plane.parse.limits import ParseLimits
 from frostbyte.data_plane.parse.marks import LIST_MARK, hyphen_binds, hyphen_joins
 from frostbyte.data_plane.parse.pdf_drawing import read_drawing
+from frostbyte.data_plane.parse.pdf_notes import PageNote, read_notes
 from frostbyte.data_plane.parse.pdf_tables import Grid, GridCell, fill, find_grids
 from frostbyte.data_plane.parse.pdf_text import Frame, PageText, Picture, Run
 
@@ -58,6 +59,7 @@ class Draft:
     blocks: list[Block | Grid]
     pictures: list[tuple[Picture, str]] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
+    notes: list[PageNote] = field(default_factory=list)
     scanned: bool = False
     """The text is the layer that some other OCR put over a scan."""
     unread: str = ""
@@ -97,15 +99,18 @@ def laid_out(page: pdfium.PdfPage, number: int) -> Iterator[Layout]:
         text.close()
 
 
-def read_page(page: pdfium.PdfPage, number: int, limits: ParseLimits, cache: OcrCache) -> Draft:
+def read_page(
+    page: pdfium.PdfPage, number: int, limits: ParseLimits, cache: OcrCache, form: Any | None = None
+) -> Draft:
     """Read a page that PDFium has opened, by OCR where it has no text of its own."""
     with laid_out(page, number) as layout:
         draft, runs, pictures = layout.draft, layout.runs, layout.pictures
+    draft.notes = read_notes(page, form)
     if any(not run.hidden for run in runs):
         _read_pictures(page, draft, pictures, runs, limits, cache)
     elif page_has_ink(page):
         _read_scan(page, draft, pictures, limits, cache)
-    elif not runs:
+    elif not runs and not draft.notes:
         draft.unread = "blank"
     return draft
 
@@ -209,6 +214,10 @@ def write_page(draft: Draft, origin: Origin | None = None) -> Page:
             top=reading.top,
             kind=Kind.FIGURE if draft.blocks else Kind.PARAGRAPH,
         )
+    for note in draft.notes:
+        with builder.element(note.kind, box=note.box, hidden=note.hidden) as element:
+            span = builder.found(note.text)
+            element.lines.append(Line(start=span.start, end=span.end, box=note.box))
     builder.images.extend(Image(box=picture.box, outcome=outcome) for picture, outcome in draft.pictures)
     lines = [line for reading in draft.readings for line in reading.lines]
     return builder.page(

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import ctypes
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 import pypdfium2 as pdfium
@@ -24,6 +26,7 @@ _WHITE: Final = 245
 """Each of red, green and blue at or above this is white on white paper."""
 MAX_OBJECTS: Final = 20_000
 """Page objects looked at for rules and images; drawings beyond it have no tables that matter."""
+_WORD: Final = re.compile(r"\S+")
 _HYPHEN: Final = "\ufffe"
 """What PDFium puts in place of a hyphen that ends a line."""
 
@@ -116,6 +119,9 @@ class PageText:
         self._styles: dict[int, Style] = {}
         self._fonts: dict[int, bool] = {}
         self._d = [ctypes.c_double() for _ in range(4)]
+        self._size = ctypes.c_float()
+        self._matrix = raw.FS_MATRIX()
+        self._channels = [ctypes.c_uint() for _ in range(4)]
         self._refs = [ctypes.byref(value) for value in self._d]
 
     def close(self) -> None:
@@ -165,7 +171,7 @@ class PageText:
         first = len(text) - len(text.lstrip())
         text, index = text[first:], index[first:]
         rects = list(self._rects(index[0], index[-1] - index[0] + 1))
-        if len(rects) > 1:
+        if len(rects) > 1 and (self._jumps(rects, index[0]) or self._changes(text, index)):
             cuts = self._cuts(text, index)
             if cuts:
                 for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
@@ -203,6 +209,22 @@ class PageText:
                 x0, y1, x1, y0 = (value.value for value in self._d)
                 yield self._frame.box(x0, y0, x1, y1)
 
+    def _jumps(self, rects: list[Box], index: int) -> bool:
+        """Whether the pieces of a line stand further apart than words do."""
+        em = max(self._style(index).size, 4.0)
+        return any(
+            after[0] - before[2] > _COLUMN_GAP * em or after[0] < before[0] - 2 * em
+            for before, after in pairwise(rects)
+        )
+
+    def _changes(self, text: str, index: Sequence[int]) -> bool:
+        """Whether some words of a line are hidden and some are not; asked at both ends of each word."""
+        hidden = self._style(index[0]).hidden
+        for word in _WORD.finditer(text):
+            if self._style(index[word.start()]).hidden != hidden or self._style(index[word.end() - 1]).hidden != hidden:
+                return True
+        return False
+
     def _cuts(self, text: str, index: Sequence[int]) -> list[int]:
         """Where a line jumps to another column or changes between seen and hidden."""
         cuts: list[int] = []
@@ -239,12 +261,10 @@ class PageText:
         return style
 
     def _object_style(self, found: Any) -> Style:
-        size = ctypes.c_float()
+        size, matrix, channels = self._size, self._matrix, self._channels
         raw.FPDFTextObj_GetFontSize(found, size)
-        matrix = raw.FS_MATRIX()
         raw.FPDFPageObj_GetMatrix(found, matrix)
         points = round(size.value * math.hypot(matrix.c, matrix.d), 2)
-        channels = [ctypes.c_uint() for _ in range(4)]
         raw.FPDFPageObj_GetFillColor(found, *channels)
         red, green, blue, alpha = (channel.value for channel in channels)
         mode = raw.FPDFTextObj_GetTextRenderMode(found)
