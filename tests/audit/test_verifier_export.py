@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tarfile
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -275,6 +277,17 @@ def test_a_log_that_was_set_back_and_went_on_is_named(small_plane: Any, tmp_path
     folder = export(small_plane, tmp_path / "x")
     assert verify_export(folder, small_plane.signer.verifier_key).ok
     assert verify_export(folder, small_plane.signer.verifier_key, held).names == {"rolled_back"}
+
+
+def test_for_a_bare_note_the_age_of_its_file_tells_rolled_back_from_truncated(small_plane: Any, tmp_path: Path) -> None:
+    held = keep(small_plane, tmp_path / "kept", timed=False)
+    small_plane.set_back(9)
+    small_plane.grow(1)
+    folder = export(small_plane, tmp_path / "x")
+    newest = datetime.fromisoformat(read(folder)[-1]["event"]["timestamp"]).timestamp()
+    for age, name in ((-60, "rolled_back"), (60, "truncated")):
+        os.utime(held, (newest + age, newest + age))
+        assert verify_export(folder, small_plane.signer.verifier_key, held).names == {name}
 
 
 def test_two_signed_roots_of_one_size_are_a_fork(small_plane: Any, tmp_path: Path) -> None:

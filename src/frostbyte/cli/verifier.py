@@ -24,6 +24,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -410,7 +411,7 @@ class Export:
         where = f"the held checkpoint of {held.size} events"
         if not held.signed_by(self._key):
             self.verdict.fail("checkpoint_signature_wrong", where, "not signed by the log's key")
-        elif held.size > signed and self._held_time and self._last_time > self._held_time:
+        elif held.size > signed and self._last_time > self._held_time:
             self.verdict.fail("rolled_back", where, f"the log was set back and went on: it has {signed} events now")
         elif held.size > min(reached, signed):
             self.verdict.fail("truncated", where, f"the export ends after {min(reached, signed)} events")
@@ -536,6 +537,7 @@ def verify_export(
     try:
         text = Path(since).read_text(encoding="utf-8") if since else ""
         said = re.search(r"^# last event: (\S+)", text, re.MULTILINE)
+        kept = datetime.fromtimestamp(Path(since).stat().st_mtime, UTC).isoformat() if since else ""
         held = Note.read(re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)) if text else None
         key = Key.read(public_key) if public_key else None
         with tempfile.TemporaryDirectory() as folder:
@@ -543,7 +545,7 @@ def verify_export(
                 with tarfile.open(path) as archive:
                     archive.extractall(folder, filter="data")
             root = Path(folder if Path(path).is_file() else path)
-            return Export(root, key, held, said[1] if said else "").run([Key.read(item) for item in witnesses])
+            return Export(root, key, held, said[1] if said else kept).run([Key.read(item) for item in witnesses])
     except (OSError, ValueError, LookupError, TypeError, tarfile.TarError) as error:
         raise Unreadable(f"the export cannot be read ({type(error).__name__})") from error
 

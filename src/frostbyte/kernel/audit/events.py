@@ -95,7 +95,7 @@ def _list_of(check: Check) -> Check:
 
 _CODE = _text(r"[a-z][a-z0-9_.]{0,63}")
 _WORD = _text(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-_LABEL = _text(r"[A-Za-z0-9][A-Za-z0-9._:/@+=-]{0,159}")
+_LABEL = _text(r"[A-Za-z0-9][A-Za-z0-9._:/@+=-]{0,399}")  # the parser names every library that it reads with
 _ENGINE = _text(r"[A-Za-z0-9-]{1,40}|(?=.*[0-9])[A-Za-z0-9][A-Za-z0-9._:/@+=-]{0,159}")
 _HASH = _text(r"[0-9a-f]{64}")
 _UUID = _text(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
