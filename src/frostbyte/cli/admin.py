@@ -48,7 +48,7 @@ def set_config(
             raise CommandFailed(
                 "setting_unknown", f"There is no setting {unknown[0]}.", f"There are: {', '.join(sorted(values))}."
             )
-        wanted = values | {name: _typed(raw, values[name]) for name, raw in parsed.items()}
+        wanted = {name: _typed(raw, values[name]) for name, raw in parsed.items()}
         version = answer.headers.get("ETag") or f'"{found["version"]}"'
         changed = client.json("PUT", "/config", body=wanted, headers={"If-Match": version})
     _print_config(changed, as_json=as_json)

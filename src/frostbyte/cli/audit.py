@@ -10,6 +10,7 @@ import typer
 
 from frostbyte.cli.client import Client, find_token
 from frostbyte.cli.errors import CommandFailed
+from frostbyte.cli.exits import Exit
 from frostbyte.cli.options import AsJson, Token, group
 from frostbyte.cli.output import hint, out, print_json, table, text
 from frostbyte.cli.proof import require_file, show_verdict
@@ -57,16 +58,20 @@ def checkpoint(
     """Show the newest signed checkpoint: kept elsewhere, it shows later that nothing was taken back."""
     with Client(find_token(token)) as client:
         page = client.json("GET", "/audit/checkpoints", params={"limit": 1})
-    points = page["checkpoints"]
-    if not points:
-        raise CommandFailed("no_checkpoint", "No checkpoint was signed yet.", "Try again in a second.")
-    note = str(points[-1]["note"])
+    if not page["latest"]:
+        raise CommandFailed(
+            "no_checkpoint",
+            "No checkpoint was signed yet.",
+            "Try again in a second.",
+            exit_code=Exit.UNAVAILABLE,
+        )
+    note = str(page["latest"])
     if output is not None:
         output.write_text(note, encoding="utf-8")
     if key_output is not None:
         key_output.write_text(str(page["public_key"]) + "\n", encoding="utf-8")
     if as_json:
-        print_json(page)
+        print_json({"checkpoint": note, "public_key": page["public_key"]})
         return
     out().print(text(note.rstrip("\n"), lines=True))
     if output is not None:

@@ -198,7 +198,7 @@ def _check(saved: list[Path], key: Path) -> None:
     out().print(text(f"$ python {os.path.relpath(program)} proof {saved[0].name} --key {key.name}", "green"))
     for file in saved:
         done = _verifier(program, file, key)
-        out().print(text(done.stdout.split("Keep this checkpoint")[0].rstrip(), lines=True))
+        _print_verdict(done.stdout, ("checked", "attested"))
         if done.returncode != 0:
             raise CommandFailed(
                 "demo_proof_fails", "A proof does not hold.", "Report this.", exit_code=Exit.VERIFICATION_FAILED
@@ -208,11 +208,23 @@ def _check(saved: list[Path], key: Path) -> None:
     forged.unlink()
     out().print()
     _say("The same proof with one letter of the passage changed:")
-    out().print(text(done.stdout.rstrip(), "red", lines=True))
+    _print_verdict(done.stdout, ("FAILED",))
     if done.returncode == 0:
         raise CommandFailed(
             "demo_forgery_passes", "A forged proof holds.", "Report this.", exit_code=Exit.VERIFICATION_FAILED
         )
+
+
+def _print_verdict(said: str, kinds: tuple[str, ...]) -> None:
+    """The verifier's own words, one line each, as far as the screen is wide."""
+    for line in said.splitlines():
+        headline, kind = not line.startswith(" "), line.split(maxsplit=1)[:1]
+        if headline and line.rstrip().endswith("HOLD"):
+            out().print(text(line, "bold red"))
+        elif headline and line.rstrip().endswith("HOLDS"):
+            out().print(text(line, "bold green"))
+        elif not headline and kind and kind[0] in kinds:
+            out().print(text(line, "dim" if kind[0] == "attested" else ""), no_wrap=True, overflow="ellipsis")
 
 
 def _verifier(program: str, file: Path, key: Path) -> subprocess.CompletedProcess[str]:

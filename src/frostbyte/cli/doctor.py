@@ -94,9 +94,7 @@ def check_python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
     if (3, 11) <= sys.version_info[:2] <= (3, 13):
         return Finding("python", Level.OK, version)
-    return Finding(
-        "python", Level.FAIL, f"{version} is not supported.", "Use 3.11 to 3.13: make setup PYTHON=..."
-    )
+    return Finding("python", Level.FAIL, f"{version} is not supported.", "Use 3.11 to 3.13: make setup PYTHON=...")
 
 
 def check_packages() -> Finding:

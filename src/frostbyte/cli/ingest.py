@@ -120,9 +120,11 @@ def send(client: Client, sources: list[upload.Source], *, again: bool = False, q
 
 
 def _follow(client: Client, answer: dict[str, Any], *, quiet: bool) -> None:
-    documents = [{**item, "state": "received"} for item in answer["accepted"]]
+    documents = [{"state": "received", **item} for item in answer["accepted"]]
     if not documents:
         return
+    if answer.get("replayed") and not quiet:
+        hint("These files were sent before: that batch is shown. --again sends them as a new one.")
     with watch.Progress(documents, quiet=quiet) as shown:
         for changed in watch.updates(client, answer["batch_id"]):
             shown.update(changed)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
@@ -124,6 +125,18 @@ def size_text(count: int | None) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1024
     return f"{amount:.1f} GiB"
+
+
+def count_text(number: int, one: str, many: str = "") -> str:
+    """A number with its noun: 1 page, 2 pages."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def indented(value: Text, left: int) -> Padding:
+    """Text whose wrapped lines stay in their column."""
+    from rich.padding import Padding
+
+    return Padding(value, (0, 0, 0, left))
 
 
 def hint(message: str) -> None:

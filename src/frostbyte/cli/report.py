@@ -9,7 +9,7 @@ import typer
 
 from frostbyte.cli.client import Client, find_token, segment
 from frostbyte.cli.options import AsJson, Token
-from frostbyte.cli.output import hint, out, print_json, state_text, table, text
+from frostbyte.cli.output import count_text, hint, indented, out, print_json, state_text, table, text
 
 UNITS = ("pages", "characters", "cells", "images")
 ROWS = 60
@@ -41,8 +41,8 @@ def print_report(found: dict[str, Any]) -> None:
     console = out()
     console.print()
     console.print(text("Acceptance report", "bold") + text(f"  batch {found['batch_id']}", "dim"))
-    for stand_in in found.get("stand_ins") or []:
-        console.print(text(f"NOT FOR PRODUCTION: {stand_in}", "bold yellow"), soft_wrap=True)
+    if stand_ins := found.get("stand_ins"):
+        console.print(text(f"NOT FOR PRODUCTION: stand-ins for {', '.join(map(str, stand_ins))}", "bold yellow"))
     console.print(_totals(found["totals"]))
     _print_documents(found["documents"])
     _print_account(found.get("account") or {})
@@ -97,9 +97,9 @@ def _print_problems(found: dict[str, Any]) -> None:
     if not found["problems"]:
         return
     out().print()
-    out().print(text(f"{len(found['problems'])} need attention", "bold"))
+    out().print(text(f"{count_text(len(found['problems']), 'file needs', 'files need')} attention", "bold"))
     for item in found["problems"]:
         out().print(text("  ● ", "red") + text(item["filename"], "bold") + text(f"  {item['code']}", "dim"))
-        out().print(text(f"    {item['message']}"))
+        out().print(indented(text(item["message"]), 4))
         if item.get("remedy"):
-            out().print(text("    → ", "green") + text(item["remedy"]))
+            out().print(indented(text("→ ", "green") + text(item["remedy"]), 4))

@@ -54,6 +54,22 @@ def release(
         out().print(text("Released. ", "green") + text(f"event {done.get('event_id', '')}", "dim"))
 
 
+@app.command("retry")
+def retry(
+    document: Annotated[str, typer.Argument(help="The document's id.", show_default=False)],
+    as_json: AsJson = False,
+    token: Token = None,
+) -> None:
+    """Send a failed document through the stages again."""
+    with Client(find_token(token)) as client:
+        done = client.json("POST", f"/documents/{segment(document)}/retry")
+    if as_json:
+        print_json(done)
+    else:
+        out().print(text("It goes through again. ", "green") + text(f"incarnation {done['incarnation']}", "dim"))
+        hint(f"Watch it: frostbyte status {done['doc_id']}")
+
+
 @app.command("classify")
 def classify(
     document: Annotated[str, typer.Argument(help="The document's id.", show_default=False)],

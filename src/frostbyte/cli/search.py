@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,7 +47,7 @@ def search(
         "doc_ids": document,
         "classification": classification,
         "received_from": received_from,
-        "received_to": received_to,
+        "received_to": _end_of_day(received_to),
     }
     asked = {"query": query, "top_k": top_k, "mode": mode, "filters": {k: v for k, v in filters.items() if v}}
     body = {key: value for key, value in asked.items() if value}
@@ -59,6 +60,11 @@ def search(
     print_results(found, full=full)
     if saved:
         hint(f"{len(saved)} proofs in {proof}: check one with `frostbyte proof verify {saved[0]} --key KEYFILE`")
+
+
+def _end_of_day(given: str | None) -> str | None:
+    """`--to 2026-01-31` means the whole day."""
+    return f"{given}T23:59:59.999999Z" if given and re.fullmatch(r"\d{4}-\d{2}-\d{2}", given) else given
 
 
 def _save_proofs(client: Client, results: list[dict[str, Any]], folder: Path) -> list[Path]:
@@ -82,8 +88,8 @@ def print_results(found: dict[str, Any], *, full: bool = False) -> None:
     for item in found["results"]:
         console.print(_panel(item, full=full))
     embedding = found.get("embedding") or {}
-    where = "another company's server" if embedding.get("remote") else "in this plane"
-    hint(f"found by {embedding.get('label', 'words')} ({where}), query {found.get('query_id', '')}")
+    where = ", on another company's server" if embedding.get("remote") else ""
+    hint(f"found by {embedding.get('label', 'words')}{where}; query {found.get('query_id', '')}")
 
 
 def _panel(item: dict[str, Any], *, full: bool) -> Any:
@@ -98,8 +104,9 @@ def _panel(item: dict[str, Any], *, full: bool) -> Any:
     if item.get("classification"):
         place += f" · {item['classification']}"
     parts = [text(place, "cyan")]
-    if item.get("headings"):
-        parts.append(text(" › ".join(map(str, item["headings"])), "italic"))
+    headings = [str(heading) for heading in item.get("headings") or () if heading]
+    if headings and not str(item["text"]).startswith(headings[-1]):
+        parts.append(text(" › ".join(headings), "italic"))
     if flags := item.get("flags"):
         parts.append(text(f"flagged: {', '.join(map(str, flags))}", "yellow"))
     parts.append(_passage(str(item["text"]), full=full))

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from frostbyte.cli.client import Client, segment
-from frostbyte.cli.output import err, safe, state_text, table, text
+from frostbyte.cli.output import count_text, err, safe, state_text, table, text
 from frostbyte.kernel.errors import FrostbyteError, Kind
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def _stage(item: dict[str, Any]) -> str:
 
 def _outcome(item: dict[str, Any]) -> str:
     if item["state"] == "indexed":
-        return f"  {item.get('pages', 0)} pages, {item.get('chunks', 0)} passages"
+        return f"  {count_text(item.get('pages', 0), 'page')}, {count_text(item.get('chunks', 0), 'passage')}"
     return f"  {safe(item['code'])}" if item.get("code") else ""
 
 
