@@ -2,8 +2,9 @@
 
     doomed_plane.py DATA_DIR MOMENT [FILE...]
 
-MOMENT is `never`, or `PORT.METHOD:WHEN` with WHEN `before` or `after`: this process and its children are killed (SIGKILL)
-around the first call of that method. It prints a line of JSON when it lives to tell: what became of every document.
+MOMENT is `never`, or `PORT.METHOD:WHEN` with WHEN `before` or `after`: this process and its children are killed
+(SIGKILL) around the first call of that method. If it lives, it
+prints a line of JSON: what became of every document.
 """
 
 from __future__ import annotations

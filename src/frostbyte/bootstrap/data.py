@@ -324,15 +324,17 @@ def _scanner(settings: Settings) -> tuple[Scanner, bool]:
 
 
 def _database(settings: Settings, origin: str) -> tuple[EmbeddedServer | None, PostgresStore]:
+    role = ""
     if settings.database_url:
-        server, owner, writer = None, settings.database_url, settings.database_url
+        # One address for the owner; the running plane steps down to the role that only adds to the audit.
+        server, owner, writer, role = None, settings.database_url, settings.database_url, "frostbyte_writer"
     else:
         _refuse_unless(settings, StandIn.DATABASE, "the database runs beside the plane from a package")
         server = EmbeddedServer(settings.data_dir / "postgres").start()
         owner, writer = server.owner_dsn, server.writer_dsn
     migrate(owner)
     claim_plane(owner, settings.tenant_id, origin)
-    return server, PostgresStore(writer, max_connections=settings.workers * 2 + 16).open()
+    return server, PostgresStore(writer, max_connections=settings.workers * 2 + 16, role=role).open()
 
 
 def _embedder(settings: Settings) -> Embedder:
