@@ -99,7 +99,8 @@ class Proofs:
 
     def _attested(self, events: list[EventRow], row: DocumentRow) -> Attested:
         """The versions that the document's own events name, not those that run now."""
-        versions = {event.type: str(event.details.get("pipeline_version", "")) for event in events}
+        named = [(event.type, event.details.get("pipeline_version")) for event in events]
+        versions = {kind: str(version) for kind, version in named if version}  # a review names none: the last counts
         return Attested(
             parser=versions.get("DOCUMENT_PARSED", ""),
             policy=versions.get("POLICY_GATE_PASSED", ""),
