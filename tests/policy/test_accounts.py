@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from frostbyte.data_plane import chunking, policy
+from frostbyte.data_plane.artefacts import Redaction, View
 from frostbyte.data_plane.document import Cell, Document, Drop, Element, Image, Kind, Lineage, Page, Source, Span
 from frostbyte.kernel.errors import StageFailed
 
@@ -140,6 +141,25 @@ def test_redacted_values_are_nowhere_in_the_verdict(clear: Any, document: Docume
             page = next(p for p in document.pages if p.number == finding.page)
             for chunk in (*cleared.chunks, *cleared.withheld):
                 assert chunk.page != page.number or not _shows(cleared, chunk, finding)
+
+
+@_SETTINGS
+@given(document=documents())
+def test_a_view_of_the_page_shows_a_chunk_as_it_was_indexed(clear: Any, document: Document) -> None:
+    cleared = clear(document, pii_types=["SSN", "DOB", "EMAIL", "FINANCIAL_ACCOUNT"])
+    view = View(
+        title="",
+        metadata={},
+        page_names={},
+        redactions=tuple(
+            Redaction(page=item.page, start=item.start, end=item.end, placeholder=item.placeholder)
+            for item in cleared.redactions
+        ),
+        withheld=(),
+    )
+    for chunk in (*cleared.chunks, *cleared.withheld):
+        page = next(page for page in document.pages if page.number == chunk.page)
+        assert view.text(page, chunk.start, chunk.end) == chunk.text
 
 
 def _shows(cleared: policy.Cleared, chunk: Any, finding: Any) -> bool:

@@ -55,7 +55,7 @@ def luhn(digits: str) -> bool:
 
 def email(text: str) -> Accepted:
     """Length limits of RFC 5321 and no empty label; deliverability is not asked (no network)."""
-    local, _, domain = text.rpartition("@")
+    local, _, domain = (part.strip() for part in text.rpartition("@"))
     good = 0 < len(local) <= 64 and len(domain) <= 253 and ".." not in text and not local.endswith(".")
     return _whole(text, good and all(label and not label.endswith("-") for label in domain.split(".")))
 

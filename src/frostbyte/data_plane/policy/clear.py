@@ -13,7 +13,7 @@ from uuid import UUID
 
 from frostbyte.data_plane import chunking
 from frostbyte.data_plane.chunking import Cutting, Heading, Piece, Readable
-from frostbyte.data_plane.document import ClearedChunk, Document, Element, Finding, Page, Span
+from frostbyte.data_plane.document import ClearedChunk, Document, Finding, Page, Span
 from frostbyte.data_plane.policy import account as accounts
 from frostbyte.data_plane.policy.account import Ledger, Marks
 from frostbyte.data_plane.policy.classify import classify
@@ -258,12 +258,13 @@ class _Work:
             whole = [Span(start=hit.start, end=hit.end) for hit in hits]
             cut = chunking.cut(page, open=open_sections, whole=whole, settings=cutting)
             open_sections = cut.open
-            hidden = [element for element in page.elements if element.hidden]
+            hidden = [(e.start, e.end) for e in page.elements if e.hidden]
+            hidden += [(0, len(page.text))] if page.hidden else []
             judged.append([self._score(piece, found, hidden) for piece in cut.pieces])
         return judged
 
-    def _score(self, piece: Piece, found: list[Suspicion], hidden: Sequence[Element]) -> _Judged:
-        score, reasons = score_range(piece.start, piece.end, found, hidden, 0)
+    def _score(self, piece: Piece, found: list[Suspicion], hidden: Sequence[tuple[int, int]]) -> _Judged:
+        score, reasons = score_range(piece.start, piece.end, found, hidden)
         return _Judged(piece, score, tuple(reasons), score >= self._config.injection_withhold)
 
     def _build(self, index: int, page: Page, item: _Judged, held: dict[tuple[int, int], int]) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from frostbyte.data_plane.document import Element, Page
+from frostbyte.data_plane.document import Page
 from frostbyte.data_plane.policy.reading import INVISIBLE, Reading
 from frostbyte.data_plane.policy.ruleset import InjectionRule
 
@@ -52,7 +52,7 @@ _TAGS: Final = re.compile("[\U000e0020-\U000e007e]{4,}")
 _ZERO_WIDTH: Final = re.compile(r"(?<=[A-Za-z])[\u200b-\u200d\u2060\ufeff]+(?=[A-Za-z])")
 _BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _VARIATION: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
-_MIXED: Final = re.compile(r"\w*(?:[A-Za-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][A-Za-z])\w*")
+_MIXED: Final = re.compile(r"[A-Za-z][\u0370-\u03ff\u0400-\u04ff]+|[\u0370-\u03ff\u0400-\u04ff][A-Za-z]+")
 _CLOSE: Final = 100
 """Tricks with characters at most this far apart are reported as one."""
 
@@ -132,15 +132,19 @@ def score(scores: Iterable[float]) -> float:
 
 
 def score_range(
-    start: int, end: int, found: Iterable[Suspicion], hidden: Iterable[Element], base: int
+    start: int, end: int, found: Iterable[Suspicion], hidden: Iterable[tuple[int, int]]
 ) -> tuple[float, list[Suspicion]]:
-    """The score of `[start, end)` (document-wide) and what it rests on; each rule counts once."""
+    """The score of `[start, end)` and what it rests on; each rule counts once.
+
+    Args:
+        hidden: ranges that a person does not see, at the same positions as `found`.
+    """
     here = [item for item in found if item.start < end and item.end > start]
     best: dict[str, float] = {}
     for item in here:
         best[item.rule] = max(best.get(item.rule, 0.0), item.score)
     total = score(best.values())
-    concealed = any(e.hidden and base + e.start < end and base + e.end > start for e in hidden)
+    concealed = any(first < end and last > start for first, last in hidden)
     if concealed and any(rule != "hidden_element" for rule in best):
         total = score((total, HIDDEN_WEIGHT))
     return total, here

@@ -123,7 +123,7 @@ class Search:
         """The injection score of a text that stands on no page."""
         found = injection.find(plain(text), self.rules.injection)
         found += injection.find_marks(text, 0, self.rules.injection)
-        return injection.score_range(0, max(len(text), 1), found, (), 0)[0]
+        return injection.score_range(0, max(len(text), 1), found, ())[0]
 
 
 class _Columns:
