@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -127,6 +128,25 @@ def test_children_are_started_when_they_are_needed():
     pool.close()
     with pytest.raises(Unavailable):
         pool.parse([b""], sha256="", mime="text/plain", size=0)
+
+
+def test_closing_blames_no_document(rogue):
+    pool = rogue(timeout=30.0)
+    caught = []
+
+    def work():
+        try:
+            ask(pool, "test/hang")
+        except Unavailable as error:
+            caught.append(error.code)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(1.5)
+    pool.close()
+    thread.join(10)
+    assert caught == ["parser_unavailable"]
+    assert pool.pids == ()
 
 
 def test_a_program_that_cannot_start_is_unavailable():

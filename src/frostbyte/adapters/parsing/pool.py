@@ -37,7 +37,7 @@ from frostbyte.kernel.errors import FrostbyteError, StageFailed, Unavailable
 _COMMAND: Final = (sys.executable, "-m", "frostbyte.adapters.parsing.child")
 _PASSED_ON: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "LC_ALL", "VIRTUAL_ENV")
 """All that a child sees of the environment: no setting of ours, hence no secret."""
-_FATAL: Final = frozenset({"parser_memory", "parser_crashed"})
+_FATAL: Final = frozenset({"parser_memory", "parser_crashed", "parser_timeout"})
 """Failures after which a child is not used again."""
 
 
@@ -122,10 +122,12 @@ class ParserPool:
         """See `parse.Reader.close`."""
         with self._lock:
             self._closed = True
-            children = list(self._all)
-            self._idle.clear()
-        for child in children:
+            idle, self._idle = self._idle, []
+            busy = self._all.difference(idle)
+        for child in idle:
             self._forget(child)
+        for child in busy:
+            child.end()  # its pipes belong to the thread that waits on them, which cleans up
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -134,8 +136,13 @@ class ParserPool:
             return tuple(sorted(child.pid for child in self._all))
 
     def _ask(self, request: Request, chunks: Iterable[bytes]) -> bytes:
-        with self._slots, self._child() as child:
-            return child.ask(request, chunks, timeout=self._timeout, total=self._total, max_output=self._max_output)
+        try:
+            with self._slots, self._child() as child:
+                return child.ask(request, chunks, timeout=self._timeout, total=self._total, max_output=self._max_output)
+        except StageFailed as error:
+            if self._closed and error.code in _FATAL:
+                raise _shut_down() from None  # we ended the child ourselves: the document is not to blame
+            raise
 
     @contextmanager
     def _child(self) -> Iterator[_Child]:
@@ -164,7 +171,7 @@ class ParserPool:
         while True:
             with self._lock:
                 if self._closed:
-                    raise Unavailable("parser_unavailable", "The parsers are shut down.", "Try again in a moment.")
+                    raise _shut_down()
                 child = self._idle.pop() if self._idle else None
             if child is None:
                 return self._start()
@@ -187,6 +194,10 @@ class ParserPool:
         child.kill()
         with self._lock:
             self._all.discard(child)
+
+
+def _shut_down() -> Unavailable:
+    return Unavailable("parser_unavailable", "The parsers are shut down.", "Try again in a moment.")
 
 
 class _Child:
@@ -289,10 +300,14 @@ class _Child:
             return out_of_memory()
         return crashed(f"signal {-status}" if status < 0 else f"exit status {status}")
 
-    def kill(self) -> None:
-        """End it now."""
+    def end(self) -> None:
+        """Have it end; its pipes stay open."""
         with contextlib.suppress(OSError):
             self._process.kill()
+
+    def kill(self) -> None:
+        """End it now and close its pipes."""
+        self.end()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):

@@ -120,8 +120,8 @@ def boxes_for(source: BinaryIO, mime: str, page: Page, spans: Sequence[Span], *,
 
 
 def _in_element(page: Page, element: Element, span: Span, exact: list[Box] | None, *, cover: bool) -> list[Box]:
-    if exact and not element.ocr:
-        return _once(exact, element)
+    if exact and not element.ocr and (own := _own(exact, element)):
+        return own
     start, end = max(span.start, element.start), min(span.end, element.end)
     lines = [line for line in element.lines if line.start < end and start < line.end]
     boxes = [_estimate(line, start, end) for line in lines]
@@ -130,7 +130,7 @@ def _in_element(page: Page, element: Element, span: Span, exact: list[Box] | Non
     return boxes
 
 
-def _once(exact: list[Box], element: Element) -> list[Box]:
+def _own(exact: list[Box], element: Element) -> list[Box]:
     """The exact boxes of a span; they were found for all its elements together, so each element takes its own."""
     if element.box is None:
         return exact
