@@ -1,0 +1,1 @@
+"""What the design promises, measured beside what one would use instead: `python -m bench`."""
