@@ -32,6 +32,7 @@ def engine() -> RampartNames:
             "Ship to 742 Evergreen Terrace, Springfield, IL 62704",
             [("ADDRESS", "742 Evergreen Terrace, Springfield, IL 62704")],
         ),
+        ("Version 3.2 runs on port 443.", []),
         ("The server listens on port 8080 in Berlin.", []),
         ("Der Vertrag wurde am Montag unterzeichnet. Die Zahlung erfolgt in drei Raten.", []),
         ("", []),

@@ -224,7 +224,10 @@ def _addresses(text: str, parts: Iterable[_Part]) -> Iterator[NameSpan]:
     """Parts of an address, neighbours joined; at least one of them must be a street, a flat or a postcode."""
     for group in _groups(text, (part for part in parts if part.label in _ADDRESS_LABELS)):
         start, end = group[0].start, group[-1].end
-        anchored = any(part.label in _ANCHORS for part in group) and len({part.label for part in group}) > 1
+        labels = {part.label for part in group}
+        # "port 443" looks like a street with a number: without a capital a third kind of part is asked for.
+        enough = 2 if any(char.isupper() for char in text[start:end]) else 3
+        anchored = not labels.isdisjoint(_ANCHORS) and len(labels) >= enough
         if anchored and _plausible(text[start:end], group):
             yield start, end, "ADDRESS", round(max(part.score for part in group), 4)
 
