@@ -7,6 +7,8 @@ from collections import Counter
 
 import pytest
 
+BUDGETS = {"fast": 120.0, "slow": 1800.0}
+"""Seconds that the lanes may take, one test after the other."""
 REQUIRE_ALL = os.environ.get("FROSTBYTE_REQUIRE", "") == "all"
 
 
@@ -19,8 +21,26 @@ def _reasons(reporter: pytest.TerminalReporter) -> Counter[str]:
     return reasons
 
 
+def _lane_line(reporter: pytest.TerminalReporter) -> str:
+    """How long each lane took, beside its budget."""
+    tests, seconds = Counter[str](), Counter[str]()
+    for reports in reporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                lane = "slow" if "slow" in report.keywords else "fast"
+                tests[lane] += report.when == "call"
+                seconds[lane] += report.duration  # type: ignore[assignment]  # a Counter adds up floats as well
+    return ", ".join(
+        f"{lane} lane {tests[lane]} tests {seconds[lane]:.0f} s of {budget:.0f} s" + " OVER" * (seconds[lane] > budget)
+        for lane, budget in BUDGETS.items()
+        if tests[lane]
+    )
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """List what was left out, with the reason that the test gives: it says what to install."""
+    """Time by lane, and what was left out, with the reason that the test gives: it says what to install."""
+    if line := _lane_line(terminalreporter):
+        terminalreporter.line(line)
     reasons = _reasons(terminalreporter)
     if reasons:
         terminalreporter.section("left out")
