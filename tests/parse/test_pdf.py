@@ -221,6 +221,23 @@ def test_a_page_without_text_is_read_by_ocr(read, make_pdf):
     assert [image.outcome for image in page.images] == ["read"]
 
 
+def test_the_text_layer_of_a_scan_is_taken_over_and_noted(read, make_pdf):
+    picture = ImageReader(scan("Delivered on Monday morning"))
+
+    def draw(canvas):
+        canvas.drawImage(picture, 0, 0, 595, 842)
+        text = canvas.beginText(72, 500)
+        text.setTextRenderMode(3)
+        text.textLine("Delivered on Monday morning")
+        canvas.drawText(text)
+
+    document = read(make_pdf(draw), PDF)
+    (element,) = document.pages[0].elements
+    assert (element.ocr, element.hidden) == (True, "")
+    assert [image.outcome for image in document.pages[0].images] == ["text_layer"]
+    assert document.notes == ("text_layer_trusted",)
+
+
 def test_an_image_beside_text_is_read_as_a_figure(read, make_pdf, texts):
     picture = ImageReader(scan("Words inside a picture"))
 

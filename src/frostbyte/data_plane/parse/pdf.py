@@ -76,6 +76,8 @@ def read_pdf(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None]
                 draft.unread = draft.unread.replace("blank", "damaged")
         if not drafts or all(draft.unread == "damaged" for draft in drafts):
             raise damaged("PDF")
+        if any(draft.scanned for draft in drafts):
+            notes.append("text_layer_trusted")  # another program's OCR was taken over, not compared with the scan
         _find_repeats(drafts)
         _find_headings(drafts, _outline(document))
         metadata = {key.lower(): text for key, value in document.get_metadata_dict().items() if (text := clean(value))}
