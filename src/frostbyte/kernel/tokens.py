@@ -119,7 +119,7 @@ class TokenVerifier:
             )
         except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
             raise _refused("token_signature_wrong", "The token was not signed by this plane.") from None
-        except jwt.InvalidTokenError:
+        except (jwt.InvalidTokenError, RecursionError):  # the latter: a header nested without end
             raise _refused("token_malformed", "The token is not one that a plane gives out.") from None
         return self._checked(claims)
 
@@ -130,8 +130,8 @@ class TokenVerifier:
         if claims["tenant"] != self._tenant_id:
             raise _refused("token_foreign_tenant", "The token is for another tenant.")
         scopes = claims["scopes"]
-        numbers = isinstance(claims["iat"], int) and isinstance(claims["exp"], int)
-        words = isinstance(scopes, list) and all(scope in set(Scope) for scope in scopes)
+        numbers = type(claims["iat"]) is int and type(claims["exp"]) is int  # a bool is an int to isinstance
+        words = isinstance(scopes, list) and all(isinstance(scope, str) and scope in set(Scope) for scope in scopes)
         if not numbers or not words or not isinstance(claims["sub"], str) or not isinstance(claims["jti"], str):
             raise _refused("token_malformed", "The token is not one that a plane gives out.")
         now = self._clock.now().timestamp()

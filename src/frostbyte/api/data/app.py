@@ -75,7 +75,10 @@ def _observe(app: FastAPI) -> None:
         if request.url.path != "/api/v1/ingest" and length.isdigit() and int(length) > _JSON_BYTES:
             answer: Response = problems.problem(request, 413, "body_too_large", "The body is too large.", "Send less.")
         else:
-            answer = await call(request)
+            try:
+                answer = await call(request)
+            except Exception as error:  # nobody foresaw it: the answer and the log say so without quoting it
+                answer = problems.unforeseen(request, error)
         route = getattr(request.scope.get("route"), "path", "none")  # the pattern: ids stay out of metrics and logs
         took = time.perf_counter() - began
         seconds.labels(route=route, method=request.method).observe(took)

@@ -46,8 +46,8 @@ _UPLOAD: Final = {
 
 
 def own(caller: Caller) -> str | None:
-    """Whose uploads the caller may see: with nothing but `ingest`, only their own."""
-    return None if caller.scopes - {Scope.INGEST} else caller.subject
+    """Whose uploads the caller may see: without a scope that reads, only their own."""
+    return None if any(caller.has(scope) for scope in _READERS if scope is not Scope.INGEST) else caller.subject
 
 
 @router.post("/ingest", status_code=202, openapi_extra=_UPLOAD, responses=responses(401, 403, 409, 422, 429, 503))

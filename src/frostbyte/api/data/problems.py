@@ -77,13 +77,19 @@ async def _http(request: Request, error: Exception) -> Problem:
     assert isinstance(error, HTTPException)
     codes = {404: "route_not_found", 405: "method_not_allowed", 413: "body_too_large"}
     code = codes.get(error.status_code, "request_invalid")
-    answer = problem(request, error.status_code, code, "This route does not exist or does not do that.", "See /docs.")
+    if code == "request_invalid":
+        answer = problem(request, 422, code, "The request cannot be read.", "Compare it with /openapi.json.")
+    else:
+        answer = problem(
+            request, error.status_code, code, "This route does not exist or does not do that.", "See /docs."
+        )
     answer.headers.update(error.headers or {})
     return answer
 
 
-async def _unforeseen(request: Request, error: Exception) -> Problem:
-    _log.error("internal_error", error=type(error).__name__)
+def unforeseen(request: Request, error: Exception) -> Problem:
+    """The answer to an error that nobody foresaw; its text is not logged, because it may quote content."""
+    _log.error("internal_error", error=type(error).__name__, request_id=getattr(request.state, "request_id", ""))
     return problem(request, 500, "internal_error", "Something unforeseen happened.", "Report it with the request id.")
 
 
@@ -104,7 +110,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(FrostbyteError, _known)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unforeseen)
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
