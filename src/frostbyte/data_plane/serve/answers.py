@@ -15,7 +15,6 @@ from frostbyte.kernel.ids import new_id
 from frostbyte.kernel.ports.embedder import Embedder
 from frostbyte.kernel.ports.unit_of_work import UnitOfWorkFactory
 
-
 _SUSPICIOUS: Final = 0.3
 
 
