@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
-from frostbyte.kernel.errors import Conflict
+import numpy as np
+import numpy.typing as npt
+
+from frostbyte.kernel.errors import Conflict, Unavailable
 from frostbyte.kernel.ports.vectors import CollectionSpec, Hit, Point, SparseVector
+
+_RRF_K: Final = 60
+_Ranking = list[tuple[int, float]]
+"""Row numbers with scores, best first."""
 
 
 class MemoryVectors:
-    """A VectorStore that forgets."""
+    """A VectorStore that forgets when the process ends."""
 
     def __init__(self) -> None:
         self._spec: CollectionSpec | None = None
         self._points: dict[UUID, Point] = {}
+        self._table: _Table | None = None
         self._lock = threading.RLock()
 
     def ensure(self, spec: CollectionSpec) -> None:
         """Pin or check what the collection is made for. Raises Conflict("embedding_mismatch")."""
         with self._lock:
             if self._spec is not None and self._spec != spec:
-                raise Conflict("embedding_mismatch", "The index was made by another model.", "Set the embedder back.")
+                raise _mismatch()
             self._spec = spec
 
     def upsert(self, points: Sequence[Point]) -> None:
-        """Write."""
+        """Write. Raises Conflict("embedding_mismatch") for a vector of another length."""
         with self._lock:
+            if self._spec is None:
+                raise Unavailable("vectors_unavailable", "The vector index was not set up.", "Index a document first.")
+            if any(len(point.dense) != self._spec.dimensions for point in points):
+                raise _mismatch()
             self._points.update({point.chunk_id: point for point in points})
+            self._table = None
 
     def flush(self) -> None:
         """Nothing to do."""
@@ -45,49 +58,49 @@ class MemoryVectors:
     ) -> list[Hit]:
         """Best first."""
         with self._lock:
-            points = [p for p in self._points.values() if doc_ids is None or p.doc_id in doc_ids]
+            self._check(dense)
+            if not self._points or limit < 1:
+                return []
+            table = self._rows()
+            wanted = None if doc_ids is None else set(doc_ids)
+            allowed = np.array([wanted is None or point.doc_id in wanted for point in table.points], dtype=bool)
             rankings = []
             if dense is not None:
-                rankings.append(_ranked({p.chunk_id: _cosine(dense, p.dense) for p in points}))
+                rankings.append(_ranked(table.cosines(dense), allowed))
             if sparse is not None and sparse.indices:
-                rankings.append(_ranked(self._lexical(sparse, points)))
-            fused: dict[UUID, float] = defaultdict(float)
-            for ranking in rankings:
-                for rank, (chunk_id, score) in enumerate(ranking):
-                    fused[chunk_id] += score if len(rankings) == 1 else 1.0 / (60 + rank)
-            best = _ranked(fused)[:limit]
-            return [
-                Hit(
-                    chunk_id=chunk_id,
-                    doc_id=self._points[chunk_id].doc_id,
-                    generation=self._points[chunk_id].generation,
-                    score=score,
-                )
-                for chunk_id, score in best
-            ]
+                weights = table.lexical(sparse)
+                rankings.append(_ranked(weights, allowed & (weights > 0)))
+            best = _fused([ranking[: max(2 * limit, 50)] for ranking in rankings])
+            return [_hit(table.points[row], score) for row, score in best[:limit]]
 
-    def _lexical(self, query: SparseVector, points: Sequence[Point]) -> dict[UUID, float]:
-        holding = {index: sum(index in p.sparse.indices for p in self._points.values()) for index in query.indices}
-        total = len(self._points)
-        scores: dict[UUID, float] = {}
-        for point in points:
-            weights = dict(zip(point.sparse.indices, point.sparse.values, strict=True))
-            score = sum(
-                weight * weights.get(index, 0.0) * math.log(1 + (total - holding[index] + 0.5) / (holding[index] + 0.5))
-                for index, weight in zip(query.indices, query.values, strict=True)
-            )
-            if score > 0:
-                scores[point.chunk_id] = score
-        return scores
+    def similarities(self, dense: Sequence[float], chunk_ids: Sequence[UUID]) -> dict[UUID, float]:
+        """Cosine of the question's vector and those of the chunks that exist."""
+        with self._lock:
+            self._check(dense)
+            if not self._points:
+                return {}
+            table, wanted = self._rows(), set(chunk_ids)
+            pairs = zip(table.points, table.cosines(dense), strict=True)
+            return {point.chunk_id: float(cosine) for point, cosine in pairs if point.chunk_id in wanted}
+
+    def _check(self, dense: Sequence[float] | None) -> None:
+        if dense is not None and self._spec is not None and len(dense) != self._spec.dimensions:
+            raise _mismatch()
+
+    def _rows(self) -> _Table:
+        if self._table is None:
+            self._table = _Table(list(self._points.values()))
+        return self._table
 
     def delete_document(self, doc_id: UUID, *, except_generation: str = "") -> None:
         """Remove a document's points, all or those of other generations."""
         with self._lock:
             self._points = {
-                key: p
-                for key, p in self._points.items()
-                if p.doc_id != doc_id or (except_generation and p.generation == except_generation)
+                key: point
+                for key, point in self._points.items()
+                if point.doc_id != doc_id or (except_generation and point.generation == except_generation)
             }
+            self._table = None
 
     def count(self, doc_id: UUID | None = None) -> int:
         """Points, of one document or of all."""
@@ -95,16 +108,60 @@ class MemoryVectors:
             return sum(doc_id in (None, point.doc_id) for point in self._points.values())
 
     def compact(self) -> None:
-        """Nothing to do."""
+        """Nothing to do: what is deleted is gone."""
 
     def close(self) -> None:
         """Nothing to do."""
 
 
-def _ranked(scores: dict[UUID, float]) -> list[tuple[UUID, float]]:
-    return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
+class _Table:
+    """All points as arrays, for as long as none is written."""
+
+    def __init__(self, points: list[Point]) -> None:
+        self.points = points
+        dense = np.array([point.dense for point in points], dtype=np.float32).reshape(len(points), -1)
+        norms = np.linalg.norm(dense, axis=1, keepdims=True)
+        self._dense = np.divide(dense, norms, out=np.zeros_like(dense), where=norms > 0)
+        self._postings: dict[int, list[tuple[int, float]]] = defaultdict(list)
+        for row, point in enumerate(points):
+            for index, weight in zip(point.sparse.indices, point.sparse.values, strict=True):
+                self._postings[index].append((row, weight))
+
+    def cosines(self, dense: Sequence[float]) -> npt.NDArray[np.float32]:
+        vector = np.array(dense, dtype=np.float32)
+        norm = float(np.linalg.norm(vector))
+        cosines: npt.NDArray[np.float32] = self._dense @ (vector / norm if norm else vector)
+        return cosines
+
+    def lexical(self, query: SparseVector) -> npt.NDArray[np.float32]:
+        """Weights times the engine's inverse document frequency, ln(1 + (n - df + 0.5) / (df + 0.5))."""
+        scores = np.zeros(len(self.points), dtype=np.float32)
+        for index, weight in zip(query.indices, query.values, strict=True):
+            postings = self._postings.get(index, ())
+            rarity = np.log1p((len(self.points) - len(postings) + 0.5) / (len(postings) + 0.5))
+            for row, held in postings:
+                scores[row] += weight * held * rarity
+        return scores
 
 
-def _cosine(left: Sequence[float], right: Sequence[float]) -> float:
-    norm = math.sqrt(sum(x * x for x in left)) * math.sqrt(sum(x * x for x in right))
-    return sum(x * y for x, y in zip(left, right, strict=True)) / norm if norm else 0.0
+def _ranked(scores: npt.NDArray[np.float32], allowed: npt.NDArray[np.bool_]) -> _Ranking:
+    order = np.argsort(-scores, kind="stable")
+    return [(int(row), float(scores[row])) for row in order if allowed[row]]
+
+
+def _fused(rankings: list[_Ranking]) -> _Ranking:
+    if len(rankings) == 1:
+        return rankings[0]
+    sums: dict[int, float] = defaultdict(float)
+    for ranking in rankings:
+        for rank, (row, _) in enumerate(ranking):
+            sums[row] += 1.0 / (_RRF_K + rank)
+    return sorted(sums.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _hit(point: Point, score: float) -> Hit:
+    return Hit(chunk_id=point.chunk_id, doc_id=point.doc_id, generation=point.generation, score=score)
+
+
+def _mismatch() -> Conflict:
+    return Conflict("embedding_mismatch", "The index was made by another model.", "Set the embedder back.")

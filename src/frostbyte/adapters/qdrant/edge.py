@@ -1,10 +1,17 @@
 """Qdrant's engine in this process: a folder, no server.
 
-One process holds the folder. What the collection was made for lies beside it in `collection.json`.
+    lock               held by the one process that has the folder open
+    collection.json    what the collection was made for
+    shard/             the engine's files
+
+A collection is made in `making/`, then described, then moved into place, so that a kill at any moment leaves either
+no collection or a whole one.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,16 +21,14 @@ from uuid import UUID
 
 import msgspec
 import qdrant_edge as qe
+from filelock import FileLock, Timeout
 
-from frostbyte.kernel.errors import Conflict, Unavailable
+from frostbyte.adapters.qdrant.queries import DENSE, TERMS, any_document, equals, fused
+from frostbyte.kernel.errors import Conflict, FrostbyteError, Unavailable
 from frostbyte.kernel.ports.vectors import CollectionSpec, Hit, Point, SparseVector
 
-_DENSE: Final = "dense"
-_SPARSE: Final = "terms"
-_RRF_K: Final = 60
-"""Cormack, Clarke and Buettcher, "Reciprocal Rank Fusion" (2009)."""
-_OVERFETCH: Final = 2
-"""Candidates of each kind before fusion, as a multiple of what is asked for."""
+_WRITE_BATCH: Final = 512
+"""Points in one entry of the engine's log: bounds the memory that a long document takes."""
 
 
 class EdgeVectors:
@@ -33,20 +38,46 @@ class EdgeVectors:
         folder: where the shard lies; made if it is missing.
 
     Raises:
-        Unavailable: `vectors_locked`: another process holds the folder.
+        Unavailable: `vectors_locked`: another process, or another store of this one, holds the folder;
+            `vectors_unavailable`: the files cannot be read.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._shard: qe.EdgeShard | None = None
         self._spec: CollectionSpec | None = None
-        self._lock = threading.Lock()  # opening and closing only: the engine serialises its own updates
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._pin = folder / "collection.json"
-        if self._pin.exists():
-            self._spec = msgspec.json.decode(self._pin.read_bytes(), type=CollectionSpec)
+        self._opening = threading.Lock()  # opening and closing only: the engine serialises its own updates
+        with _translated():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._pin, self._home, self._making = folder / "collection.json", folder / "shard", folder / "making"
+        self._held = FileLock(str(folder / "lock"))
+        try:
+            self._held.acquire(timeout=0)
+        except Timeout:
+            raise _locked() from None
+        try:
             with _translated():
-                self._shard = qe.EdgeShard.load(str(folder / "shard"))
+                self._recover()
+        except BaseException:
+            self._held.release()
+            raise
+
+    def _recover(self) -> None:
+        """Open what is there; drop a collection that was never described, for nothing can have been written to it."""
+        if not self._pin.exists():
+            shutil.rmtree(self._making, ignore_errors=True)
+            if self._home.exists():
+                raise Unavailable(
+                    "vectors_unavailable",
+                    "The vector index has lost the file that says which model it was made by.",
+                    "Put collection.json back from a backup, or move the index away and index anew.",
+                )
+            return
+        if self._making.exists() and not self._home.exists():
+            self._making.rename(self._home)
+            _sync(self._folder)
+        self._spec = msgspec.json.decode(self._pin.read_bytes(), type=CollectionSpec)
+        self._shard = qe.EdgeShard.load(str(self._home), _config(self._spec))
 
     def ensure(self, spec: CollectionSpec) -> None:
         """Create the collection, or check what it was made for.
@@ -54,59 +85,50 @@ class EdgeVectors:
         Raises:
             Conflict: `embedding_mismatch`.
         """
-        with self._lock:
-            if self._spec is not None:
-                if self._spec != spec:
-                    raise Conflict(
-                        "embedding_mismatch",
-                        f"The index was made by {self._spec.model} ({self._spec.dimensions} dimensions), "
-                        f"not by {spec.model} ({spec.dimensions}).",
-                        "Set the embedder back, or build a new index with the new one.",
-                    )
-                return
-            with _translated():
-                self._shard = self._open(spec)
-            temporary = self._pin.with_suffix(".tmp")
-            temporary.write_bytes(msgspec.json.encode(spec))
-            temporary.replace(self._pin)
-            self._spec = spec
+        with self._opening:
+            if self._spec is None:
+                with _translated():
+                    self._create(spec)
+            elif self._spec != spec:
+                raise _mismatch(
+                    f"The index was made by {self._spec.model}, version {self._spec.version} ({self._spec.dimensions} "
+                    f"dimensions), not by {spec.model}, version {spec.version} ({spec.dimensions})."
+                )
 
-    def _open(self, spec: CollectionSpec) -> qe.EdgeShard:
-        path = self._folder / "shard"
-        if path.exists() and any(path.iterdir()):  # killed between making the shard and pinning its spec
-            return qe.EdgeShard.load(str(path))
-        shard = qe.EdgeShard.create(
-            str(path),
-            qe.EdgeConfig(
-                vectors={_DENSE: qe.EdgeVectorParams(size=spec.dimensions, distance=qe.Distance.Cosine)},
-                sparse_vectors={_SPARSE: qe.EdgeSparseVectorParams(modifier=qe.Modifier.Idf)},
-                max_search_threads=1,
-            ),
-        )
-        shard.update(qe.UpdateOperation.create_field_index("doc_id", qe.PayloadSchemaType.Keyword))
-        return shard
-
-    @property
-    def _open_shard(self) -> qe.EdgeShard:
-        if self._shard is None:
-            raise Unavailable("vectors_unavailable", "Nothing was indexed yet.", "Ingest a document first.")
-        return self._shard
+    def _create(self, spec: CollectionSpec) -> None:
+        shutil.rmtree(self._making, ignore_errors=True)
+        shard = qe.EdgeShard.create(str(self._making), _config(spec))
+        for field, kind in (("doc_id", qe.PayloadSchemaType.Uuid), ("generation", qe.PayloadSchemaType.Keyword)):
+            shard.update(qe.UpdateOperation.create_field_index(field, kind))
+        shard.flush()
+        shard.close()
+        temporary = self._pin.with_suffix(".tmp")
+        with temporary.open("wb") as file:
+            file.write(msgspec.json.encode(spec))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(self._pin)
+        _sync(self._folder)
+        self._making.rename(self._home)
+        _sync(self._folder)
+        self._shard = qe.EdgeShard.load(str(self._home), _config(spec))
+        self._spec = spec
 
     def upsert(self, points: Sequence[Point]) -> None:
-        """Write; durable after `flush()`."""
-        made = [
-            qe.Point(
-                point.chunk_id,
-                {
-                    _DENSE: list(point.dense),
-                    _SPARSE: qe.SparseVector(list(point.sparse.indices), list(point.sparse.values)),
-                },
-                {"doc_id": str(point.doc_id), "generation": point.generation},
-            )
-            for point in points
-        ]
+        """Write; durable after `flush()`.
+
+        Raises:
+            Conflict: `embedding_mismatch`: a vector has another length than the collection's; nothing is written.
+        """
+        shard, spec = self._shard, self._spec
+        if shard is None or spec is None:
+            raise Unavailable("vectors_unavailable", "The vector index was not set up.", "Index a document first.")
+        if any(len(point.dense) != spec.dimensions for point in points):
+            raise _mismatch(f"A vector does not have the {spec.dimensions} dimensions of the index.")
         with _translated():
-            self._open_shard.update(qe.UpdateOperation.upsert_points(made))
+            for at in range(0, len(points), _WRITE_BATCH):
+                made = [_point(point, spec) for point in points[at : at + _WRITE_BATCH]]
+                shard.update(qe.UpdateOperation.upsert_points(made))
 
     def flush(self) -> None:
         """Make all writes durable."""
@@ -122,40 +144,52 @@ class EdgeVectors:
         limit: int,
         doc_ids: Sequence[UUID] | None = None,
     ) -> list[Hit]:
-        """Best first; empty while nothing was indexed."""
-        if self._shard is None or (doc_ids is not None and not doc_ids):
+        """Best first; empty while nothing was indexed.
+
+        Raises:
+            Conflict: `embedding_mismatch`: the question's vector has another length than the collection's.
+        """
+        if self._shard is None or self._spec is None or limit < 1 or (doc_ids is not None and not doc_ids):
             return []
-        chosen = None if doc_ids is None else qe.Filter(must=[_any_document(doc_ids)])
+        self._check(dense)
         queries = []
         if dense is not None:
-            queries.append(qe.Query.Nearest(list(dense), using=_DENSE))
+            queries.append(qe.Query.Nearest(list(dense), using=DENSE))
         if sparse is not None and sparse.indices:
             terms = qe.SparseVector(list(sparse.indices), list(sparse.values))
-            queries.append(qe.Query.Nearest(terms, using=_SPARSE))
+            queries.append(qe.Query.Nearest(terms, using=TERMS))
         if not queries:
             return []
+        chosen = None if doc_ids is None else qe.Filter(must=[any_document(doc_ids)])
         with _translated():
-            found = self._shard.query(_request(queries, limit, chosen))
-        return [
-            Hit(
-                chunk_id=UUID(str(point.id)),
-                doc_id=UUID(payload["doc_id"]),
-                generation=payload["generation"],
-                score=point.score,
-            )
-            for point in found
-            if (payload := point.payload) is not None
-        ]
+            found = self._shard.query(fused(queries, limit, chosen))
+            return [_hit(point) for point in found]
+
+    def similarities(self, dense: Sequence[float], chunk_ids: Sequence[UUID]) -> dict[UUID, float]:
+        """Cosine of the question's vector and those of the chunks that exist."""
+        if self._shard is None or not chunk_ids:
+            return {}
+        self._check(dense)
+        request = qe.QueryRequest(
+            limit=len(chunk_ids),
+            query=qe.Query.Nearest(list(dense), using=DENSE),
+            filter=qe.Filter(must=[qe.HasIdCondition(set(chunk_ids))]),
+        )
+        with _translated():
+            return {UUID(str(point.id)): float(point.score) for point in self._shard.query(request)}
+
+    def _check(self, dense: Sequence[float] | None) -> None:
+        if dense is not None and self._spec is not None and len(dense) != self._spec.dimensions:
+            raise _mismatch(f"A question's vector does not have the {self._spec.dimensions} dimensions of the index.")
 
     def delete_document(self, doc_id: UUID, *, except_generation: str = "") -> None:
         """Remove a document's points, all or those of other generations."""
         if self._shard is None:
             return
-        mine = _equals("doc_id", str(doc_id))
+        chosen = qe.Filter(must=[equals("doc_id", str(doc_id))])
         if except_generation:
-            chosen = qe.Filter(must=[mine], must_not=[_equals("generation", except_generation)])
-        else:
-            chosen = qe.Filter(must=[mine])
+            kept = equals("generation", except_generation)
+            chosen = qe.Filter(must=[equals("doc_id", str(doc_id))], must_not=[kept])
         with _translated():
             self._shard.update(qe.UpdateOperation.delete_points_by_filter(chosen))
 
@@ -163,54 +197,86 @@ class EdgeVectors:
         """Points, of one document or of all."""
         if self._shard is None:
             return 0
-        chosen = None if doc_id is None else qe.Filter(must=[_equals("doc_id", str(doc_id))])
+        chosen = None if doc_id is None else qe.Filter(must=[equals("doc_id", str(doc_id))])
         with _translated():
             return int(self._shard.count(qe.CountRequest(filter=chosen, exact=True)))
 
     def compact(self) -> None:
-        """Rewrite segments without what was deleted."""
+        """Rewrite every segment that holds something deleted, and index what grew; searches go on meanwhile."""
         if self._shard is not None:
             with _translated():
                 self._shard.optimize()
                 self._shard.flush()
 
     def close(self) -> None:
-        """Flush and let the folder go."""
-        with self._lock:
-            if self._shard is not None:
-                with _translated():
-                    self._shard.flush()
-                    self._shard.close()
+        """Flush and let the folder go. Idempotent."""
+        with self._opening:
+            try:
+                if self._shard is not None:
+                    with _translated():
+                        self._shard.flush()
+                        self._shard.close()
+            finally:
                 self._shard = None
+                self._held.release()
 
 
-def _request(queries: list[qe.Query], limit: int, chosen: qe.Filter | None) -> qe.QueryRequest:
-    if len(queries) == 1:
-        return qe.QueryRequest(limit=limit, query=queries[0], filter=chosen, with_payload=True)
-    stages = [qe.Prefetch(limit=limit * _OVERFETCH, query=query, filter=chosen) for query in queries]
-    fusion: Any = qe.Fusion.Rrf(k=_RRF_K)  # the package's stubs do not know its own subclass
-    return qe.QueryRequest(limit=limit, prefetches=stages, query=fusion, with_payload=True)
+def _config(spec: CollectionSpec) -> qe.EdgeConfig:
+    dense = {DENSE: qe.EdgeVectorParams(size=spec.dimensions, distance=qe.Distance.Cosine)}
+    return qe.EdgeConfig(
+        vectors=dense if spec.dimensions else None,
+        sparse_vectors={TERMS: qe.EdgeSparseVectorParams(modifier=qe.Modifier.Idf)},
+        # One deleted vector is enough to rewrite its segment: the engine's own 20% would keep erased ones for good.
+        optimizers=qe.EdgeOptimizersConfig(deleted_threshold=0.0, vacuum_min_vector_number=1),
+        max_search_threads=1,
+    )
 
 
-def _equals(key: str, value: str) -> qe.FieldCondition:
-    return qe.FieldCondition(key=key, match=qe.MatchValue(value))
+def _point(point: Point, spec: CollectionSpec) -> qe.Point:
+    vectors: dict[str, Any] = {}
+    if spec.dimensions:
+        vectors[DENSE] = list(point.dense)
+    vectors[TERMS] = qe.SparseVector(list(point.sparse.indices), list(point.sparse.values))
+    return qe.Point(point.chunk_id, vectors, {"doc_id": str(point.doc_id), "generation": point.generation})
 
 
-def _any_document(doc_ids: Sequence[UUID]) -> qe.FieldCondition:
-    return qe.FieldCondition(key="doc_id", match=qe.MatchAny([str(doc_id) for doc_id in doc_ids]))
+def _hit(point: qe.ScoredPoint) -> Hit:
+    payload = point.payload or {}
+    return Hit(
+        chunk_id=UUID(str(point.id)),
+        doc_id=UUID(payload["doc_id"]),
+        generation=payload["generation"],
+        score=point.score,
+    )
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _mismatch(why: str) -> Conflict:
+    return Conflict("embedding_mismatch", why, "Set the embedder back, or build a new index with the new one.")
+
+
+def _locked() -> Unavailable:
+    return Unavailable(
+        "vectors_locked",
+        "Another process holds the vector index.",
+        "Stop the other plane that uses this data folder, or choose another FROSTBYTE_DATA_DIR.",
+    )
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
+    except FrostbyteError:
+        raise
     except Exception as error:  # noqa: BLE001 - the engine raises nothing more precise
-        if "WouldBlock" in str(error):
-            raise Unavailable(
-                "vectors_locked",
-                "Another process holds the vector index.",
-                "Stop the other plane that uses this data folder, or choose another FROSTBYTE_DATA_DIR.",
-            ) from None
         raise Unavailable(
             "vectors_unavailable",
             f"The vector index did not answer ({type(error).__name__}).",
