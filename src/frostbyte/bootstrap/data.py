@@ -28,6 +28,7 @@ from frostbyte.data_plane.flow import ORDER, Flow, Ports
 from frostbyte.data_plane.intake import Intake, sweep_orphans
 from frostbyte.data_plane.lifecycle.configuration import Configuration
 from frostbyte.data_plane.lifecycle.erasure import Erasure, erase_expired, sweep_generations
+from frostbyte.data_plane.replay import Replay
 from frostbyte.data_plane.review import Review
 from frostbyte.data_plane.serve.answers import Answers
 from frostbyte.data_plane.serve.batches import Batches
@@ -77,6 +78,7 @@ class Plane:
     export: Export
     answers: Answers
     review: Review
+    replay: Replay
     configuration: Configuration
     erasure: Erasure
     record: AuditRecord
@@ -274,6 +276,7 @@ def _assemble(
             guard=lambda query, config: policy.redact_query(query, config, ports.rules(), ports.names),
         ),
         review=Review(ports),
+        replay=Replay(ports, flow),
         configuration=configuration,
         erasure=Erasure(
             tenant_id=tenant,

@@ -76,6 +76,38 @@ def verify(
     show_verdict(verdict, as_json=as_json)
 
 
+@app.command("replay")
+def replay(
+    file: Annotated[Path, typer.Argument(help="The proof.", show_default=False)],
+    as_json: AsJson = False,
+    token: Token = None,
+) -> None:
+    """Compute the passages again from the source, on the plane that holds it, and compare byte for byte.
+
+    Needs a token with the scope `source`; another version of parser or policy refuses and is named.
+    """
+    require_file(file)
+    try:
+        answer = json.loads(file.read_text(encoding="utf-8"))["answer"]
+        document, generation = str(answer["doc_id"]), str(answer["generation"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CommandFailed("proof_unreadable", f"{file} is not a proof.", "Get the proof again.") from error
+    with Client(find_token(token)) as client:
+        done = client.json("POST", f"/documents/{segment(document)}/replay")
+    holds = bool(done["same"]) and done["generation"] == generation
+    if as_json:
+        print_json(done | {"holds": holds})
+    else:
+        headline = text("SAME", "bold green") if holds else text("NOT THE SAME", "bold red")
+        out().print(text(f"{done['passages']} passages computed again from sha256 {done['sha256']}: ") + headline)
+        for name in done["differing"]:
+            out().print(text(f"  ✗ passage {name} came out differently", "red"))
+        if done["generation"] != generation:
+            out().print(text("  ✗ the proof is of another generation: the document was processed anew since", "red"))
+    if not holds:
+        raise typer.Exit(Exit.VERIFICATION_FAILED)
+
+
 def require_file(path: Path | None) -> None:
     """Raises CommandFailed (5) if a file that was named is not there."""
     if path is not None and not path.exists():

@@ -111,6 +111,12 @@ def source(
     return StreamingResponse(chunks, media_type=mime, headers=headers)
 
 
+@router.post("/documents/{doc_id}/replay", tags=["documents"], responses=_FAILS)
+def replay(doc_id: UUID, plane: PlaneDep, caller: Annotated[Caller, needs(Scope.SOURCE)], _: Counted) -> dict[str, Any]:
+    """Compute the document's passages again from the file as it came, and compare. The read is audited."""
+    return plane.replay.document(doc_id, actor=caller.subject)
+
+
 @router.get("/documents/{doc_id}/pages/{number}.png", tags=["documents"], responses=_FAILS)
 def page_picture(
     doc_id: UUID, number: int, plane: PlaneDep, caller: Reader, _: Counted, highlight: UUID | None = None
