@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections import Counter
+from collections.abc import Iterator
 from functools import lru_cache
 from threading import local
-from typing import Final
+from typing import Final, Protocol
 
 import snowballstemmer
 
 from frostbyte.kernel.ports.vectors import SparseVector
 
-_WORD: Final = re.compile(r"\w+(?:[-./]\w+)*", re.UNICODE)
-_PART: Final = re.compile(r"\w+", re.UNICODE)
+_WORD: Final = re.compile(r"\w+(?:[-./@:_]\w+)*")
+_PART: Final = re.compile(r"[^\W_]+")
 _K1: Final = 1.2
 _B: Final = 0.75
 _AVERAGE_WORDS: Final = 160.0
@@ -31,56 +33,86 @@ _STOP: Final = frozenset(
     "der die das den dem des ein eine einer eines einem einen und oder ist im in von zu zum zur mit auf für als auch "
     "wie was welche welcher welches".split()
 )
+_SAME: Final = str.maketrans(
+    dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-")  # what typesetters put where people type "-"
+    | dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", "")  # invisible ones, which would cut a word in two
+)
 _stemmers = local()
+
+
+class Passage(Protocol):
+    """What of a chunk is looked up: its text under the titles of its sections."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def headings(self) -> tuple[str, ...]: ...
+
+
+def passage(chunk: Passage) -> str:
+    """The text that is embedded and whose terms are indexed."""
+    return "\n".join((*chunk.headings, chunk.text))
 
 
 class TermHasher:
     """Makes sparse vectors under one key.
 
     Args:
-        key: the tenant's term key (32 bytes), which never rotates.
+        key: the tenant's term key (1 to 64 bytes), which never rotates.
     """
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        if not key:
+            raise ValueError("a term key must not be empty: hashes without one can be guessed")
+        self._keyed = hashlib.blake2b(key=key, digest_size=4)
         self._number = lru_cache(maxsize=200_000)(self._hash)
 
     def document(self, text: str) -> SparseVector:
         """The weights of a passage."""
-        counts = Counter(terms(text))
-        length = sum(counts.values())
-        norm = _K1 * (1.0 - _B + _B * length / _AVERAGE_WORDS)
+        found = list(words(text))
+        counts = Counter(term for word in found for term in word)
+        norm = _K1 * (1.0 - _B + _B * len(found) / _AVERAGE_WORDS)
         weights: dict[int, float] = {}
         for term, count in counts.items():
-            number = self._number(term)
+            number = self._number(term)  # two terms in four thousand million may share one: they add up
             weights[number] = weights.get(number, 0.0) + count * (_K1 + 1.0) / (count + norm)
         return _vector(weights)
 
     def query(self, text: str) -> SparseVector:
-        """The weights of a question: each term once."""
-        return _vector(dict.fromkeys((self._number(term) for term in terms(text)), 1.0))
+        """The weights of a question: each word once, shared between its forms."""
+        weights: dict[int, float] = {}
+        for word in words(text):
+            for term in word:
+                number = self._number(term)
+                weights[number] = max(weights.get(number, 0.0), 1.0 / len(word))
+        return _vector(weights)
 
     def _hash(self, term: str) -> int:
-        return int.from_bytes(hashlib.blake2b(term.encode(), key=self._key, digest_size=4).digest(), "big")
+        keyed = self._keyed.copy()
+        keyed.update(term.encode("utf-8", "surrogatepass"))
+        return int.from_bytes(keyed.digest(), "big")
 
 
-def terms(text: str) -> list[str]:
-    """The terms of a text, repeats included; identifiers such as `AB-12/7` count whole and in parts."""
-    found: list[str] = []
-    for match in _WORD.finditer(text.casefold()):
+def words(text: str) -> Iterator[tuple[str, ...]]:
+    """The words of a text in order, each as the terms it is found under.
+
+    A word has an English and a German stem where they differ: the language of a passage is not known, and both are
+    cheap. An identifier such as `AB-12/7` counts whole and then in parts. Words without meaning of their own are left
+    out.
+    """
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_SAME)
+    for match in _WORD.finditer(plain.casefold()):
         word = match.group()
         parts = _PART.findall(word)
         if len(parts) > 1:
-            found.append(word)
+            yield ("-".join(parts),)
         for part in parts:
             if part not in _STOP:
-                found.extend(_stems(part))
-    return found
+                yield _stems(part)
 
 
 @lru_cache(maxsize=100_000)
 def _stems(word: str) -> tuple[str, ...]:
-    """English and German stems: the language of a passage is not known, and both are cheap."""
     if not word.isalpha():
         return (word,)
     if not hasattr(_stemmers, "pair"):  # a stemmer keeps state: one pair a thread

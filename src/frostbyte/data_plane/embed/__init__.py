@@ -4,49 +4,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from frostbyte.data_plane.terms import Passage, passage
 from frostbyte.kernel.errors import Unavailable
 from frostbyte.kernel.ports.embedder import Embedder
 
 Vectors = npt.NDArray[np.float32]
-"""One row a chunk, in the order of the chunks."""
+"""One row a chunk, in the order of the chunks; no columns where search is lexical only."""
 
 _BATCH: Final = 64
 _HEADER: Final = 8
 
 
-class Embeddable(Protocol):
-    """What of a chunk is embedded: its text under the titles of its sections."""
-
-    @property
-    def text(self) -> str: ...
-    @property
-    def headings(self) -> tuple[str, ...]: ...
-
-
-def passage(chunk: Embeddable) -> str:
-    """The text that is embedded and whose terms are indexed."""
-    return "\n".join((*chunk.headings, chunk.text))
-
-
-def run(chunks: Sequence[Embeddable], embedder: Embedder) -> Vectors:
+def run(chunks: Sequence[Passage], embedder: Embedder) -> Vectors:
     """Embed all chunks.
 
     Raises:
         Unavailable: `embedder_unavailable`: it cannot answer, or an answer is unusable (promise 2).
     """
-    rows: list[list[float]] = []
+    dimensions = embedder.spec.dimensions
+    vectors = np.empty((len(chunks), dimensions), dtype=np.float32)
     for at in range(0, len(chunks), _BATCH):
         part = chunks[at : at + _BATCH]
         made = embedder.documents([passage(chunk) for chunk in part])
         if len(made) != len(part):
             raise unusable("it answered with another number of vectors than it was asked for")
-        rows.extend(check(vector, embedder.spec.dimensions) for vector in made)
-    return np.array(rows, dtype=np.float32).reshape(len(rows), embedder.spec.dimensions)
+        vectors[at : at + len(part)] = [check(vector, dimensions) for vector in made]
+    return vectors
 
 
 def check(vector: Sequence[float], dimensions: int) -> list[float]:
@@ -58,7 +46,7 @@ def check(vector: Sequence[float], dimensions: int) -> list[float]:
     if len(vector) != dimensions:
         raise unusable(f"a vector has {len(vector)} dimensions instead of {dimensions}")
     norm = math.sqrt(sum(value * value for value in vector))
-    if not math.isfinite(norm) or norm < 1e-6:
+    if not math.isfinite(norm) or (norm < 1e-6 and dimensions):
         raise unusable("a vector is zero or not finite")
     return list(vector)
 
@@ -73,11 +61,18 @@ def unusable(why: str) -> Unavailable:
 
 
 def encode(vectors: Vectors) -> bytes:
-    """Rows and columns (two little-endian uint32), then the float32 values."""
+    """Rows and columns (two little-endian uint32), then the float32 values, little-endian, row by row."""
     return np.array(vectors.shape, dtype="<u4").tobytes() + vectors.astype("<f4").tobytes()
 
 
 def decode(data: bytes) -> Vectors:
-    """The inverse of `encode`. Raises ValueError if the bytes do not fit their header."""
+    """The inverse of `encode`. Raises ValueError if the bytes do not fit their header or hold no usable vectors."""
+    if len(data) < _HEADER:
+        raise ValueError("vectors without a header")
     rows, columns = (int(value) for value in np.frombuffer(data[:_HEADER], dtype="<u4"))
-    return np.frombuffer(data[_HEADER:], dtype="<f4").reshape(rows, columns).astype(np.float32)
+    if len(data) != _HEADER + 4 * rows * columns:
+        raise ValueError("vectors do not fit their header")
+    vectors = np.frombuffer(data[_HEADER:], dtype="<f4").reshape(rows, columns).astype(np.float32)
+    if not np.isfinite(vectors).all() or (columns and not vectors.any(axis=1).all()):
+        raise ValueError("a vector is zero or not finite")
+    return vectors

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 
-from frostbyte.data_plane.terms import TermHasher
+from frostbyte.data_plane.terms import Passage, TermHasher, passage
 from frostbyte.kernel.ports.vectors import CollectionSpec, Point, VectorStore
 
+_BATCH: Final = 256
 
-class Indexable(Protocol):
+
+class Indexable(Passage, Protocol):
     """What of a chunk is indexed."""
 
     @property
@@ -22,10 +24,6 @@ class Indexable(Protocol):
     def doc_id(self) -> UUID: ...
     @property
     def generation(self) -> str: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def headings(self) -> tuple[str, ...]: ...
 
 
 def run(
@@ -39,23 +37,27 @@ def run(
     """Write the points of all chunks and make them durable.
 
     Raises:
-        ValueError: there is not one vector a chunk.
+        ValueError: there is not one usable vector a chunk; nothing is written.
         Conflict: `embedding_mismatch`: the collection was made for another model.
         Unavailable: `vectors_unavailable`.
     """
-    if len(chunks) != len(vectors):
-        raise ValueError("one vector a chunk")
+    if vectors.shape != (len(chunks), spec.dimensions):
+        raise ValueError("one vector a chunk, of the embedder's length")
+    if not np.isfinite(vectors).all() or (spec.dimensions and not vectors.any(axis=1).all()):
+        raise ValueError("a vector is zero or not finite")
     store.ensure(spec)
-    points = [
-        Point(
-            chunk_id=chunk.chunk_id,
-            doc_id=chunk.doc_id,
-            generation=chunk.generation,
-            dense=vector.tolist(),
-            sparse=terms.document("\n".join((*chunk.headings, chunk.text))),
-        )
-        for chunk, vector in zip(chunks, vectors, strict=True)
-    ]
-    if points:
-        store.upsert(points)
+    for at in range(0, len(chunks), _BATCH):
+        part = chunks[at : at + _BATCH]
+        rows = vectors[at : at + _BATCH].tolist()
+        store.upsert([_point(chunk, row, terms) for chunk, row in zip(part, rows, strict=True)])
     store.flush()
+
+
+def _point(chunk: Indexable, vector: list[float], terms: TermHasher) -> Point:
+    return Point(
+        chunk_id=chunk.chunk_id,
+        doc_id=chunk.doc_id,
+        generation=chunk.generation,
+        dense=vector,
+        sparse=terms.document(passage(chunk)),
+    )
