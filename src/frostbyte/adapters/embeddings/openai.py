@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -13,6 +14,11 @@ from frostbyte.kernel.ports.vectors import CollectionSpec
 
 _PREFIXES: Final = {"nomic": ("search_document: ", "search_query: ")}
 """Model families that were trained with task prefixes (nomic-embed-text's model card)."""
+_BATCH: Final = 64
+"""Texts in one request; a longer document takes several."""
+_NUMBER_BYTES: Final = 40
+"""More than any float in JSON needs: what is longer than so many a dimension is not an answer."""
+_SLACK_BYTES: Final = 64 * 1024
 
 
 class _Item(msgspec.Struct):
@@ -25,7 +31,7 @@ class _Reply(msgspec.Struct):
 
 
 class OpenAiEmbedder:
-    """An Embedder over HTTP.
+    """An Embedder over HTTP. It asks once: trying again is the flow's business.
 
     Args:
         endpoint: the full address of the route, such as `http://nomic-embed:8080/embeddings`.
@@ -33,7 +39,7 @@ class OpenAiEmbedder:
         dimensions: what a vector must have.
         api_key: sent as a bearer token; '' for none.
         remote: whether text leaves the tenant's plane; it then also asks for `dimensions`.
-        timeout: seconds for one batch.
+        timeout: seconds until the whole answer to one request must be there.
         transport: for tests.
     """
 
@@ -52,37 +58,62 @@ class OpenAiEmbedder:
         self.remote = remote
         self.label = f"{model} ({'remote' if remote else 'own server'})"
         self._endpoint = endpoint
+        self._timeout = timeout
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         self._client = httpx.Client(timeout=timeout, headers=headers, transport=transport, trust_env=False)
-        family = next((prefixes for name, prefixes in _PREFIXES.items() if name in model), ("", ""))
+        family = next((prefixes for name, prefixes in _PREFIXES.items() if name in model.lower()), ("", ""))
         self._document_prefix, self._query_prefix = family
 
     def documents(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector a text. Raises Unavailable("embedder_unavailable")."""
-        return self._ask([self._document_prefix + text for text in texts]) if texts else []
+        vectors: list[list[float]] = []
+        for at in range(0, len(texts), _BATCH):
+            vectors += self._ask([self._document_prefix + text for text in texts[at : at + _BATCH]])
+        return vectors
 
     def query(self, text: str) -> list[float]:
         """The vector of a question. Raises Unavailable("embedder_unavailable")."""
         return self._ask([self._query_prefix + text])[0]
 
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
     def _ask(self, texts: list[str]) -> list[list[float]]:
-        body: dict[str, Any] = {"model": self.spec.model, "input": texts}
+        sendable = [text.encode("utf-8", "replace").decode() for text in texts]  # lone surrogates are not JSON
+        body: dict[str, Any] = {"model": self.spec.model, "input": sendable}
         if self.remote:
             body["dimensions"] = self.spec.dimensions
         try:
-            answer = self._client.post(self._endpoint, json=body)
-        except httpx.HTTPError as error:  # its text may name the request: only its kind goes on
+            content = self._post(body, most=len(texts) * self.spec.dimensions * _NUMBER_BYTES + _SLACK_BYTES)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:  # its text may name the request: only its kind goes on
             raise unusable(f"it could not be reached ({type(error).__name__})") from None
-        if answer.status_code != httpx.codes.OK:
-            raise unusable(f"it answered with status {answer.status_code}")
         try:
-            reply = msgspec.json.decode(answer.content, type=_Reply)
-        except msgspec.MsgspecError:
+            reply = msgspec.json.decode(content, type=_Reply)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise unusable("its answer is not what an embeddings route answers") from None
         vectors = {item.index: item.embedding for item in reply.data}
         if len(reply.data) != len(texts) or set(vectors) != set(range(len(texts))):
             raise unusable("it answered with other vectors than it was asked for")
         return [_unit(check(vectors[number], self.spec.dimensions)) for number in range(len(texts))]
+
+    def _post(self, body: dict[str, Any], most: int) -> bytes:
+        """The answer's bytes; never more than `most`, and never waiting longer than the timeout in sum."""
+        until = time.monotonic() + self._timeout
+        content = bytearray()
+        with self._client.stream("POST", self._endpoint, content=msgspec.json.encode(body), headers=_JSON) as answer:
+            if answer.status_code != httpx.codes.OK:
+                raise unusable(f"it answered with status {answer.status_code}")
+            for part in answer.iter_bytes():
+                content += part
+                if len(content) > most:
+                    raise unusable("its answer is longer than the vectors it was asked for")
+                if time.monotonic() > until:
+                    raise unusable("its answer took too long")
+        return bytes(content)
+
+
+_JSON: Final = {"content-type": "application/json"}
 
 
 def _unit(vector: list[float]) -> list[float]:
