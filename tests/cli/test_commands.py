@@ -13,6 +13,7 @@ from cli.fake_plane import BATCH, FakePlane, Request, Run, doc_id, item, report
 from frostbyte.cli.exits import Exit
 
 CHUNK = "11111111-1111-5111-8111-111111111111"
+ERASURE = "01990000-0000-7000-8000-0000000000e1"
 RESULT = {
     "rank": 1,
     "score": 0.0327,
@@ -129,7 +130,7 @@ def test_an_account_that_does_not_close_is_shouted(run: Run, plane: FakePlane) -
 
 def test_erasing_needs_a_yes(run: Run, plane: FakePlane, monkeypatch: pytest.MonkeyPatch) -> None:
     receipt = {
-        "erasure_id": "e1",
+        "erasure_id": ERASURE,
         "doc_id": doc_id(1),
         "key_destroyed_at": "2026-03-01",
         "vectors": {"status": "pending"},
@@ -144,8 +145,8 @@ def test_erasing_needs_a_yes(run: Run, plane: FakePlane, monkeypatch: pytest.Mon
     ended = run("erase", doc_id(1), "--yes")
     assert ended.code == Exit.OK
     assert "destroyed 2026-03-01" in ended.out
-    plane.on("GET", "/erasures/e1", receipt | {"vectors": {"status": "gone", "by": "2026-03-02"}})
-    assert "gone 2026-03-02" in run("erasure", "e1").out
+    plane.on("GET", f"/erasures/{ERASURE}", receipt | {"vectors": {"status": "gone", "by": "2026-03-02"}})
+    assert "gone 2026-03-02" in run("erasure", ERASURE).out
 
 
 def test_review_lists_releases_and_classifies(run: Run, plane: FakePlane) -> None:
@@ -185,14 +186,14 @@ def test_tokens_are_shown_without_the_token_and_written_for_their_owner(
     assert "query" in shown.out
     assert "signature" not in shown.out
     assert run("token", "show", "--reveal").out.strip().endswith("signature")
-    plane.on("POST", "/tokens", {"token": "secret-token", "jti": "j1"})
+    plane.on("POST", "/tokens", {"token": "secret-token", "jti": BATCH})
     made = run("token", "mint", "ann", "-s", "query", "-o", str(tmp_path / "t"))
     assert "secret-token" not in made.out + made.err
     assert (tmp_path / "t").read_text() == "secret-token\n"
     assert stat.S_IMODE((tmp_path / "t").stat().st_mode) == 0o600
     assert run("token", "mint", "ann", "-s", "everything").code == Exit.USAGE
-    plane.on("DELETE", "/tokens/j1", {})
-    assert run("token", "revoke", "j1").code == Exit.OK
+    plane.on("DELETE", f"/tokens/{BATCH}", {})
+    assert run("token", "revoke", BATCH).code == Exit.OK
 
 
 def test_an_export_that_breaks_off_leaves_no_file(run: Run, plane: FakePlane, tmp_path: Path) -> None:
@@ -228,3 +229,15 @@ def test_doctor_names_each_thing_and_its_remedy(run: Run, plane: FakePlane, monk
     assert "clamd does not answer" in ended.out
     monkeypatch.setenv("FROSTBYTE_MODE", "party")
     assert "FROSTBYTE_MODE" in run("doctor").out
+
+
+def test_replay_says_whether_every_passage_came_out_the_same(run: Run, plane: FakePlane) -> None:
+    done = {"doc_id": doc_id(1), "generation": "g", "sha256": "0" * 64, "passages": 8, "same": True, "differing": []}
+    plane.on("POST", f"/documents/{doc_id(1)}/replay", done)
+    assert "SAME" in run("proof", "replay", doc_id(1)).out
+    plane.on("POST", f"/documents/{doc_id(1)}/replay", done | {"same": False, "differing": [CHUNK]})
+    ended = run("proof", "replay", doc_id(1))
+    assert ended.code == Exit.VERIFICATION_FAILED
+    assert CHUNK in ended.out
+    plane.problem("POST", f"/documents/{doc_id(1)}/replay", 409, "replay_versions_differ", "Other versions.")
+    assert run("proof", "replay", doc_id(1)).code == Exit.REFUSED

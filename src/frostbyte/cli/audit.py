@@ -13,7 +13,7 @@ from frostbyte.cli.errors import CommandFailed
 from frostbyte.cli.exits import Exit
 from frostbyte.cli.options import AsJson, Token, group
 from frostbyte.cli.output import hint, out, print_json, table, text
-from frostbyte.cli.proof import require_file, show_verdict
+from frostbyte.cli.proof import read_key, read_keys, require_file, show_verdict
 
 app = group("The audit log: read, export, check it anywhere.")
 
@@ -73,7 +73,7 @@ def checkpoint(
     if as_json:
         print_json({"checkpoint": note, "public_key": page["public_key"]})
         return
-    out().print(text(note.rstrip("\n"), lines=True))
+    out().print(text(note.rstrip("\n"), lines=True), soft_wrap=True)
     if output is not None:
         hint(f"Kept in {output}")
     if key_output is not None:
@@ -121,7 +121,9 @@ def verify(
     require_file(path)
     require_file(since)
     try:
-        verdict = verifier.verify_export(path, key, since, witness or ())
+        verdict = verifier.verify_export(path, read_key(key), since, read_keys(witness))
     except verifier.Unreadable as error:
-        raise CommandFailed("export_unreadable", f"The export says nothing: {error}.", "Export it again.") from error
+        raise CommandFailed(
+            "export_unreadable", f"It cannot be checked: {error}.", "Check the key, or export it again."
+        ) from error
     show_verdict(verdict, as_json=as_json)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
+from uuid import UUID
 
 from frostbyte.cli.errors import CommandFailed
 from frostbyte.cli.exits import Exit
@@ -120,8 +121,17 @@ def _unreadable(path: Path) -> CommandFailed:
 
 
 def segment(value: str) -> str:
-    """An id as one path segment: whatever a user typed cannot become another route."""
-    return quote(value.strip(), safe="") or "-"
+    """An id as a path segment: whatever a user typed cannot become another route.
+
+    Raises:
+        CommandFailed: `id_invalid`: it is no UUID, which all ids are.
+    """
+    try:
+        return str(UUID(value.strip()))
+    except ValueError as error:
+        raise CommandFailed(
+            "id_invalid", f"{value} is not an id.", "Ids look like 01990000-0000-7000-8000-0000000000b1; copy it whole."
+        ) from error
 
 
 class Client:

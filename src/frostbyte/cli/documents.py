@@ -69,13 +69,15 @@ def _plane(client: Client, state: str | None, limit: int, *, as_json: bool) -> N
     console = out()
     line = text(f"plane of {health.get('tenant', '?')}", "bold")
     console.print(line + text(f"  {health.get('mode', '')}  version {health.get('version', '')}  {client.url}", "dim"))
-    for note in (*(health.get("stand_ins") or ()), *(health.get("warnings") or ())):
+    for note in health.get("warnings") or ():
         console.print(text(f"  ! {note}", "yellow"), soft_wrap=True)
+    if stand_ins := health.get("stand_ins"):
+        console.print(text(f"  ! Development stand-ins: {', '.join(map(str, stand_ins))}", "yellow"), soft_wrap=True)
     documents = page["documents"]
     if not documents:
         hint("No documents. Send some: frostbyte ingest FOLDER")
         return
-    shown = table("document", "file", "state", ">pages", ">passages", "received")
+    shown = table("=document", "file", "state", ">pages", ">passages", "received")
     for item in documents:
         shown.add_row(
             text(item["doc_id"]),
@@ -94,7 +96,7 @@ def _print_batch(found: dict[str, Any]) -> None:
     out().print(text(f"batch {found['batch_id']}", "bold") + text(f"  sent {found['created_at']}", "dim"))
     done = found.get("completed_at")
     out().print(text(f"done {done}", "green") if done else text("not done yet", "yellow"))
-    shown = table("file", "state", "stage or reason", ">size", "document")
+    shown = table("file", "state", "stage or reason", ">size", "=document")
     for item in (*found["documents"], *found.get("rejected", ())):
         state = item.get("state") or "rejected"
         shown.add_row(
@@ -185,4 +187,4 @@ def _show_receipt(receipt: dict[str, Any], *, as_json: bool) -> None:
         console.print(text(f"remaining  {_compact(item)}", "yellow"))
     if note := receipt.get("checkpoint"):
         console.print(text("checkpoint over the event of the erasure:", "dim"))
-        console.print(text(str(note).rstrip("\n"), lines=True))
+        console.print(text(str(note).rstrip("\n"), lines=True), soft_wrap=True)

@@ -99,14 +99,22 @@ def print_json(value: Any) -> None:
 
 
 def table(*columns: str, title: str = "") -> Table:
-    """An empty table in the house style; a column that begins with `>` is right-aligned."""
+    """An empty table in the house style.
+
+    A column that begins with `>` is right-aligned; one that begins with `=` is never broken, so that ids can be copied.
+    """
     from rich import box
     from rich.table import Table
 
     made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
     for column in columns:
-        right = column.startswith(">")
-        made.add_column(column.lstrip(">"), justify="right" if right else "left", overflow="fold", header_style="bold")
+        made.add_column(
+            column.lstrip(">="),
+            justify="right" if column.startswith(">") else "left",
+            overflow="fold",
+            no_wrap=column.startswith("="),
+            header_style="bold",
+        )
     return made
 
 
@@ -136,9 +144,9 @@ def indented(value: Text, left: int) -> Padding:
     """Text whose wrapped lines stay in their column."""
     from rich.padding import Padding
 
-    return Padding(value, (0, 0, 0, left))
+    return Padding(value, (0, 0, 0, left), expand=False)
 
 
 def hint(message: str) -> None:
     """One dim line on stderr that says what to do next; left out of pipes' data."""
-    err().print(text(message, "dim"))
+    err().print(text(message, "dim"), soft_wrap=True)

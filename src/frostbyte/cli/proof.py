@@ -70,9 +70,11 @@ def verify(
         raise CommandFailed("proof_unreadable", f"{file} is not JSON.", "Get the proof again.") from error
     require_file(source)
     try:
-        verdict = verifier.verify_proof(document, key, source, witness or ())
+        verdict = verifier.verify_proof(document, read_key(key), source, read_keys(witness))
     except verifier.Unreadable as error:
-        raise CommandFailed("proof_unreadable", f"The proof says nothing: {error}.", "Get the proof again.") from error
+        raise CommandFailed(
+            "proof_unreadable", f"It cannot be checked: {error}.", "Check the key, or get the proof again."
+        ) from error
     show_verdict(verdict, as_json=as_json)
 
 
@@ -108,6 +110,51 @@ def replay(
         raise typer.Exit(Exit.VERIFICATION_FAILED)
 
 
+@app.command("replay")
+def replay(
+    document: Annotated[str, typer.Argument(help="The document's id.", show_default=False)],
+    as_json: AsJson = False,
+    token: Token = None,
+) -> None:
+    """Have the plane read a document's source again and compare every passage, byte for byte.
+
+    Needs the scope `source`. Ends with 6 if a passage comes out differently, with 4 if other versions made them.
+    """
+    with Client(find_token(token)) as client:
+        done = client.json("POST", f"/documents/{segment(document)}/replay")
+    if as_json:
+        print_json(done)
+    else:
+        headline = text("SAME", "bold green") if done["same"] else text("DIFFERENT", "bold red")
+        out().print(text(f"{done['passages']} passages computed again: ") + headline)
+        for chunk in done["differing"]:
+            out().print(text("  ✗ ", "red") + text(chunk))
+        out().print(text(f"  generation {done['generation']}", "dim"), soft_wrap=True)
+    if not done["same"]:
+        raise typer.Exit(Exit.VERIFICATION_FAILED)
+
+
+def read_key(given: str | None) -> str | None:
+    """A verifier key that was given as such, or as a file that holds it.
+
+    Raises:
+        CommandFailed: `file_missing`: it is neither.
+    """
+    if not given:
+        return None
+    path = Path(given)
+    if path.is_file():
+        return path.read_text(encoding="utf-8").strip()
+    if given.count("+") < 2:
+        require_file(path)
+    return given
+
+
+def read_keys(given: list[str] | None) -> list[str]:
+    """`read_key` of each."""
+    return [key for item in given or () if (key := read_key(item))]
+
+
 def require_file(path: Path | None) -> None:
     """Raises CommandFailed (5) if a file that was named is not there."""
     if path is not None and not path.exists():
@@ -138,4 +185,4 @@ def _print_verdict(verdict: Any) -> None:
         console.print(text("  ✗ ", "red") + text(f"{name}: {count} more"))
     if verdict.ok and verdict.keep:
         hint("Keep this checkpoint: a later check takes it with --since")
-        console.print(text(verdict.keep.rstrip("\n"), lines=True))
+        console.print(text(verdict.keep.rstrip("\n"), lines=True), soft_wrap=True)

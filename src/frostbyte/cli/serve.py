@@ -76,12 +76,13 @@ def _stopping() -> Iterator[dict[str, bool]]:
 
 
 def _serve(phase: dict[str, bool]) -> None:
+    from frostbyte.kernel import logging
     from frostbyte.kernel import settings as kernel_settings
 
     settings = kernel_settings.load()
     listener = _listener(settings)
     url = f"http://{_host(settings.host)}:{listener.getsockname()[1]}"
-    _configure_logs()
+    logging.configure(level=os.environ.get("FROSTBYTE_LOG_LEVEL", "warning"), tenant=settings.tenant_id)
     with err().status("Starting the plane ...") if err().is_terminal else nullcontext():
         from frostbyte.api.data.app import create_app
         from frostbyte.bootstrap.data import build
@@ -133,28 +134,6 @@ def _listener(settings: Settings) -> socket.socket:
 
 def _host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def _configure_logs() -> None:
-    """JSON lines on stderr: one event a line, for whatever collects them. FROSTBYTE_LOG_LEVEL, default `warning`."""
-    import logging
-    import sys
-
-    import structlog
-
-    level = logging.getLevelNamesMapping().get(
-        os.environ.get("FROSTBYTE_LOG_LEVEL", "warning").upper(), logging.WARNING
-    )
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 @contextmanager
