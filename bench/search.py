@@ -28,6 +28,7 @@ from bench.table import Line, percentile, show
 from frostbyte.adapters.objects.local import LocalBlobs
 from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore, claim_plane, migrate
 from frostbyte.adapters.qdrant.edge import EdgeVectors
+from frostbyte.adapters.qdrant.queries import candidates
 from frostbyte.data_plane.artefacts import CHUNKS, Artefacts, lay_out
 from frostbyte.data_plane.serve.search import Filters, Search
 from frostbyte.data_plane.terms import TermHasher
@@ -129,14 +130,14 @@ def terms(noise: random.Random, count: int) -> SparseVector:
 
 def bare(shard: qe.EdgeShard, dense: list[float], sparse: SparseVector) -> list[str]:
     """What one would write against the engine alone: ids of the ten best."""
-    candidates = TOP_K * 4  # what our own request asks of each ranking, so that both find the same
+    each = candidates(TOP_K * 2)  # what our own request asks of each ranking, so that both find the same
     found = shard.query(
         qe.QueryRequest(
             limit=TOP_K,
             prefetches=[
-                qe.Prefetch(limit=candidates, query=qe.Query.Nearest(dense, using="dense")),
+                qe.Prefetch(limit=each, query=qe.Query.Nearest(dense, using="dense")),
                 qe.Prefetch(
-                    limit=candidates,
+                    limit=each,
                     query=qe.Query.Nearest(qe.SparseVector(list(sparse.indices), list(sparse.values)), using="terms"),
                 ),
             ],
@@ -215,7 +216,9 @@ def main() -> None:
                     terms=TermHasher(os.urandom(32)),
                     load=Artefacts(vault).chunk,
                 )
-                show(compare(search, vectors._open_shard, options.queries))
+                shard = vectors._shard  # the very same engine, asked directly
+                assert shard is not None
+                show(compare(search, shard, options.queries))
             vectors.close()
 
 

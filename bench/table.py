@@ -13,7 +13,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     target: str
     """The promise in words."""
-    met: bool
+    met: bool | None
+    """None where nothing was promised."""
     reference: float | None = None
     """What one would use instead, measured in the same run and unit; None where the promise is absolute."""
     note: str = ""
