@@ -95,16 +95,17 @@ class Search:
                 "This plane searches by words only: it has no embedding model.",
                 "Ask with mode hybrid or lexical, or set FROSTBYTE_EMBEDDING_ENDPOINT and index anew.",
             )
-        dense = None if blind or mode is Mode.LEXICAL else self._embedder.query(query)
         sparse = None if mode is Mode.DENSE else self._terms.query(query)
+        if blind or mode is Mode.LEXICAL:
+            return self.nearest(None, sparse, top_k=top_k, filters=filters)
+        self._vectors.ensure(self._embedder.spec)  # another model's vectors would give an answer, and a wrong one
+        dense = self._embedder.query(query)
         return self.nearest(dense, sparse, top_k=top_k, filters=filters)
 
     def nearest(
         self, dense: Sequence[float] | None, sparse: SparseVector | None, *, top_k: int, filters: Filters
     ) -> list[Found]:
-        """The best visible passages for vectors that are there already. Raises as `find` does."""
-        if dense is not None:  # vectors of another model would give an answer, and a wrong one
-            self._vectors.ensure(self._embedder.spec)
+        """The best visible passages for vectors of the index's own model. Raises as `find` does."""
         with self._unit_of_work() as uow:
             doc_ids = None if filters.empty else _allowed(uow, filters)
             hits, visible = self._candidates(uow, dense, sparse, top_k, doc_ids)
