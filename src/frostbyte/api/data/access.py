@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import deque
-from typing import Annotated, Any, Final
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from frostbyte.api.data.problems import TooMany
 from frostbyte.bootstrap.data import Plane
 from frostbyte.kernel.errors import Unauthenticated
+from frostbyte.kernel.limits import Limiter as Limiter
 from frostbyte.kernel.tokens import Caller, Scope
 
-LIMITS: Final = {"ingest": 100, "query": 1000, "audit": 300}
-"""Requests a minute and tenant, by group of routes."""
 _bearer = HTTPBearer(auto_error=False, description="A token of this plane")
 
 
@@ -54,28 +52,8 @@ def needs(*scopes: Scope) -> Any:
             caller.require(scopes[0])
         return caller
 
-    check.scopes = scopes  # type: ignore[attr-defined]  # read by the test that holds docs/security.md to the routes
+    check.scopes = scopes  # type: ignore[attr-defined]  # read by scopes_of
     return Depends(check)
-
-
-class Limiter:
-    """Sliding windows of one minute. One tenant, one process: the plane's own."""
-
-    def __init__(self, limits: dict[str, int] | None = None) -> None:
-        self._limits = limits or LIMITS
-        self._times: dict[str, deque[float]] = {group: deque() for group in self._limits}
-        self._lock = threading.Lock()
-
-    def take(self, group: str) -> None:
-        """Count one request. Raises TooMany."""
-        now = time.monotonic()
-        with self._lock:
-            times = self._times[group]
-            while times and times[0] <= now - 60.0:
-                times.popleft()
-            if len(times) >= self._limits[group]:
-                raise TooMany(max(1, int(times[0] + 60.0 - now) + 1))
-            times.append(now)
 
 
 def limited(group: str) -> Any:
@@ -86,4 +64,21 @@ def limited(group: str) -> Any:
         assert isinstance(limiter, Limiter)
         limiter.take(group)
 
+    count.group = group  # type: ignore[attr-defined]  # read by group_of
     return Depends(count)
+
+
+def scopes_of(route: APIRoute) -> tuple[Scope, ...]:
+    """The scopes of which the route asks for one; () if it asks for no token."""
+    return next((call.scopes for call in _calls(route.dependant) if hasattr(call, "scopes")), ())
+
+
+def group_of(route: APIRoute) -> str:
+    """The group of requests that the route is counted in, or ''."""
+    return next((call.group for call in _calls(route.dependant) if hasattr(call, "group")), "")
+
+
+def _calls(dependant: Dependant) -> Iterator[Any]:
+    for inner in dependant.dependencies:
+        yield inner.call
+        yield from _calls(inner)

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from frostbyte.api.data.access import PlaneDep, limited, needs
 from frostbyte.api.data.multipart import Upload, boundary_of, malformed
+from frostbyte.api.data.pages import POLICY
 from frostbyte.api.data.problems import responses
 from frostbyte.api.data.report_page import report_page
 from frostbyte.bootstrap.data import Plane
@@ -171,7 +172,7 @@ def report(
     if format == "html":
         return HTMLResponse(
             report_page(told),
-            headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
+            headers={"Content-Security-Policy": POLICY},
         )
     return JSONResponse(told)
 

@@ -11,6 +11,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from frostbyte.kernel.errors import FrostbyteError, Kind
+from frostbyte.kernel.limits import TooMany
+from frostbyte.kernel.logging import where
 
 STATUS: Final = {
     Kind.INVALID: 422,
@@ -43,7 +45,7 @@ def problem(request: Request, status: int, code: str, detail: str, remedy: str =
         "code": code,
         "detail": detail,
         "remedy": remedy,
-        "request_id": getattr(request.state, "request_id", ""),
+        "request_id": _id(request),
     }
     headers: dict[str, str] = {}
     if status == 401:
@@ -53,11 +55,15 @@ def problem(request: Request, status: int, code: str, detail: str, remedy: str =
     return Problem(body, status_code=status, headers=headers)
 
 
+def _id(request: Request) -> str:
+    return str(getattr(request.state, "request_id", ""))
+
+
 async def _known(request: Request, error: Exception) -> Problem:
     assert isinstance(error, FrostbyteError)
     status = STATUS[error.kind]
     if status >= 500:
-        _log.warning("request_failed", code=error.code, status=status)
+        _log.warning("request_failed", code=error.code, status=status, request_id=_id(request))
     answer = problem(request, status, error.code, error.message, error.remedy)
     if isinstance(error, TooMany):
         answer.headers["Retry-After"] = str(error.retry_after)
@@ -65,48 +71,51 @@ async def _known(request: Request, error: Exception) -> Problem:
 
 
 async def _unreadable(request: Request, error: Exception) -> Problem:
-    """FastAPI's own check failed. What was sent is not repeated: it may be content."""
+    """FastAPI's own check failed. What was sent is not repeated, not even its names: they may be content."""
     assert isinstance(error, RequestValidationError)
-    places = sorted({".".join(str(part) for part in item["loc"][:3]) for item in error.errors()})
-    named = ", ".join(place for place in places if place.replace(".", "").replace("_", "").isalnum())[:200]
-    detail = f"The request is not as this route expects it: {named}." if named else "The request cannot be read."
-    return problem(request, 422, "request_invalid", detail, "Compare it with /openapi.json.")
+    places = sorted({_place(item) for item in error.errors()})
+    detail = f"The request is not as this route expects it: {', '.join(places)[:200]}."
+    return problem(request, 422, "request_invalid", detail, "Compare it with /docs.")
+
+
+def _place(item: dict[str, Any]) -> str:
+    """Where it is wrong, in words of ours: names that a sender made up are left out."""
+    unknown = item["type"] == "extra_forbidden"
+    known = ".".join(part for part in item["loc"][: 1 if unknown else 3] if isinstance(part, str))
+    return f"{known} has a field that is not known" if unknown else known
+
+
+_HTTP: Final = {
+    404: ("route_not_found", "There is no such route.", "See /docs."),
+    405: ("method_not_allowed", "This route does not do that.", "See /docs."),
+    411: ("length_required", "The body does not say how long it is.", "Send Content-Length."),
+    413: ("body_too_large", "The body is too large.", "Send at most 1 MiB of JSON."),
+}
 
 
 async def _http(request: Request, error: Exception) -> Problem:
     assert isinstance(error, HTTPException)
-    codes = {404: "route_not_found", 405: "method_not_allowed", 413: "body_too_large"}
-    code = codes.get(error.status_code, "request_invalid")
-    if code == "request_invalid":
-        answer = problem(request, 422, code, "The request cannot be read.", "Compare it with /openapi.json.")
+    if error.status_code in _HTTP:
+        answer = refusal(request, error.status_code)
     else:
-        answer = problem(
-            request, error.status_code, code, "This route does not exist or does not do that.", "See /docs."
-        )
+        answer = problem(request, 422, "request_invalid", "The request cannot be read.", "Compare it with /docs.")
     answer.headers.update(error.headers or {})
     return answer
 
 
+def refusal(request: Request, status: int) -> Problem:
+    """The answer that HTTP's own rules ask for: one of 404, 405, 411, 413."""
+    return problem(request, status, *_HTTP[status])
+
+
 def unforeseen(request: Request, error: Exception) -> Problem:
     """The answer to an error that nobody foresaw; its text is not logged, because it may quote content."""
-    _log.error("internal_error", error=type(error).__name__, request_id=getattr(request.state, "request_id", ""))
+    _log.error("internal_error", error=type(error).__name__, where=where(error), request_id=_id(request))
     return problem(request, 500, "internal_error", "Something unforeseen happened.", "Report it with the request id.")
 
 
-class TooMany(FrostbyteError):
-    """Too many requests in a minute."""
-
-    kind = Kind.RATE_LIMITED
-
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(
-            "rate_limited", "The tenant's limit of requests a minute is reached.", f"Wait {retry_after} seconds."
-        )
-        self.retry_after = retry_after
-
-
 def install(app: FastAPI) -> None:
-    """Make every error of the application a problem document."""
+    """Make every foreseen error of the application a problem document; observing.py answers the others."""
     app.add_exception_handler(FrostbyteError, _known)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _http)

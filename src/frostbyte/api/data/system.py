@@ -1,0 +1,53 @@
+"""What machines ask a plane: does it live, can it work, how is it doing. No token, no content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from frostbyte.api.data.access import PlaneDep
+from frostbyte.api.data.observing import Meters
+from frostbyte.api.data.pages import POLICY
+from frostbyte.api.data.problems import responses
+from frostbyte.api.data.reference import reference_page
+from frostbyte.kernel.errors import FrostbyteError
+
+router = APIRouter(tags=["system"])
+
+
+@router.get("/health")
+def health(plane: PlaneDep) -> dict[str, Any]:
+    """Whether the process lives, and what a person should know about it."""
+    return plane.health()
+
+
+@router.get("/ready", responses=responses(503))
+def ready(plane: PlaneDep) -> dict[str, Any]:
+    """Whether the plane can work, and what waits."""
+    return plane.ready()
+
+
+@router.get("/metrics", response_class=Response)
+def metrics(request: Request, plane: PlaneDep) -> Response:
+    """Prometheus metrics: counts and times, no names. They are there also while the plane is not ready."""
+    meters = request.app.state.meters
+    assert isinstance(meters, Meters)
+    try:
+        state = plane.ready()
+    except FrostbyteError:
+        meters.ready.set(0)
+    else:
+        meters.ready.set(1)
+        meters.checkpoint.set(state["checkpoint_size"])
+        for stage, count in state["jobs"].items():
+            meters.jobs.labels(stage=stage).set(count)
+    return Response(generate_latest(meters.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/docs", include_in_schema=False)
+def docs(request: Request) -> HTMLResponse:
+    """The API for people; needs nothing from outside."""
+    return HTMLResponse(reference_page(request.app.openapi()), headers={"Content-Security-Policy": POLICY})

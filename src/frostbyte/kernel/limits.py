@@ -1,0 +1,70 @@
+"""How many requests a minute a plane takes, by group of routes. One plane, one tenant: there is nothing to key by."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from frostbyte.kernel.errors import FrostbyteError, Kind
+
+PER_MINUTE: Final[Mapping[str, int]] = {"ingest": 100, "query": 1000, "audit": 300}
+"""Requests that a tenant may make in any 60 seconds."""
+WINDOW: Final = 60.0
+"""Seconds."""
+
+
+class TooMany(FrostbyteError):
+    """The group's limit is reached.
+
+    Attributes:
+        retry_after: whole seconds after which one more request fits.
+    """
+
+    kind = Kind.RATE_LIMITED
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(
+            "rate_limited", "The tenant's limit of requests a minute is reached.", f"Wait {retry_after} seconds."
+        )
+        self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (TooMany, (self.retry_after,))
+
+
+class Limiter:
+    """Sliding windows: in no 60 seconds, wherever they begin, are there more requests than the limit.
+
+    A refused request does not count, so a client that keeps asking is served as soon as there is room.
+
+    Args:
+        per_minute: the limit of each group.
+        seconds: a clock that only goes forward.
+    """
+
+    def __init__(
+        self, per_minute: Mapping[str, int] | None = None, seconds: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._limits = dict(PER_MINUTE if per_minute is None else per_minute)
+        self._seconds = seconds
+        self._times: dict[str, deque[float]] = {group: deque() for group in self._limits}
+        self._lock = threading.Lock()
+
+    def take(self, group: str) -> None:
+        """Count one request. From any thread.
+
+        Raises:
+            TooMany: `rate_limited`.
+        """
+        with self._lock:
+            now = self._seconds()
+            times = self._times[group]
+            while times and times[0] <= now - WINDOW:
+                times.popleft()
+            if len(times) >= self._limits[group]:
+                raise TooMany(max(1, math.ceil(times[0] + WINDOW - now)))
+            times.append(now)
