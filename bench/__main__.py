@@ -41,12 +41,12 @@ def main() -> int:
         lines += found
         if not found:
             broken.append(name)
-    text = table(lines)
-    print(text)
+        if set(names) == set(NAMES):  # after each: what was measured stays if a later one is interrupted
+            waiting = names[names.index(name) + 1 :]
+            RESULTS.write_text(document(table(lines), broken, waiting, began, load), encoding="utf-8")
+    print(table(lines))
     for name in broken:
         print(f"{name} broke off: python -m bench.{name} says why")
-    if set(names) == set(NAMES):
-        RESULTS.write_text(document(text, broken, began, load), encoding="utf-8")
     return 1 if broken or any(line.met is False for line in lines) else 0
 
 
@@ -124,9 +124,10 @@ def number(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def document(text: str, broken: list[str], began: datetime, load: float) -> str:
+def document(text: str, broken: list[str], waiting: list[str], began: datetime, load: float) -> str:
     """What is kept: the table, and what one must know to judge it."""
     failed = "".join(f"\n`{name}` broke off and has no figures here.\n" for name in broken)
+    failed += "".join(f"\n`{name}` has not run yet.\n" for name in waiting)
     return f"""# What the benches measured
 
 `make bench` writes this file. Each figure and its reference come from one run on the same machine; how each is taken
