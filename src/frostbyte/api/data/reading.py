@@ -23,12 +23,16 @@ Reader = Annotated[Caller, needs(Scope.QUERY)]
 Counted = Annotated[None, limited("query")]
 
 
+_Class = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
+"""A class's name. Bounded here, because a lone surrogate is a string to JSON and none to a database."""
+
+
 class Bounds(BaseModel):
     """What documents an answer may come from."""
 
     model_config = ConfigDict(extra="forbid")
     doc_ids: list[UUID] | None = Field(default=None, max_length=1000)
-    classification: str | list[str] | None = None
+    classification: _Class | Annotated[list[_Class], Field(max_length=50)] | None = None
     received_from: datetime | None = None
     received_to: datetime | None = None
 
