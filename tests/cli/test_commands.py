@@ -146,7 +146,7 @@ def test_erasing_needs_a_yes(run: Run, plane: FakePlane, monkeypatch: pytest.Mon
     assert ended.code == Exit.OK
     assert "destroyed 2026-03-01" in ended.out
     plane.on("GET", f"/erasures/{ERASURE}", receipt | {"vectors": {"status": "gone", "by": "2026-03-02"}})
-    assert "gone 2026-03-02" in run("erasure", ERASURE).out
+    assert "gone, 2026-03-02" in run("erasure", ERASURE).out
 
 
 def test_review_lists_releases_and_classifies(run: Run, plane: FakePlane) -> None:
@@ -231,13 +231,16 @@ def test_doctor_names_each_thing_and_its_remedy(run: Run, plane: FakePlane, monk
     assert "FROSTBYTE_MODE" in run("doctor").out
 
 
-def test_replay_says_whether_every_passage_came_out_the_same(run: Run, plane: FakePlane) -> None:
+def test_replay_says_whether_every_passage_came_out_the_same(run: Run, plane: FakePlane, tmp_path: Path) -> None:
+    proof = tmp_path / "a.proof.json"
+    proof.write_text(json.dumps({"answer": {"doc_id": doc_id(1), "generation": "g"}}))
     done = {"doc_id": doc_id(1), "generation": "g", "sha256": "0" * 64, "passages": 8, "same": True, "differing": []}
     plane.on("POST", f"/documents/{doc_id(1)}/replay", done)
-    assert "SAME" in run("proof", "replay", doc_id(1)).out
-    plane.on("POST", f"/documents/{doc_id(1)}/replay", done | {"same": False, "differing": [CHUNK]})
-    ended = run("proof", "replay", doc_id(1))
-    assert ended.code == Exit.VERIFICATION_FAILED
-    assert CHUNK in ended.out
+    assert "SAME" in run("proof", "replay", str(proof)).out
+    for changed in ({"same": False, "differing": [CHUNK]}, {"generation": "h"}):
+        plane.on("POST", f"/documents/{doc_id(1)}/replay", done | changed)
+        assert run("proof", "replay", str(proof)).code == Exit.VERIFICATION_FAILED
     plane.problem("POST", f"/documents/{doc_id(1)}/replay", 409, "replay_versions_differ", "Other versions.")
-    assert run("proof", "replay", doc_id(1)).code == Exit.REFUSED
+    assert run("proof", "replay", str(proof)).code == Exit.REFUSED
+    proof.write_text("{}")
+    assert run("proof", "replay", str(proof)).code == Exit.USAGE

@@ -77,7 +77,7 @@ def _plane(client: Client, state: str | None, limit: int, *, as_json: bool) -> N
     if not documents:
         hint("No documents. Send some: frostbyte ingest FOLDER")
         return
-    shown = table("=document", "file", "state", ">pages", ">passages", "received")
+    shown = table("=document", "file", "state", ">pages", ">passages", "=received")
     for item in documents:
         shown.add_row(
             text(item["doc_id"]),
@@ -85,7 +85,7 @@ def _plane(client: Client, state: str | None, limit: int, *, as_json: bool) -> N
             state_text(item["state"]),
             text(item.get("pages") or ""),
             text(item.get("chunks") or ""),
-            text(str(item.get("received_at", ""))[:16].replace("T", " ")),
+            text(str(item.get("received_at", ""))[:10]),
         )
     console.print(shown)
     if page.get("next_cursor") or page.get("cursor"):
@@ -178,7 +178,7 @@ def _show_receipt(receipt: dict[str, Any], *, as_json: bool) -> None:
     console.print(text(f"document   {receipt['doc_id']}"))
     console.print(text(f"key        destroyed {receipt['key_destroyed_at']}"))
     vectors = receipt.get("vectors") or {}
-    console.print(text(f"vectors    {vectors.get('status', '')} {vectors.get('by') or vectors.get('at') or ''}"))
+    console.print(text(f"vectors    {_compact(list(vectors.values()))}"))
     exports = receipt.get("exports") or []
     console.print(text(f"exports    {len(exports)} held it and were handed out before"))
     for item in exports:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,10 @@ from frostbyte.cli.client import Client, find_token, segment
 from frostbyte.cli.errors import CommandFailed
 from frostbyte.cli.exits import Exit
 from frostbyte.cli.options import AsJson, Token, group
-from frostbyte.cli.output import hint, out, print_json, text
+from frostbyte.cli.output import hint, indented, out, print_json, text
+
+if TYPE_CHECKING:
+    from frostbyte.cli.verifier import Verdict
 
 PRIVATE = 0o700
 """Mode of a folder for proofs: they hold passages."""
@@ -110,30 +113,6 @@ def replay(
         raise typer.Exit(Exit.VERIFICATION_FAILED)
 
 
-@app.command("replay")
-def replay(
-    document: Annotated[str, typer.Argument(help="The document's id.", show_default=False)],
-    as_json: AsJson = False,
-    token: Token = None,
-) -> None:
-    """Have the plane read a document's source again and compare every passage, byte for byte.
-
-    Needs the scope `source`. Ends with 6 if a passage comes out differently, with 4 if other versions made them.
-    """
-    with Client(find_token(token)) as client:
-        done = client.json("POST", f"/documents/{segment(document)}/replay")
-    if as_json:
-        print_json(done)
-    else:
-        headline = text("SAME", "bold green") if done["same"] else text("DIFFERENT", "bold red")
-        out().print(text(f"{done['passages']} passages computed again: ") + headline)
-        for chunk in done["differing"]:
-            out().print(text("  ✗ ", "red") + text(chunk))
-        out().print(text(f"  generation {done['generation']}", "dim"), soft_wrap=True)
-    if not done["same"]:
-        raise typer.Exit(Exit.VERIFICATION_FAILED)
-
-
 def read_key(given: str | None) -> str | None:
     """A verifier key that was given as such, or as a file that holds it.
 
@@ -161,7 +140,7 @@ def require_file(path: Path | None) -> None:
         raise CommandFailed("file_missing", f"{path} is not there.", "Check the path.", exit_code=Exit.NOT_FOUND)
 
 
-def show_verdict(verdict: Any, *, as_json: bool) -> None:
+def show_verdict(verdict: Verdict, *, as_json: bool) -> None:
     """Print what a check came to; ends with 6 if something does not hold."""
     if as_json:
         print_json(verdict.to_json())
@@ -171,17 +150,18 @@ def show_verdict(verdict: Any, *, as_json: bool) -> None:
         raise typer.Exit(Exit.VERIFICATION_FAILED)
 
 
-def _print_verdict(verdict: Any) -> None:
+def _print_verdict(verdict: Verdict) -> None:
     console = out()
     headline = text("HOLDS", "bold green") if verdict.ok else text("DOES NOT HOLD", "bold red")
     console.print(text(f"{verdict.subject}: ") + headline)
     for item in verdict.checked:
-        console.print(text("  ✓ ", "green") + text(item))
+        console.print(indented(text("✓ ", "green") + text(item), 2))
     for item in verdict.attested:
-        console.print(text("  ~ ", "yellow") + text(item) + text("  attested, not computed here", "dim"))
-    for item in verdict.failures:
-        console.print(text("  ✗ ", "red") + text(f"{item.name} at {item.where}: ", "bold") + text(item.message))
-    for name, count in verdict.more.items():
+        console.print(indented(text("~ ", "yellow") + text(item) + text("  attested, not computed here", "dim"), 2))
+    for failure in verdict.failures:
+        line = text("✗ ", "red") + text(f"{failure.name} at {failure.where}: ", "bold") + text(failure.message)
+        console.print(indented(line, 2))
+    for name, count in verdict.not_listed.items():
         console.print(text("  ✗ ", "red") + text(f"{name}: {count} more"))
     if verdict.ok and verdict.keep:
         hint("Keep this checkpoint: a later check takes it with --since")
