@@ -28,6 +28,11 @@ class MemoryVectors:
         self._table: _Table | None = None
         self._lock = threading.RLock()
 
+    @property
+    def spec(self) -> CollectionSpec | None:
+        """What the collection was made for; None while there is none."""
+        return self._spec
+
     def ensure(self, spec: CollectionSpec) -> None:
         """Pin or check what the collection is made for. Raises Conflict("embedding_mismatch")."""
         with self._lock:

@@ -79,6 +79,11 @@ class EdgeVectors:
         self._spec = msgspec.json.decode(self._pin.read_bytes(), type=CollectionSpec)
         self._shard = qe.EdgeShard.load(str(self._home), _config(self._spec))
 
+    @property
+    def spec(self) -> CollectionSpec | None:
+        """What the collection was made for; None while there is none."""
+        return self._spec
+
     def ensure(self, spec: CollectionSpec) -> None:
         """Create the collection, or check what it was made for.
 

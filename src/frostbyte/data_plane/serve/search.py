@@ -98,7 +98,8 @@ class Search:
         sparse = None if mode is Mode.DENSE else self._terms.query(query)
         if blind or mode is Mode.LEXICAL:
             return self.nearest(None, sparse, top_k=top_k, filters=filters)
-        self._vectors.ensure(self._embedder.spec)  # another model's vectors would give an answer, and a wrong one
+        if self._vectors.spec is not None:  # another model's vector would give an answer, and a wrong one
+            self._vectors.ensure(self._embedder.spec)
         dense = self._embedder.query(query)
         return self.nearest(dense, sparse, top_k=top_k, filters=filters)
 

@@ -49,6 +49,11 @@ class VectorStore(Protocol):
     Raises `Unavailable("vectors_unavailable")` when it cannot be reached.
     """
 
+    @property
+    def spec(self) -> CollectionSpec | None:
+        """What the collection was made for; None while there is none."""
+        ...
+
     def ensure(self, spec: CollectionSpec) -> None:
         """Create the collection or check what it was made for. Raises Conflict("embedding_mismatch")."""
         ...
