@@ -135,8 +135,10 @@ stands at the head of its file in `bench/`.
 
 {text}
 {failed}
-Measured on {began:%Y-%m-%d} (UTC): {machine()}. Load average over five minutes when it began: {load:.1f}; what else
-ran on the machine slows both sides, and tail latencies most. Treat absolute figures as those of this machine.
+Measured on {began:%Y-%m-%d} (UTC): {machine()}.
+
+Load average over five minutes when it began: {load:.1f}. What else ran on the machine slows both sides, and tail
+latencies most. Absolute figures are those of this machine.
 """
 
 
