@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from frostbyte.cli.client import Client, find_token, segment
+from frostbyte.cli.client import KEY_FILE, Client, data_dir, find_token, segment
 from frostbyte.cli.errors import CommandFailed
 from frostbyte.cli.exits import Exit
 from frostbyte.cli.options import AsJson, Token, group
@@ -31,6 +31,12 @@ def save_proof(path: Path, content: str) -> None:
         file.write(content + "\n")
 
 
+def check_with(proof: Path) -> str:
+    """The command that checks a proof; with the key of the plane on this machine, if there is one."""
+    key = data_dir() / KEY_FILE
+    return f"check it with: frostbyte proof verify {proof} --key {key if key.exists() else 'KEYFILE'}"
+
+
 @app.command("get")
 def get(
     chunk: Annotated[str, typer.Argument(help="The passage's id, from `search`.", show_default=False)],
@@ -45,7 +51,7 @@ def get(
         return
     save_proof(output, json.dumps(made, indent=1, ensure_ascii=False))
     out().print(text(f"The proof is in {output}."))
-    hint(f"Check it with: frostbyte proof verify {output} --key KEYFILE")
+    hint(check_with(output))
 
 
 @app.command("verify")

@@ -12,8 +12,8 @@ import typer
 
 from frostbyte.cli.client import Client, find_token, segment
 from frostbyte.cli.options import AsJson, Token
-from frostbyte.cli.output import hint, out, print_json, safe, text
-from frostbyte.cli.proof import PRIVATE, save_proof
+from frostbyte.cli.output import count_text, hint, out, print_json, safe, text
+from frostbyte.cli.proof import PRIVATE, check_with, save_proof
 
 LINES = 12
 """Lines of a passage that are shown; `--full` shows all."""
@@ -59,7 +59,7 @@ def search(
         return
     print_results(found, full=full)
     if saved:
-        hint(f"{len(saved)} proofs in {proof}: check one with `frostbyte proof verify {saved[0]} --key KEYFILE`")
+        hint(f"{count_text(len(saved), 'proof')} in {proof}: {check_with(saved[0])}")
 
 
 def _end_of_day(given: str | None) -> str | None:

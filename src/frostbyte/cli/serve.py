@@ -211,7 +211,7 @@ def _greet(plane: Plane, url: str) -> None:
         console.print(text(f"  ! Development stand-ins: {', '.join(stand_ins)}", "yellow"), soft_wrap=True)
     console.print(text("\nIn another terminal:", lines=True))
     for command, what in (
-        ("frostbyte ingest samples", "send documents and watch them"),
+        ("frostbyte ingest samples/*.pdf samples/*.docx", "send documents and watch them"),
         ('frostbyte search "notice period" --proof proofs', "ask, and save the proofs"),
         ("frostbyte status", "see what is in the plane"),
     ):
