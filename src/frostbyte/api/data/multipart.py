@@ -6,6 +6,8 @@ worker thread, because sealing and fsync must not hold up the event loop.
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
@@ -20,6 +22,8 @@ _MANIFEST_BYTES: Final = 4 << 20
 _HEADER_BYTES: Final = 8 << 10
 _GATHER: Final = 1 << 20
 """Bytes handed to the worker thread at once."""
+_MOST_PARTS: Final = 100_001
+"""As many files as `max_batch_size` can be set to, and a manifest: each part costs a receipt, so there is an end."""
 
 
 def malformed(why: str) -> Invalid:
@@ -54,6 +58,9 @@ class Upload:
         self._headers: dict[bytes, bytes] = {}
         self._name = self._value = b""
         self._ended = False
+        self._aborted = False
+        self._lock = threading.Lock()
+        self._parts = 0
         callbacks: dict[str, Callable[..., None]] = {
             "on_part_begin": self._on_part_begin,
             "on_header_field": self._on_header_field,
@@ -74,12 +81,23 @@ class Upload:
             Invalid: `multipart_invalid`, `manifest_invalid`; what was accepted before stays accepted.
         """
         gathered = bytearray()
-        async for data in body:
-            gathered += data
-            if len(gathered) >= _GATHER:
-                await run_in_threadpool(self._feed, bytes(gathered))
-                gathered.clear()
-        await run_in_threadpool(self._feed, bytes(gathered))
+        work: asyncio.Task[None] | None = None
+        try:
+            async for data in body:
+                gathered += data
+                if len(gathered) >= _GATHER:
+                    if work is not None:
+                        await work
+                    # the next piece is read while this one is sealed: at most two are held
+                    work = asyncio.create_task(run_in_threadpool(self._feed, bytes(gathered)))
+                    gathered = bytearray()
+            if work is not None:
+                await work
+            await run_in_threadpool(self._feed, bytes(gathered))
+        finally:
+            if work is not None:
+                await asyncio.wait([work])
+                _ = work.cancelled() or work.exception()  # raised above already, or second to what broke off
         if not self._ended:
             raise malformed("it ends before its closing boundary")
         if self.session is None:
@@ -88,16 +106,22 @@ class Upload:
 
     def abort(self) -> None:
         """The body broke off: nothing of the file under way remains; files before it stay accepted."""
-        if self._sink is not None:
-            self._sink.abort()
-            self._sink = None
-        if self.session is not None:
-            self.session.abandon()
+        with self._lock:
+            self._aborted = True
+            if self._sink is not None:
+                self._sink.abort()
+                self._sink = None
+            if self.session is not None:
+                self.session.abandon()
 
     def _feed(self, data: bytes) -> None:
+        with self._lock:  # a cancelled request leaves its thread running; `abort` waits for it
+            if data and not self._aborted:
+                self._handle(data)
+
+    def _handle(self, data: bytes) -> None:
         try:
-            if data:
-                self._parser.write(data)
+            self._parser.write(data)
         except MultipartParseError:
             raise malformed("its boundaries or headers are broken") from None
         calls, self._calls = self._calls, []
@@ -110,6 +134,9 @@ class Upload:
                 self._end()
 
     def _begin(self, headers: dict[bytes, bytes]) -> None:
+        self._parts += 1
+        if self._parts > _MOST_PARTS:
+            raise malformed("it has too many parts")
         _, options = parse_options_header(headers.get(b"content-disposition", b""))
         part = options.get(b"name", b"")
         if part == b"manifest":
