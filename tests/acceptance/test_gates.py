@@ -174,3 +174,19 @@ def test_a_blocked_document_is_quarantined(plane: Plane, send: Send, settle: Set
     row = plane.documents.row(doc_id)
     assert (row.state, row.code) == (State.QUARANTINED, "pii_blocked")
     assert found(plane, "archive") == []
+
+
+def test_a_scanner_that_does_not_answer_stops_the_start(tmp_path: Path) -> None:
+    given = {"FROSTBYTE_CLAMD_ADDRESS": f"unix:{tmp_path / 'nobody'}", "FROSTBYTE_DATA_DIR": str(tmp_path / "p")}
+    with pytest.raises(Unavailable) as refused:
+        build(load(given))
+    assert refused.value.code == "scanner_unavailable"
+
+
+def test_a_start_that_fails_leaves_nothing_running(tmp_path: Path) -> None:
+    folder = str(tmp_path / "p")
+    given = {"FROSTBYTE_CLAMD_ADDRESS": f"unix:{tmp_path / 'nobody'}", "FROSTBYTE_DATA_DIR": folder}
+    with pytest.raises(Unavailable):
+        build(load(given))
+    assert not list(Path(folder).rglob("postmaster.pid"))
+    build(load({"FROSTBYTE_DATA_DIR": folder})).close()

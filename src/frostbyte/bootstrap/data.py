@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,7 @@ from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore, claim_pla
 from frostbyte.adapters.qdrant.edge import EdgeVectors
 from frostbyte.adapters.runner import Runner
 from frostbyte.adapters.secrets.files import FileSecrets
+from frostbyte.adapters.witness import HttpWitness
 from frostbyte.data_plane import policy
 from frostbyte.data_plane.flow import ORDER, Flow, Ports
 from frostbyte.data_plane.intake import Intake, sweep_orphans
@@ -39,19 +41,19 @@ from frostbyte.data_plane.serve.proofs import Proofs
 from frostbyte.data_plane.serve.record import AuditRecord
 from frostbyte.data_plane.serve.search import Search
 from frostbyte.data_plane.terms import TermHasher
-from frostbyte.kernel.audit.checkpoint import Signer
+from frostbyte.kernel.audit.checkpoint import Signer, public_key
 from frostbyte.kernel.audit.export import Exporter
 from frostbyte.kernel.audit.sequencer import Sequencer
 from frostbyte.kernel.clock import Clock, SystemClock
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid
 from frostbyte.kernel.ports.embedder import Embedder
 from frostbyte.kernel.ports.scanner import Scanner
+from frostbyte.kernel.ports.witness import Witness
 from frostbyte.kernel.settings import Mode, Settings, StandIn
 from frostbyte.kernel.tokens import TokenSigner, TokenVerifier
 from frostbyte.kernel.vault import Vault
 
 _MAINTENANCE_SECONDS: Final = 60.0
-_LARGEST_FILE: Final = 500 * 1024 * 1024
 
 
 @dataclass(kw_only=True)
@@ -163,9 +165,7 @@ class Plane:
             pass
         self.ports.reader.close()
         self.ports.vectors.close()
-        self.store.close()
-        if self.server is not None:
-            self.server.stop()
+        _close(self.server, self.store)
         self.lock.release()
 
 
@@ -178,15 +178,15 @@ def build(settings: Settings) -> Plane:
         FrostbyteError: whatever an adapter says that cannot start.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with ExitStack() as undo:  # what was begun is let go of when a later part cannot start
+        plane = _build(settings, undo)
+        undo.pop_all()
+    return plane
+
+
+def _build(settings: Settings, undo: ExitStack) -> Plane:
     lock = _hold(settings.data_dir)
-    try:
-        return _build(settings, lock)
-    except BaseException:
-        lock.release()
-        raise
-
-
-def _build(settings: Settings, lock: FileLock) -> Plane:
+    undo.callback(lock.release)
     scanner, allow_unscanned = _scanner(settings)
     _refuse_unless(settings, StandIn.VECTORS, "the vector index runs inside the plane's own process")
     clock = SystemClock()
@@ -194,10 +194,13 @@ def _build(settings: Settings, lock: FileLock) -> Plane:
     origin = f"frostbyte/{settings.tenant_id}/plane"
     signer = Signer(secrets.log_key().private_bytes_raw(), origin)
     server, store = _database(settings, origin)
+    undo.callback(_close, server, store)
     keys = secrets.tenant_keys()
     vault = Vault(LocalBlobs(settings.data_dir / "objects"), keys)
     rules = policy.RuleBook()
     embedder = _embedder(settings)
+    vectors = EdgeVectors(settings.data_dir / "vectors")
+    undo.callback(vectors.close)
     ports = Ports(
         tenant_id=settings.tenant_id,
         unit_of_work=store.unit_of_work,
@@ -211,7 +214,7 @@ def _build(settings: Settings, lock: FileLock) -> Plane:
         rules=rules,
         names=installed(),
         embedder=embedder,
-        vectors=EdgeVectors(settings.data_dir / "vectors"),
+        vectors=vectors,
         terms=TermHasher(keys.term_key),
         clock=clock,
         allow_unscanned=allow_unscanned,
@@ -232,6 +235,8 @@ def _assemble(
     flow = Flow(ports)
     documents = Documents(tenant_id=tenant, unit_of_work=unit_of_work, vault=vault, clock=clock)
     configuration = Configuration(tenant, unit_of_work, clock)
+    if not ports.scanner.stand_in:
+        ports.scanner.check(configuration.current().max_file_size_mb << 20)
     search = Search(
         unit_of_work=unit_of_work,
         vectors=ports.vectors,
@@ -252,7 +257,7 @@ def _assemble(
         ports=ports,
         flow=flow,
         runner=Runner(unit_of_work=unit_of_work, run=flow.run, clock=clock, stages=ORDER, threads=settings.workers),
-        sequencer=Sequencer(unit_of_work, signer, clock),
+        sequencer=Sequencer(unit_of_work, signer, clock, _witnesses(settings)),
         intake=Intake(tenant_id=tenant, unit_of_work=unit_of_work, vault=vault, clock=clock, first_stage=ORDER[0]),
         batches=Batches(unit_of_work, vault, tenant),
         documents=documents,
@@ -292,6 +297,12 @@ def _assemble(
     )
 
 
+def _close(server: EmbeddedServer | None, store: PostgresStore) -> None:
+    store.close()
+    if server is not None:
+        server.stop()
+
+
 def _hold(folder: Path) -> FileLock:
     lock = FileLock(str(folder / "plane.lock"))
     try:
@@ -318,10 +329,8 @@ def _refuse_unless(settings: Settings, stand_in: StandIn, what: str) -> None:
 def _scanner(settings: Settings) -> tuple[Scanner, bool]:
     """The scanner, and whether unscanned documents may pass: with the stand-in in development alone."""
     if settings.clamd_address:
-        conf = settings.data_dir / "clamd.conf"
-        clamd = Clamd(parse_address(settings.clamd_address), conf=conf if conf.exists() else None)
-        clamd.check(_LARGEST_FILE)
-        return clamd, False
+        conf = Path(settings.clamd_conf) if settings.clamd_conf else None
+        return Clamd(parse_address(settings.clamd_address), conf=conf), False
     _refuse_unless(settings, StandIn.SCANNER, "no malware scanner is configured and documents would pass unscanned")
     return NoScanner(), settings.mode is Mode.DEVELOPMENT
 
@@ -350,3 +359,9 @@ def _embedder(settings: Settings) -> Embedder:
         api_key=settings.embedding_api_key,
         remote=settings.embedding_remote,
     )
+
+
+def _witnesses(settings: Settings) -> tuple[Witness, ...]:
+    if not settings.witness_url:
+        return ()
+    return (HttpWitness(settings.witness_url, public_key(settings.witness_key)),)

@@ -56,6 +56,12 @@ class Settings:
     embedding_api_key: str = field(default="", repr=False)
     clamd_address: str = ""
     """`unix:/path` or `host:port`; '' means that nothing is scanned."""
+    clamd_conf: str = ""
+    """The clamd.conf that the scanner runs with; its limits are compared with the tenant's at start."""
+    witness_url: str = ""
+    """A witness that cosigns checkpoints (C2SP tlog-witness); '' for none."""
+    witness_key: str = ""
+    """The witness's verifier key."""
     stand_ins: frozenset[StandIn] = frozenset()
     workers: int = 2
     parse_seconds: float = 120.0
@@ -87,6 +93,9 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         embedding_remote=given.choice("EMBEDDING_REMOTE", _Switch, _Switch.NO) is _Switch.YES,
         embedding_api_key=given.secret("EMBEDDING_API_KEY"),
         clamd_address=given.text("CLAMD_ADDRESS", ""),
+        clamd_conf=given.text("CLAMD_CONF", ""),
+        witness_url=given.text("WITNESS_URL", ""),
+        witness_key=given.text("WITNESS_KEY", ""),
         stand_ins=given.stand_ins(),
         workers=given.number("WORKERS", 1, 64, Settings.workers),
         parse_seconds=float(given.number("PARSE_SECONDS", 1, 3600, int(Settings.parse_seconds))),

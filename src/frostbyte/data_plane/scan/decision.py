@@ -39,7 +39,7 @@ _WAITS: Final = {
     "no_scanner": (
         "no_scanner",
         "This plane has no malware scanner, and outside development nothing passes unscanned.",
-        "Set FROSTBYTE_SCANNER to a running clamd; the document is scanned by itself then.",
+        "Set FROSTBYTE_CLAMD_ADDRESS to a running clamd; the document is scanned by itself then.",
     ),
 }
 _UNKNOWN: Final = (
