@@ -106,7 +106,7 @@ def table(*columns: str, title: str = "") -> Table:
     from rich import box
     from rich.table import Table
 
-    made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
         made.add_column(
             column.lstrip(">="),
