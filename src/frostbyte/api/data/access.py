@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
 from fastapi.dependencies.models import Dependant
@@ -15,6 +15,8 @@ from frostbyte.kernel.errors import Unauthenticated
 from frostbyte.kernel.limits import Limiter as Limiter
 from frostbyte.kernel.tokens import Caller, Scope
 
+READERS: Final = (Scope.INGEST, Scope.QUERY, Scope.AUDIT, Scope.ADMIN)
+"""Whoever has one of these may see uploads: with `ingest`, their own."""
 _bearer = HTTPBearer(auto_error=False, description="A token of this plane")
 
 
@@ -54,6 +56,11 @@ def needs(*scopes: Scope) -> Any:
 
     check.scopes = scopes  # type: ignore[attr-defined]  # read by scopes_of
     return Depends(check)
+
+
+def own(caller: Caller) -> str | None:
+    """Whose uploads the caller may see: without a scope that reads, only their own; None for all."""
+    return None if any(caller.has(scope) for scope in READERS if scope is not Scope.INGEST) else caller.subject
 
 
 def limited(group: str) -> Any:

@@ -10,13 +10,19 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
 from frostbyte import __version__
-from frostbyte.api.data import deciding, ingest, problems, reading, system
+from frostbyte.api.data import deciding, ingest, problems, reading, streams, system
 from frostbyte.api.data.access import group_of, scopes_of
 from frostbyte.api.data.observing import Meters, Observer
 from frostbyte.bootstrap.data import Plane
 from frostbyte.kernel.limits import PER_MINUTE, Limiter
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (ingest.router, reading.router, deciding.router, system.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    ingest.router,
+    streams.router,
+    reading.router,
+    deciding.router,
+    system.router,
+)
 
 
 def create_app(plane: Plane, limiter: Limiter | None = None) -> FastAPI:
@@ -37,6 +43,7 @@ def create_app(plane: Plane, limiter: Limiter | None = None) -> FastAPI:
     app.state.plane = plane
     app.state.limiter = limiter or Limiter()
     app.state.meters = meters
+    app.state.streams = streams.Streams()
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
-from frostbyte.api.data.access import PlaneDep, limited, needs
+from frostbyte.api.data.access import READERS, PlaneDep, limited, needs, own
 from frostbyte.api.data.multipart import Upload, boundary_of, malformed
 from frostbyte.api.data.pages import POLICY
 from frostbyte.api.data.problems import responses
@@ -23,9 +20,6 @@ from frostbyte.data_plane.intake import BatchResult, FileOutcome
 from frostbyte.kernel.tokens import Caller, Scope
 
 router = APIRouter(prefix="/api/v1", tags=["ingest"])
-_POLL_SECONDS: Final = 0.3
-_LONGEST_SECONDS: Final = 3600.0
-_READERS: Final = (Scope.INGEST, Scope.QUERY, Scope.AUDIT, Scope.ADMIN)
 
 _UPLOAD: Final = {
     "requestBody": {
@@ -44,11 +38,6 @@ _UPLOAD: Final = {
         },
     }
 }
-
-
-def own(caller: Caller) -> str | None:
-    """Whose uploads the caller may see: without a scope that reads, only their own."""
-    return None if any(caller.has(scope) for scope in _READERS if scope is not Scope.INGEST) else caller.subject
 
 
 @router.post("/ingest", status_code=202, openapi_extra=_UPLOAD, responses=responses(401, 403, 409, 422, 429, 503))
@@ -115,50 +104,16 @@ def _accepted(item: FileOutcome) -> dict[str, Any]:
 
 
 @router.get("/ingest/{batch_id}", responses=responses(401, 403, 404, 422))
-def status(batch_id: UUID, plane: PlaneDep, caller: Annotated[Caller, needs(*_READERS)]) -> dict[str, Any]:
+def status(batch_id: UUID, plane: PlaneDep, caller: Annotated[Caller, needs(*READERS)]) -> dict[str, Any]:
     """Where each file of the upload stands."""
     return plane.batches.status(batch_id, own(caller))
-
-
-@router.get("/ingest/{batch_id}/events", responses=responses(401, 403, 404, 422), response_class=StreamingResponse)
-async def events(
-    batch_id: UUID, request: Request, plane: PlaneDep, caller: Annotated[Caller, needs(*_READERS)]
-) -> StreamingResponse:
-    """Server-sent events: `document` whenever one moves on, `done` when all have ended."""
-    first = await run_in_threadpool(plane.batches.status, batch_id, own(caller))
-    return StreamingResponse(
-        _changes(plane, batch_id, caller, first, request),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store"},
-    )
-
-
-async def _changes(
-    plane: Plane, batch_id: UUID, caller: Caller, status: dict[str, Any], request: Request
-) -> AsyncIterator[str]:
-    told: dict[str, str] = {}
-    for turn in range(int(_LONGEST_SECONDS / _POLL_SECONDS)):
-        for item in status["documents"]:
-            data = json.dumps(item)
-            if told.get(item["receipt_id"]) != data:
-                told[item["receipt_id"]] = data
-                yield f"event: document\ndata: {data}\n\n"
-        if status["completed_at"]:
-            yield f"event: done\ndata: {json.dumps(status['counts'])}\n\n"
-            return
-        if turn % 50 == 49:
-            yield ": still here\n\n"
-        await asyncio.sleep(_POLL_SECONDS)
-        if await request.is_disconnected():
-            return
-        status = await run_in_threadpool(plane.batches.status, batch_id, own(caller))
 
 
 @router.get("/ingest/{batch_id}/report", responses=responses(401, 403, 404, 422))
 def report(
     batch_id: UUID,
     plane: PlaneDep,
-    caller: Annotated[Caller, needs(*_READERS)],
+    caller: Annotated[Caller, needs(*READERS)],
     format: Annotated[Literal["json", "html"], Query()] = "json",
 ) -> Response:
     """The acceptance report: received, parsed, dropped, withheld, quarantined, indexed, and every remedy."""
@@ -178,6 +133,6 @@ def report(
 
 
 @router.get("/receipts/{receipt_id}", responses=responses(401, 403, 404, 422))
-def receipt(receipt_id: UUID, plane: PlaneDep, caller: Annotated[Caller, needs(*_READERS)]) -> dict[str, Any]:
+def receipt(receipt_id: UUID, plane: PlaneDep, caller: Annotated[Caller, needs(*READERS)]) -> dict[str, Any]:
     """One receipt, with the newest checkpoint."""
     return plane.batches.receipt(receipt_id, own(caller))

@@ -44,6 +44,7 @@ def metrics(request: Request, plane: PlaneDep) -> Response:
         meters.checkpoint.set(state["checkpoint_size"])
         for stage, count in state["jobs"].items():
             meters.jobs.labels(stage=stage).set(count)
+    meters.streams.set(request.app.state.streams.count)
     return Response(generate_latest(meters.registry), media_type=CONTENT_TYPE_LATEST)
 
 
