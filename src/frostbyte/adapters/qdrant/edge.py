@@ -23,15 +23,14 @@ import msgspec
 import qdrant_edge as qe
 from filelock import FileLock, Timeout
 
-from frostbyte.adapters.qdrant.queries import DENSE, TERMS, any_document, equals, fused
+from frostbyte.adapters.qdrant.queries import DENSE, EXACT, TERMS, any_document, equals, fused
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Unavailable
 from frostbyte.kernel.ports.vectors import CollectionSpec, Hit, Point, SparseVector
 
 _WRITE_BATCH: Final = 512
 """Points in one entry of the engine's log: bounds the memory that a long document takes."""
-_NEVER: Final = 2**40
-"""Kilobytes of vectors from which a graph would be built. The engine holds the interpreter's lock while it works: the
-graph of 50,000 x 768 stops the whole process for a minute, rewriting them without one for two seconds (ADR 6)."""
+_COPY_KILOBYTES: Final = 4096
+"""Vectors from which a segment gets its copy of one byte a dimension; below that a scan is as quick without."""
 
 
 class EdgeVectors:
@@ -182,6 +181,7 @@ class EdgeVectors:
             limit=len(chunk_ids),
             query=qe.Query.Nearest(list(dense), using=DENSE),
             filter=qe.Filter(must=[qe.HasIdCondition(set(chunk_ids))]),
+            params=EXACT,
         )
         with _translated():
             return {UUID(str(point.id)): float(point.score) for point in self._shard.query(request)}
@@ -210,7 +210,7 @@ class EdgeVectors:
             return int(self._shard.count(qe.CountRequest(filter=chosen, exact=True)))
 
     def compact(self) -> None:
-        """Rewrite every segment that holds something deleted.
+        """Rewrite every segment that holds something deleted, and make what grew quick to scan.
 
         The process stands still meanwhile: about two seconds for 50,000 chunks.
         """
@@ -237,9 +237,13 @@ def _config(spec: CollectionSpec) -> qe.EdgeConfig:
     return qe.EdgeConfig(
         vectors=dense if spec.dimensions else None,
         sparse_vectors={TERMS: qe.EdgeSparseVectorParams(modifier=qe.Modifier.Idf)},
+        # No graph (m=0) but a copy of one byte a dimension: the engine holds the interpreter's lock while it works, so
+        # that building the graph of 50,000 x 768 would stop the whole process for a minute, this for two seconds.
+        hnsw_config=qe.HnswIndexConfig(m=0, ef_construct=4, full_scan_threshold=10),
+        quantization_config=qe.ScalarQuantizationConfig(type=qe.ScalarType.Int8, quantile=0.99, always_ram=True),
         # One deleted vector is enough to rewrite its segment: the engine's own 20% would keep erased ones for good.
         optimizers=qe.EdgeOptimizersConfig(
-            deleted_threshold=0.0, vacuum_min_vector_number=1, indexing_threshold=_NEVER
+            deleted_threshold=0.0, vacuum_min_vector_number=1, indexing_threshold=_COPY_KILOBYTES
         ),
         max_search_threads=1,
     )
