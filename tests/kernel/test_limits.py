@@ -1,0 +1,78 @@
+"""Limits: never more in any minute, never less than there is room for, from however many threads."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from frostbyte.kernel.errors import Kind
+from frostbyte.kernel.limits import PER_MINUTE, WINDOW, Limiter, TooMany
+
+
+class Watch:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_the_designs_limits() -> None:
+    assert PER_MINUTE == {"ingest": 100, "query": 1000, "audit": 300}
+    for group, most in PER_MINUTE.items():
+        limiter = Limiter(seconds=Watch())
+        for _ in range(most):
+            limiter.take(group)
+        with pytest.raises(TooMany) as refused:
+            limiter.take(group)
+        assert refused.value.kind is Kind.RATE_LIMITED
+
+
+@settings(max_examples=100, deadline=None)
+@given(most=st.integers(1, 5), steps=st.lists(st.floats(0, 40, allow_nan=False, allow_subnormal=False), max_size=60))
+def test_no_window_holds_more_and_waiting_helps(most: int, steps: list[float]) -> None:
+    watch = Watch()
+    limiter = Limiter({"query": most}, watch)
+    served: list[float] = []
+    for step in steps:
+        watch.now += step
+        try:
+            limiter.take("query")
+        except TooMany as error:
+            before = watch.now
+            watch.now = before + error.retry_after
+            limiter.take("query")
+            assert 1 <= error.retry_after <= WINDOW
+        served.append(watch.now)
+    for begin in served:
+        assert sum(begin <= moment < begin + WINDOW for moment in served) <= most
+
+
+def test_threads_share_one_limit() -> None:
+    limiter = Limiter({"query": 50}, Watch())
+    served: list[int] = []
+
+    def work() -> None:
+        for _ in range(40):
+            try:
+                limiter.take("query")
+            except TooMany:
+                continue
+            served.append(1)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(served) == 50
+
+
+def test_the_error_travels() -> None:
+    assert pickle.loads(pickle.dumps(TooMany(7))).retry_after == 7
