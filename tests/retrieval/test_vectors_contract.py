@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 import os
+import random
 import signal
+import struct
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from frostbyte.adapters.memory.vectors import MemoryVectors
 from frostbyte.adapters.qdrant.edge import EdgeVectors
@@ -20,13 +25,6 @@ from frostbyte.kernel.ports.vectors import CollectionSpec, Point, SparseVector, 
 
 SPEC = CollectionSpec(model="m", version="1", dimensions=4)
 DOC = UUID(int=1)
-
-
-@pytest.fixture(params=["memory", "edge"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
-    made: VectorStore = MemoryVectors() if request.param == "memory" else EdgeVectors(tmp_path / "vectors")
-    yield made
-    made.close()
 
 
 def point(angle: float, *terms: int, doc: UUID = DOC, generation: str = "g1") -> Point:
@@ -114,6 +112,210 @@ def test_reopening_keeps_points_and_what_they_were_made_for(tmp_path: Path) -> N
     again.close()
 
 
+def test_vectors_of_another_length_are_refused_and_nothing_is_written(store: VectorStore) -> None:
+    store.ensure(SPEC)
+    short = Point(chunk_id=uuid4(), doc_id=DOC, generation="g", dense=[1.0], sparse=SparseVector(indices=(), values=()))
+    for ask in (
+        lambda: store.upsert([point(0.1, 1), short]),
+        lambda: store.search([1.0], None, limit=1),
+        lambda: store.similarities([1.0], [DOC]),
+    ):
+        with pytest.raises(Conflict) as refused:
+            ask()
+        assert refused.value.code == "embedding_mismatch"
+    assert store.count() == 0
+
+
+def test_writing_before_the_collection_is_made_is_refused(store: VectorStore) -> None:
+    with pytest.raises(Unavailable):
+        store.upsert([point(0.1, 1)])
+    assert store.spec is None
+    store.flush()
+    store.compact()
+    store.delete_document(DOC)
+    assert store.similarities([1.0, 0, 0, 0], [DOC]) == {}
+
+
+def test_similarity_is_the_cosine_of_those_that_exist(store: VectorStore) -> None:
+    store.ensure(SPEC)
+    many = [point(angle, 1) for angle in (0.0, 0.5, 2.0)]
+    store.upsert([*many, point(0.2, 1)])
+    asked = [one.chunk_id for one in many] + [uuid4()]
+    found = store.similarities([2.0, 0, 0, 0], asked)
+    expected = {one.chunk_id: math.cos(angle) for one, angle in zip(many, (0.0, 0.5, 2.0), strict=True)}
+    assert found == pytest.approx(expected, abs=1e-5)
+    assert store.similarities([1.0, 0, 0, 0], []) == {}
+
+
+def test_a_collection_without_dimensions_holds_terms_alone(store: VectorStore) -> None:
+    store.ensure(CollectionSpec(model="none", version="1", dimensions=0))
+    terms = SparseVector(indices=(3,), values=(1.0,))
+    store.upsert([Point(chunk_id=uuid4(), doc_id=DOC, generation="g", dense=[], sparse=terms)])
+    store.flush()
+    assert [hit.doc_id for hit in store.search(None, terms, limit=5)] == [DOC]
+
+
+def test_asking_for_nothing_gives_nothing(store: VectorStore) -> None:
+    store.ensure(SPEC)
+    store.upsert([point(0.1, 1)])
+    assert store.search(None, None, limit=5) == []
+    assert store.search(None, SparseVector(indices=(), values=()), limit=5) == []
+    assert store.search([1.0, 0, 0, 0], None, limit=0) == []
+    assert store.search(None, SparseVector(indices=(99,), values=(1.0,)), limit=5) == []
+
+
+def test_a_point_without_terms_is_found_by_its_vector(store: VectorStore) -> None:
+    store.ensure(SPEC)
+    store.upsert([point(0.1)])
+    assert len(store.search([1.0, 0, 0, 0], SparseVector(indices=(1,), values=(1.0,)), limit=5)) == 1
+
+
+def test_an_upsert_replaces_vectors_and_terms(store: VectorStore) -> None:
+    store.ensure(SPEC)
+    old = point(0.0, 1)
+    store.upsert([old])
+    store.upsert([replace(old, dense=[0.0, 1.0, 0.0, 0.0], sparse=SparseVector(indices=(2,), values=(1.0,)))])
+    assert store.similarities([1.0, 0, 0, 0], [old.chunk_id])[old.chunk_id] == pytest.approx(0.0, abs=1e-6)
+    assert store.search(None, SparseVector(indices=(1,), values=(1.0,)), limit=5) == []
+
+
+def test_both_kinds_give_the_same_scores_before_and_after_deleting(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    spec = CollectionSpec(model="m", version="1", dimensions=8)
+    stores: list[VectorStore] = [MemoryVectors(), EdgeVectors(tmp_path / "v")]
+    points = [
+        Point(
+            chunk_id=uuid4(),
+            doc_id=UUID(int=number % 20),
+            generation=f"g{number % 3}",
+            dense=[chance.gauss(0, 1) for _ in range(8)],
+            sparse=some_terms(chance, 6),
+        )
+        for number in range(400)
+    ]
+    for store in stores:
+        store.ensure(spec)
+        store.upsert(points)
+    for round_ in range(2):
+        for _ in range(15):
+            dense, terms = [chance.gauss(0, 1) for _ in range(8)], some_terms(chance, 4)
+            chosen = chance.choice([None, [UUID(int=n) for n in range(7)]])
+            for asked in ((dense, None), (None, terms), (dense, terms)):
+                memory, edge = (store.search(*asked, limit=10, doc_ids=chosen) for store in stores)
+                assert [hit.score for hit in edge] == pytest.approx([hit.score for hit in memory], abs=1e-3), round_
+        for store in stores:
+            store.delete_document(UUID(int=3))
+            store.delete_document(UUID(int=4), except_generation="g1")
+            store.compact()
+        assert stores[0].count() == stores[1].count() < 400
+    stores[1].close()
+
+
+def some_terms(chance: random.Random, count: int) -> SparseVector:
+    indices = sorted(chance.sample(range(40), count))
+    return SparseVector(indices=tuple(indices), values=tuple(chance.uniform(0.5, 2.0) for _ in indices))
+
+
+def test_compaction_takes_an_erased_vector_out_of_the_segments(tmp_path: Path) -> None:
+    """One document of three hundred: far below what the engine would clean up by itself."""
+    store = EdgeVectors(tmp_path / "v")
+    store.ensure(SPEC)
+    erased = UUID(int=10**6)
+    secret = Point(
+        chunk_id=uuid4(),
+        doc_id=erased,
+        generation="g",
+        dense=[0.6, 0.8, 0.0, 0.0],
+        sparse=SparseVector(indices=(9,), values=(1.0,)),
+    )
+    store.upsert([point(i / 100, 1, doc=UUID(int=i)) for i in range(300)] + [secret])
+    store.flush()
+
+    def segments_that_hold_it() -> list[Path]:
+        needle = struct.pack("<4f", *secret.dense)
+        files = [path for path in (tmp_path / "v" / "shard" / "segments").rglob("*") if path.is_file()]
+        return [path for path in files if needle in path.read_bytes()]
+
+    assert segments_that_hold_it()
+    store.delete_document(erased)
+    store.compact()
+    assert segments_that_hold_it() == []
+    assert store.count() == 300
+    store.close()
+
+
+@pytest.mark.slow
+def test_compacted_segments_still_find_the_nearest(tmp_path: Path) -> None:
+    """Large enough for the one-byte copies: what they find is what the vectors themselves say."""
+    numbers = np.random.default_rng(3)
+    vectors = numbers.standard_normal((12_000, 128)).astype(np.float32)
+    store = EdgeVectors(tmp_path / "v")
+    store.ensure(CollectionSpec(model="m", version="1", dimensions=128))
+    none = SparseVector(indices=(), values=())
+    store.upsert(
+        [
+            Point(chunk_id=UUID(int=n + 1), doc_id=UUID(int=n // 100), generation="g", dense=row, sparse=none)
+            for n, row in enumerate(vectors.tolist())
+        ]
+    )
+    store.compact()
+    lengths = np.linalg.norm(vectors, axis=1)
+    found = 0
+    for question in numbers.standard_normal((50, 128)):
+        best = np.argsort(-(vectors @ question) / lengths)[:10]
+        hits = store.search(question.tolist(), None, limit=10)
+        found += len({hit.chunk_id.int - 1 for hit in hits} & set(best.tolist()))
+    store.close()
+    assert found / 500 >= 0.97
+
+
+def test_a_store_of_the_same_process_is_locked_out_until_the_first_closes(tmp_path: Path) -> None:
+    first = EdgeVectors(tmp_path / "v")
+    with pytest.raises(Unavailable) as refused:
+        EdgeVectors(tmp_path / "v")
+    assert refused.value.code == "vectors_locked"
+    first.close()
+    first.close()
+    EdgeVectors(tmp_path / "v").close()
+
+
+def test_a_kill_while_the_collection_was_made_leaves_none_or_a_whole_one(tmp_path: Path) -> None:
+    store = EdgeVectors(tmp_path / "v")
+    store.ensure(SPEC)
+    store.close()
+    (tmp_path / "v" / "shard").rename(tmp_path / "v" / "making")  # described, not yet in its place
+    store = EdgeVectors(tmp_path / "v")
+    assert store.spec == SPEC
+    store.upsert([point(0.1, 1)])
+    store.close()
+    other = tmp_path / "other"
+    (other / "making").mkdir(parents=True)
+    (other / "making" / "half.bin").touch()  # not yet described
+    fresh = EdgeVectors(other)
+    assert fresh.spec is None
+    fresh.ensure(SPEC)
+    fresh.upsert([point(0.1, 1)])
+    assert fresh.count() == 1
+    fresh.close()
+
+
+@pytest.mark.parametrize("damage", ["collection.json", "shard"])
+def test_a_damaged_index_is_refused_in_words(tmp_path: Path, damage: str) -> None:
+    store = EdgeVectors(tmp_path / "v")
+    store.ensure(SPEC)
+    store.upsert([point(0.1, 1)])
+    store.close()
+    lost = tmp_path / "v" / damage
+    lost.rename(tmp_path / "lost")
+    with pytest.raises(Unavailable) as refused:
+        EdgeVectors(tmp_path / "v")
+    assert refused.value.code == "vectors_unavailable"
+    (tmp_path / "lost").rename(lost)
+    again = EdgeVectors(tmp_path / "v")  # the lock was let go, and nothing was removed
+    assert again.count() == 1
+    again.close()
+
+
 _WRITER = """
 import sys, uuid
 from pathlib import Path
@@ -163,3 +365,43 @@ def test_a_second_process_is_told(writer: Callable[[], subprocess.Popen[bytes]],
     with pytest.raises(Unavailable) as refused:
         EdgeVectors(tmp_path / "v")
     assert refused.value.code == "vectors_locked"
+
+
+_HURRIED = """
+import sys, uuid
+from pathlib import Path
+from frostbyte.adapters.qdrant.edge import EdgeVectors
+from frostbyte.kernel.ports.vectors import CollectionSpec, Point, SparseVector
+store = EdgeVectors(Path(sys.argv[1]))
+store.ensure(CollectionSpec(model="m", version="1", dimensions=4))
+number = int(sys.argv[2])
+while True:
+    store.upsert([Point(chunk_id=uuid.UUID(int=number + n), doc_id=uuid.UUID(int=number), generation="g",
+                        dense=[1.0, 0.1, n, 0.1], sparse=SparseVector(indices=(1,), values=(1.0,))) for n in range(20)])
+    store.flush()
+    print(number, flush=True)
+    number += 20
+    if number % 400 == 0:
+        store.compact()
+"""
+
+
+@pytest.mark.slow
+def test_no_flushed_point_is_lost_in_kills_at_any_moment(tmp_path: Path) -> None:
+    chance, first, promised = random.Random(11), 20, set[int]()
+    for _ in range(6):
+        process = subprocess.Popen(
+            [sys.executable, "-c", _HURRIED, str(tmp_path / "v"), str(first)], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        promised.add(int(process.stdout.readline()))
+        time.sleep(chance.uniform(0.0, 0.4))
+        process.kill()
+        promised |= {int(line) for line in process.communicate()[0].splitlines() if line.strip()}
+        store = EdgeVectors(tmp_path / "v")
+        for number in promised:
+            assert store.count(UUID(int=number)) == 20
+        assert store.search([1.0, 0, 0, 0], None, limit=5)
+        store.close()
+        first = max(promised) + 40
+    assert len(promised) >= 6
