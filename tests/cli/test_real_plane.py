@@ -126,6 +126,20 @@ def test_doctor_and_status_are_content_with_it(cli: Run) -> None:
     assert cli("status", "--json").json["health"]["status"] == "ok"
 
 
+def test_a_plane_that_is_stopped_while_it_starts_leaves_no_process_behind() -> None:
+    with tempfile.TemporaryDirectory(prefix="fb-cli-") as name:
+        folder = Path(name) / "data"
+        process = subprocess.Popen([*COMMAND, "serve", "data"], env=environment(folder), stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while not list(folder.glob("postgres/**/postmaster.pid")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) in (0, 128 + signal.SIGTERM)
+        assert not list(folder.glob("postgres/**/postmaster.pid"))
+
+
 def test_the_demo_ends_well_and_leaves_nothing(tmp_path: Path) -> None:
     kept = tmp_path / "proofs"
     done = subprocess.run(

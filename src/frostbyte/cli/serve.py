@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -54,28 +54,42 @@ def data(
         os.environ["FROSTBYTE_LISTEN"] = listen
     if data_dir:
         os.environ["FROSTBYTE_DATA_DIR"] = str(data_dir)
-    with _stopping() as phase:
-        _serve(phase)
+    with _stopping() as start:
+        _serve(start)
+
+
+class _Start:
+    """What a signal means while the plane starts: it is remembered, and acted on once everything can be let go of.
+
+    Ending in the middle would leave the database's own process behind. A second signal does not wait.
+    """
+
+    def __init__(self) -> None:
+        self.over = False
+        self.asked = 0
+        """The signal that asked to stop; 0 for none."""
+
+    def on_signal(self, number: int, frame: Any) -> None:
+        """Handler for SIGTERM and SIGINT. Once the server runs, it is the server that reacts to them."""
+        if self.over:
+            return
+        if self.asked:
+            raise SystemExit(128 + number)
+        self.asked = number
 
 
 @contextmanager
-def _stopping() -> Iterator[dict[str, bool]]:
-    """SIGTERM ends the start at once; once the server runs, it is the server that reacts, and this only lets it."""
-    phase = {"starting": True}
-
-    def on_signal(number: int, frame: Any) -> None:
-        if phase["starting"]:
-            raise SystemExit(128 + number)
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+def _stopping() -> Iterator[_Start]:
+    start = _Start()
+    before = {number: signal.signal(number, start.on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield phase
+        yield start
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _serve(phase: dict[str, bool]) -> None:
+def _serve(start: _Start) -> None:
     from frostbyte.kernel import logging
     from frostbyte.kernel import settings as kernel_settings
 
@@ -90,14 +104,15 @@ def _serve(phase: dict[str, bool]) -> None:
         plane = build(settings)
         try:
             application = create_app(plane)
+            if start.asked:
+                raise SystemExit(128 + start.asked)
             plane.start()
         except BaseException:
             plane.close()
             raise
-    phase["starting"] = False
     try:
         with _announced(plane, settings.data_dir, url):
-            _run(application, listener, lambda: _greet(plane, url))
+            _run(application, listener, start, lambda: _greet(plane, url))
     finally:
         err().print(text("Stopping: the last checkpoint is signed, the stores are closed ...", "dim"))
         plane.close()
@@ -173,7 +188,7 @@ def _write(path: Path, content: str, mode: int) -> None:
     part.replace(path)
 
 
-def _run(application: Any, listener: socket.socket, started: Any) -> None:
+def _run(application: Any, listener: socket.socket, start: _Start, started: Callable[[], None]) -> None:
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -181,7 +196,12 @@ def _run(application: Any, listener: socket.socket, started: Any) -> None:
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            started()
+            # From here on signals are the server's; one that came before it listened for them is made good.
+            start.over = True
+            if start.asked:
+                self.should_exit = True
+            else:
+                started()
 
     config = uvicorn.Config(
         application,
