@@ -28,7 +28,7 @@ from bench.table import Line, percentile, show
 from frostbyte.adapters.objects.local import LocalBlobs
 from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore, claim_plane, migrate
 from frostbyte.adapters.qdrant.edge import EdgeVectors
-from frostbyte.adapters.qdrant.queries import candidates
+from frostbyte.adapters.qdrant.queries import EXACT_ENOUGH, RRF_K, candidates
 from frostbyte.data_plane.artefacts import CHUNKS, Artefacts, lay_out
 from frostbyte.data_plane.serve.search import Filters, Search
 from frostbyte.data_plane.terms import TermHasher
@@ -135,13 +135,14 @@ def bare(shard: qe.EdgeShard, dense: list[float], sparse: SparseVector) -> list[
         qe.QueryRequest(
             limit=TOP_K,
             prefetches=[
-                qe.Prefetch(limit=each, query=qe.Query.Nearest(dense, using="dense")),
+                qe.Prefetch(limit=each, query=qe.Query.Nearest(dense, using="dense"), params=EXACT_ENOUGH),
                 qe.Prefetch(
                     limit=each,
                     query=qe.Query.Nearest(qe.SparseVector(list(sparse.indices), list(sparse.values)), using="terms"),
                 ),
             ],
-            query=qe.Fusion.Rrf(k=60),  # type: ignore[arg-type]  # the package's stubs do not know its own subclass
+            # The package's stubs do not know their own subclass.
+            query=qe.Fusion.Rrf(k=RRF_K),  # type: ignore[arg-type]
             with_payload=True,
         )
     )

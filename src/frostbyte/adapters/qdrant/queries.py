@@ -14,7 +14,7 @@ RRF_K: Final = 60
 """Cormack, Clarke and Buettcher, "Reciprocal Rank Fusion" (2009); the engine counts ranks from 0."""
 
 
-_EXACT_ENOUGH: Final = qe.SearchParams(quantization=qe.QuantizationSearchParams(rescore=True, oversampling=2.0))
+EXACT_ENOUGH: Final = qe.SearchParams(quantization=qe.QuantizationSearchParams(rescore=True, oversampling=2.0))
 """Twice as many candidates by their one-byte copies, then ranked by the vectors themselves."""
 EXACT: Final = qe.SearchParams(exact=True, quantization=qe.QuantizationSearchParams(ignore=True))
 """By the vectors themselves alone."""
@@ -28,9 +28,9 @@ def candidates(limit: int) -> int:
 def fused(queries: list[qe.Query], limit: int, chosen: qe.Filter | None) -> qe.QueryRequest:
     """One ranking, or the fusion of several by reciprocal rank."""
     if len(queries) == 1:
-        return qe.QueryRequest(limit=limit, query=queries[0], filter=chosen, with_payload=True, params=_EXACT_ENOUGH)
+        return qe.QueryRequest(limit=limit, query=queries[0], filter=chosen, with_payload=True, params=EXACT_ENOUGH)
     stages = [
-        qe.Prefetch(limit=candidates(limit), query=query, filter=chosen, params=_EXACT_ENOUGH) for query in queries
+        qe.Prefetch(limit=candidates(limit), query=query, filter=chosen, params=EXACT_ENOUGH) for query in queries
     ]
     fusion: Any = qe.Fusion.Rrf(k=RRF_K)  # the package's stubs do not know its own subclass
     return qe.QueryRequest(limit=limit, prefetches=stages, query=fusion, with_payload=True)
