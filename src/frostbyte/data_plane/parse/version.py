@@ -7,7 +7,7 @@ from typing import Final
 
 from frostbyte.data_plane.document import Lineage
 
-RULES: Final = 1
+RULES: Final = 2
 """Raised by hand whenever a change here gives any document another text, order, span or kind."""
 
 _LIBRARIES: Final = (

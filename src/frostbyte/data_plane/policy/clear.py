@@ -33,7 +33,7 @@ from frostbyte.data_plane.policy.verdict import (
 from frostbyte.data_plane.tenancy import PiiPolicy, TenantConfig
 from frostbyte.kernel.ids import chunk_id
 
-POLICY_VERSION: Final = "1"
+POLICY_VERSION: Final = "2"
 """Raised whenever this code judges, redacts, cuts or counts differently; part of the generation."""
 
 WITHHELD: Final = "[WITHHELD]"
