@@ -12,10 +12,11 @@ from PIL import Image as Pillow
 from PIL import ImageChops, ImageDraw
 
 from frostbyte.data_plane.document import Box, Element, Line, Page, Span
-from frostbyte.data_plane.parse import images, pdf
+from frostbyte.data_plane.parse.image import frames
 from frostbyte.data_plane.parse.limits import DEFAULT_LIMITS, ParseLimits, damaged
-from frostbyte.data_plane.parse.pdf_page import laid_out, render, write_page
-from frostbyte.data_plane.parse.pdf_text import PageText, Run
+from frostbyte.data_plane.parse.pdf import file as pdf
+from frostbyte.data_plane.parse.pdf.page import laid_out, render, write_page
+from frostbyte.data_plane.parse.pdf.text import PageText, Run
 from frostbyte.kernel.errors import NotFound
 
 PICTURED: Final = frozenset({"application/pdf", "image/png", "image/tiff"})
@@ -224,10 +225,10 @@ def _draw(source: BinaryIO, mime: str, number: int, dpi: int, limits: ParseLimit
     if mime == "application/pdf":
         with pdf.opened(source) as document, _page(document, number) as page:
             return render(page, dpi, limits, grey=False)
-    with images.opened(source, mime, limits) as image:
-        if not 1 <= number <= images.count_frames(image, limits):
+    with frames.opened(source, mime, limits) as image:
+        if not 1 <= number <= frames.count_frames(image, limits):
             raise _no_picture()
-        picture = images.frame_picture(image, number, limits).convert("RGB")
+        picture = frames.frame_picture(image, number, limits).convert("RGB")
     scale = min(1.0, _A4_INCHES * dpi / max(picture.size))
     if scale < 1.0:
         size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from frostbyte.data_plane.document import FORMATS, Document, Kind, Page, Source
-from frostbyte.data_plane.parse import docx, images, pdf, plain, wellformed, xlsx
+from frostbyte.data_plane.parse import plain, wellformed
 from frostbyte.data_plane.parse.building import clean
+from frostbyte.data_plane.parse.image import frames
 from frostbyte.data_plane.parse.limits import DEFAULT_LIMITS, ParseLimits
+from frostbyte.data_plane.parse.office import docx, xlsx
+from frostbyte.data_plane.parse.pdf import file as pdf
 from frostbyte.data_plane.parse.version import lineage
 from frostbyte.kernel.errors import StageFailed
 
@@ -75,7 +78,7 @@ def _pdf(source: BinaryIO, origin: Source, limits: ParseLimits, progress: Callab
 
 
 def _image(source: BinaryIO, origin: Source, limits: ParseLimits, progress: Callable[[], None]) -> Document:
-    pages, found, notes = images.read_images(source, origin.mime, limits, progress)
+    pages, found, notes = frames.read_images(source, origin.mime, limits, progress)
     return Document(
         source=origin, lineage=lineage("image"), pages=tuple(pages), title="", pages_found=found, notes=notes
     )

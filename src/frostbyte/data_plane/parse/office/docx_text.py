@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from frostbyte.data_plane.parse.archive import attribute, local
+from frostbyte.data_plane.parse.office.archive import attribute, local
 
 _DELETED: Final = frozenset({"del", "moveFrom"})
 _INSIDE: Final = frozenset(

@@ -12,8 +12,8 @@ from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from frostbyte.data_plane.document import Image, Page
-from frostbyte.data_plane.parse import ocr
 from frostbyte.data_plane.parse.building import PageBuilder
+from frostbyte.data_plane.parse.image import ocr
 from frostbyte.data_plane.parse.limits import ParseLimits, damaged, image_too_large, too_many_pages
 
 _FORMATS: Final = {"image/png": "PNG", "image/tiff": "TIFF"}

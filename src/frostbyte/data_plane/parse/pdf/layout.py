@@ -13,8 +13,8 @@ from typing import Final
 
 from frostbyte.data_plane.document import Box
 from frostbyte.data_plane.parse.marks import LIST_MARK
-from frostbyte.data_plane.parse.pdf_tables import Grid
-from frostbyte.data_plane.parse.pdf_text import Run
+from frostbyte.data_plane.parse.pdf.tables import Grid
+from frostbyte.data_plane.parse.pdf.text import Run
 
 Item = Run | Grid
 

@@ -16,15 +16,15 @@ import pypdfium2 as pdfium
 from PIL import Image as Pillow
 
 from frostbyte.data_plane.document import Box, Cell, Drop, Image, Kind, Line, Page
-from frostbyte.data_plane.parse import ocr
 from frostbyte.data_plane.parse.building import PageBuilder, union
-from frostbyte.data_plane.parse.layout import Block, blocks, reading_order
+from frostbyte.data_plane.parse.image import ocr
 from frostbyte.data_plane.parse.limits import ParseLimits
 from frostbyte.data_plane.parse.marks import LIST_MARK, hyphen_binds, hyphen_joins
-from frostbyte.data_plane.parse.pdf_drawing import read_drawing
-from frostbyte.data_plane.parse.pdf_notes import PageNote, read_notes
-from frostbyte.data_plane.parse.pdf_tables import Grid, GridCell, fill, find_grids
-from frostbyte.data_plane.parse.pdf_text import Frame, PageText, Picture, Run
+from frostbyte.data_plane.parse.pdf.drawing import read_drawing
+from frostbyte.data_plane.parse.pdf.layout import Block, blocks, reading_order
+from frostbyte.data_plane.parse.pdf.notes import PageNote, read_notes
+from frostbyte.data_plane.parse.pdf.tables import Grid, GridCell, fill, find_grids
+from frostbyte.data_plane.parse.pdf.text import Frame, PageText, Picture, Run
 
 _MIN_PICTURE: Final = 30.0
 """Points: images with a shorter side are rules, bullets and stamps of a few letters, not worth OCR."""

@@ -10,10 +10,10 @@ from typing import Final
 from PIL import Image as Pillow
 
 from frostbyte.data_plane.document import Image, Kind
-from frostbyte.data_plane.parse import images, ocr
-from frostbyte.data_plane.parse.archive import Archive
 from frostbyte.data_plane.parse.building import PageBuilder
+from frostbyte.data_plane.parse.image import frames, ocr
 from frostbyte.data_plane.parse.limits import ParseLimits
+from frostbyte.data_plane.parse.office.archive import Archive
 from frostbyte.kernel.errors import StageFailed
 
 _FORMATS: Final = ["PNG", "JPEG", "TIFF", "BMP", "GIF"]
@@ -58,11 +58,11 @@ class EmbeddedImages:
                 with Pillow.open(io.BytesIO(data), formats=_FORMATS) as image:
                     if min(image.size) < _MIN_SIDE:
                         return "too_small", []
-                    picture = images.frame_picture(image, 1, self._limits).convert("L")
+                    picture = frames.frame_picture(image, 1, self._limits).convert("L")
         except StageFailed:
             return "too_large", []
         except (OSError, ValueError, SyntaxError, EOFError):
             return "not_decodable", []
-        grey, factor = images.prepared(picture)
+        grey, factor = frames.prepared(picture)
         lines = ocr.read_lines(grey, int(200 * factor))
         return ("read" if ocr.has_text(lines) else "no_text"), lines

@@ -10,7 +10,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from frostbyte.data_plane.document import Box, Kind
-from frostbyte.data_plane.parse.pdf_text import Frame
+from frostbyte.data_plane.parse.pdf.text import Frame
 
 _MAX_NOTES: Final = 2_000
 """Annotations of one page that are read."""

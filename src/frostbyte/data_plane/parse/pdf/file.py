@@ -15,11 +15,11 @@ import pypdfium2.raw as raw
 
 from frostbyte.data_plane.document import Kind, Page
 from frostbyte.data_plane.parse.building import clean
-from frostbyte.data_plane.parse.layout import Block
 from frostbyte.data_plane.parse.limits import ParseLimits, damaged, encrypted, too_many_pages
 from frostbyte.data_plane.parse.marks import LIST_MARK, NUMBERED_TITLE
-from frostbyte.data_plane.parse.pdf_page import Draft, OcrCache, read_page, write_page
-from frostbyte.data_plane.parse.pdf_rescue import rescued
+from frostbyte.data_plane.parse.pdf.layout import Block
+from frostbyte.data_plane.parse.pdf.page import Draft, OcrCache, read_page, write_page
+from frostbyte.data_plane.parse.pdf.rescue import rescued
 
 _EDGE: Final = 0.12
 """Part of the page's height at top and bottom where headers and footers stand."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from frostbyte.data_plane.document import Box
-from frostbyte.data_plane.parse.pdf_text import Drawing, PageText, Run
+from frostbyte.data_plane.parse.pdf.text import Drawing, PageText, Run
 
 _JOIN: Final = 3.0
 """Points within which lines meet."""

@@ -15,10 +15,10 @@ from openpyxl.formula.translate import Translator
 from openpyxl.utils.cell import column_index_from_string, coordinate_from_string, get_column_letter
 
 from frostbyte.data_plane.document import Cell, Kind, Page
-from frostbyte.data_plane.parse.archive import Archive, check_xml, local, opened
 from frostbyte.data_plane.parse.building import PageBuilder
-from frostbyte.data_plane.parse.embedded import EmbeddedImages
 from frostbyte.data_plane.parse.limits import ParseLimits, damaged, encrypted, too_many_cells, too_many_pages
+from frostbyte.data_plane.parse.office.archive import Archive, check_xml, local, opened
+from frostbyte.data_plane.parse.office.embedded import EmbeddedImages
 
 _COLUMNS: Final = re.compile(rb'<(?:\w+:)?c\b[^>]*?\br="([A-Z]{1,3})\d')
 _ROWS: Final = re.compile(rb'<(?:\w+:)?row\b[^>]*?\br="(\d{1,7})"')

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 from frostbyte.data_plane.document import Cell, Kind, Page
-from frostbyte.data_plane.parse.archive import Archive, attribute, local, opened
 from frostbyte.data_plane.parse.building import PageBuilder
-from frostbyte.data_plane.parse.docx_text import Paragraph, is_on, read_paragraph
-from frostbyte.data_plane.parse.embedded import EmbeddedImages
 from frostbyte.data_plane.parse.limits import ParseLimits, too_many_cells
 from frostbyte.data_plane.parse.marks import LIST_MARK
+from frostbyte.data_plane.parse.office.archive import Archive, attribute, local, opened
+from frostbyte.data_plane.parse.office.docx_text import Paragraph, is_on, read_paragraph
+from frostbyte.data_plane.parse.office.embedded import EmbeddedImages
 
 _HEADING_NAME: Final = re.compile(r"^(?:heading|überschrift)\s*(\d)$", re.IGNORECASE)
 _MAX_DEPTH: Final = 40

@@ -10,7 +10,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from frostbyte.data_plane.document import Box
-from frostbyte.data_plane.parse.pdf_text import MAX_OBJECTS, Drawing, Frame, Picture
+from frostbyte.data_plane.parse.pdf.text import MAX_OBJECTS, Drawing, Frame, Picture
 
 _THIN: Final = 2.5
 """Points: a thinner rectangle is a line."""

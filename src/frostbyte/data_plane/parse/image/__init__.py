@@ -1,0 +1,1 @@
+"""Pictures of text: frames of PNG and TIFF, and the OCR that every format uses."""
