@@ -6,14 +6,17 @@ import os
 import sys
 import time
 
-from frostbyte.adapters.parsing.child import _private_pipes, serve
-from frostbyte.adapters.parsing.frames import FRAME_BYTES
+from frostbyte.adapters.children.child import private_pipes, serve
+from frostbyte.adapters.children.frames import FRAME_BYTES
+from frostbyte.adapters.parsing.requests import decode_request
+from frostbyte.adapters.parsing.troubles import TROUBLES
 from frostbyte.data_plane.document import Document, Source, encode
 from frostbyte.data_plane.parse.plain import text_page
 from frostbyte.data_plane.parse.version import lineage
 
 
-def perform(request, data, progress):
+def perform(asked, data, progress):
+    request = decode_request(asked)
     mime = request.mime
     if mime == "test/hang":
         time.sleep(600)
@@ -59,4 +62,4 @@ def perform(request, data, progress):
 
 
 if __name__ == "__main__":
-    serve(*_private_pipes(), perform)
+    serve(*private_pipes(), perform, TROUBLES)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from frostbyte.adapters.children.troubles import Bounds
 from frostbyte.adapters.parsing import ParserPool
-from frostbyte.adapters.parsing.requests import Bounds
 from frostbyte.kernel.errors import StageFailed, Unavailable
 
 ROGUE = (sys.executable, str(Path(__file__).parent / "rogue.py"))

@@ -12,6 +12,7 @@ import structlog
 from filelock import FileLock, Timeout
 
 from frostbyte import __version__
+from frostbyte.adapters.children.troubles import Bounds
 from frostbyte.adapters.clamav.clamd import Clamd, parse_address
 from frostbyte.adapters.clamav.none import NoScanner
 from frostbyte.adapters.embeddings.minilm import MiniLm
@@ -19,7 +20,6 @@ from frostbyte.adapters.embeddings.openai import OpenAiEmbedder
 from frostbyte.adapters.names.rampart import installed
 from frostbyte.adapters.objects.local import LocalBlobs
 from frostbyte.adapters.parsing.pool import ParserPool
-from frostbyte.adapters.parsing.requests import Bounds
 from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore, claim_plane, migrate
 from frostbyte.adapters.qdrant.edge import EdgeVectors
 from frostbyte.adapters.runner import Runner

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 
-from frostbyte.adapters.parsing.requests import ParseRequest, PictureRequest
+from frostbyte.adapters.parsing.requests import ParseRequest, PictureRequest, encode_request
 from frostbyte.data_plane.document import Document, Page, Span, decode_document
 from frostbyte.data_plane.parse.limits import DEFAULT_LIMITS, ParseLimits
 
@@ -24,7 +24,7 @@ class DirectReader:
         data = b"".join(chunks)
         request = ParseRequest(sha256=sha256, mime=mime, size=size, limits=self._limits)
         with self._lock:
-            return decode_document(work.perform(request, data, _nothing))
+            return decode_document(work.perform(encode_request(request), data, _nothing))
 
     def picture(
         self,
@@ -51,7 +51,7 @@ class DirectReader:
             limits=self._limits,
         )
         with self._lock:
-            return work.perform(request, data, _nothing)
+            return work.perform(encode_request(request), data, _nothing)
 
     def close(self) -> None:
         """Nothing to end."""

@@ -10,7 +10,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from frostbyte.adapters.parsing.requests import ParseRequest, PictureRequest, Request, crashed, out_of_memory
+from frostbyte.adapters.parsing.requests import ParseRequest, PictureRequest, decode_request
+from frostbyte.adapters.parsing.troubles import TROUBLES
 from frostbyte.data_plane.document import encode
 from frostbyte.data_plane.parse import picture, reader
 from frostbyte.kernel.errors import FrostbyteError
@@ -18,7 +19,7 @@ from frostbyte.kernel.errors import FrostbyteError
 Progress = Callable[[], None]
 
 
-def perform(request: Request, data: bytes | bytearray, progress: Progress) -> bytes:
+def perform(asked: bytes, data: bytes | bytearray, progress: Progress) -> bytes:
     """Do what the request asks with the document's bytes.
 
     Returns:
@@ -28,6 +29,7 @@ def perform(request: Request, data: bytes | bytearray, progress: Progress) -> by
         StageFailed, NotFound: as `parse.Reader` says; nothing else leaves.
     """
     try:
+        request = decode_request(asked)
         source = io.BytesIO(data)
         if isinstance(request, ParseRequest):
             document = reader.parse(
@@ -43,9 +45,9 @@ def perform(request: Request, data: bytes | bytearray, progress: Progress) -> by
     except FrostbyteError:
         raise
     except MemoryError:
-        raise out_of_memory() from None
+        raise TROUBLES.out_of_memory() from None
     except Exception as error:  # noqa: BLE001 - hostile bytes find every kind; the place is told, the text may be content
-        raise crashed(_place(error)) from None
+        raise TROUBLES.crashed(_place(error)) from None
 
 
 def _picture(source: io.BytesIO, request: PictureRequest) -> bytes:
