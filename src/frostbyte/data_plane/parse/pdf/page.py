@@ -23,7 +23,7 @@ from frostbyte.data_plane.parse.marks import LIST_MARK, hyphen_binds, hyphen_joi
 from frostbyte.data_plane.parse.pdf.drawing import read_drawing
 from frostbyte.data_plane.parse.pdf.layout import Block, blocks, reading_order
 from frostbyte.data_plane.parse.pdf.notes import PageNote, read_notes
-from frostbyte.data_plane.parse.pdf.tables import Grid, GridCell, fill, find_grids
+from frostbyte.data_plane.parse.pdf.tables import Grid, GridCell, find_tables
 from frostbyte.data_plane.parse.pdf.text import Frame, PageText, Picture, Run
 
 _MIN_PICTURE: Final = 30.0
@@ -91,7 +91,7 @@ def laid_out(page: pdfium.PdfPage, number: int) -> Iterator[Layout]:
         if scanned:
             for run in runs:
                 run.hidden = "" if run.hidden == "invisible" else run.hidden
-        grids, rest = fill(find_grids(drawing), runs, text)
+        grids, rest = find_tables(drawing, runs, text)
         items = blocks(reading_order([*rest, *grids]))
         draft = Draft(number=number, width=frame.width, height=frame.height, blocks=items, scanned=scanned)
         yield Layout(draft, text, runs, drawing.pictures)
@@ -282,7 +282,6 @@ def _write_lines(builder: PageBuilder, lines: list[list[Run]], record: list[Line
 
 
 def _write_grid(builder: PageBuilder, grid: Grid, origin: Origin | None) -> None:
-    header = _has_header(grid)
     with builder.element(Kind.TABLE, box=grid.box, rows=grid.rows, columns=grid.columns) as table:
         row = 0
         for number, cell in enumerate(grid.cells):
@@ -299,7 +298,7 @@ def _write_grid(builder: PageBuilder, grid: Grid, origin: Origin | None) -> None
                     column_span=cell.column_span,
                     start=start,
                     end=builder.at,
-                    header=header and cell.row == 0,
+                    header=cell.header,
                     box=cell.box,
                 )
             )
@@ -313,16 +312,6 @@ def _cell_lines(cell: GridCell) -> list[list[Run]]:
         else:
             lines.append([run])
     return lines
-
-
-def _has_header(grid: Grid) -> bool:
-    """The first row is a header if all its cells hold text and it is bold or below it numbers stand under words."""
-    first = [cell for cell in grid.cells if cell.row == 0]
-    if grid.rows < 2 or not first or not all(cell.runs for cell in first):
-        return False
-    if all(run.bold for cell in first for run in cell.runs):
-        return True
-    return not any(character.isdigit() for cell in first for run in cell.runs for character in run.text)
 
 
 def _area(box: Box) -> float:

@@ -43,6 +43,8 @@ class Run:
     size: float
     bold: bool
     hidden: str = ""
+    gap: float = 0.0
+    """Points: the widest white between pieces of it that are drawn apart; a hint that it may hold table columns."""
 
     @property
     def height(self) -> float:
@@ -200,7 +202,8 @@ class PageText:
         elif hidden == "white" and self._on_fill(box):
             hidden = ""
         baseline = self._origin(index[0])[1]
-        return Run(text=text, index=index, box=box, baseline=baseline, size=style.size, bold=style.bold, hidden=hidden)
+        gap = max((after[0] - before[2] for before, after in pairwise(rects)), default=0.0)
+        return Run(text, index, box, baseline, style.size, style.bold, hidden, max(0.0, gap))
 
     def _rects(self, start: int, count: int) -> Iterator[Box]:
         left, top, right, bottom = self._refs
