@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from frostbyte.data_plane.document import Cell, Document, Drop, Element, Kind, Line, Page, Source, Span
+from frostbyte.data_plane.document import Cell, Document, Drop, Element, Grid, Kind, Line, Mark, Page, Source, Span
 from frostbyte.data_plane.parse.version import lineage
 from frostbyte.data_plane.parse.wellformed import check
 from frostbyte.kernel.errors import StageFailed
@@ -38,8 +38,15 @@ def table(*cells):
     return (Element(kind=Kind.TABLE, start=0, end=8, rows=1, columns=2, cells=cells),)
 
 
+def grid(start, end, first=None):
+    cells = (Cell(row=0, column=0, start=start if first is None else first, end=end),)
+    return Grid(start=start, end=end, rows=1, columns=1, cells=cells)
+
+
 def test_a_good_page_passes():
     check(document(GOOD))
+    inner = table(Cell(row=0, column=0, start=0, end=8, inner=(grid(0, 3, 0), grid(3, 8))))
+    check(document(msgspec.structs.replace(GOOD, elements=inner, marks=(Mark(start=8, end=8, kind="deleted"),))))
 
 
 @pytest.mark.parametrize(
@@ -57,6 +64,10 @@ def test_a_good_page_passes():
         {"elements": table(Cell(row=0, column=0, start=0, end=4), Cell(row=0, column=1, start=3, end=8))},
         {"elements": table(Cell(row=0, column=0, start=0, end=2), Cell(row=1, column=1, start=3, end=8))},
         {"text": "ab\ncd-e\ud800"},
+        {"marks": (Mark(start=4, end=9, kind="inserted"),)},
+        {"elements": table(Cell(row=0, column=0, start=0, end=8, inner=(grid(0, 9),)))},
+        {"elements": table(Cell(row=0, column=0, start=0, end=8, inner=(grid(0, 3, 2),)))},
+        {"elements": table(Cell(row=0, column=0, start=0, end=8, inner=(grid(0, 3), grid(2, 8))))},
     ],
 )  # fmt: skip
 def test_each_fault_is_found(change):

@@ -43,14 +43,14 @@ class Kind(StrEnum):
     COMMENT = "comment"
 
 
-class Span(Record, frozen=True, kw_only=True):
+class Span(Record, frozen=True, kw_only=True, gc=False):
     """A half-open range of characters of a page's canonical text."""
 
     start: int
     end: int
 
 
-class Drop(Record, frozen=True, kw_only=True):
+class Drop(Record, frozen=True, kw_only=True, gc=False):
     """Characters that were found and are not read on."""
 
     start: int
@@ -59,7 +59,24 @@ class Drop(Record, frozen=True, kw_only=True):
     """Stable name: hyphen_joined, repeated_header, repeated_footer, hidden_text, control_character ..."""
 
 
-class Line(Record, frozen=True, kw_only=True):
+class Mark(Record, frozen=True, kw_only=True, gc=False):
+    """What the source says of a range besides its text. Marks may overlap, and may be empty: a place."""
+
+    start: int
+    end: int
+    kind: str
+    """Stable name. Tracked changes: `inserted`, `moved_here`; `deleted` and `moved_away` are empty and stand where the
+    text stood. `comment` is what a comment refers to; `footnote` and `endnote` stand at a reference, `text_box` at an
+    anchor. `contents` is a table of contents. `first_pages` and `even_pages` tell headers and footers apart.
+    `hidden_row` and `hidden_column` are cells that the sheet does not show. `cells` is where a sheet's block lies.
+    Any reason of `Element.hidden`, empty: where such text stood."""
+    target: int | None = None
+    """Start of the element that this refers to: the comment, the note, the deleted text."""
+    label: str = ""
+    """A sheet's range like `B2:E14`, or a note's sign. Never content."""
+
+
+class Line(Record, frozen=True, kw_only=True, gc=False):
     """A line as it stands on the page, with where."""
 
     start: int
@@ -67,7 +84,7 @@ class Line(Record, frozen=True, kw_only=True):
     box: Box
 
 
-class Cell(Record, frozen=True, kw_only=True):
+class Cell(Record, frozen=True, kw_only=True, gc=False):
     """A table's cell; its text is the span."""
 
     row: int
@@ -80,6 +97,21 @@ class Cell(Record, frozen=True, kw_only=True):
     box: Box | None = None
     formula: str | None = None
     """What computes the value, for spreadsheets."""
+    value: str | None = None
+    """The stored value, for spreadsheets, where its number format shows another text: `0.1953` for `19.5%`, ISO 8601
+    for dates and times."""
+    inner: tuple[Grid, ...] = ()
+    """Tables inside the cell, in order; their text is part of its own."""
+
+
+class Grid(Record, frozen=True, kw_only=True):
+    """A table in a cell. The account counts the outer table's cells; these divide one of them."""
+
+    start: int
+    end: int
+    rows: int
+    columns: int
+    cells: tuple[Cell, ...]
 
 
 class Element(Record, frozen=True, kw_only=True):
@@ -97,7 +129,8 @@ class Element(Record, frozen=True, kw_only=True):
     columns: int = 0
     ocr: bool = False
     hidden: str = ""
-    """Why a person would not see it (white, tiny, off_page, comment, deleted, metadata, alternative_text), or ''."""
+    """Why a person would not see it (white, tiny, off_page, invisible, comment, deleted, moved_away, metadata,
+    alternative_text), or ''."""
 
 
 class Image(Record, frozen=True, kw_only=True):
@@ -125,6 +158,8 @@ class Page(Record, frozen=True, kw_only=True):
     inserted: tuple[Span, ...] = ()
     dropped: tuple[Drop, ...] = ()
     images: tuple[Image, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    """In the order of their starts."""
     ocr_confidence: float | None = None
     """Mean word confidence, 0..1, where the page was read by OCR."""
     unread: str = ""

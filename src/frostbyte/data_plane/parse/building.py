@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from frostbyte.data_plane.document import Box, Cell, Drop, Element, Image, Kind, Line, Page, Span
+from frostbyte.data_plane.document import Box, Cell, Drop, Element, Image, Kind, Line, Mark, Page, Span
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f\x80-\x9f\ufffe\uffff]+|[\ud800-\udfff]+")
 """Characters that no text needs: C0 and C1 controls but tab and line ends, non-characters, lone surrogates."""
@@ -38,6 +38,7 @@ class PageBuilder:
         self.inserted: list[Span] = []
         self.dropped: list[Drop] = []
         self.images: list[Image] = []
+        self.marks: list[Mark] = []
 
     def found(self, text: str) -> Span:
         """Append text of the source; control characters in it are kept and marked as dropped."""
@@ -128,6 +129,7 @@ class PageBuilder:
             inserted=tuple(self.inserted),
             dropped=tuple(self.dropped),
             images=tuple(self.images),
+            marks=tuple(sorted(self.marks, key=lambda mark: (mark.start, mark.end))),
             ocr_confidence=ocr_confidence,
             unread=unread,
         )

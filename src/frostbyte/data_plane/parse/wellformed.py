@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Final
 
-from frostbyte.data_plane.document import Document, Drop, Element, Page, Span
+from frostbyte.data_plane.document import Cell, Document, Drop, Element, Grid, Page, Span
 from frostbyte.kernel.errors import StageFailed
 
 Range = tuple[int, int]
+
+_RANGE: Final = attrgetter("start", "end")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_DEEPEST: Final = 50
+"""Tables in tables in tables."""
 
 
 def check(document: Document) -> None:
@@ -32,49 +40,90 @@ def _page(page: Page) -> None:
     inserted = _ranges(page, "inserted", page.inserted, length)
     dropped = _ranges(page, "dropped", page.dropped, length)
     elements = _ranges(page, "element", page.elements, length)
-    special = sorted([*inserted, *dropped])
-    if _overlap(special):
+    ordered = sorted([*inserted, *dropped]) if dropped else inserted
+    if dropped and _overlap(ordered):
         raise _open(page.number, "inserted and dropped characters overlap")
-    merged = _merge(special)
-    for start, end in _gaps(elements, 0, length):
-        if not _covered(merged, start, end):
-            raise _open(page.number, f"characters {start} to {end} belong to no element")
+    special = _Special(ordered)
+    if gap := special.first_open(_gaps(elements, 0, length)):
+        raise _open(page.number, f"characters {gap[0]} to {gap[1]} belong to no element")
     for element in page.elements:
-        _parts(page, element, merged)
-    _surrogates(page)
-
-
-def _parts(page: Page, element: Element, special: list[Range]) -> None:
-    for line in element.lines:
-        if not element.start <= line.start <= line.end <= element.end:
-            raise _open(page.number, "a line runs outside its element")
-    if not element.cells:
-        return
-    for cell in element.cells:
-        if not element.start <= cell.start <= cell.end <= element.end:
-            raise _open(page.number, "a cell runs outside its table")
-        if cell.row + cell.row_span > element.rows or cell.column + cell.column_span > element.columns:
-            raise _open(page.number, "a cell lies outside its table's grid")
-    spans = sorted((cell.start, cell.end) for cell in element.cells)
-    if _overlap(spans):
-        raise _open(page.number, "cells overlap")
-    for start, end in _gaps(spans, element.start, element.end):
-        if not _covered(special, start, end):
-            raise _open(page.number, f"characters {start} to {end} of a table belong to no cell")
-
-
-def _surrogates(page: Page) -> None:
-    if not page.text.isascii() and any("\ud800" <= character <= "\udfff" for character in page.text):
+        _parts(page, element, special)
+    if any(not 0 <= mark.start <= mark.end <= length for mark in page.marks):
+        raise _open(page.number, "a mark runs outside the text")
+    if not page.text.isascii() and _SURROGATE.search(page.text):
         raise _open(page.number, "the text has no UTF-8 form")
 
 
+class _Special:
+    """The characters that need no element: inserted and dropped ones, those that touch as one range."""
+
+    def __init__(self, ordered: list[Range]) -> None:
+        self._ranges = _merge(ordered)
+        self._known = set(self._ranges)
+
+    def first_open(self, gaps: Iterable[Range]) -> Range | None:
+        """The first of the gaps that is not covered. Most are one separator, exactly: those cost a look-up."""
+        for gap in itertools.filterfalse(self._known.__contains__, gaps):
+            index = bisect_right(self._ranges, (gap[0], float("inf"))) - 1
+            if index < 0 or self._ranges[index][1] < gap[1]:
+                return gap
+        return None
+
+
+def _parts(page: Page, element: Element, special: _Special) -> None:
+    for line in element.lines:
+        if not element.start <= line.start <= line.end <= element.end:
+            raise _open(page.number, "a line runs outside its element")
+    if element.cells:
+        _table(page, element, special, 0)
+
+
+def _table(page: Page, table: Element | Grid, special: _Special, depth: int) -> None:
+    """Cells lie in their table and on its grid, one behind the other, with separators between."""
+    cells: Sequence[Cell] = table.cells
+    spans = list(map(_RANGE, cells))
+    if not _rising(spans):
+        if any(start > end for start, end in spans):
+            raise _open(page.number, "a cell runs backwards")
+        spans.sort()
+        if _overlap(spans):
+            raise _open(page.number, "cells overlap")
+    if spans and not (table.start <= spans[0][0] and max(spans[-1]) <= table.end):
+        raise _open(page.number, "a cell runs outside its table")
+    rows, columns = table.rows, table.columns
+    if any(c.row + c.row_span > rows or c.column + c.column_span > columns for c in cells):
+        raise _open(page.number, "a cell lies outside its table's grid")
+    if gap := special.first_open(_gaps(spans, table.start, table.end)):
+        raise _open(page.number, f"characters {gap[0]} to {gap[1]} of a table belong to no cell")
+    if depth > _DEEPEST:
+        raise _open(page.number, "tables are nested too deeply")
+    for cell in cells:
+        if cell.inner:
+            _inner(page, cell, special, depth)
+
+
+def _inner(page: Page, cell: Cell, special: _Special, depth: int) -> None:
+    at = cell.start
+    for grid in cell.inner:
+        if not at <= grid.start <= grid.end <= cell.end:
+            raise _open(page.number, "a table in a cell runs outside it")
+        at = grid.end
+        _table(page, grid, special, depth + 1)
+
+
 def _ranges(page: Page, name: str, spans: Sequence[Span | Drop | Element], length: int) -> list[Range]:
-    found = [(span.start, span.end) for span in spans]
-    if any(not 0 <= start <= end <= length for start, end in found):
-        raise _open(page.number, f"an {name} span runs outside the text")
-    if any(after[0] < before[1] for before, after in itertools.pairwise(found)):
+    found = list(map(_RANGE, spans))
+    if found and not (found[0][0] >= 0 and found[-1][1] <= length and _rising(found)):
+        if any(not 0 <= start <= end <= length for start, end in found):
+            raise _open(page.number, f"an {name} span runs outside the text")
         raise _open(page.number, f"{name} spans overlap or are out of order")
     return found
+
+
+def _rising(spans: list[Range]) -> bool:
+    """Whether no range runs backwards and none begins before the one in front of it has ended."""
+    flat = list(itertools.chain.from_iterable(spans))
+    return flat == sorted(flat)
 
 
 def _overlap(spans: list[Range]) -> bool:
@@ -83,27 +132,23 @@ def _overlap(spans: list[Range]) -> bool:
 
 def _merge(spans: list[Range]) -> list[Range]:
     merged: list[Range] = []
-    for start, end in spans:
-        if merged and merged[-1][1] == start:
-            merged[-1] = (merged[-1][0], end)
+    last = -1
+    for span in spans:
+        if span[0] == last:
+            merged[-1] = (merged[-1][0], span[1])
         else:
-            merged.append((start, end))
+            merged.append(span)
+        last = span[1]
     return merged
 
 
-def _gaps(spans: list[Range], start: int, end: int) -> Iterable[Range]:
-    at = start
-    for first, last in spans:
-        if first > at:
-            yield at, first
-        at = max(at, last)
-    if at < end:
-        yield at, end
-
-
-def _covered(merged: list[Range], start: int, end: int) -> bool:
-    index = bisect_right(merged, (start, float("inf"))) - 1
-    return index >= 0 and merged[index][0] <= start and merged[index][1] >= end
+def _gaps(spans: list[Range], start: int, end: int) -> list[Range]:
+    """What lies between ranges that do not overlap, from `start` to `end`."""
+    if not spans:
+        return [(start, end)] if end > start else []
+    starts, ends = zip(*spans, strict=True)
+    between = zip((start, *ends), (*starts, end), strict=True)
+    return [gap for gap in between if gap[0] < gap[1]]
 
 
 def _open(page: int, what: str) -> StageFailed:

@@ -259,6 +259,7 @@ class _Work:
             cut = chunking.cut(page, open=open_sections, whole=whole, settings=cutting)
             open_sections = cut.open
             hidden = [(e.start, e.end) for e in page.elements if e.hidden]
+            hidden += [(m.start, m.end) for m in page.marks if m.kind in ("hidden_row", "hidden_column")]
             hidden += [(0, len(page.text))] if page.hidden else []
             judged.append([self._score(piece, found, hidden) for piece in cut.pieces])
         return judged

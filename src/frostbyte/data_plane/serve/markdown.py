@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from frostbyte.data_plane.artefacts import View
-from frostbyte.data_plane.document import Cell, Document, Element, Kind, Page
+from frostbyte.data_plane.document import Cell, Document, Element, Grid, Kind, Page
 
 _NOT_SHOWN = (Kind.HEADER, Kind.FOOTER, Kind.FIGURE)
 
@@ -52,6 +52,10 @@ def _page(page: Page, view: View) -> dict[str, Any]:
         "ocr_confidence": page.ocr_confidence,
         "unread": page.unread,
         "elements": [_element(page, element, view) for element in page.elements],
+        "marks": [
+            {"kind": mark.kind, "start": mark.start, "end": mark.end, "target": mark.target, "label": mark.label}
+            for mark in page.marks
+        ],
         "images": [{"box": image.box, "outcome": image.outcome} for image in page.images],
     }
 
@@ -68,8 +72,14 @@ def _element(page: Page, element: Element, view: View) -> dict[str, Any]:
     }
     if not element.cells:
         return shown | {"text": view.text(page, element.start, element.end)}
-    cells = [
-        {
+    return shown | _grid(page, element, view)
+
+
+def _grid(page: Page, table: Element | Grid, view: View) -> dict[str, Any]:
+    """A table's cells as they are shown. What a cell stores or computes is not told: no gate has judged that."""
+    cells: list[dict[str, Any]] = []
+    for cell in table.cells:
+        shown: dict[str, Any] = {
             "row": cell.row,
             "column": cell.column,
             "row_span": cell.row_span,
@@ -79,9 +89,10 @@ def _element(page: Page, element: Element, view: View) -> dict[str, Any]:
             "end": cell.end,
             "text": view.text(page, cell.start, cell.end),
         }
-        for cell in element.cells
-    ]
-    return shown | {"rows": element.rows, "columns": element.columns, "cells": cells}
+        if cell.inner:
+            shown["tables"] = [_grid(page, inner, view) for inner in cell.inner]
+        cells.append(shown)
+    return {"rows": table.rows, "columns": table.columns, "cells": cells}
 
 
 def _block(page: Page, element: Element, view: View) -> str:
