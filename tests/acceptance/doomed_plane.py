@@ -47,6 +47,7 @@ def arm(plane: Plane, moment: str) -> None:
     targets: dict[str, Any] = {
         "scanner": plane.ports.scanner,
         "reader": plane.ports.reader,
+        "judge": plane.ports.judge,
         "embedder": plane.ports.embedder,
         "vectors": plane.ports.vectors,
         "vault": plane.vault,

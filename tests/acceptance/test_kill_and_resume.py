@@ -23,6 +23,8 @@ MOMENTS = [
     "scanner.scan:before",
     "reader.parse:before",
     "reader.parse:after",
+    "judge.judge:before",
+    "judge.judge:after",
     "vault.put:after",
     "embedder.documents:before",
     "vectors.upsert:before",

@@ -17,6 +17,7 @@ from frostbyte.adapters.clamav.clamd import Clamd, parse_address
 from frostbyte.adapters.clamav.none import NoScanner
 from frostbyte.adapters.embeddings.minilm import MiniLm
 from frostbyte.adapters.embeddings.openai import OpenAiEmbedder
+from frostbyte.adapters.judging import JudgePool
 from frostbyte.adapters.names.rampart import installed
 from frostbyte.adapters.objects.local import LocalBlobs
 from frostbyte.adapters.parsing.pool import ParserPool
@@ -54,6 +55,7 @@ from frostbyte.kernel.tokens import TokenSigner, TokenVerifier
 from frostbyte.kernel.vault import Vault
 
 _MAINTENANCE_SECONDS: Final = 60.0
+_JUDGE_SECONDS: Final = 3600.0
 
 
 @dataclass(kw_only=True)
@@ -164,6 +166,7 @@ class Plane:
         while self.sequencer.run_once():
             pass
         self.ports.reader.close()
+        self.ports.judge.close()
         self.ports.vectors.close()
         _close(self.server, self.store)
         self.lock.release()
@@ -198,9 +201,11 @@ def _build(settings: Settings, undo: ExitStack) -> Plane:
     keys = secrets.tenant_keys()
     vault = Vault(LocalBlobs(settings.data_dir / "objects"), keys)
     rules = policy.RuleBook()
+    names = installed()
     embedder = _embedder(settings)
     vectors = EdgeVectors(settings.data_dir / "vectors")
     undo.callback(vectors.close)
+    memory = settings.parse_memory_mb << 20
     ports = Ports(
         tenant_id=settings.tenant_id,
         unit_of_work=store.unit_of_work,
@@ -209,10 +214,12 @@ def _build(settings: Settings, undo: ExitStack) -> Plane:
         reader=ParserPool(
             size=settings.workers,
             timeout=settings.parse_seconds,
-            bounds=Bounds(memory=settings.parse_memory_mb << 20, cpu_seconds=int(settings.parse_seconds) + 1),
+            bounds=Bounds(memory=memory, cpu_seconds=int(settings.parse_seconds) + 1),
         ),
+        # A judge tells no progress while it works, so it may take as long as the largest document needs.
+        judge=JudgePool(rules, names, size=settings.workers, timeout=_JUDGE_SECONDS, bounds=Bounds(memory=memory)),
         rules=rules,
-        names=installed(),
+        names=names,
         embedder=embedder,
         vectors=vectors,
         terms=TermHasher(keys.term_key),

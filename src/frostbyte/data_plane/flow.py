@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from frostbyte.data_plane import artefacts, embed, index, parse, policy, scan
 from frostbyte.data_plane.artefacts import Artefacts
-from frostbyte.data_plane.document import Document, decode_document, encode
+from frostbyte.data_plane.document import Document, encode
 from frostbyte.data_plane.tenancy import TenantConfig, config_from
 from frostbyte.data_plane.terms import TermHasher
 from frostbyte.kernel.audit.events import EventType, chain
@@ -67,7 +67,9 @@ class Ports:
     vault: Vault
     scanner: Scanner
     reader: parse.Reader
+    judge: policy.Judge
     rules: Callable[[], policy.RuleSet]
+    """What the judge judges by; part of the generation."""
     names: policy.NameFinder | None
     embedder: Embedder
     vectors: VectorStore
@@ -217,18 +219,10 @@ class Flow:
 
     def _policy(self, work: _Work) -> Outcome:
         row = work.row
-        document = decode_document(self._artefacts.get(row, work.generation, artefacts.DOCUMENT, work.key))
-        rules = self._p.rules()
-        cleared = policy.clear(
-            document,
-            doc_id=row.doc_id,
-            generation=work.generation,
-            config=work.config,
-            config_version=row.config_version,
-            rules=rules,
-            names=self._p.names,
-        )
-        self._artefacts.put(row, work.generation, artefacts.CLEARED, work.key, policy.encode(cleared))
+        document = self._artefacts.get(row, work.generation, artefacts.DOCUMENT, work.key)
+        verdict = self._p.judge.judge(document, work.case)
+        cleared = policy.load_cleared(verdict)
+        self._artefacts.put(row, work.generation, artefacts.CLEARED, work.key, verdict)
         found = tuple(
             Note(
                 type=EventType.PII_DETECTED,
@@ -253,7 +247,7 @@ class Flow:
             details={
                 "chunks": len(cleared.chunks),
                 "config_version": row.config_version,
-                "pipeline_version": policy.policy_version(rules, self._p.names),
+                "pipeline_version": cleared.policy,
                 "classification": cleared.classification,
             },
             output=work.commit_to(artefacts.CHUNK_TREE, root),
@@ -430,6 +424,16 @@ class _Work:
     key: DocumentKey
     config: TenantConfig
     generation: str
+
+    @property
+    def case(self) -> policy.Case:
+        """What the policy gates are told."""
+        return policy.Case(
+            doc_id=self.row.doc_id,
+            generation=self.generation,
+            config=self.config,
+            config_version=self.row.config_version,
+        )
 
     def commit_to(self, artefact: str, digest: bytes) -> str:
         """The commitment to an artefact of this generation, for the audit."""

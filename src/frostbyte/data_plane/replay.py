@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from frostbyte.data_plane import artefacts, policy
+from frostbyte.data_plane.document import encode
 from frostbyte.data_plane.flow import Flow, Ports
 from frostbyte.data_plane.tenancy import config_from
 from frostbyte.kernel.audit.events import EventType, make_event
@@ -57,15 +58,13 @@ class Replay:
         digest = artefacts.raw_sha256(self._p.vault, row, key)
         content = self._p.vault.stream(row.raw_object, key)
         document = self._p.reader.parse(content, sha256=digest, mime=row.mime, size=row.size)
-        cleared = policy.clear(
-            document,
+        case = policy.Case(
             doc_id=doc_id,
             generation=generation,
             config=config_from(config.values if config else {}),
             config_version=row.config_version,
-            rules=self._p.rules(),
-            names=self._p.names,
         )
+        cleared = policy.load_cleared(self._p.judge.judge(encode(document), case))
         made, text = artefacts.lay_out(cleared.chunks, cleared.withheld)
         again = {item.chunk_id: text[item.object_offset : item.object_offset + item.object_length] for item in made}
         before = self._artefacts.get(row, generation, artefacts.CHUNKS, key)

@@ -5,6 +5,7 @@ stages (`load_cleared`); `release` is a reviewer's decision about withheld chunk
 """
 
 from frostbyte.data_plane.policy.clear import POLICY_VERSION, clear, policy_version, redact_query, redactions, shown
+from frostbyte.data_plane.policy.judging import Case, DirectJudge, Judge, judge
 from frostbyte.data_plane.policy.port import NameFinder, NameSpan
 from frostbyte.data_plane.policy.ruleset import LABELS, RuleBook, RuleSet
 from frostbyte.data_plane.policy.verdict import (
@@ -22,8 +23,11 @@ from frostbyte.data_plane.policy.verdict import (
 __all__ = [
     "LABELS",
     "POLICY_VERSION",
+    "Case",
     "Cleared",
+    "DirectJudge",
     "FormulaRedaction",
+    "Judge",
     "NameFinder",
     "NameSpan",
     "Redaction",
@@ -33,6 +37,7 @@ __all__ = [
     "WithheldChunk",
     "clear",
     "encode",
+    "judge",
     "load_cleared",
     "pii_counts",
     "policy_version",
