@@ -1,6 +1,6 @@
 """All benches, one after the other: a table on the screen, and in `bench/RESULTS.md` with the machine it came from.
 
-    python -m bench [search] [retrieval] [audit_log] [intake] [start]
+    python -m bench [NAME ...]
 
 The exit code is 1 where a promise is missed or a bench breaks.
 """
@@ -21,7 +21,15 @@ import msgspec
 
 from bench.table import Line
 
-NAMES: Final = ("search", "retrieval", "audit_log", "intake", "start")
+NAMES: Final = (
+    "search",
+    "retrieval",
+    "audit_log",
+    "intake",
+    "start",
+    "pdf",
+    "pdf_quality",
+)
 RESULTS: Final = Path(__file__).parent / "RESULTS.md"
 _LONGEST: Final = 900.0
 

@@ -27,6 +27,8 @@ class ParseLimits(Record, frozen=True, kw_only=True):
     """Unpacked to packed bytes of members above 10 MB; more is `archive_bomb`. Office files stay below 60."""
     ocr_dpi: int = 200
     """Resolution at which pages without text are rendered for OCR."""
+    ocr: bool = True
+    """Whether pictures and pages without text are read at all; without it they are told as `not_read`."""
 
 
 DEFAULT_LIMITS = ParseLimits()

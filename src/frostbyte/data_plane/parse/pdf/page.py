@@ -142,6 +142,10 @@ def _is_layer(runs: list[Run], pictures: list[Picture], frame: Frame) -> bool:
 def _read_scan(
     page: pdfium.PdfPage, draft: Draft, pictures: list[Picture], limits: ParseLimits, cache: OcrCache
 ) -> None:
+    if not limits.ocr:
+        draft.pictures = [(picture, "not_read") for picture in pictures]
+        draft.unread = "" if draft.blocks else "not_read"
+        return
     image, scale = render(page, limits.ocr_dpi, limits, grey=True)
     lines = _cached(image, limits.ocr_dpi, cache)
     if lines:
@@ -170,7 +174,7 @@ def _read_pictures(
             draft.pictures.append((picture, "text_layer"))
         elif any(_holds(box, run.box) for run in runs):
             draft.pictures.append((picture, "under_text"))
-        elif count >= _MAX_PICTURES:
+        elif count >= _MAX_PICTURES or not limits.ocr:
             draft.pictures.append((picture, "not_read"))
         else:
             count += 1
