@@ -29,6 +29,7 @@ NAMES: Final = (
     "start",
     "pdf",
     "pdf_quality",
+    "pdf_tables",
 )
 RESULTS: Final = Path(__file__).parent / "RESULTS.md"
 _LONGEST: Final = 900.0
