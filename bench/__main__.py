@@ -30,6 +30,7 @@ NAMES: Final = (
     "pdf",
     "pdf_quality",
     "pdf_tables",
+    "pii",
 )
 RESULTS: Final = Path(__file__).parent / "RESULTS.md"
 _LONGEST: Final = 900.0
