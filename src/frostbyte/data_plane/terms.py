@@ -17,7 +17,7 @@ from functools import lru_cache
 from threading import local
 from typing import Final, Protocol
 
-import snowballstemmer
+import Stemmer
 
 from frostbyte.kernel.ports.vectors import SparseVector
 
@@ -116,7 +116,7 @@ def _stems(word: str) -> tuple[str, ...]:
     if not word.isalpha():
         return (word,)
     if not hasattr(_stemmers, "pair"):  # a stemmer keeps state: one pair a thread
-        _stemmers.pair = (snowballstemmer.stemmer("english"), snowballstemmer.stemmer("german"))
+        _stemmers.pair = (Stemmer.Stemmer("english"), Stemmer.Stemmer("german"))
     english, german = (stemmer.stemWord(word) for stemmer in _stemmers.pair)
     return (english,) if english == german else (english, german)
 
