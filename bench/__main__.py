@@ -31,6 +31,7 @@ NAMES: Final = (
     "pdf_quality",
     "pdf_tables",
     "pii",
+    "pipeline",
 )
 RESULTS: Final = Path(__file__).parent / "RESULTS.md"
 _LONGEST: Final = 900.0

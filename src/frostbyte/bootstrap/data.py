@@ -15,6 +15,7 @@ from frostbyte import __version__
 from frostbyte.adapters.children.troubles import Bounds
 from frostbyte.adapters.clamav.clamd import Clamd, parse_address
 from frostbyte.adapters.clamav.none import NoScanner
+from frostbyte.adapters.embeddings.lexical import LexicalOnly
 from frostbyte.adapters.embeddings.minilm import MiniLm
 from frostbyte.adapters.embeddings.openai import OpenAiEmbedder
 from frostbyte.adapters.judging import JudgePool
@@ -50,7 +51,7 @@ from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid
 from frostbyte.kernel.ports.embedder import Embedder
 from frostbyte.kernel.ports.scanner import Scanner
 from frostbyte.kernel.ports.witness import Witness
-from frostbyte.kernel.settings import Mode, Settings, StandIn
+from frostbyte.kernel.settings import NO_EMBEDDER, Mode, Settings, StandIn
 from frostbyte.kernel.tokens import TokenSigner, TokenVerifier
 from frostbyte.kernel.vault import Vault
 
@@ -357,6 +358,8 @@ def _database(settings: Settings, origin: str) -> tuple[EmbeddedServer | None, P
 
 
 def _embedder(settings: Settings) -> Embedder:
+    if settings.embedding_endpoint == NO_EMBEDDER:
+        return LexicalOnly()
     if not settings.embedding_endpoint:
         return MiniLm()
     return OpenAiEmbedder(

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 from frostbyte.kernel.errors import Invalid
 
 RESERVED_TENANTS: Final = frozenset({"admin", "api", "www", "control", "edge", "bastion", "status", "frostbyte"})
+NO_EMBEDDER: Final = "none"
+"""FROSTBYTE_EMBEDDING_ENDPOINT for a plane that searches by words alone."""
 _TENANT: Final = re.compile(r"[a-z0-9]{1,32}")
 
 
@@ -49,7 +51,7 @@ class Settings:
     database_url: str = field(default="", repr=False)
     """'' starts the embedded PostgreSQL."""
     embedding_endpoint: str = ""
-    """'' uses the local model."""
+    """'' uses the local model; `none` searches by words alone."""
     embedding_model: str = "nomic-embed-text-v1.5"
     embedding_dimensions: int = 768
     embedding_remote: bool = False
@@ -169,6 +171,6 @@ def _listen(text: str) -> tuple[str, int]:
 
 
 def _address(text: str) -> str:
-    if text and (urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname):
-        raise invalid("EMBEDDING_ENDPOINT", "it must be an http or https address")
+    if text and text != NO_EMBEDDER and (urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname):
+        raise invalid("EMBEDDING_ENDPOINT", f"it must be an http or https address, or '{NO_EMBEDDER}'")
     return text

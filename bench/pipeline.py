@@ -1,0 +1,189 @@
+"""From upload to indexed, with OCR and dense embedding left out: what a page costs, and what a second core brings.
+
+    python -m bench.pipeline [--rounds 5] [--pages 700]
+
+Each round starts a plane of its own (a subprocess on a free loopback port, embedded database, words only), sends the
+files of `bench/pdf_corpus.py` that have a text layer in one upload, and waits until all are indexed. The plane with all
+that it starts (parsers, judges, PostgreSQL) is pinned to one core, then to two; the client sleeps meanwhile and is not
+counted. Processor time is that of all processes of the plane, read from /proc; the reference is raw pypdfium2 text of
+the same files in a process of its own, on one core, before each round. Medians count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from bench import pdf_corpus
+from bench.intake import plane
+from bench.table import Line, show
+
+LEAST_RATIO: Final = 0.2
+LEAST_SCALING: Final = 1.6
+_PATIENCE_SECONDS: Final = 900.0
+_WARM: Final = 12
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_RAW: Final = """
+import sys, time
+import pypdfium2 as pdfium
+pages, began = 0, time.process_time()
+for path in sys.argv[1:]:
+    document = pdfium.PdfDocument(path)
+    for page in document:
+        text = page.get_textpage()
+        text.get_text_range()
+        text.close(); page.close()
+        pages += 1
+    document.close()
+print(pages, time.process_time() - began)
+"""
+
+
+def chosen(most: int) -> tuple[list[Path], int]:
+    """Files with about `most` pages together, many authors before many pages, and how many pages they have."""
+    import pypdfium2 as pdfium
+
+    found, _ = pdf_corpus.documentation()
+    files: list[Path] = []
+    total = 0
+    counted = sorted((len(pdfium.PdfDocument(path)), path) for path in found)
+    for pages, path in counted:
+        if total + pages <= most:
+            files.append(path)
+            total += pages
+    return files[::-1], total  # the longest first, as a queue of documents is best begun
+
+
+def raw(files: Sequence[Path]) -> float:
+    """CPU seconds a page that the bare library needs for its text."""
+    done = subprocess.run([sys.executable, "-c", _RAW, *map(str, files)], check=True, capture_output=True, text=True)
+    pages, seconds = done.stdout.split()
+    return float(seconds) / int(pages)
+
+
+def through(files: Sequence[Path], cores: set[int]) -> tuple[float, float]:
+    """(seconds, CPU seconds) from the first byte sent until every file is indexed."""
+    with tempfile.TemporaryDirectory() as name:
+        data = Path(name) / "data"
+        data.mkdir(mode=0o700)
+        workers = {"FROSTBYTE_WORKERS": str(len(cores) + 1), "FROSTBYTE_EMBEDDING_ENDPOINT": "none"}
+        with plane(data, workers, cores) as (pid, url, token):
+            _warm(url, token)
+            before, began = _cpu(pid, data), time.perf_counter()
+            _send(url, token, files)
+            _wait(url, token, len(files) + _WARM)
+            return time.perf_counter() - began, _cpu(pid, data) - before
+
+
+def _warm(url: str, token: str) -> None:
+    """A few small files first, so that every kind of child has started."""
+    text = ("warm.txt", b"Nothing to see here.\n")
+    httpx.post(
+        f"{url}/api/v1/ingest", files={"files": text}, headers=_bearer(token), trust_env=False
+    ).raise_for_status()
+    _wait(url, token, 1)
+
+
+def _send(url: str, token: str, files: Sequence[Path]) -> None:
+    body = [("files", (f"{number}.pdf", path.read_bytes())) for number, path in enumerate(files)]
+    answer = httpx.post(f"{url}/api/v1/ingest", files=body, headers=_bearer(token), timeout=300, trust_env=False)
+    if answer.status_code != httpx.codes.ACCEPTED or len(answer.json()["accepted"]) != len(files):
+        raise SystemExit(f"not accepted: status {answer.status_code}")
+
+
+def _wait(url: str, token: str, documents: int) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        page = httpx.get(f"{url}/api/v1/documents", params={"limit": 200}, headers=_bearer(token), trust_env=False)
+        states = [item["state"] for item in page.raise_for_status().json()["documents"]]
+        if bad := [state for state in states if state in ("failed", "quarantined")]:
+            raise SystemExit(f"{len(bad)} documents did not get through")
+        if len(states) == documents and set(states) == {"indexed"}:
+            return
+        time.sleep(0.25)
+    raise SystemExit("not indexed in time")
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+def _cpu(root: int, data: Path) -> float:
+    """Processor seconds of a plane: its process, all that descend from it, and the database of its folder."""
+    parents: dict[int, int] = {}
+    used: dict[int, int] = {}
+    mine = {root}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+            command = (stat.parent / "cmdline").read_bytes()
+        except OSError:
+            continue  # it has just ended: its time is with its parent
+        pid = int(stat.parent.name)
+        parents[pid] = int(fields[1])
+        used[pid] = sum(int(value) for value in fields[11:15])  # its own, and that of the children it buried
+        if str(data).encode() in command:
+            mine.add(pid)
+    while more := {pid for pid, parent in parents.items() if parent in mine and pid not in mine}:
+        mine |= more
+    return sum(used[pid] for pid in mine if pid in used) / _TICKS
+
+
+def measure(rounds: int, most: int) -> list[Line]:
+    """Alternate one core and two."""
+    files, pages = chosen(most)
+    if not files:
+        raise SystemExit("no documentation packages could be fetched: nothing to measure")
+    bare, spent, slow, fast = [], [], [], []
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    for _ in range(rounds):
+        bare.append(raw(files))
+        seconds, cpu = through(files, set(cores[:1]))
+        slow.append(seconds)
+        spent.append(cpu / pages)
+        fast.append(through(files, set(cores))[0])
+    ours, reference = statistics.median(spent), statistics.median(bare)
+    scaling = statistics.median(one / two for one, two in zip(slow, fast, strict=True))
+    return [
+        Line(
+            measure="upload to indexed, PDF",
+            ours=1 / ours,
+            reference=1 / reference,
+            unit="pages/CPU-s",
+            target=f">= {LEAST_RATIO} x raw pypdfium2 text",
+            met=reference / ours >= LEAST_RATIO,
+            note=f"{len(files)} files, {pages} pages, all processes of the plane; median of {rounds}",
+        ),
+        Line(
+            measure="two cores against one",
+            ours=pages / statistics.median(fast),
+            reference=pages / statistics.median(slow),
+            unit="pages/s",
+            target=f">= {LEAST_SCALING} x one core",
+            met=scaling >= LEAST_SCALING,
+            note=f"wall time, whole plane pinned, client excluded; median ratio of {rounds} is {scaling:.2f}",
+        ),
+    ]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--pages", type=int, default=700)
+    options = parser.parse_args()
+    show(measure(options.rounds, options.pages))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""What a plane is told, and what it refuses to be told."""
+
+from __future__ import annotations
+
+import pytest
+
+from frostbyte.kernel.errors import Invalid
+from frostbyte.kernel.settings import NO_EMBEDDER, load
+
+
+@pytest.mark.parametrize("address", ["", "http://127.0.0.1:8090", "https://embed.example.org/v1", NO_EMBEDDER])
+def test_an_embedder_is_an_address_or_nothing_or_none(address: str) -> None:
+    assert load({"FROSTBYTE_EMBEDDING_ENDPOINT": address}).embedding_endpoint == address
+
+
+@pytest.mark.parametrize("address", ["nowhere", "ftp://embed.example.org", "http://", "None"])
+def test_any_other_embedder_is_refused_and_the_variable_named(address: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        load({"FROSTBYTE_EMBEDDING_ENDPOINT": address})
+    assert caught.value.code == "settings_invalid"
+    assert "FROSTBYTE_EMBEDDING_ENDPOINT" in caught.value.message
+    assert NO_EMBEDDER in caught.value.message
