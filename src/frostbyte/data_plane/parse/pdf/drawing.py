@@ -1,16 +1,25 @@
-"""Ruling lines, filled areas and images of a PDF page."""
+"""What is drawn on a PDF page besides the letters: rules, filled areas, images; and which letters nobody sees."""
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from typing import Any, Final
 
 import pypdfium2 as pdfium
-import pypdfium2.raw as raw
 
 from frostbyte.data_plane.document import Box
-from frostbyte.data_plane.parse.pdf.text import MAX_OBJECTS, Drawing, Frame, Picture
+from frostbyte.data_plane.parse.pdf import native
+from frostbyte.data_plane.parse.pdf.text import MAX_OBJECTS, WHITE, Cover, Drawing, Frame, Picture, own_visibility
+
+_TEXT: Final = 1
+_PATH: Final = 2
+_IMAGE: Final = 3
+_SHADING: Final = 4
+_FORM: Final = 5
+"""Kinds of page objects (fpdf_edit.h)."""
+_LINE_TO: Final = 0
+_MOVE_TO: Final = 2
+"""Kinds of segments (fpdf_edit.h); 1 is a curve."""
 
 _THIN: Final = 2.5
 """Points: a thinner rectangle is a line."""
@@ -19,19 +28,18 @@ _SHORT: Final = 4.0
 _MAX_SEGMENTS: Final = 400
 """Segments of one path that are looked at; longer paths are curves and letters."""
 _MAX_DEPTH: Final = 4
-_PAPER: Final = 245
+_FAINT: Final = 20
+"""Alpha of 255 below which a fill is not seen."""
 
 Matrix = tuple[float, float, float, float, float, float]
 _IDENTITY: Final[Matrix] = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
 def read_drawing(page: pdfium.PdfPage, frame: Frame) -> Drawing:
-    """Everything drawn on the page besides text."""
+    """Everything drawn on the page: one pass over its objects, in the order in which they are painted."""
     reader = _Objects(frame)
-    handle: Any = page.raw
-    reader.all(
-        raw.FPDFPage_CountObjects(handle), lambda number: raw.FPDFPage_GetObject(handle, number), _IDENTITY, depth=0
-    )
+    handle = native.address(page.raw)
+    reader.all(native.count_objects(handle), native.get_object, handle, _IDENTITY, depth=0)
     return reader.drawing
 
 
@@ -41,66 +49,86 @@ class _Objects:
         self._frame = frame
         self._seen = 0
 
-    def all(self, count: int, get: Callable[[int], Any], matrix: Matrix, *, depth: int) -> None:
+    def all(self, count: int, get: Callable[[int, int], Any], parent: int, matrix: Matrix, *, depth: int) -> None:
+        order, unseen = self.drawing.order, self.drawing.unseen
+        kind_of = native.object_type
         for number in range(max(0, count)):
             self._seen += 1
             if self._seen > MAX_OBJECTS:
                 self.drawing.truncated = True
                 return
-            item = get(number)
-            kind = raw.FPDFPageObj_GetType(item)
-            if kind == raw.FPDF_PAGEOBJ_PATH:
+            item = get(parent, number)
+            kind = kind_of(item)
+            if kind == _TEXT:
+                order[item] = self._seen
+                if hidden := own_visibility(item):
+                    unseen[item] = hidden
+            elif kind == _PATH:
                 self._path(item, matrix)
-            elif kind == raw.FPDF_PAGEOBJ_IMAGE:
+            elif kind == _IMAGE:
                 self._image(item, matrix)
-            elif kind == raw.FPDF_PAGEOBJ_FORM and depth < _MAX_DEPTH:
+            elif kind == _SHADING:
+                box = self._bounds(item, matrix)
+                if box is not None:
+                    self.drawing.covers.append(Cover(self._seen, box, False, 0))
+            elif kind == _FORM and depth < _MAX_DEPTH:
                 inner = _multiply(_matrix(item), matrix)
-                self.all(raw.FPDFFormObj_CountObjects(item), _form_getter(item), inner, depth=depth + 1)
+                self.all(native.count_form_objects(item), native.get_form_object, item, inner, depth=depth + 1)
 
-    def _image(self, item: Any, matrix: Matrix) -> None:
+    def _image(self, item: int, matrix: Matrix) -> None:
         box = self._bounds(item, matrix)
         if box is None or self._frame.off_page(box):
             return
-        width, height = ctypes.c_uint(), ctypes.c_uint()
-        raw.FPDFImageObj_GetImagePixelSize(item, width, height)
+        native.pixel_size(item)
+        pixels = native.NUMBERS[0], native.NUMBERS[1]
         clipped = (
             max(0.0, box[0]),
             max(0.0, box[1]),
             min(self._frame.width, box[2]),
             min(self._frame.height, box[3]),
         )
-        self.drawing.pictures.append(Picture(box=clipped, pixels=(width.value, height.value)))
+        self.drawing.pictures.append(Picture(box=clipped, pixels=pixels))
+        self.drawing.covers.append(Cover(self._seen, box, False, item))
 
-    def _path(self, item: Any, matrix: Matrix) -> None:
-        mode, stroke = ctypes.c_int(), ctypes.c_int()
-        raw.FPDFPath_GetDrawMode(item, mode, stroke)
-        if not mode.value and not stroke.value:
+    def _path(self, item: int, matrix: Matrix) -> None:
+        native.draw_mode(item)
+        filled, stroked = native.NUMBERS[0], native.NUMBERS[1]
+        if not filled and not stroked:
             return
         box = self._bounds(item, matrix)
         if box is None:
             return
-        width, height = box[2] - box[0], box[3] - box[1]
-        if mode.value and width > _THIN and height > _THIN and not _is_paper(item):
-            self.drawing.fills.append(box)
-        if self._line(box) or not stroke.value:
+        if filled and box[2] - box[0] > _THIN and box[3] - box[1] > _THIN:
+            self._fill(item, box)
+        if self._line(box) or not stroked:
             return
-        count = raw.FPDFPath_CountSegments(item)
+        count = native.count_segments(item)
         if 2 <= count <= _MAX_SEGMENTS:
             self._segments(item, count, _multiply(_matrix(item), matrix))
 
-    def _segments(self, item: Any, count: int, matrix: Matrix) -> None:
-        x, y = ctypes.c_float(), ctypes.c_float()
+    def _fill(self, item: int, box: Box) -> None:
+        paper = False
+        if native.fill_color(item):
+            red, green, blue, alpha = native.NUMBERS
+            if alpha < _FAINT:
+                return
+            paper = min(red, green, blue) >= WHITE
+        self.drawing.covers.append(Cover(self._seen, box, paper, item))
+        if not paper:
+            self.drawing.fills.append(box)
+
+    def _segments(self, item: int, count: int, matrix: Matrix) -> None:
         begin = last = (0.0, 0.0)
         for number in range(count):
-            segment = raw.FPDFPath_GetPathSegment(item, number)
-            raw.FPDFPathSegment_GetPoint(segment, x, y)
-            point = _apply(matrix, x.value, y.value)
-            kind = raw.FPDFPathSegment_GetType(segment)
-            if kind == raw.FPDF_SEGMENT_MOVETO:
+            segment = native.path_segment(item, number)
+            native.segment_point(segment)
+            point = _apply(matrix, native.FLOATS[0], native.FLOATS[1])
+            kind = native.segment_type(segment)
+            if kind == _MOVE_TO:
                 begin = point
-            elif kind == raw.FPDF_SEGMENT_LINETO:
+            elif kind == _LINE_TO:
                 self._edge(last, point)
-            if raw.FPDFPathSegment_GetClose(segment):
+            if native.segment_closes(segment):
                 self._edge(point, begin)
             last = point
 
@@ -122,11 +150,10 @@ class _Objects:
             return width <= _THIN and height <= _THIN
         return True
 
-    def _bounds(self, item: Any, matrix: Matrix) -> Box | None:
-        values = [ctypes.c_float() for _ in range(4)]
-        if not raw.FPDFPageObj_GetBounds(item, *values):
+    def _bounds(self, item: int, matrix: Matrix) -> Box | None:
+        if not native.bounds(item):
             return None
-        left, bottom, right, top = (value.value for value in values)
+        left, bottom, right, top = native.FLOATS[:4]
         if matrix is not _IDENTITY:
             corners = [_apply(matrix, px, py) for px in (left, right) for py in (bottom, top)]
             left, right = min(c[0] for c in corners), max(c[0] for c in corners)
@@ -134,23 +161,11 @@ class _Objects:
         return self._frame.box(left, bottom, right, top)
 
 
-def _form_getter(item: Any) -> Callable[[int], Any]:
-    return lambda number: raw.FPDFFormObj_GetObject(item, number)
-
-
-def _is_paper(item: Any) -> bool:
-    channels = [ctypes.c_uint() for _ in range(4)]
-    if not raw.FPDFPageObj_GetFillColor(item, *channels):
-        return False
-    red, green, blue, alpha = (channel.value for channel in channels)
-    return min(red, green, blue) >= _PAPER or alpha < 20
-
-
-def _matrix(item: Any) -> Matrix:
-    found = raw.FS_MATRIX()
-    if not raw.FPDFPageObj_GetMatrix(item, found):
+def _matrix(item: int) -> Matrix:
+    if not native.matrix(item):
         return _IDENTITY
-    return (found.a, found.b, found.c, found.d, found.e, found.f)
+    a, b, c, d, e, f = native.FLOATS
+    return (a, b, c, d, e, f)
 
 
 def _multiply(m: Matrix, n: Matrix) -> Matrix:

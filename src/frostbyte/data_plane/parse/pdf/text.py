@@ -1,4 +1,4 @@
-"""What PDFium says of one page: runs of text with place and style, ruling lines, fills and images.
+"""What PDFium says of one page: runs of text with place and style.
 
 Everything leaves here in page units as shown: points, origin at the top left, after crop box and rotation.
 """
@@ -8,27 +8,36 @@ from __future__ import annotations
 import ctypes
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any, Final
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from frostbyte.data_plane.document import Box
+from frostbyte.data_plane.parse.pdf import native
 
 _COLUMN_GAP: Final = 1.6
 """Width in em of a jump inside one PDFium line that separates columns; word spaces of justified text stay below."""
+_BACK: Final = 2.0
+"""Em that a piece of a line may begin before the one in front of it ends (accents, kerning) without being a jump."""
 _TINY: Final = 1.5
 """Points below which text cannot be read by a person."""
-_WHITE: Final = 245
-"""Each of red, green and blue at or above this is white on white paper."""
 MAX_OBJECTS: Final = 20_000
 """Page objects looked at for rules and images; drawings beyond it have no tables that matter."""
+_LINE: Final = re.compile("[^\r\n\ufffe]+\ufffe?")
+"""Lines of PDFium's text: ended by CR LF, or by a hyphen that ended a line on the page."""
 _WORD: Final = re.compile(r"\S+")
 _HYPHEN: Final = "\ufffe"
 """What PDFium puts in place of a hyphen that ends a line."""
+WHITE: Final = 245
+"""Each of red, green and blue at or above this is white on white paper."""
+_BOLD: Final = re.compile(
+    rb"bold|black|heavy|(?:^|\+)(?:cm|ec|sf|la|t[ck]s?)[a-z]*b[xc]|(?:^|\+)[a-z]*-bd", re.IGNORECASE
+)
+_RIGHT_TO_LEFT: Final = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+"""Hebrew, Arabic and their presentation forms."""
 
 
 @dataclass(slots=True)
@@ -40,11 +49,16 @@ class Run:
     """PDFium's character number of each character of `text`."""
     box: Box
     baseline: float
+    """Where its letters stand, along `box`'s vertical axis for upright text."""
     size: float
     bold: bool
     hidden: str = ""
     gap: float = 0.0
     """Points: the widest white between pieces of it that are drawn apart; a hint that it may hold table columns."""
+    turn: int = 0
+    """Degrees clockwise by which the letters are turned on the page as shown: 0, 90, 180 or 270."""
+    font: int = 0
+    """Stands for the font while the page is open; 0 if unknown."""
 
     @property
     def height(self) -> float:
@@ -61,6 +75,18 @@ class Picture:
 
 
 @dataclass(slots=True)
+class Cover:
+    """Something painted over what was there before it."""
+
+    order: int
+    box: Box
+    paper: bool
+    """White, so that white letters on it cannot be seen."""
+    item: int
+    """PDFium's handle, while the page is open; 0 for what only lies under letters."""
+
+
+@dataclass(slots=True)
 class Drawing:
     """What is drawn on the page besides text."""
 
@@ -69,6 +95,12 @@ class Drawing:
     fills: list[Box] = field(default_factory=list)
     """Areas filled with something that is not white."""
     pictures: list[Picture] = field(default_factory=list)
+    covers: list[Cover] = field(default_factory=list)
+    """All areas and pictures in the order in which they are painted."""
+    order: dict[int, int] = field(default_factory=dict)
+    """When each text object is painted, by its handle."""
+    unseen: dict[int, str] = field(default_factory=dict)
+    """Text objects that their own colour or mode hides, and why."""
     truncated: bool = False
 
 
@@ -78,7 +110,8 @@ class Style:
 
     size: float
     bold: bool
-    hidden: str
+    font: int
+    turn: int
 
 
 class Frame:
@@ -101,6 +134,9 @@ class Frame:
 
     def box(self, left: float, bottom: float, right: float, top: float) -> Box:
         """A box in shown coordinates, rounded to hundredths of a point."""
+        if not self.rotation:
+            across, down = self.left, self.top
+            return (round(left - across, 2), round(down - top, 2), round(right - across, 2), round(down - bottom, 2))
         x0, y0 = self.point(left, bottom)
         x1, y1 = self.point(right, top)
         return (round(min(x0, x1), 2), round(min(y0, y1), 2), round(max(x0, x1), 2), round(max(y0, y1), 2))
@@ -117,14 +153,10 @@ class PageText:
         self._frame = frame
         self._drawing = drawing
         self._text = page.get_textpage()
-        self._raw: Any = self._text.raw
+        self._handle = native.address(self._text.raw)
         self._styles: dict[int, Style] = {}
-        self._fonts: dict[int, bool] = {}
-        self._d = [ctypes.c_double() for _ in range(4)]
-        self._size = ctypes.c_float()
-        self._matrix = raw.FS_MATRIX()
-        self._channels = [ctypes.c_uint() for _ in range(4)]
-        self._refs = [ctypes.byref(value) for value in self._d]
+        self._bold: dict[int, bool] = {}
+        self._doubtful = bool(drawing.unseen) or drawing.truncated
 
     def close(self) -> None:
         """Free PDFium's page."""
@@ -134,181 +166,261 @@ class PageText:
         """All runs in PDFium's order."""
         text, index = self._whole()
         runs: list[Run] = []
-        for start, end in _line_ranges(text):
-            runs.extend(self._line(text[start:end].replace(_HYPHEN, "-"), index[start:end]))
+        for match in _LINE.finditer(text):
+            end, line = match.end(), match.group()
+            if line[-1] == _HYPHEN:
+                line = line[:-1] + "-"
+            stripped = line.lstrip()
+            if stripped:
+                self._line(stripped, index[end - len(stripped) : end], runs)
         return runs
 
     def char_box(self, index: int) -> Box | None:
         """The box of one character, or None where PDFium has none (generated spaces)."""
-        left, right, bottom, top = self._refs
-        if not raw.FPDFText_GetCharBox(self._raw, index, left, right, bottom, top):
+        if not native.char_box(self._handle, index):
             return None
-        x0, x1, y0, y1 = (value.value for value in self._d)
+        x0, x1, y0, y1 = native.DOUBLES
         if x1 <= x0 and y1 <= y0:
             return None
         return self._frame.box(x0, y0, x1, y1)
 
     def _whole(self) -> tuple[str, Sequence[int]]:
-        count = raw.FPDFText_CountChars(self._raw)
+        handle: Any = self._text.raw
+        count = raw.FPDFText_CountChars(handle)
         if count <= 0:
             return "", range(0)
         buffer = (ctypes.c_ushort * (2 * count + 2))()
-        written = raw.FPDFText_GetText(self._raw, 0, count, buffer)
-        data = bytes(buffer)[: 2 * max(0, written - 1)]
-        text = data.decode("utf-16-le", "replace").rstrip("\x00")
-        units = len(data) // 2
-        if units == count and len(text) == count:
+        written = raw.FPDFText_GetText(handle, 0, count, buffer)
+        data = memoryview(buffer).cast("B")[: 2 * max(0, written - 1)]
+        text = str(data, "utf-16-le", "replace").rstrip("\x00")
+        if len(data) // 2 == count == len(text):
             return text, range(count)
         index: list[int] = []
         unit = 0
         for character in text:
-            found = raw.FPDFText_GetCharIndexFromTextIndex(self._raw, unit)
+            found = native.text_index(self._handle, unit)
             index.append(min(max(found, 0), count - 1))
             unit += 2 if ord(character) > 0xFFFF else 1
         return text, index
 
-    def _line(self, text: str, index: Sequence[int]) -> Iterator[Run]:
-        if not text.strip():
-            return
-        first = len(text) - len(text.lstrip())
-        text, index = text[first:], index[first:]
-        rects = list(self._rects(index[0], index[-1] - index[0] + 1))
-        if len(rects) > 1 and (self._jumps(rects, index[0]) or self._changes(text, index)):
-            cuts = self._cuts(text, index)
-            if cuts:
-                for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
-                    piece = text[start:end]
-                    if piece.strip():
-                        part = index[start:end]
-                        yield self._run(piece, part, list(self._rects(part[0], part[-1] - part[0] + 1)))
-                return
-        yield self._run(text, index, rects)
-
-    def _run(self, text: str, index: Sequence[int], rects: list[Box]) -> Run:
-        style = self._style(index[0])
-        if rects:
-            box = (
-                min(r[0] for r in rects),
-                min(r[1] for r in rects),
-                max(r[2] for r in rects),
-                max(r[3] for r in rects),
-            )
+    def _line(self, text: str, index: Sequence[int], runs: list[Run]) -> None:
+        first = index[0]
+        pieces = self._rects(first, index[-1] - first + 1)
+        if len(pieces) > 1:
+            style = self._style(first)
+            leftward = _RIGHT_TO_LEFT.search(text) is not None if not text.isascii() else False
+            gap, jumps = _gaps(pieces, max(style.size, 4.0), style.turn, leftward)
+            if jumps or (self._doubtful and self._changes(text, index)) or self._tiny(pieces):
+                cuts = self._cuts(text, index, leftward)
+                if cuts:
+                    for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
+                        piece = text[start:end]
+                        if piece.strip():
+                            part = index[start:end]
+                            inside = self._rects(part[0], part[-1] - part[0] + 1)
+                            gap, _ = _gaps(inside, 1.0, style.turn, leftward)
+                            runs.append(self._run(piece, part, inside, gap))
+                    return
+            runs.append(self._run(text, index, pieces, gap))
         else:
-            x, y = self._origin(index[0])
+            runs.append(self._run(text, index, pieces, 0.0))
+
+    def _run(self, text: str, index: Sequence[int], pieces: list[Box], gap: float) -> Run:
+        first = index[0]
+        item = native.text_object(self._handle, first)
+        style = self._style_of(item) if item else _UNKNOWN
+        native.char_origin(self._handle, first)
+        x, y = self._frame.point(native.DOUBLES[0], native.DOUBLES[1])
+        if not pieces:
             box = (round(x, 2), round(y - style.size, 2), round(x, 2), round(y, 2))
-        hidden = style.hidden
-        if self._frame.off_page(box):
-            hidden = "off_page"
-        elif hidden == "white" and self._on_fill(box):
-            hidden = ""
-        baseline = self._origin(index[0])[1]
-        gap = max((after[0] - before[2] for before, after in pairwise(rects)), default=0.0)
-        return Run(text, index, box, baseline, style.size, style.bold, hidden, max(0.0, gap))
-
-    def _rects(self, start: int, count: int) -> Iterator[Box]:
-        left, top, right, bottom = self._refs
-        for number in range(raw.FPDFText_CountRects(self._raw, start, count)):
-            if raw.FPDFText_GetRect(self._raw, number, left, top, right, bottom):
-                x0, y1, x1, y0 = (value.value for value in self._d)
-                yield self._frame.box(x0, y0, x1, y1)
-
-    def _jumps(self, rects: list[Box], index: int) -> bool:
-        """Whether the pieces of a line stand further apart than words do."""
-        em = max(self._style(index).size, 4.0)
-        return any(
-            after[0] - before[2] > _COLUMN_GAP * em or after[0] < before[0] - 2 * em
-            for before, after in pairwise(rects)
+        elif len(pieces) == 1:
+            left, top, right, bottom = pieces[0]
+            box = (round(left, 2), round(top, 2), round(right, 2), round(bottom, 2))
+        else:
+            lefts, tops, rights, bottoms = zip(*pieces, strict=True)
+            box = (round(min(lefts), 2), round(min(tops), 2), round(max(rights), 2), round(max(bottoms), 2))
+        bold = style.bold
+        if bold:
+            # A line that only begins in bold is not bold: its last letters tell.
+            last = native.text_object(self._handle, index[len(text.rstrip()) - 1])
+            bold = last == item or not last or self._style_of(last).bold
+        size = style.size
+        across = min(box[3] - box[1], box[2] - box[0])
+        if pieces and across > 2.5 * size and len(text) > 1:
+            size = round(across, 2)  # a font with a scale of its own (Type 3) tells nothing by its size
+        hidden = self._hidden(item, box, size)
+        return Run(
+            text, index, box, y if style.turn in (0, 180) else x, size, bold, hidden, gap, style.turn, style.font
         )
+
+    def _hidden(self, item: int, box: Box, size: float) -> str:
+        hidden = self._unseen(item) if self._doubtful else ""
+        if self._frame.off_page(box):
+            return "off_page"
+        if hidden == "invisible":
+            return hidden
+        if hidden == "white" and self._on_colour(item, box):
+            hidden = ""
+        return hidden or ("tiny" if size < _TINY else "")
+
+    def _unseen(self, item: int) -> str:
+        """What hides a text object by itself; asked anew where the page had too many objects to look at all."""
+        if item in self._drawing.order or not item:
+            return self._drawing.unseen.get(item, "")
+        return own_visibility(item)
+
+    def _on_colour(self, item: int, box: Box) -> bool:
+        """Whether what lies under the letters is not white."""
+        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        painted = self._drawing.order.get(item, MAX_OBJECTS)
+        under = False
+        for cover in self._drawing.covers:
+            area = cover.box
+            if cover.order < painted and area[0] <= x <= area[2] and area[1] <= y <= area[3]:
+                under = not cover.paper
+        return under
+
+    def _rects(self, start: int, count: int) -> list[Box]:
+        """The pieces of a line that are drawn apart, in its order, as boxes that are not rounded."""
+        handle, get, found = self._handle, native.get_rect, native.DOUBLES
+        frame = self._frame
+        pieces: list[Box] = []
+        number = native.count_rects(handle, start, count)
+        if frame.rotation:
+            for position in range(number):
+                if get(handle, position):
+                    left, top, right, bottom = found
+                    x0, y0 = frame.point(left, bottom)
+                    x1, y1 = frame.point(right, top)
+                    pieces.append((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)))
+            return pieces
+        across, down = frame.left, frame.top
+        for position in range(number):
+            if get(handle, position):
+                left, top, right, bottom = found
+                pieces.append((left - across, down - top, right - across, down - bottom))
+        return pieces
+
+    def _tiny(self, pieces: list[Box]) -> bool:
+        """Whether a piece of the line is too small to be read while others are not."""
+        low = [min(piece[3] - piece[1], piece[2] - piece[0]) < _TINY for piece in pieces]
+        return any(low) and not all(low)
 
     def _changes(self, text: str, index: Sequence[int]) -> bool:
         """Whether some words of a line are hidden and some are not; asked at both ends of each word."""
-        hidden = self._style(index[0]).hidden
+        get, handle = native.text_object, self._handle
+        hidden = self._unseen(get(handle, index[0]))
         for word in _WORD.finditer(text):
-            if self._style(index[word.start()]).hidden != hidden or self._style(index[word.end() - 1]).hidden != hidden:
-                return True
+            for position in (word.start(), word.end() - 1):
+                if self._unseen(get(handle, index[position])) != hidden:
+                    return True
         return False
 
-    def _cuts(self, text: str, index: Sequence[int]) -> list[int]:
-        """Where a line jumps to another column or changes between seen and hidden."""
+    def _cuts(self, text: str, index: Sequence[int], leftward: bool) -> list[int]:
+        """Where a line jumps to another column or changes between seen and hidden: at words, where objects change."""
+        get, handle = native.text_object, self._handle
         cuts: list[int] = []
-        last: Box | None = None
-        hidden: str | None = None
-        for position, number in enumerate(index):
-            if text[position].isspace():
-                continue
-            box = self.char_box(number)
-            style = self._style(number)
-            if box is not None and last is not None:
-                em = max(style.size, 4.0)
-                if box[0] - last[2] > _COLUMN_GAP * em or box[0] < last[0] - 2 * em:
-                    cuts.append(position)
-            if hidden is not None and style.hidden != hidden and (not cuts or cuts[-1] != position):
-                cuts.append(position)
-            last, hidden = box or last, style.hidden
+        last = -1
+        before = hidden = None
+        for word in _WORD.finditer(text):
+            start, end = word.span()
+            item = get(handle, index[start])
+            if item != before:
+                now = self._look(item)
+                if last >= 0 and (now != hidden or self._jump(index[last], index[start], item, leftward)):
+                    cuts.append(start)
+                hidden = now
+            last = end - 1
+            before = get(handle, index[last])
+            if before != item and (now := self._look(before)) != hidden:
+                cuts.append(self._turning(index, start, last, hidden))
+                hidden = now
         return cuts
 
-    def _origin(self, index: int) -> tuple[float, float]:
-        x, y = self._refs[:2]
-        if not raw.FPDFText_GetCharOrigin(self._raw, index, x, y):
-            return 0.0, 0.0
-        return self._frame.point(self._d[0].value, self._d[1].value)
+    def _look(self, item: int) -> str:
+        hidden = self._unseen(item) if self._doubtful else ""
+        return hidden or ("tiny" if item and self._style_of(item).size < _TINY else "")
+
+    def _turning(self, index: Sequence[int], start: int, end: int, hidden: str | None) -> int:
+        """The first character after `start` that is not hidden in the same way."""
+        for position in range(start + 1, end):
+            if self._look(native.text_object(self._handle, index[position])) != hidden:
+                return position
+        return end
+
+    def _jump(self, before: int, after: int, item: int, leftward: bool) -> bool:
+        boxes = [box for box in map(self.char_box, (before, after)) if box is not None]
+        if len(boxes) < 2:
+            return False
+        style = self._style_of(item) if item else _UNKNOWN
+        return _gaps(boxes, max(style.size, 4.0), style.turn, leftward)[1]
 
     def _style(self, index: int) -> Style:
-        found = raw.FPDFText_GetTextObject(self._raw, index)
-        if not found:
-            return Style(size=10.0, bold=False, hidden="")
-        address = ctypes.addressof(found.contents)
-        style = self._styles.get(address)
+        item = native.text_object(self._handle, index)
+        return self._style_of(item) if item else _UNKNOWN
+
+    def _style_of(self, item: int) -> Style:
+        style = self._styles.get(item)
         if style is None:
-            style = self._styles[address] = self._object_style(found)
+            style = self._styles[item] = self._new_style(item)
         return style
 
-    def _object_style(self, found: Any) -> Style:
-        size, matrix, channels = self._size, self._matrix, self._channels
-        raw.FPDFTextObj_GetFontSize(found, size)
-        raw.FPDFPageObj_GetMatrix(found, matrix)
-        points = round(size.value * math.hypot(matrix.c, matrix.d), 2)
-        raw.FPDFPageObj_GetFillColor(found, *channels)
-        red, green, blue, alpha = (channel.value for channel in channels)
-        mode = raw.FPDFTextObj_GetTextRenderMode(found)
-        hidden = ""
-        if mode in (3, 7) or alpha == 0:
-            hidden = "invisible"
-        elif mode in (0, 4) and min(red, green, blue) >= _WHITE:
-            hidden = "white"
-        elif points < _TINY:
-            hidden = "tiny"
-        return Style(size=points, bold=self._bold(found), hidden=hidden)
-
-    def _bold(self, found: Any) -> bool:
-        font = raw.FPDFTextObj_GetFont(found)
-        if not font:
-            return False
-        address = ctypes.addressof(font.contents)
-        bold = self._fonts.get(address)
+    def _new_style(self, item: int) -> Style:
+        size = native.font_size(item)
+        turn = self._frame.rotation
+        if native.matrix(item):
+            a, b, c, d, _, _ = native.FLOATS
+            size *= math.hypot(c, d)
+            if abs(b) > abs(a):
+                turn += 270 if b > 0 else 90
+            elif a < 0 and d < 0:
+                turn += 180
+        font = native.font(item)
+        bold = self._bold.get(font)
         if bold is None:
-            name = ctypes.create_string_buffer(128)
-            raw.FPDFFont_GetBaseFontName(font, name, 128)
-            bold = raw.FPDFFont_GetWeight(font) >= 600 or b"bold" in name.value.lower()
-            self._fonts[address] = bold
-        return bold
-
-    def _on_fill(self, box: Box) -> bool:
-        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-        areas = [*self._drawing.fills, *(picture.box for picture in self._drawing.pictures)]
-        return any(area[0] <= x <= area[2] and area[1] <= y <= area[3] for area in areas)
+            bold = self._bold[font] = bool(font) and is_bold(font)
+        return Style(round(size, 2), bold, font or 0, turn % 360)
 
 
-def _line_ranges(text: str) -> Iterator[tuple[int, int]]:
-    """Lines of PDFium's text: ended by CR LF, or by a hyphen that ended a line on the page."""
-    start = 0
-    for position, character in enumerate(text):
-        if character in "\r\n":
-            if position > start:
-                yield start, position
-            start = position + 1
-        elif character == _HYPHEN:
-            yield start, position + 1
-            start = position + 1
-    if start < len(text):
-        yield start, len(text)
+_UNKNOWN: Final = Style(size=10.0, bold=False, font=0, turn=0)
+
+
+def own_visibility(item: int) -> str:
+    """Why a text object cannot be seen by its mode or colour alone, or ''."""
+    mode = native.render_mode(item)
+    if mode in (3, 7):
+        return "invisible"
+    if native.fill_color(item):
+        red, green, blue, alpha = native.NUMBERS
+        if not alpha:
+            return "invisible"
+        if red >= WHITE and green >= WHITE and blue >= WHITE and mode in (0, 4):
+            return "white"
+    return ""
+
+
+def is_bold(font: int) -> bool:
+    """Whether a font is bold, by its weight or its name (TeX calls its bold faces cmbx, txb, ...-Bd)."""
+    return native.font_weight(font) >= 600 or _BOLD.search(native.font_name(font)) is not None
+
+
+def _gaps(pieces: list[Box], em: float, turn: int, leftward: bool) -> tuple[float, bool]:
+    """The widest white between neighbouring pieces in the direction of reading, and whether one is a jump."""
+    low, high = (0, 2) if turn in (0, 180) else (1, 3)
+    if turn in (180, 270):
+        leftward = not leftward
+    widest = 0.0
+    jumps = False
+    before = pieces[0]
+    for after in pieces[1:]:
+        gap = before[low] - after[high] if leftward else after[low] - before[high]
+        widest = max(widest, gap)
+        if gap > _COLUMN_GAP * em:
+            jumps = True
+        elif leftward:
+            # Numbers and foreign words inside run the other way: only a jump out of the line counts.
+            jumps = jumps or after[low] - before[high] > 2 * _COLUMN_GAP * em
+        elif after[low] < before[low] - _BACK * em:
+            jumps = True
+        before = after
+    return widest, jumps

@@ -1,0 +1,128 @@
+"""PDFium's small getters, called thousands of times a page: typed once, handles as plain integers, results in place.
+
+pypdfium2's own prototypes check and convert every argument anew; these cost a third. They keep the interpreter's lock,
+which is right for calls of nanoseconds and safe for a library that knows no threads. Signatures are those of
+fpdf_text.h and fpdf_edit.h. Results arrive in arrays of this module: read them before the next call.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Any, Final
+
+import pypdfium2.raw as raw
+
+_HANDLE: Final = ctypes.c_void_p
+_INT: Final = ctypes.c_int
+
+
+def _getter(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
+    address = ctypes.cast(getattr(raw, name), ctypes.c_void_p).value or 0
+    found: Callable[..., Any] = ctypes.PYFUNCTYPE(result, *arguments)(address)
+    return found
+
+
+DOUBLES: Final = (ctypes.c_double * 4)()
+"""Where `get_rect`, `char_box` and `char_origin` put what they find: `DOUBLES[:]`."""
+FLOATS: Final = (ctypes.c_float * 6)()
+"""Where `bounds`, `matrix` and `font_size` put what they find."""
+NUMBERS: Final = (ctypes.c_uint * 4)()
+"""Where `fill_color`, `draw_mode` and `pixel_size` put what they find."""
+
+_D: Final = tuple(ctypes.addressof(DOUBLES) + 8 * number for number in range(4))
+_F: Final = tuple(ctypes.addressof(FLOATS) + 4 * number for number in range(6))
+_N: Final = tuple(ctypes.addressof(NUMBERS) + 4 * number for number in range(4))
+
+count_objects: Final = _getter("FPDFPage_CountObjects", _INT, _HANDLE)
+get_object: Final = _getter("FPDFPage_GetObject", _HANDLE, _HANDLE, _INT)
+count_form_objects: Final = _getter("FPDFFormObj_CountObjects", _INT, _HANDLE)
+get_form_object: Final = _getter("FPDFFormObj_GetObject", _HANDLE, _HANDLE, ctypes.c_ulong)
+object_type: Final = _getter("FPDFPageObj_GetType", _INT, _HANDLE)
+has_transparency: Final = _getter("FPDFPageObj_HasTransparency", _INT, _HANDLE)
+render_mode: Final = _getter("FPDFTextObj_GetTextRenderMode", _INT, _HANDLE)
+font: Final = _getter("FPDFTextObj_GetFont", _HANDLE, _HANDLE)
+font_weight: Final = _getter("FPDFFont_GetWeight", _INT, _HANDLE)
+font_flags: Final = _getter("FPDFFont_GetFlags", _INT, _HANDLE)
+count_rects: Final = _getter("FPDFText_CountRects", _INT, _HANDLE, _INT, _INT)
+text_object: Final = _getter("FPDFText_GetTextObject", _HANDLE, _HANDLE, _INT)
+text_index: Final = _getter("FPDFText_GetCharIndexFromTextIndex", _INT, _HANDLE, _INT)
+count_segments: Final = _getter("FPDFPath_CountSegments", _INT, _HANDLE)
+path_segment: Final = _getter("FPDFPath_GetPathSegment", _HANDLE, _HANDLE, _INT)
+segment_type: Final = _getter("FPDFPathSegment_GetType", _INT, _HANDLE)
+segment_closes: Final = _getter("FPDFPathSegment_GetClose", _INT, _HANDLE)
+
+_get_rect = _getter("FPDFText_GetRect", _INT, _HANDLE, _INT, *[_HANDLE] * 4)
+_char_box = _getter("FPDFText_GetCharBox", _INT, _HANDLE, _INT, *[_HANDLE] * 4)
+_char_origin = _getter("FPDFText_GetCharOrigin", _INT, _HANDLE, _INT, *[_HANDLE] * 2)
+_fill_color = _getter("FPDFPageObj_GetFillColor", _INT, _HANDLE, *[_HANDLE] * 4)
+_bounds = _getter("FPDFPageObj_GetBounds", _INT, _HANDLE, *[_HANDLE] * 4)
+_matrix = _getter("FPDFPageObj_GetMatrix", _INT, _HANDLE, _HANDLE)
+_font_size = _getter("FPDFTextObj_GetFontSize", _INT, _HANDLE, _HANDLE)
+_draw_mode = _getter("FPDFPath_GetDrawMode", _INT, _HANDLE, *[_HANDLE] * 2)
+_pixel_size = _getter("FPDFImageObj_GetImagePixelSize", _INT, _HANDLE, *[_HANDLE] * 2)
+_segment_point = _getter("FPDFPathSegment_GetPoint", _INT, _HANDLE, *[_HANDLE] * 2)
+_font_name = _getter("FPDFFont_GetBaseFontName", ctypes.c_size_t, _HANDLE, _HANDLE, ctypes.c_size_t)
+
+
+def address(handle: Any) -> int:
+    """The integer behind one of pypdfium2's handles (`page.raw`, `textpage.raw`)."""
+    return ctypes.addressof(handle.contents)
+
+
+def get_rect(text: int, number: int) -> int:
+    """Into DOUBLES: left, top, right, bottom of a rectangle that `count_rects` counted; 0 if there is none."""
+    return _get_rect(text, number, *_D)  # type: ignore[no-any-return]
+
+
+def char_box(text: int, index: int) -> int:
+    """Into DOUBLES: left, right, bottom, top of a character; 0 if there is none."""
+    return _char_box(text, index, *_D)  # type: ignore[no-any-return]
+
+
+def char_origin(text: int, index: int) -> int:
+    """Into DOUBLES: x and y of where a character stands on its baseline; 0 if there is none."""
+    return _char_origin(text, index, _D[0], _D[1])  # type: ignore[no-any-return]
+
+
+def fill_color(item: int) -> int:
+    """Into NUMBERS: red, green, blue, alpha; 0 where the fill is a pattern."""
+    return _fill_color(item, *_N)  # type: ignore[no-any-return]
+
+
+def bounds(item: int) -> int:
+    """Into FLOATS: left, bottom, right, top of an object; 0 if it has none."""
+    return _bounds(item, *_F[:4])  # type: ignore[no-any-return]
+
+
+def matrix(item: int) -> int:
+    """Into FLOATS: a to f of an object's matrix; 0 if it has none."""
+    return _matrix(item, _F[0])  # type: ignore[no-any-return]
+
+
+def font_size(item: int) -> float:
+    """The font size of a text object before its matrix."""
+    _font_size(item, _F[0])
+    return FLOATS[0]
+
+
+def draw_mode(item: int) -> int:
+    """Into NUMBERS: how a path is filled (0 not at all), and whether it is stroked."""
+    return _draw_mode(item, _N[0], _N[1])  # type: ignore[no-any-return]
+
+
+def pixel_size(item: int) -> int:
+    """Into NUMBERS: width and height of an image in its own pixels."""
+    return _pixel_size(item, _N[0], _N[1])  # type: ignore[no-any-return]
+
+
+def segment_point(segment: int) -> int:
+    """Into FLOATS: where a segment of a path ends, in the path's own space."""
+    return _segment_point(segment, _F[0], _F[1])  # type: ignore[no-any-return]
+
+
+def font_name(handle: int) -> bytes:
+    """A font's base name, at most 127 bytes of it."""
+    buffer = ctypes.create_string_buffer(128)
+    _font_name(handle, ctypes.addressof(buffer), 128)
+    return buffer.value
