@@ -23,10 +23,14 @@ _MOVE_TO: Final = 2
 
 _THIN: Final = 2.5
 """Points: a thinner rectangle is a line."""
-_SHORT: Final = 4.0
-"""Points: shorter lines rule nothing."""
+_SHORT: Final = 0.8
+"""Points: shorter lines are dots. Some files draw each dash by itself, so short ones are kept."""
 _MAX_SEGMENTS: Final = 400
 """Segments of one path that are looked at; longer paths are curves and letters."""
+_MAX_ALL_SEGMENTS: Final = 60_000
+"""Segments of one page that are looked at."""
+_RECTANGLE: Final = 5
+"""Segments of a path that is at most one rectangle."""
 _MAX_DEPTH: Final = 4
 _FAINT: Final = 20
 """Alpha of 255 below which a fill is not seen."""
@@ -48,6 +52,7 @@ class _Objects:
         self.drawing = Drawing()
         self._frame = frame
         self._seen = 0
+        self._segments_left = _MAX_ALL_SEGMENTS
 
     def all(self, count: int, get: Callable[[int, int], Any], parent: int, matrix: Matrix, *, depth: int) -> None:
         order, unseen = self.drawing.order, self.drawing.unseen
@@ -98,13 +103,20 @@ class _Objects:
         box = self._bounds(item, matrix)
         if box is None:
             return
-        if filled and box[2] - box[0] > _THIN and box[3] - box[1] > _THIN:
-            self._fill(item, box)
-        if self._line(box) or not stroked:
+        if box[2] - box[0] <= _THIN or box[3] - box[1] <= _THIN:
+            self._line(box)
             return
         count = native.count_segments(item)
-        if 2 <= count <= _MAX_SEGMENTS:
-            self._segments(item, count, _multiply(_matrix(item), matrix))
+        legible = 2 <= count <= min(_MAX_SEGMENTS, self._segments_left)
+        # Some programs draw all rules of a table as one filled path.
+        several = bool(filled) and count > _RECTANGLE and legible
+        if filled and not several:
+            self._fill(item, box)
+        if (stroked or several) and legible:
+            self._segments_left -= count
+            shapes = self._segments(item, count, _multiply(_matrix(item), matrix), stroked=bool(stroked))
+            if several:
+                self._shapes(item, box, shapes)
 
     def _fill(self, item: int, box: Box) -> None:
         paper = False
@@ -117,20 +129,37 @@ class _Objects:
         if not paper:
             self.drawing.fills.append(box)
 
-    def _segments(self, item: int, count: int, matrix: Matrix) -> None:
-        begin = last = (0.0, 0.0)
+    def _shapes(self, item: int, box: Box, shapes: list[list[tuple[float, float]]]) -> None:
+        """The rules among the shapes of a filled path; what is left of it is an area."""
+        area = False
+        for shape in shapes:
+            xs, ys = [point[0] for point in shape], [point[1] for point in shape]
+            part = self._frame.box(min(xs), min(ys), max(xs), max(ys))
+            if part[2] - part[0] <= _THIN or part[3] - part[1] <= _THIN:
+                self._line(part)
+            elif len(shapes) > 1 and len(shape) <= _RECTANGLE:
+                self._fill(item, part)
+            else:
+                area = True
+        if area:
+            self._fill(item, box)
+
+    def _segments(self, item: int, count: int, matrix: Matrix, *, stroked: bool) -> list[list[tuple[float, float]]]:
+        """The points of each shape of a path; straight edges that are stroked are lines."""
+        shapes: list[list[tuple[float, float]]] = []
         for number in range(count):
             segment = native.path_segment(item, number)
             native.segment_point(segment)
             point = _apply(matrix, native.FLOATS[0], native.FLOATS[1])
             kind = native.segment_type(segment)
-            if kind == _MOVE_TO:
-                begin = point
-            elif kind == _LINE_TO:
-                self._edge(last, point)
-            if native.segment_closes(segment):
-                self._edge(point, begin)
-            last = point
+            if kind == _MOVE_TO or not shapes:
+                shapes.append([])
+            elif stroked and kind == _LINE_TO:
+                self._edge(shapes[-1][-1], point)
+            shapes[-1].append(point)
+            if stroked and native.segment_closes(segment):
+                self._edge(point, shapes[-1][0])
+        return shapes
 
     def _edge(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         if abs(start[0] - end[0]) < 0.7 or abs(start[1] - end[1]) < 0.7:
@@ -140,15 +169,12 @@ class _Objects:
                 )
             )
 
-    def _line(self, box: Box) -> bool:
+    def _line(self, box: Box) -> None:
         width, height = box[2] - box[0], box[3] - box[1]
-        if height <= _THIN and width >= _SHORT:
+        if height <= _THIN and width >= max(_SHORT, height):
             self.drawing.horizontal.append(box)
         elif width <= _THIN and height >= _SHORT:
             self.drawing.vertical.append(box)
-        else:
-            return width <= _THIN and height <= _THIN
-        return True
 
     def _bounds(self, item: int, matrix: Matrix) -> Box | None:
         if not native.bounds(item):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from frostbyte.data_plane.parse.pdf.tables.grid import Grid, fill
-from frostbyte.data_plane.parse.pdf.tables.ruled import find_grids
+from frostbyte.data_plane.parse.pdf.tables.grid import Grid, fill, inside, outside
+from frostbyte.data_plane.parse.pdf.tables.ruled import Rules, find_grids
 from frostbyte.data_plane.parse.pdf.text import Drawing, PageText, Run
 
 
 def find_tables(drawing: Drawing, runs: list[Run], text: PageText) -> tuple[list[Grid], list[Run]]:
     """The tables of a page, top to bottom, and the runs outside them."""
-    grids, rest = fill(find_grids(drawing), runs, text)
+    grids = find_grids(Rules(drawing))
+    grids = [grid for grid in grids if not any(inside(grid.box, other.box) for other in grids)]
+    fill(grids, runs, text)
+    grids = [grid for grid in grids if grid.filled >= 2]
     for grid in grids:
         header = _has_header(grid)
         for cell in grid.cells:
             cell.header = header and cell.row == 0
-    return grids, rest
+    return grids, outside(grids, runs, text)
 
 
 def _has_header(grid: Grid) -> bool:

@@ -2,60 +2,123 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections import deque
 from typing import Final
 
 from frostbyte.data_plane.document import Box
 from frostbyte.data_plane.parse.pdf.tables.grid import Grid, GridCell
 from frostbyte.data_plane.parse.pdf.text import Drawing
 
-_JOIN: Final = 3.0
+JOIN: Final = 3.0
 """Points within which lines meet."""
+_STRAIGHT: Final = 1.2
+"""Points by which pieces of one line may stand beside each other."""
+_SHORT: Final = 4.0
+"""Points: shorter lines, once dashes are put together, rule nothing."""
 _MAX_LINES: Final = 2_000
 """Rules of a page beyond which it is a drawing, not a table."""
 _MAX_CELLS: Final = 20_000
 
 
-def find_grids(drawing: Drawing) -> list[Grid]:
+class Rules:
+    """The lines of a page, dashes put together."""
+
+    def __init__(self, drawing: Drawing) -> None:
+        self.horizontal = [] if drawing.truncated else _merged(drawing.horizontal, across=True)
+        self.vertical = [] if drawing.truncated else _merged(drawing.vertical, across=False)
+        if len(self.horizontal) + len(self.vertical) > _MAX_LINES:
+            self.horizontal, self.vertical = [], []
+
+
+def find_grids(rules: Rules) -> list[Grid]:
     """The grids that the lines make, top to bottom; not yet known whether they hold text."""
-    if drawing.truncated or not drawing.horizontal or not drawing.vertical:
-        return []
-    if len(drawing.horizontal) + len(drawing.vertical) > _MAX_LINES:
+    if not rules.horizontal or not rules.vertical:
         return []
     grids: list[Grid] = []
-    for horizontal, vertical in _components(drawing.horizontal, drawing.vertical):
+    for horizontal, vertical in _components(rules.horizontal, rules.vertical):
         grid = _grid(horizontal, vertical)
         if grid is not None:
             grids.append(grid)
     return sorted(grids, key=lambda grid: (grid.box[1], grid.box[0]))
 
 
+def _merged(lines: list[Box], *, across: bool) -> list[Box]:
+    """Pieces of one line put together where they touch or are dashes; short leftovers left out."""
+    if not lines:
+        return []
+    a, b, c, d = (0, 1, 2, 3) if across else (1, 0, 3, 2)
+    rows: list[list[Box]] = []
+    at = float("-inf")
+    for line in sorted(lines, key=lambda item: (item[b] + item[d]) / 2):
+        middle = (line[b] + line[d]) / 2
+        if middle - at > _STRAIGHT:
+            rows.append([])
+            at = middle
+        rows[-1].append(line)
+    result: list[Box] = []
+    for row in rows:
+        row.sort(key=lambda item: item[a])
+        start, end, first, last = row[0][a], row[0][c], row[0][b], row[0][d]
+        length = row[0][c] - row[0][a]
+        for number in range(1, len(row) + 1):
+            line = row[min(number, len(row) - 1)]
+            reach = max(1.0, min(4.0, 1.5 * min(length, line[c] - line[a])))
+            if number < len(row) and line[a] - end <= reach:
+                end, first, last = max(end, line[c]), min(first, line[b]), max(last, line[d])
+                length = line[c] - line[a]
+                continue
+            if end - start >= _SHORT:
+                result.append((start, first, end, last) if across else (first, start, last, end))
+            start, end, first, last = line[a], line[c], line[b], line[d]
+            length = end - start
+    return result
+
+
 def _components(horizontal: list[Box], vertical: list[Box]) -> list[tuple[list[Box], list[Box]]]:
-    parent = list(range(len(horizontal) + len(vertical)))
-
-    def root(item: int) -> int:
-        while parent[item] != item:
-            parent[item] = parent[parent[item]]
-            item = parent[item]
-        return item
-
-    for i, h in enumerate(horizontal):
-        for j, v in enumerate(vertical):
-            if h[0] - _JOIN <= v[2] and v[0] <= h[2] + _JOIN and v[1] - _JOIN <= h[3] and h[1] <= v[3] + _JOIN:
-                parent[root(i)] = root(len(horizontal) + j)
-    groups: dict[int, tuple[list[Box], list[Box]]] = {}
-    for i, h in enumerate(horizontal):
-        groups.setdefault(root(i), ([], []))[0].append(h)
+    """Lines that meet, directly or through others."""
+    tops = [h[1] for h in horizontal]  # sorted: lines were merged row by row
+    order = sorted(range(len(horizontal)), key=lambda i: tops[i])
+    tops = [tops[i] for i in order]
+    meets: list[list[int]] = [[] for _ in range(len(horizontal) + len(vertical))]
     for j, v in enumerate(vertical):
-        groups.setdefault(root(len(horizontal) + j), ([], []))[1].append(v)
-    return list(groups.values())
+        for place in range(bisect_left(tops, v[1] - JOIN - 3), bisect_right(tops, v[3] + JOIN)):
+            h = horizontal[order[place]]
+            if h[0] - JOIN <= v[2] and v[0] <= h[2] + JOIN and v[1] - JOIN <= h[3]:
+                meets[order[place]].append(len(horizontal) + j)
+                meets[len(horizontal) + j].append(order[place])
+    seen: set[int] = set()
+    groups: list[tuple[list[Box], list[Box]]] = []
+    for start in range(len(horizontal)):
+        if start in seen or not meets[start]:
+            continue
+        seen.add(start)
+        queue, members = deque([start]), [start]
+        while queue:
+            for other in meets[queue.popleft()]:
+                if other not in seen:
+                    seen.add(other)
+                    queue.append(other)
+                    members.append(other)
+        groups.append(
+            (
+                [horizontal[i] for i in members if i < len(horizontal)],
+                [vertical[i - len(horizontal)] for i in members if i >= len(horizontal)],
+            )
+        )
+    return groups
 
 
 def _grid(horizontal: list[Box], vertical: list[Box]) -> Grid | None:
-    xs = _positions([(v[0] + v[2]) / 2 for v in vertical])
-    ys = _positions([(h[1] + h[3]) / 2 for h in horizontal])
+    xs, left, right = _positions(
+        [v[0] + v[2] for v in vertical], [h[0] for h in horizontal], [h[2] for h in horizontal]
+    )
+    ys, top, bottom = _positions([h[1] + h[3] for h in horizontal], [v[1] for v in vertical], [v[3] for v in vertical])
     columns, rows = len(xs) - 1, len(ys) - 1
     if columns < 1 or rows < 1 or not 2 <= columns * rows <= _MAX_CELLS:
         return None
+    walls = _covered([(v[0] + v[2], v[1], v[3]) for v in vertical], xs, ys)
+    floors = _covered([(h[1] + h[3], h[0], h[2]) for h in horizontal], ys, xs)
     cells: list[GridCell] = []
     taken: set[tuple[int, int]] = set()
     for row in range(rows):
@@ -63,11 +126,9 @@ def _grid(horizontal: list[Box], vertical: list[Box]) -> Grid | None:
             if (row, column) in taken:
                 continue
             across, down = 1, 1
-            middle = (ys[row] + ys[row + 1]) / 2
-            while column + across < columns and not _has(vertical, xs[column + across], middle, upright=True):
+            while column + across < columns and (column + across, row) not in walls:
                 across += 1
-            center = (xs[column] + xs[column + 1]) / 2
-            while row + down < rows and not _has(horizontal, ys[row + down], center, upright=False):
+            while row + down < rows and not any((row + down, column + n) in floors for n in range(across)):
                 down += 1
             span = {(row + i, column + j) for i in range(down) for j in range(across)}
             if span & taken:
@@ -76,26 +137,39 @@ def _grid(horizontal: list[Box], vertical: list[Box]) -> Grid | None:
             taken |= span
             box = (xs[column], ys[row], xs[column + across], ys[row + down])
             cells.append(GridCell(row=row, column=column, row_span=down, column_span=across, box=box))
-    return Grid(box=(xs[0], ys[0], xs[-1], ys[-1]), rows=rows, columns=columns, cells=cells)
+    return Grid((xs[0], ys[0], xs[-1], ys[-1]), rows, columns, cells, (left, top, right, bottom))
 
 
-def _positions(values: list[float]) -> list[float]:
+def _positions(doubles: list[float], starts: list[float], ends: list[float]) -> tuple[list[float], bool, bool]:
+    """Where lines stand (given twice over); and where those that cross them end, if no line closes the table there."""
     clusters: list[list[float]] = []
-    for value in sorted(values):
-        if clusters and value - clusters[-1][-1] <= _JOIN:
+    for value in sorted(double / 2 for double in doubles):
+        if clusters and value - clusters[-1][-1] <= JOIN:
             clusters[-1].append(value)
         else:
             clusters.append([value])
-    return [round(sum(cluster) / len(cluster), 2) for cluster in clusters]
+    found = [round(sum(cluster) / len(cluster), 2) for cluster in clusters]
+    before, after = min(starts) < found[0] - 2 * JOIN, max(ends) > found[-1] + 2 * JOIN
+    if before:
+        found.insert(0, round(min(starts), 2))
+    if after:
+        found.append(round(max(ends), 2))
+    return found, before, after
 
 
-def _has(lines: list[Box], position: float, crossing: float, *, upright: bool) -> bool:
-    """Whether a line stands at `position` and spans `crossing` on the other axis."""
-    for line in lines:
-        if upright:
-            at, start, end = (line[0] + line[2]) / 2, line[1], line[3]
-        else:
-            at, start, end = (line[1] + line[3]) / 2, line[0], line[2]
-        if abs(at - position) <= _JOIN and start - _JOIN <= crossing <= end + _JOIN:
-            return True
-    return False
+def _covered(lines: list[tuple[float, float, float]], places: list[float], marks: list[float]) -> set[tuple[int, int]]:
+    """(place, part) where a line stands at a place and reaches over the middle of a part between two marks.
+
+    A line is (twice its position, start, end).
+    """
+    middles = [(marks[n] + marks[n + 1]) / 2 for n in range(len(marks) - 1)]
+    covered: set[tuple[int, int]] = set()
+    for twice, start, end in lines:
+        position = twice / 2
+        near = bisect_left(places, position - 2 * JOIN)
+        best = min(range(near, min(near + 4, len(places))), key=lambda n: abs(places[n] - position), default=None)
+        if best is None:
+            continue
+        for part in range(bisect_left(middles, start - 0.5), bisect_right(middles, end + 0.5)):
+            covered.add((best, part))
+    return covered
