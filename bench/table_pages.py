@@ -112,7 +112,9 @@ def draw_table(sheet: Sheet, kind: str, german: bool, left: float, right: float,
     widths = _widths(style, entries, columns, right - left, noise)
     while sum(widths) > right - left and columns > 2:
         columns -= 1
-        entries = [e for e in entries if e.column + e.columns <= columns]
+        entries = [e for e in entries if e.column < columns]
+        for entry in entries:
+            entry.columns = min(entry.columns, columns - entry.column)
         widths = _widths(style, entries, columns, right - left, noise)
     for entry in entries:
         room = sum(widths[entry.column : entry.column + entry.columns]) - 2 * style.pad_x
