@@ -43,10 +43,13 @@ class PageBuilder:
     def found(self, text: str) -> Span:
         """Append text of the source; control characters in it are kept and marked as dropped."""
         start = self.at
-        for match in CONTROL.finditer(text):
-            self.dropped.append(Drop(start=start + match.start(), end=start + match.end(), reason="control_character"))
-        # A lone surrogate has no UTF-8 form; its place is kept by the replacement character.
-        self._append(_SURROGATE.sub("\ufffd", text))
+        if not text.isprintable():  # most text is, and the question is cheap
+            for match in CONTROL.finditer(text):
+                drop = Drop(start=start + match.start(), end=start + match.end(), reason="control_character")
+                self.dropped.append(drop)
+            # A lone surrogate has no UTF-8 form; its place is kept by the replacement character.
+            text = _SURROGATE.sub("\ufffd", text)
+        self._append(text)
         return Span(start=start, end=self.at)
 
     def insert(self, separator: str) -> None:
@@ -103,6 +106,12 @@ class PageBuilder:
             return
         with self.element(kind, level=level, ocr=ocr, hidden=hidden):
             self.found(text)
+
+    def text(self, start: int, end: int) -> str:
+        """What was written between two positions, separators and drops among it."""
+        if len(self._parts) > 1:
+            self._parts = ["".join(self._parts)]
+        return self._parts[0][start:end] if self._parts else ""
 
     def page(
         self,

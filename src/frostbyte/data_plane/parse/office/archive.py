@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, BinaryIO, Final
 
 from lxml import etree
@@ -20,7 +21,8 @@ _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """Office files with a password are wrapped in this older container."""
 _SMALL: Final = 10_000_000
 """Bytes below which a high ratio is harmless: empty XML packs well."""
-_DOCTYPE: Final = re.compile(rb"<!DOCTYPE|<!ENTITY|<\x00!\x00D\x00O\x00C\x00T", re.IGNORECASE)
+_DECLARED: Final = re.compile(rb"<(?:!|\x00!|\x00\x00\x00!)\x00*[DdEe]\x00*[OoNn]\x00*[CcTt]")
+"""`<!DOCTYPE` or `<!ENTITY` in UTF-8, UTF-16 and UTF-32; XML knows no other way to bring in what it does not hold."""
 _CORE: Final = ("title", "creator", "subject", "description", "keywords", "lastModifiedBy", "created", "modified")
 
 
@@ -63,20 +65,7 @@ class Archive:
         Raises:
             StageFailed: `damaged`; `unsafe_xml` for a document type or entities, which the format forbids.
         """
-        data = self.read(name)
-        check_xml(data)
-        parser = etree.XMLParser(
-            resolve_entities=False,
-            no_network=True,
-            load_dtd=False,
-            dtd_validation=False,
-            remove_comments=True,
-            remove_pis=True,
-        )
-        try:
-            return etree.fromstring(data, parser)
-        except etree.XMLSyntaxError as error:
-            raise damaged(self._what) from error
+        return parsed(self.read(name), self._what)
 
     def relations(self, part: str) -> dict[str, tuple[str, str]]:
         """Relations of a part: id -> (last word of the type, name of the target member); outside ones left out."""
@@ -163,7 +152,7 @@ def check_xml(data: bytes) -> None:
     Raises:
         StageFailed: `unsafe_xml`.
     """
-    if _DOCTYPE.search(data):
+    if _DECLARED.search(data):
         raise StageFailed(
             "unsafe_xml",
             "The file declares XML entities, which Office files never do.",
@@ -171,10 +160,37 @@ def check_xml(data: bytes) -> None:
         )
 
 
+def parsed(data: bytes, what: str) -> Any:
+    """The root of XML bytes.
+
+    Raises:
+        StageFailed: `damaged`, naming `what` it should have been; `unsafe_xml`.
+    """
+    check_xml(data)
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        remove_comments=True,
+        remove_pis=True,
+        collect_ids=False,
+    )
+    try:
+        return etree.fromstring(data, parser)
+    except etree.XMLSyntaxError as error:
+        raise damaged(what) from error
+
+
+@lru_cache(maxsize=4096)
+def _without_namespace(tag: str) -> str:
+    return tag.rpartition("}")[2]
+
+
 def local(node: Any) -> str:
     """The tag without its namespace: transitional and strict files differ in nothing else."""
     tag = node.tag
-    return tag.rsplit("}", 1)[-1] if isinstance(tag, str) else ""
+    return _without_namespace(tag) if isinstance(tag, str) else ""
 
 
 def attribute(node: Any, name: str) -> str | None:
@@ -183,6 +199,11 @@ def attribute(node: Any, name: str) -> str | None:
         if key == name or key.endswith("}" + name):
             return str(value)
     return None
+
+
+def is_on(node: Any) -> bool:
+    """Whether a toggle property is present and not switched off."""
+    return node is not None and (attribute(node, "val") or "1") not in ("0", "false", "off")
 
 
 def _bomb() -> StageFailed:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
-from frostbyte.data_plane.document import Cell, Kind, Page
-from frostbyte.data_plane.parse.building import PageBuilder
-from frostbyte.data_plane.parse.limits import ParseLimits, too_many_cells
-from frostbyte.data_plane.parse.marks import LIST_MARK
-from frostbyte.data_plane.parse.office.archive import Archive, attribute, local, opened
-from frostbyte.data_plane.parse.office.docx_text import Paragraph, is_on, read_paragraph
+from frostbyte.data_plane.document import Drop, Kind, Mark, Page
+from frostbyte.data_plane.parse.building import clean
+from frostbyte.data_plane.parse.limits import ParseLimits
+from frostbyte.data_plane.parse.office.archive import Archive, attribute, is_on, local, opened
+from frostbyte.data_plane.parse.office.docx_body import Place, Writer
+from frostbyte.data_plane.parse.office.docx_notes import Notes
+from frostbyte.data_plane.parse.office.docx_scan import Scan
 from frostbyte.data_plane.parse.office.embedded import EmbeddedImages
+from frostbyte.data_plane.parse.office.numbering import Numbering
+from frostbyte.data_plane.parse.office.styles import PAPER, Styles
 
-_HEADING_NAME: Final = re.compile(r"^(?:heading|überschrift)\s*(\d)$", re.IGNORECASE)
-_MAX_DEPTH: Final = 40
-_WRAPPERS: Final = frozenset({"sdt", "sdtContent", "customXml", "ins", "moveTo", "AlternateContent", "Choice"})
+_VARIANTS: Final = {"first": "first_pages", "even": "even_pages"}
+_MANY: Final = 100
+"""Embedded documents that are noted one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,287 +31,156 @@ class DocxResult:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Style:
-    level: int
-    listed: bool
-
-
 def read_docx(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None]) -> DocxResult:
-    """Read a DOCX as one page: body first, then notes, headers, footers and comments.
+    """Read a DOCX as one page.
+
+    The body comes first, each footnote behind the paragraph or table that refers to it; then endnotes, headers,
+    footers and comments. Of an embedded document the note `embedded_document_not_read` stands for each.
 
     Raises:
         StageFailed: `encrypted`, `damaged`, `archive_bomb`, `unsafe_xml`, `too_many_cells`.
     """
     with opened(source, "DOCX", limits) as archive:
-        main = archive.main_part("word/document.xml")
-        writer = _Writer(archive, main, limits, progress)
-        writer.body(archive.xml(main))
-        writer.other_parts()
-        return DocxResult(writer.builder.page(1), archive.properties(), tuple(dict.fromkeys(writer.notes)))
+        document = _Document(archive, limits, progress)
+        document.write()
+        embedded = [note for note in document.writer.remarks if note == "embedded_document_not_read"]
+        others = dict.fromkeys(note for note in document.writer.remarks if note != "embedded_document_not_read")
+        return DocxResult(document.writer.builder.page(1), archive.properties(), (*others, *embedded[:_MANY]))
 
 
-class _Writer:
-    def __init__(self, archive: Archive, main: str, limits: ParseLimits, progress: Callable[[], None]) -> None:
-        self.builder = PageBuilder()
-        self.notes: list[str] = []
+class _Document:
+    def __init__(self, archive: Archive, limits: ParseLimits, progress: Callable[[], None]) -> None:
         self._archive = archive
-        self._limits = limits
-        self._progress = progress
-        self._cells = 0
+        main = archive.main_part("word/document.xml")
         self._relations = archive.relations(main)
-        self._images = EmbeddedImages(archive, limits, progress)
-        self._styles = _styles(archive, self._part("styles"))
+        self._root = archive.xml(main)
+        styles, numbers, self._settings = (self._part(kind) for kind in ("styles", "numbering", "settings"))
+        self._styles = Styles(styles)
+        self._ground = PAPER
+        for child in self._root:
+            if local(child) == "background":
+                self._ground = (attribute(child, "color") or PAPER).upper()
+        notes = Notes()
+        images = EmbeddedImages(archive, limits, progress)
+        self.writer = Writer(archive, self._styles, Numbering(numbers), images, limits, progress, notes)
+        for kind in ("footnote", "endnote"):
+            self._load(kind, notes)
 
-    def body(self, root: Any) -> None:
-        """Write the main document."""
-        for node in root:
+    def write(self) -> None:
+        """Write everything."""
+        writer = self.writer
+        body = Place(Kind.PARAGRAPH, self._relations, Scan(self._root, self._styles), self._ground)
+        for node in self._root:
             if local(node) == "body":
-                self._blocks(node, Kind.PARAGRAPH, self._relations, 0)
+                writer.story(node, body)
+        self._endnotes()
+        self._margins()
+        comments = self._comments()
+        writer.builder.marks += writer.notes.marks(comments.get)
 
-    def other_parts(self) -> None:
-        """Write notes, headers, footers and comments."""
-        for kind, tag, part in (
-            (Kind.FOOTNOTE, "footnote", self._part("footnotes")),
-            (Kind.FOOTNOTE, "endnote", self._part("endnotes")),
-        ):
-            if part:
-                self._entries(part, tag, kind, "")
+    def _part(self, kind: str) -> Any | None:
+        name = self._name(kind)
+        return self._archive.xml(name) if name else None
+
+    def _name(self, kind: str) -> str:
+        return next(
+            (name for found, name in self._relations.values() if found == kind and name in self._archive.names), ""
+        )
+
+    def _place(self, part: str, root: Any, kind: Kind, hidden: str = "") -> Place:
+        return Place(kind, self._archive.relations(part), Scan(root, self._styles), self._ground, hidden)
+
+    def _load(self, kind: str, notes: Notes) -> None:
+        for settings in (self._settings, self._root):
+            for node in settings.iter(f"{{*}}{kind}Pr") if settings is not None else ():
+                notes.number(kind, node)
+                break
+        if name := self._name(f"{kind}s"):
+            root = self._archive.xml(name)
+            notes.load(kind, root, self._place(name, root, Kind.FOOTNOTE))
+
+    def _endnotes(self) -> None:
+        writer, done = self.writer, set[str]()
+        for index, reference in enumerate(list(writer.notes.references)):
+            node = writer.notes.entry("endnote", reference.identity) if reference.kind == "endnote" else None
+            if node is not None and reference.identity not in done:
+                done.add(reference.identity)
+                writer.note(index, node)
+        for kind in ("footnote", "endnote"):
+            for _, node in writer.notes.left(kind):
+                writer.story(node, writer.notes.inside(kind))
+
+    def _margins(self) -> None:
+        """Headers and footers, each text once; those of a kind that is switched off are not seen."""
+        written: dict[tuple[str, str], None] = {}
         for word, kind in (("header", Kind.HEADER), ("footer", Kind.FOOTER)):
-            for part in sorted({target for found, target in self._relations.values() if found == word}):
-                if part in self._archive.names:
-                    self._blocks(self._archive.xml(part), kind, self._archive.relations(part), 0)
-        if part := self._part("comments"):
-            self._entries(part, "comment", Kind.COMMENT, "comment")
+            texts: set[str] = set()
+            for part, variant, shown in self._references(word):
+                if (word, part) in written or part not in self._archive.names:
+                    continue
+                written[word, part] = None
+                self._margin(part, kind, variant if shown else "", "" if shown else "invisible", texts)
 
-    def _part(self, kind: str) -> str:
-        for found, target in self._relations.values():
-            if found == kind and target in self._archive.names:
-                return target
-        return ""
-
-    def _entries(self, part: str, tag: str, kind: Kind, hidden: str) -> None:
-        relations = self._archive.relations(part)
-        for node in self._archive.xml(part):
-            if local(node) == tag and attribute(node, "type") not in ("separator", "continuationSeparator"):
-                self._blocks(node, kind, relations, 0, hidden)
-
-    def _blocks(
-        self, parent: Any, kind: Kind, relations: dict[str, tuple[str, str]], depth: int, hidden: str = ""
-    ) -> None:
-        if depth > _MAX_DEPTH:
-            self.notes.append("nesting_too_deep")
+    def _margin(self, part: str, kind: Kind, variant: str, hidden: str, texts: set[str]) -> None:
+        builder = self.writer.builder
+        root = self._archive.xml(part)
+        before, elements = builder.at, len(builder.elements)
+        self.writer.story(root, self._place(part, root, kind, hidden))
+        start = before + 1 if before else 0
+        text = builder.text(start, builder.at)
+        if len(builder.elements) == elements or hidden:
             return
-        for node in parent:
-            name = local(node)
-            if name == "p":
-                self._paragraph(node, kind, relations, depth, hidden)
-            elif name == "tbl":
-                self._table(node, relations, depth)
-            elif name in _WRAPPERS:
-                self._blocks(node, kind, relations, depth + 1, hidden)
-            elif name in ("del", "moveFrom"):
-                self._blocks(node, kind, relations, depth + 1, "deleted")
+        if text in texts:
+            _drop(self.writer, elements, f"repeated_{kind.value}")
+        elif variant in _VARIANTS:
+            builder.marks.append(Mark(start=start, end=builder.at, kind=_VARIANTS[variant]))
+        texts.add(text)
 
-    def _paragraph(self, node: Any, kind: Kind, relations: dict[str, tuple[str, str]], depth: int, hidden: str) -> None:
-        self._progress()
-        paragraph = read_paragraph(node)
-        text = paragraph.text
-        level = 0
-        if kind is Kind.PARAGRAPH:
-            kind, level = self._role(node, text)
-        self.builder.piece(kind, text, level=level, hidden=hidden)
-        self._extras(paragraph, relations, depth)
+    def _references(self, word: str) -> list[tuple[str, str, bool]]:
+        """Parts with their variant, and whether Word shows them; parts that no section names come last."""
+        even = self._settings is not None and any(is_on(node) for node in self._settings.iter("{*}evenAndOddHeaders"))
+        found: list[tuple[str, str, bool]] = []
+        for section in self._root.iter("{*}sectPr"):
+            title = any(is_on(node) for node in section.iterchildren("{*}titlePg"))
+            for node in section.iterchildren(f"{{*}}{word}Reference"):
+                variant = attribute(node, "type") or "default"
+                identity = next((value for key, value in node.attrib.items() if key.endswith("}id")), "")
+                shown = title if variant == "first" else even if variant == "even" else True
+                found.append((self._relations.get(str(identity), ("", ""))[1], variant, shown))
+        found.sort(key=lambda entry: not entry[2])  # a part that one section shows is shown
+        named = {part for part, _, _ in found}
+        others = {part for kind, part in self._relations.values() if kind == word} - named
+        return found + [(part, "default", True) for part in sorted(others)]
 
-    def _extras(self, paragraph: Paragraph, relations: dict[str, tuple[str, str]], depth: int) -> None:
-        for reason, parts in paragraph.hidden.items():
-            kind = Kind.FIGURE if reason == "alternative_text" else Kind.PARAGRAPH
-            self.builder.piece(kind, "".join(parts), hidden=reason)
-        for box in paragraph.boxes:
-            self._blocks(box, Kind.PARAGRAPH, relations, depth + 1)
-        for relation in paragraph.images:
-            self._images.write(self.builder, relations.get(relation, ("", ""))[1])
-
-    def _role(self, node: Any, text: str) -> tuple[Kind, int]:
-        properties = next((child for child in node if local(child) == "pPr"), None)
-        style = _Style(0, False)
-        numbered = -1
-        if properties is not None:
-            for child in properties:
-                name = local(child)
-                if name == "pStyle":
-                    style = self._styles.get(attribute(child, "val") or "", style)
-                elif name == "outlineLvl" and (attribute(child, "val") or "9") in "012345678":
-                    return Kind.HEADING, min(6, int(attribute(child, "val") or "0") + 1)
-                elif name == "numPr":
-                    indent = next((attribute(item, "val") for item in child if local(item) == "ilvl"), None) or "0"
-                    numbered = int(indent) if indent.isdigit() else 0
-        if style.level:
-            return Kind.HEADING, style.level
-        if numbered >= 0 or style.listed:
-            return Kind.LIST_ITEM, max(0, numbered) + 1
-        return (Kind.LIST_ITEM, 1) if LIST_MARK.match(text) else (Kind.PARAGRAPH, 0)
-
-    def _table(self, node: Any, relations: dict[str, tuple[str, str]], depth: int) -> None:
-        cells = _grid(node)
-        rows = max((cell.row + cell.row_span for cell in cells), default=0)
-        columns = max((cell.column + cell.column_span for cell in cells), default=0)
-        self._cells += rows * columns
-        if self._cells > self._limits.max_cells:
-            raise too_many_cells(self._limits.max_cells)
-        if not cells:
-            return
-        extras: list[Paragraph] = []
-        builder = self.builder
-        with builder.element(Kind.TABLE, rows=rows, columns=columns) as table:
-            row = 0
-            for number, cell in enumerate(cells):
-                if number:
-                    builder.insert("\n" if cell.row > row else "\t")
-                row = cell.row
-                start = builder.at
-                self._cell(cell.node, extras, start, depth + 1)
-                table.cells.append(
-                    Cell(
-                        row=cell.row,
-                        column=cell.column,
-                        row_span=cell.row_span,
-                        column_span=cell.column_span,
-                        start=start,
-                        end=builder.at,
-                        header=cell.header,
-                    )
-                )
-        for paragraph in extras:
-            self._extras(paragraph, relations, depth + 1)
-
-    def _cell(self, node: Any, extras: list[Paragraph], start: int, depth: int) -> None:
-        """Write a cell's paragraphs; tables inside it are flattened into its text."""
-        if depth > _MAX_DEPTH:
-            self.notes.append("nesting_too_deep")
-            return
-        for child in node:
-            name = local(child)
-            if name == "p":
-                paragraph = read_paragraph(child)
-                extras.append(paragraph)
-                if paragraph.text.strip():
-                    if self.builder.at > start:
-                        self.builder.insert("\n")
-                    self.builder.found(paragraph.text)
-            elif name == "tbl":
-                for inner in _grid(child):
-                    if self.builder.at > start:
-                        self.builder.insert("\n" if inner.column == 0 else "\t")
-                    self._cell(inner.node, extras, self.builder.at, depth + 1)
-            elif name in _WRAPPERS:
-                self._cell(child, extras, start, depth + 1)
+    def _comments(self) -> dict[str, int]:
+        """Write the comments; where each begins."""
+        name, builder = self._name("comments"), self.writer.builder
+        starts: dict[str, int] = {}
+        if not name:
+            return starts
+        root = self._archive.xml(name)
+        place = self._place(name, root, Kind.COMMENT, "comment")
+        for node in root:
+            if local(node) == "comment":
+                start = builder.at + 1 if builder.at else 0
+                self.writer.lead = clean(attribute(node, "author") or "")
+                self.writer.story(node, place)
+                self.writer.lead = ""
+                if builder.at > start:
+                    starts[attribute(node, "id") or ""] = start
+        return starts
 
 
-@dataclass(slots=True)
-class _GridCell:
-    row: int
-    column: int
-    row_span: int
-    column_span: int
-    header: bool
-    node: Any
-
-
-def _rows(table: Any) -> Iterable[Any]:
-    for node in table:
-        name = local(node)
-        if name == "tr":
-            yield node
-        elif name in _WRAPPERS:
-            yield from _rows(node)
-
-
-def _cells(row: Any) -> list[Any]:
-    found: list[Any] = []
-    for child in row:
-        if local(child) == "tc":
-            found.append(child)
-        elif local(child) in _WRAPPERS:
-            found.extend(_cells(child))
-    return found
-
-
-def _grid(table: Any) -> list[_GridCell]:
-    """The cells with their place; a cell merged downwards takes the rows that continue it."""
-    cells: list[_GridCell] = []
-    open_above: dict[int, _GridCell] = {}
-    for row, node in enumerate(_rows(table)):
-        about: dict[str, Any] = {}
-        for child in node:
-            if local(child) == "trPr":
-                about = {local(item): item for item in child}
-        header = is_on(about.get("tblHeader"))
-        column = _number(about["gridBefore"], 0) if "gridBefore" in about else 0
-        for cell in _cells(node):
-            span, merge = _merge(cell)
-            above = open_above.get(column)
-            if merge == "continue" and above is not None and not "".join(cell.itertext()).strip():
-                above.row_span = row - above.row + 1
-            else:
-                entry = _GridCell(row, column, 1, span, header, cell)
-                cells.append(entry)
-                if merge:
-                    open_above[column] = entry
-                else:
-                    open_above.pop(column, None)
-            column += span
-    return cells
-
-
-def _merge(cell: Any) -> tuple[int, str]:
-    span, merge = 1, ""
-    properties = next((child for child in cell if local(child) == "tcPr"), None)
-    for child in properties if properties is not None else ():
-        if local(child) == "gridSpan":
-            span = max(1, min(_number(child, 1), 1_000))
-        elif local(child) == "vMerge":
-            merge = attribute(child, "val") or "continue"
-    return span, merge
-
-
-def _number(node: Any, default: int) -> int:
-    value = attribute(node, "val") or ""
-    return int(value) if value.isdigit() and len(value) < 6 else default
-
-
-def _styles(archive: Archive, part: str) -> dict[str, _Style]:
-    """Heading level and list membership of each paragraph style, through the styles it is based on."""
-    if not part:
-        return {}
-    raw: dict[str, tuple[int, bool, str]] = {}
-    for node in archive.xml(part):
-        if local(node) != "style":
-            continue
-        level, listed, based = 0, False, ""
-        for child in node.iter():
-            name, value = local(child), attribute(child, "val") or ""
-            if name == "name":
-                if match := _HEADING_NAME.match(value):
-                    level = min(6, int(match.group(1)))
-                elif value.casefold() in ("title", "titel"):
-                    level = 1
-            elif name == "outlineLvl" and value in list("012345678"):
-                level = level or min(6, int(value) + 1)
-            elif name == "numPr":
-                listed = True
-            elif name == "basedOn":
-                based = value
-        raw[attribute(node, "styleId") or ""] = (level, listed, based)
-    return {name: _resolve(raw, name) for name in raw}
-
-
-def _resolve(raw: dict[str, tuple[int, bool, str]], name: str) -> _Style:
-    level, listed = 0, False
-    seen: set[str] = set()
-    while name in raw and name not in seen:
-        seen.add(name)
-        own_level, own_listed, name = raw[name]
-        level = level or own_level
-        listed = listed or own_listed
-    return _Style(level, listed)
+def _drop(writer: Writer, first: int, reason: str) -> None:
+    """Take the elements from `first` on for a repetition: what was found in them is dropped, the text stays."""
+    builder = writer.builder
+    start = builder.elements[first].start
+    special = [(span.start, span.end) for span in builder.inserted if span.end > start]
+    special += [(drop.start, drop.end) for drop in builder.dropped if drop.end > start]
+    del builder.elements[first:]
+    at = start
+    for begin, end in [*sorted(special), (builder.at, builder.at)]:
+        if begin > at:
+            builder.dropped.append(Drop(start=at, end=begin, reason=reason))
+        at = max(at, end)
+    builder.dropped.sort(key=lambda drop: drop.start)

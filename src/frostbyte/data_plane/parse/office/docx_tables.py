@@ -1,0 +1,125 @@
+"""Tables of a DOCX as grids: merged cells, skipped columns, header rows (ECMA-376 part 1, 17.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from frostbyte.data_plane.parse.office.archive import attribute, is_on, local
+
+WRAPPERS: Final = frozenset({"sdt", "sdtContent", "customXml", "ins", "moveTo", "AlternateContent", "Choice"})
+_MAX_DEPTH: Final = 40
+_WIDEST: Final = 1_000
+
+
+@dataclass(slots=True)
+class GridCell:
+    """A cell with its place."""
+
+    row: int
+    column: int
+    row_span: int
+    column_span: int
+    header: bool
+    node: Any
+    fill: str = ""
+    """What its properties say of the colour behind it: '' nothing, else a colour or `?`."""
+
+
+def grid(table: Any) -> list[GridCell]:
+    """The cells, row by row; a cell that is merged takes the places that continue it."""
+    cells: list[GridCell] = []
+    open_above: dict[int, GridCell] = {}
+    for row, node in enumerate(_members(table, "tr")):
+        column, header = _row(node)
+        left: GridCell | None = None
+        for cell in _members(node, "tc"):
+            span, down, across, fill = _properties(cell)
+            above = open_above.get(column)
+            if across == "continue" and left is not None and _empty(cell):
+                left.column_span += span
+            elif down == "continue" and above is not None and _empty(cell):
+                above.row_span = row - above.row + 1
+                left = above if above.row == row else None
+            else:
+                left = GridCell(row, column, 1, span, header, cell, fill)
+                cells.append(left)
+                if down:
+                    open_above[column] = left
+                else:
+                    open_above.pop(column, None)
+            column += span
+    if cells and not any(cell.header for cell in cells):
+        _first_row(table, cells)
+    return cells
+
+
+def _first_row(table: Any, cells: list[GridCell]) -> None:
+    """Where no row repeats on each page, a first row that alone is set in bold throughout heads the columns."""
+    first = [cell for cell in cells if cell.row == 0]
+    if len(first) == len(cells) or len(first) < 2 or not all(_bold(cell.node) for cell in first):
+        return
+    if not all(_bold(cell.node) for cell in cells if cell.row == 1):
+        for cell in first:
+            cell.header = True
+
+
+def _bold(cell: Any) -> bool:
+    """Whether all words of a cell are bold by their own formatting; an empty cell is not."""
+    runs = [run for run in cell.iter("{*}r") if any(child.text for child in run.iterchildren("{*}t"))]
+    return bool(runs) and all(
+        any(is_on(mark) for look in run.iterchildren("{*}rPr") for mark in look.iterchildren("{*}b")) for run in runs
+    )
+
+
+def _empty(cell: Any) -> bool:
+    return not any(text.strip() for text in cell.itertext())
+
+
+def _members(parent: Any, name: str, depth: int = 0) -> Iterator[Any]:
+    """Rows of a table or cells of a row, also those inside content controls and the like."""
+    for child in parent:
+        found = local(child)
+        if found == name:
+            yield child
+        elif found in WRAPPERS and depth < _MAX_DEPTH:
+            yield from _members(child, name, depth + 1)
+
+
+def _row(node: Any) -> tuple[int, bool]:
+    """The columns that the row leaves out at its beginning, and whether it is a header."""
+    column, header = 0, False
+    for child in node.iterchildren("{*}trPr"):
+        for item in child:
+            if local(item) == "gridBefore":
+                column = number(item, 0)
+            elif local(item) == "tblHeader":
+                header = is_on(item)
+    return min(column, _WIDEST), header
+
+
+def _properties(cell: Any) -> tuple[int, str, str, str]:
+    """Width in columns, merging downwards, merging to the right, colour behind."""
+    span, down, across, fill = 1, "", "", ""
+    properties = cell[0] if len(cell) else None
+    if properties is None or local(properties) != "tcPr":
+        return span, down, across, fill
+    for child in properties:
+        name = local(child)
+        if name == "gridSpan":
+            span = max(1, min(number(child, 1), _WIDEST))
+        elif name == "vMerge":
+            down = attribute(child, "val") or "continue"
+        elif name == "hMerge":
+            across = attribute(child, "val") or "continue"
+        elif name == "shd":
+            value = (attribute(child, "fill") or "auto").upper()
+            fill = "" if value == "AUTO" else value if len(value) == 6 else "?"
+    return span, down, across, fill
+
+
+def number(node: Any, default: int) -> int:
+    """The value of a property that is a small whole number."""
+    value = attribute(node, "val") or ""
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 6 else default
