@@ -148,11 +148,23 @@ def _is_phone(text: str) -> bool:
 
 
 def phone_shape(text: str) -> Accepted:
-    """A number of a plausible length: enough where a label says that it is one."""
-    return _whole(text, 6 <= len(_digits(text)) <= 15 and not _DATE.fullmatch(text))
+    """A number of a plausible length: enough where a label says that it is one. A date is none."""
+    return _whole(text, 6 <= len(_digits(text)) <= 20 and not _is_date(text))
 
 
-_DATE: Final = re.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}")
+_DATE: Final = re.compile(r"(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})")
+
+
+def _is_date(text: str) -> bool:
+    """Whether it is written like a date and names a day that exists."""
+    match = _DATE.fullmatch(text)
+    if match is None:
+        return False
+    a, _, b, c = match.groups()
+    if len(a) > 2:
+        return len(a) == 4 and len(c) <= 2 and _is_day(a, int(b), int(c))
+    return len(c) in (2, 4) and (_is_day(c, int(b), int(a)) or _is_day(c, int(a), int(b)))
+
 
 _MONTHS: Final = {
     name: index
@@ -165,7 +177,10 @@ _MONTHS: Final = {
 
 def birth_date(text: str) -> Accepted:
     """A day between 1890 and 2100 that exists in some usual order of day, month and year."""
-    words = re.findall(r"\d+|[^\W\d_]{3,}", text)
+    tight = _GAP_IN_NUMBER.sub("", text) if text.count(" ") > 3 else text
+    if len(tight) == 8 and tight.isdecimal():
+        return _whole(text, _is_day(tight[:4], int(tight[4:6]), int(tight[6:])))
+    words = re.findall(r"\d+|[^\W\d_]{3,}", tight)
     month = next((_MONTHS[w[:3].lower()] for w in words if not w[0].isdigit() and w[:3].lower() in _MONTHS), None)
     numbers = [word for word in words if word[0].isdigit()]
     orders: list[tuple[str, int, int]] = []
@@ -176,6 +191,9 @@ def birth_date(text: str) -> Accepted:
         a, b, c = numbers
         orders = [(a, int(b), int(c))] if len(a) == 4 else [(c, int(b), int(a)), (c, int(a), int(b))]
     return _whole(text, any(_is_day(*order) for order in orders))
+
+
+_GAP_IN_NUMBER: Final = re.compile(r"(?<=\d) (?=\d)")
 
 
 def _is_day(year: str, month: int, day: int) -> bool:
@@ -253,7 +271,30 @@ def de_health_insurance(text: str) -> Accepted:
 
 def identifier(text: str) -> Accepted:
     """An identifier that only its label gives away: at least four digits, and no date."""
-    return _whole(text, len(_digits(text)) >= 4 and not _DATE.fullmatch(text))
+    return _whole(text, len(_digits(text)) >= 4 and not _is_date(text))
+
+
+def document_number(text: str) -> Accepted:
+    """The number of a passport or an identity card that its label gives away: two digits of six characters or more."""
+    length = sum(char.isalnum() for char in text)
+    return _whole(text, length >= 6 and len(_digits(text)) >= (2 if length >= 9 else 5) and not _is_date(text))
+
+
+_DATE_BEHIND: Final = re.compile(r"[ -](?:\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d{4})$")
+
+
+def licence_number(text: str) -> Accepted:
+    """A driving licence's number: the states' formats have 3 to 14 digits in 5 to 20 characters. Dates are cut off."""
+    behind = _DATE_BEHIND.search(text)
+    if (
+        behind is not None
+        and sum(char.isalnum() for char in text[: behind.start()]) >= 6
+        and "-" not in text[: behind.start()]
+    ):
+        text = text[: behind.start()]
+    digits = len(_digits(text))
+    length = sum(char.isalnum() for char in text)
+    return _whole(text, digits >= 3 and 5 <= length <= 20 and not _is_date(text))
 
 
 CHECKS: Final[dict[str, Check]] = {
@@ -271,5 +312,7 @@ CHECKS: Final[dict[str, Check]] = {
     "mrz": mrz,
     "de_health_insurance": de_health_insurance,
     "identifier": identifier,
+    "document_number": document_number,
+    "licence_number": licence_number,
 }
 """The checks that a rule may name."""

@@ -20,7 +20,7 @@ from re import _constants, _parser  # type: ignore[attr-defined]
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, structs
 
 from frostbyte.data_plane.policy.checks import CHECKS
 from frostbyte.data_plane.tenancy import PiiType, Ratio
@@ -51,11 +51,17 @@ class PiiRule(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True, dict
     """A name in checks.CHECKS that the value must pass, or ''."""
     confidence: Ratio
     context: tuple[str, ...] = ()
-    """Words of which one must stand shortly before, directly after, or in the column's header. Empty: not asked."""
-    before: Annotated[int, Meta(ge=1, le=200)] = 40
-    """How many characters before the value a context word may start."""
+    """Labels of which one must stand shortly before, directly behind, or in the column's head. Empty: not asked."""
+    before: Annotated[int, Meta(ge=1, le=120)] = 70
+    """How many characters before the value its label may start."""
     unless: tuple[str, ...] = ()
-    """Words directly before the value that say it is something else (an order number)."""
+    """Labels of something else (an order number): directly before the value they take it away, as other types' do."""
+    sure: bool = False
+    """Whether pattern and check decide alone, whatever label stands there."""
+    digits: Annotated[int, Meta(ge=0, le=40)] = 0
+    """Least digits of any value, at most three other characters apart: text without them is passed over. 0: unknown."""
+    needs: str = ""
+    """A string that every value holds: text without it is passed over."""
     joined: bool = False
     """Whether a value that a line end or a cell border cuts is looked for too."""
     positive: Annotated[tuple[str, ...], Meta(min_length=1)]
@@ -65,16 +71,6 @@ class PiiRule(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True, dict
     def regex(self) -> re.Pattern[str]:
         """The compiled pattern."""
         return re.compile(self.pattern)
-
-    @cached_property
-    def context_regex(self) -> re.Pattern[str] | None:
-        """Any of the context words, as words."""
-        return _words(self.context)
-
-    @cached_property
-    def unless_regex(self) -> re.Pattern[str] | None:
-        """Any of the words that exclude."""
-        return _words(self.unless)
 
 
 class InjectionRule(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
@@ -135,6 +131,8 @@ class ClassExample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class _PiiFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    unless: tuple[str, ...] = ()
+    """Labels that take a value away from every rule but those that are `sure`."""
     rule: Annotated[tuple[PiiRule, ...], Meta(min_length=1)]
 
 
@@ -176,7 +174,7 @@ class RuleSet:
         injection = _convert("injection.toml", sources["injection.toml"], _InjectionFile)
         classes = _convert("classification.toml", sources["classification.toml"], _ClassFile)
         rules = RuleSet(
-            pii=pii.rule,
+            pii=tuple(structs.replace(rule, unless=(*rule.unless, *pii.unless)) for rule in pii.rule),
             injection=injection.rule,
             classes=classes.rule,
             class_settings=classes.settings,
@@ -248,14 +246,6 @@ def _convert(file: str, data: bytes, type_: type[T]) -> T:
         found = re.search(r"rule\[(\d+)\]", str(error))
         rule = str(values["rule"][int(found.group(1))].get("id", found.group(1))) if found else ""
         raise invalid(file, rule, str(error)) from error
-
-
-def _words(words: tuple[str, ...]) -> re.Pattern[str] | None:
-    if not words:
-        return None
-    longest_first = sorted(words, key=lambda word: (-len(word), word))
-    parts = "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in longest_first)
-    return re.compile(rf"(?<!\w)(?:{parts})(?!\w)", re.IGNORECASE)
 
 
 def _check_static(rules: RuleSet) -> None:

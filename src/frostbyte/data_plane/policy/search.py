@@ -83,7 +83,7 @@ class Search:
 
     def _page(self, page: Page, base: int, reading: Reading) -> list[Hit]:
         columns = _Columns(page, base)
-        hits = pii.find(reading, self.rules.pii, self.kinds, columns.header)
+        hits = pii.find(reading, self.rules.pii, self.kinds, columns.header if columns.there else pii.no_headers)
         if page.inserted or "\n" in page.text or "\r" in page.text:
             joined = of_page(page, base, joined=True)
             hits += pii.find_joined(
@@ -133,6 +133,11 @@ class _Columns:
         self._page = page
         self._base = base
         self._known: dict[int, tuple[list[Cell], dict[int, str]]] = {}
+
+    @property
+    def there(self) -> bool:
+        """Whether the page has a table."""
+        return bool(self._tables[0])
 
     @cached_property
     def _tables(self) -> tuple[list[int], list[Element]]:
