@@ -146,7 +146,7 @@ def check_ocr(settings: Settings) -> Finding:
     """Tesseract and the data of both languages."""
     if find_spec("tesserocr") is None:
         return Finding("ocr", Level.FAIL, "tesserocr is missing: scans cannot be read.", "Run `make setup`.")
-    from frostbyte.data_plane.parse.image.ocr import LANGUAGES, data_folder
+    from frostbyte.data_plane.parse.image.engine import LANGUAGES, data_folder
 
     try:
         data_folder()

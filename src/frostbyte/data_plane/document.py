@@ -162,6 +162,9 @@ class Page(Record, frozen=True, kw_only=True):
     """In the order of their starts."""
     ocr_confidence: float | None = None
     """Mean word confidence, 0..1, where the page was read by OCR."""
+    turned: int = 0
+    """Degrees clockwise by which a scan's text stands (0, 90, 180, 270): at 90 its lines run downwards. Boxes are those
+    of the page as it is shown, not of the text made upright."""
     unread: str = ""
     """Why nothing could be read of this page (damaged, ocr_failed, blank ...), or ''."""
 

@@ -123,6 +123,7 @@ class PageBuilder:
         name: str = "",
         hidden: bool = False,
         ocr_confidence: float | None = None,
+        turned: int = 0,
         unread: str = "",
     ) -> Page:
         """The finished page."""
@@ -140,6 +141,7 @@ class PageBuilder:
             images=tuple(self.images),
             marks=tuple(sorted(self.marks, key=lambda mark: (mark.start, mark.end))),
             ocr_confidence=ocr_confidence,
+            turned=turned,
             unread=unread,
         )
 

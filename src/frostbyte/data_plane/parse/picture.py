@@ -15,7 +15,8 @@ from frostbyte.data_plane.document import Box, Element, Line, Page, Span
 from frostbyte.data_plane.parse.image import frames
 from frostbyte.data_plane.parse.limits import DEFAULT_LIMITS, ParseLimits, damaged
 from frostbyte.data_plane.parse.pdf import file as pdf
-from frostbyte.data_plane.parse.pdf.page import laid_out, render, write_page
+from frostbyte.data_plane.parse.pdf.page import laid_out, write_page
+from frostbyte.data_plane.parse.pdf.scans import render
 from frostbyte.data_plane.parse.pdf.text import PageText, Run
 from frostbyte.kernel.errors import NotFound
 
@@ -125,7 +126,7 @@ def _in_element(page: Page, element: Element, span: Span, exact: list[Box] | Non
         return own
     start, end = max(span.start, element.start), min(span.end, element.end)
     lines = [line for line in element.lines if line.start < end and start < line.end]
-    boxes = [_estimate(line, start, end) for line in lines]
+    boxes = [_estimate(line, start, end, page.turned if element.ocr else 0) for line in lines]
     if cover and not _all_on_lines(page, lines, start, end):
         boxes.append(element.box or (0.0, 0.0, page.width, page.height))
     return boxes
@@ -154,15 +155,20 @@ def _all_on_lines(page: Page, lines: list[Line], start: int, end: int) -> bool:
     return not "".join(gaps).strip()
 
 
-def _estimate(line: Line, start: int, end: int) -> Box:
+def _estimate(line: Line, start: int, end: int, turned: int) -> Box:
     """The part of the line's box that its characters `[start, end)` take if all are equally wide, and some more."""
     length = max(1, line.end - line.start)
     left, top, right, bottom = line.box
     width, height = right - left, bottom - top
-    if height > 2 * width and length > 1:
-        first = top + height * (max(start, line.start) - line.start - _OCR_PAD) / length
-        last = top + height * (min(end, line.end) - line.start + _OCR_PAD) / length
-        return (left - _PAD, max(top - _PAD, first), right + _PAD, min(bottom + _PAD, last))
+    if turned in (180, 270):  # the line runs from right to left or upwards: count from its other end
+        start, end = line.start + line.end - end, line.start + line.end - start
+    if turned in (90, 270) or (not turned and height > 2 * width and length > 1):
+        before, after = max(start, line.start) - line.start, line.end - min(end, line.end)
+        slack = _OCR_PAD + (0.12 * min(before, after) if turned else 0.0)
+        first = top + height * (before - slack) / length
+        last = bottom - height * (after - slack) / length
+        side = 0.1 * width if turned else 0.0
+        return (left - _PAD - side, max(top - _PAD, first), right + _PAD + side, min(bottom + _PAD, last))
     # Letters differ in width by about half: the error grows with the distance from the nearer end of the line.
     before, after = max(start, line.start) - line.start, line.end - min(end, line.end)
     slack = _OCR_PAD + 0.12 * min(before, after)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 import PIL
@@ -14,13 +15,11 @@ from PIL import UnidentifiedImageError
 from frostbyte.data_plane.document import Image, Page
 from frostbyte.data_plane.parse.building import PageBuilder
 from frostbyte.data_plane.parse.image import ocr
+from frostbyte.data_plane.parse.image.ahead import ReadAhead
+from frostbyte.data_plane.parse.image.writing import write_scan
 from frostbyte.data_plane.parse.limits import ParseLimits, damaged, image_too_large, too_many_pages
 
 _FORMATS: Final = {"image/png": "PNG", "image/tiff": "TIFF"}
-_OCR_PIXELS: Final = 40_000_000
-"""Larger frames are scaled down for OCR: letters need some 20 pixels, not 100."""
-_SMALL_SIDE: Final = 1_200
-"""Frames whose longer side is shorter are scaled up twice before OCR."""
 
 
 def read_images(
@@ -31,23 +30,60 @@ def read_images(
     Raises:
         StageFailed: `damaged`, `too_many_pages`, `image_too_large`.
     """
-    pages: list[Page] = []
     notes: list[str] = []
-    with opened(source, mime, limits) as image:
+    waiting: list[_Frame] = []
+    with opened(source, mime, limits) as image, ReadAhead(progress) as ahead:
         frames = count_frames(image, limits)
         for number in range(1, frames + 1):
             progress()
             try:
-                pages.append(_frame(image, number, limits))
+                picture = frame_picture(image, number, limits).convert("L")
+                wait = ahead.ask(picture, dpi_of(image)) if limits.ocr else None
+                waiting.append(_Frame(number, picture.size, wait))
             except (OSError, ValueError, SyntaxError, EOFError):
                 # Pillow reports broken frames in all of these ways; the other frames may still be read.
                 notes.append("frame_damaged")
-                builder = PageBuilder()
-                builder.images.append(Image(box=None, outcome="not_decodable"))
-                pages.append(builder.page(number, unit="px", unread="damaged"))
-    if all(page.unread == "damaged" for page in pages):
-        raise damaged(_FORMATS[mime])
+                waiting.append(_Frame(number, None, None))
+        if all(frame.size is None for frame in waiting):
+            raise damaged(_FORMATS[mime])
+        pages = [_page(frame) for frame in waiting]
+    if mime == "image/png" and frames > 1:
+        notes.append("animated")
+    if any(page.ocr_confidence is not None and page.ocr_confidence < ocr.POOR for page in pages):
+        notes.append("ocr_poor")
     return pages, frames, tuple(dict.fromkeys(notes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """A frame that was decoded and is being read."""
+
+    number: int
+    size: tuple[int, int] | None
+    """None if it could not be decoded."""
+    wait: Callable[[], ocr.Scan] | None
+
+
+def _page(frame: _Frame) -> Page:
+    builder = PageBuilder()
+    if frame.size is None:
+        builder.images.append(Image(box=None, outcome="not_decodable"))
+        return builder.page(frame.number, unit="px", unread="damaged")
+    width, height = frame.size
+    whole = (0.0, 0.0, float(width), float(height))
+    scan = frame.wait() if frame.wait else ocr.Scan()
+    write_scan(builder, scan)
+    outcome = "read" if scan.has_text else "no_text" if frame.wait else "not_read"
+    builder.images.append(Image(box=whole, outcome=outcome))
+    return builder.page(
+        frame.number,
+        width=width,
+        height=height,
+        unit="px",
+        ocr_confidence=ocr.mean_confidence(scan.lines),
+        turned=scan.turned,
+        unread="" if scan.has_text else outcome,
+    )
 
 
 @contextmanager
@@ -107,44 +143,14 @@ def frame_picture(image: Any, number: int, limits: ParseLimits) -> Pillow.Image:
     return picture.convert("RGB")
 
 
-def _frame(image: Any, number: int, limits: ParseLimits) -> Page:
-    picture = frame_picture(image, number, limits)
-    width, height = picture.size
-    grey, factor = prepared(picture.convert("L"))
-    lines = ocr.read_lines(grey, _dpi(image, factor))
-    builder = PageBuilder()
-    ocr.write_lines(builder, lines, scale=1 / factor)
-    whole = (0.0, 0.0, float(width), float(height))
-    builder.images.append(Image(box=whole, outcome="read" if ocr.has_text(lines) else "no_text"))
-    return builder.page(
-        number,
-        width=width,
-        height=height,
-        unit="px",
-        ocr_confidence=ocr.mean_confidence(lines),
-        unread="" if ocr.has_text(lines) else "no_text",
-    )
-
-
-def prepared(grey: Pillow.Image) -> tuple[Pillow.Image, float]:
-    """The image at a size that suits OCR, and the factor by which it was scaled."""
-    width, height = grey.size
-    factor = 1.0
-    if width * height > _OCR_PIXELS:
-        factor = (_OCR_PIXELS / (width * height)) ** 0.5
-    elif max(width, height) < _SMALL_SIDE:
-        factor = 2.0
-    if factor == 1.0:
-        return grey, 1.0
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return grey.resize(size, Pillow.Resampling.LANCZOS), factor
-
-
-def _dpi(image: Any, factor: float) -> int:
-    """Resolution from the metadata where it is plausible, else 200 dpi (a usual scan), after scaling."""
+def dpi_of(image: Any) -> tuple[float, float]:
+    """Resolution across and down by the metadata where it is plausible, else 200 dpi (a usual scan)."""
     stated = image.info.get("dpi")
-    value = float(stated[0]) if isinstance(stated, tuple) and stated and stated[0] else 200.0
-    return int((value if 70 <= value <= 1200 else 200.0) * factor)
+    try:
+        across, down = (float(value) for value in stated)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return (200.0, 200.0)
+    return (across, down) if 70 <= across <= 1200 and 70 <= down <= 1200 else (200.0, 200.0)
 
 
 def _check_size(image: Any, limits: ParseLimits) -> None:

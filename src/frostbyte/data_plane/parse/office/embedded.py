@@ -12,6 +12,7 @@ from PIL import Image as Pillow
 from frostbyte.data_plane.document import Image, Kind
 from frostbyte.data_plane.parse.building import PageBuilder
 from frostbyte.data_plane.parse.image import frames, ocr
+from frostbyte.data_plane.parse.image.writing import write_scan
 from frostbyte.data_plane.parse.limits import ParseLimits
 from frostbyte.data_plane.parse.office.archive import Archive
 from frostbyte.kernel.errors import StageFailed
@@ -38,18 +39,17 @@ class EmbeddedImages:
             outcome = self._seen[name]
             builder.images.append(Image(box=None, outcome=outcome))
             return
-        lines: list[ocr.OcrLine] = []
-        if name not in self._archive.names or len(self._seen) >= _MAX_IMAGES:
+        scan = ocr.Scan()
+        if name not in self._archive.names or len(self._seen) >= _MAX_IMAGES or not self._limits.ocr:
             outcome = "not_read"
         else:
             self._progress()
-            outcome, lines = self._read(name)
+            outcome, scan = self._read(name)
         self._seen[name] = outcome
-        if lines:
-            ocr.write_lines(builder, lines, scale=1.0, kind=Kind.FIGURE, located=False)
+        write_scan(builder, scan, kind=Kind.FIGURE, located=False)
         builder.images.append(Image(box=None, outcome=outcome))
 
-    def _read(self, name: str) -> tuple[str, list[ocr.OcrLine]]:
+    def _read(self, name: str) -> tuple[str, ocr.Scan]:
         data = self._archive.read(name)
         Pillow.MAX_IMAGE_PIXELS = None  # the bound is in frame_picture and below
         try:
@@ -57,12 +57,11 @@ class EmbeddedImages:
                 warnings.simplefilter("ignore")
                 with Pillow.open(io.BytesIO(data), formats=_FORMATS) as image:
                     if min(image.size) < _MIN_SIDE:
-                        return "too_small", []
+                        return "too_small", ocr.Scan()
                     picture = frames.frame_picture(image, 1, self._limits).convert("L")
         except StageFailed:
-            return "too_large", []
+            return "too_large", ocr.Scan()
         except (OSError, ValueError, SyntaxError, EOFError):
-            return "not_decodable", []
-        grey, factor = frames.prepared(picture)
-        lines = ocr.read_lines(grey, int(200 * factor))
-        return ("read" if ocr.has_text(lines) else "no_text"), lines
+            return "not_decodable", ocr.Scan()
+        scan = ocr.read(picture)
+        return ("read" if scan.has_text else "no_text"), scan

@@ -15,11 +15,13 @@ import pypdfium2.raw as raw
 
 from frostbyte.data_plane.document import Kind, Page
 from frostbyte.data_plane.parse.building import clean
+from frostbyte.data_plane.parse.image.ahead import ReadAhead
 from frostbyte.data_plane.parse.limits import ParseLimits, damaged, encrypted, too_many_pages
 from frostbyte.data_plane.parse.marks import LIST_MARK, NUMBERED_TITLE
 from frostbyte.data_plane.parse.pdf.layout import Block
-from frostbyte.data_plane.parse.pdf.page import Draft, OcrCache, read_page, write_page
+from frostbyte.data_plane.parse.pdf.page import Draft, read_page, write_page
 from frostbyte.data_plane.parse.pdf.rescue import rescued
+from frostbyte.data_plane.parse.pdf.scans import finish_scans, poor
 
 _EDGE: Final = 0.12
 """Part of the page's height at top and bottom where headers and footers stand."""
@@ -56,20 +58,7 @@ def read_pdf(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None]
             raise damaged("PDF")
         if count > limits.max_pages:
             raise too_many_pages(count, limits.max_pages)
-        form: Any = document.formenv.raw if document.formenv is not None else None
-        drafts: list[Draft] = []
-        cache: OcrCache = {}
-        for number in range(1, count + 1):
-            progress()
-            try:
-                page = document[number - 1]
-            except pdfium.PdfiumError:
-                notes.append("page_damaged")
-                continue
-            try:
-                drafts.append(read_page(page, number, limits, cache, form))
-            finally:
-                page.close()
+        drafts = _read_pages(document, limits, progress, notes)
         if "truncated" in notes:
             for draft in drafts:
                 # An empty page of a file that was cut off has lost its content; nobody can say that it was blank.
@@ -86,6 +75,31 @@ def read_pdf(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None]
     pages = [write_page(draft) for draft in drafts]
     title = metadata.get("title", "").removeprefix("untitled") or _first_title(drafts)
     return PdfResult(pages, count, title, metadata, tuple(dict.fromkeys(notes)))
+
+
+def _read_pages(
+    document: pdfium.PdfDocument, limits: ParseLimits, progress: Callable[[], None], notes: list[str]
+) -> list[Draft]:
+    """All pages that can be opened; scans are read by OCR while the next pages are being looked at."""
+    form: Any = document.formenv.raw if document.formenv is not None else None
+    drafts: list[Draft] = []
+    with ReadAhead(progress) as ahead:
+        for number in range(1, len(document) + 1):
+            progress()
+            try:
+                page = document[number - 1]
+            except pdfium.PdfiumError:
+                notes.append("page_damaged")
+                continue
+            try:
+                drafts.append(read_page(page, number, limits, ahead, form))
+            finally:
+                page.close()
+        for draft in drafts:
+            finish_scans(draft)
+    if any(poor(draft.readings) for draft in drafts):
+        notes.append("ocr_poor")
+    return drafts
 
 
 @contextmanager

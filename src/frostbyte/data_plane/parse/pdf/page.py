@@ -6,47 +6,34 @@ find the place of every character.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pypdfium2 as pdfium
-from PIL import Image as Pillow
 
 from frostbyte.data_plane.document import Box, Cell, Drop, Image, Kind, Line, Page
 from frostbyte.data_plane.parse.building import PageBuilder, union
-from frostbyte.data_plane.parse.image import ocr
+from frostbyte.data_plane.parse.image.ahead import ReadAhead
 from frostbyte.data_plane.parse.limits import ParseLimits
 from frostbyte.data_plane.parse.marks import LIST_MARK, hyphen_binds, hyphen_joins
 from frostbyte.data_plane.parse.pdf.drawing import read_drawing
 from frostbyte.data_plane.parse.pdf.layout import Block, blocks, reading_order
 from frostbyte.data_plane.parse.pdf.notes import PageNote, read_notes
+from frostbyte.data_plane.parse.pdf.scans import (
+    Reading,
+    confidence,
+    read_pictures,
+    read_scan,
+    turned,
+    write_readings,
+)
 from frostbyte.data_plane.parse.pdf.tables import Grid, GridCell, find_tables
 from frostbyte.data_plane.parse.pdf.text import Frame, PageText, Picture, Run
 
-_MIN_PICTURE: Final = 30.0
-"""Points: images with a shorter side are rules, bullets and stamps of a few letters, not worth OCR."""
-_MIN_PIXELS: Final = 40
-_MAX_PICTURES: Final = 20
-"""Images of one page that are read; a page with more is a mosaic."""
 _SCAN_SHARE: Final = 0.6
 """Part of the page that an image covers from which invisible text over it is the text layer of a scan."""
-
-OcrCache = dict[bytes, list[ocr.OcrLine]]
-"""What was read in an image that was seen before (a letterhead stands on every page)."""
-
-
-@dataclass(slots=True)
-class Reading:
-    """What an image held."""
-
-    lines: list[ocr.OcrLine]
-    left: float
-    top: float
-    scale: float
-    """Points per pixel."""
 
 
 @dataclass(slots=True)
@@ -100,16 +87,16 @@ def laid_out(page: pdfium.PdfPage, number: int) -> Iterator[Layout]:
 
 
 def read_page(
-    page: pdfium.PdfPage, number: int, limits: ParseLimits, cache: OcrCache, form: Any | None = None
+    page: pdfium.PdfPage, number: int, limits: ParseLimits, ahead: ReadAhead, form: Any | None = None
 ) -> Draft:
-    """Read a page that PDFium has opened, by OCR where it has no text of its own."""
+    """Read a page that PDFium has opened, by OCR where it has no text of its own: `finish_scans` ends that."""
     with laid_out(page, number) as layout:
         draft, runs, pictures = layout.draft, layout.runs, layout.pictures
     draft.notes = read_notes(page, form)
     if any(not run.hidden for run in runs):
-        _read_pictures(page, draft, pictures, runs, limits, cache)
+        read_pictures(page, draft, pictures, runs, limits, ahead)
     elif page_has_ink(page):
-        _read_scan(page, draft, pictures, limits, cache)
+        read_scan(page, draft, pictures, limits, ahead)
     elif not runs and not draft.notes:
         draft.unread = "blank"
     return draft
@@ -120,78 +107,11 @@ def page_has_ink(page: pdfium.PdfPage) -> bool:
     return next(iter(page.get_objects(max_depth=1)), None) is not None
 
 
-def render(page: pdfium.PdfPage, dpi: float, limits: ParseLimits, *, grey: bool) -> tuple[Pillow.Image, float]:
-    """The page as it is shown, and pixels per point; less than `dpi` where the page would have too many pixels."""
-    width, height = page.get_size()
-    scale = dpi / 72
-    pixels = width * height * scale * scale
-    if pixels > min(limits.max_pixels, 60_000_000):
-        scale *= (min(limits.max_pixels, 60_000_000) / pixels) ** 0.5
-    bitmap: Any = page.render(scale=scale, grayscale=grey, draw_annots=True, rev_byteorder=not grey)
-    picture: Pillow.Image = bitmap.to_pil().convert("L" if grey else "RGB")
-    return picture, scale
-
-
 def _is_layer(runs: list[Run], pictures: list[Picture], frame: Frame) -> bool:
     if not runs or any(run.hidden != "invisible" for run in runs):
         return False
     area = max(1.0, frame.width * frame.height)
     return any(_area(picture.box) >= _SCAN_SHARE * area for picture in pictures)
-
-
-def _read_scan(
-    page: pdfium.PdfPage, draft: Draft, pictures: list[Picture], limits: ParseLimits, cache: OcrCache
-) -> None:
-    if not limits.ocr:
-        draft.pictures = [(picture, "not_read") for picture in pictures]
-        draft.unread = "" if draft.blocks else "not_read"
-        return
-    image, scale = render(page, limits.ocr_dpi, limits, grey=True)
-    lines = _cached(image, limits.ocr_dpi, cache)
-    if lines:
-        draft.readings.append(Reading(lines=lines, left=0.0, top=0.0, scale=1 / scale))
-    legible = ocr.has_text(lines)
-    if not legible and not draft.blocks:
-        draft.unread = "no_text"
-    draft.pictures = [(picture, "read" if legible else "no_text") for picture in pictures]
-
-
-def _read_pictures(
-    page: pdfium.PdfPage,
-    draft: Draft,
-    pictures: list[Picture],
-    runs: list[Run],
-    limits: ParseLimits,
-    cache: OcrCache,
-) -> None:
-    whole: tuple[Pillow.Image, float] | None = None
-    count = 0
-    for picture in pictures:
-        box = picture.box
-        if min(box[2] - box[0], box[3] - box[1]) < _MIN_PICTURE or min(picture.pixels) < _MIN_PIXELS:
-            draft.pictures.append((picture, "too_small"))
-        elif draft.scanned:
-            draft.pictures.append((picture, "text_layer"))
-        elif any(_holds(box, run.box) for run in runs):
-            draft.pictures.append((picture, "under_text"))
-        elif count >= _MAX_PICTURES or not limits.ocr:
-            draft.pictures.append((picture, "not_read"))
-        else:
-            count += 1
-            whole = whole or render(page, limits.ocr_dpi, limits, grey=True)
-            image, scale = whole
-            area = (int(box[0] * scale), int(box[1] * scale), int(box[2] * scale) + 1, int(box[3] * scale) + 1)
-            lines = _cached(image.crop(area), limits.ocr_dpi, cache)
-            draft.pictures.append((picture, "read" if ocr.has_text(lines) else "no_text"))
-            if lines:
-                draft.readings.append(Reading(lines=lines, left=area[0] / scale, top=area[1] / scale, scale=1 / scale))
-
-
-def _cached(image: Pillow.Image, dpi: int, cache: OcrCache) -> list[ocr.OcrLine]:
-    key = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).digest()
-    if key not in cache:
-        cache[key] = ocr.read_lines(image, dpi)
-    return cache[key]
 
 
 Origin = Callable[[int, Run], None]
@@ -209,27 +129,19 @@ def write_page(draft: Draft, origin: Origin | None = None) -> Page:
         if number not in draft.roles and LIST_MARK.match(block.lines[0][0].text):
             kind, level = Kind.LIST_ITEM, 1
         _write_block(builder, block, kind, level, draft, origin, draft.repeats.get(number, ""))
-    for reading in draft.readings:
-        ocr.write_lines(
-            builder,
-            reading.lines,
-            scale=reading.scale,
-            left=reading.left,
-            top=reading.top,
-            kind=Kind.FIGURE if draft.blocks else Kind.PARAGRAPH,
-        )
+    write_readings(builder, draft.readings, alone=not draft.blocks)
     for note in draft.notes:
         with builder.element(note.kind, box=note.box, hidden=note.hidden) as element:
             span = builder.found(note.text)
             element.lines.append(Line(start=span.start, end=span.end, box=note.box))
     builder.images.extend(Image(box=picture.box, outcome=outcome) for picture, outcome in draft.pictures)
-    lines = [line for reading in draft.readings for line in reading.lines]
     return builder.page(
         draft.number,
         width=draft.width,
         height=draft.height,
         unit="pt",
-        ocr_confidence=ocr.mean_confidence(lines),
+        ocr_confidence=confidence(draft.readings),
+        turned=turned(draft.readings) if not draft.blocks else 0,
         unread=draft.unread,
     )
 
@@ -320,8 +232,3 @@ def _cell_lines(cell: GridCell) -> list[list[Run]]:
 
 def _area(box: Box) -> float:
     return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
-
-
-def _holds(box: Box, inner: Box) -> bool:
-    x, y = (inner[0] + inner[2]) / 2, (inner[1] + inner[3]) / 2
-    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
