@@ -56,7 +56,8 @@ class _Objects:
 
     def all(self, count: int, get: Callable[[int, int], Any], parent: int, matrix: Matrix, *, depth: int) -> None:
         order, unseen = self.drawing.order, self.drawing.unseen
-        kind_of = native.object_type
+        kind_of, color, mode_of, numbers = native.object_type, native.RAW_FILL, native.render_mode, native.NUMBERS
+        n0, n1, n2, n3 = native.TO_NUMBERS
         for number in range(max(0, count)):
             self._seen += 1
             if self._seen > MAX_OBJECTS:
@@ -66,7 +67,11 @@ class _Objects:
             kind = kind_of(item)
             if kind == _TEXT:
                 order[item] = self._seen
-                if hidden := own_visibility(item):
+                # Asked for every letter's object: the common answer, dark and filled, must cost two calls.
+                filled = color(item, n0, n1, n2, n3)
+                if (mode_of(item) or (filled and (numbers[0] >= WHITE or not numbers[3]))) and (
+                    hidden := own_visibility(item)
+                ):
                     unseen[item] = hidden
             elif kind == _PATH:
                 self._path(item, matrix)

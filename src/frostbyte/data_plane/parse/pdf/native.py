@@ -30,9 +30,10 @@ FLOATS: Final = (ctypes.c_float * 6)()
 NUMBERS: Final = (ctypes.c_uint * 4)()
 """Where `fill_color`, `draw_mode` and `pixel_size` put what they find."""
 
-_D: Final = tuple(ctypes.addressof(DOUBLES) + 8 * number for number in range(4))
+TO_DOUBLES: Final = tuple(ctypes.addressof(DOUBLES) + 8 * number for number in range(4))
+TO_NUMBERS: Final = tuple(ctypes.addressof(NUMBERS) + 4 * number for number in range(4))
+"""Their addresses, for `RAW_RECT` and `RAW_FILL` in loops where one more call counts."""
 _F: Final = tuple(ctypes.addressof(FLOATS) + 4 * number for number in range(6))
-_N: Final = tuple(ctypes.addressof(NUMBERS) + 4 * number for number in range(4))
 
 count_objects: Final = _getter("FPDFPage_CountObjects", _INT, _HANDLE)
 get_object: Final = _getter("FPDFPage_GetObject", _HANDLE, _HANDLE, _INT)
@@ -52,10 +53,10 @@ path_segment: Final = _getter("FPDFPath_GetPathSegment", _HANDLE, _HANDLE, _INT)
 segment_type: Final = _getter("FPDFPathSegment_GetType", _INT, _HANDLE)
 segment_closes: Final = _getter("FPDFPathSegment_GetClose", _INT, _HANDLE)
 
-_get_rect = _getter("FPDFText_GetRect", _INT, _HANDLE, _INT, *[_HANDLE] * 4)
+RAW_RECT = _getter("FPDFText_GetRect", _INT, _HANDLE, _INT, *[_HANDLE] * 4)
 _char_box = _getter("FPDFText_GetCharBox", _INT, _HANDLE, _INT, *[_HANDLE] * 4)
 _char_origin = _getter("FPDFText_GetCharOrigin", _INT, _HANDLE, _INT, *[_HANDLE] * 2)
-_fill_color = _getter("FPDFPageObj_GetFillColor", _INT, _HANDLE, *[_HANDLE] * 4)
+RAW_FILL = _getter("FPDFPageObj_GetFillColor", _INT, _HANDLE, *[_HANDLE] * 4)
 _bounds = _getter("FPDFPageObj_GetBounds", _INT, _HANDLE, *[_HANDLE] * 4)
 _matrix = _getter("FPDFPageObj_GetMatrix", _INT, _HANDLE, _HANDLE)
 _font_size = _getter("FPDFTextObj_GetFontSize", _INT, _HANDLE, _HANDLE)
@@ -72,22 +73,22 @@ def address(handle: Any) -> int:
 
 def get_rect(text: int, number: int) -> int:
     """Into DOUBLES: left, top, right, bottom of a rectangle that `count_rects` counted; 0 if there is none."""
-    return _get_rect(text, number, *_D)  # type: ignore[no-any-return]
+    return RAW_RECT(text, number, *TO_DOUBLES)  # type: ignore[no-any-return]
 
 
 def char_box(text: int, index: int) -> int:
     """Into DOUBLES: left, right, bottom, top of a character; 0 if there is none."""
-    return _char_box(text, index, *_D)  # type: ignore[no-any-return]
+    return _char_box(text, index, *TO_DOUBLES)  # type: ignore[no-any-return]
 
 
 def char_origin(text: int, index: int) -> int:
     """Into DOUBLES: x and y of where a character stands on its baseline; 0 if there is none."""
-    return _char_origin(text, index, _D[0], _D[1])  # type: ignore[no-any-return]
+    return _char_origin(text, index, TO_DOUBLES[0], TO_DOUBLES[1])  # type: ignore[no-any-return]
 
 
 def fill_color(item: int) -> int:
     """Into NUMBERS: red, green, blue, alpha; 0 where the fill is a pattern."""
-    return _fill_color(item, *_N)  # type: ignore[no-any-return]
+    return RAW_FILL(item, *TO_NUMBERS)  # type: ignore[no-any-return]
 
 
 def bounds(item: int) -> int:
@@ -108,12 +109,12 @@ def font_size(item: int) -> float:
 
 def draw_mode(item: int) -> int:
     """Into NUMBERS: how a path is filled (0 not at all), and whether it is stroked."""
-    return _draw_mode(item, _N[0], _N[1])  # type: ignore[no-any-return]
+    return _draw_mode(item, TO_NUMBERS[0], TO_NUMBERS[1])  # type: ignore[no-any-return]
 
 
 def pixel_size(item: int) -> int:
     """Into NUMBERS: width and height of an image in its own pixels."""
-    return _pixel_size(item, _N[0], _N[1])  # type: ignore[no-any-return]
+    return _pixel_size(item, TO_NUMBERS[0], TO_NUMBERS[1])  # type: ignore[no-any-return]
 
 
 def segment_point(segment: int) -> int:

@@ -206,24 +206,27 @@ class PageText:
     def _line(self, text: str, index: Sequence[int], runs: list[Run]) -> None:
         first = index[0]
         pieces = self._rects(first, index[-1] - first + 1)
-        if len(pieces) > 1:
-            style = self._style(first)
-            leftward = _RIGHT_TO_LEFT.search(text) is not None if not text.isascii() else False
-            gap, jumps = _gaps(pieces, max(style.size, 4.0), style.turn, leftward)
-            if jumps or (self._doubtful and self._changes(text, index)) or self._tiny(pieces):
-                cuts = self._cuts(text, index, leftward)
-                if cuts:
-                    for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
-                        piece = text[start:end]
-                        if piece.strip():
-                            part = index[start:end]
-                            inside = self._rects(part[0], part[-1] - part[0] + 1)
-                            gap, _ = _gaps(inside, 1.0, style.turn, leftward)
-                            runs.append(self._run(piece, part, inside, gap))
-                    return
-            runs.append(self._run(text, index, pieces, gap))
-        else:
+        if len(pieces) < 2:
             runs.append(self._run(text, index, pieces, 0.0))
+            return
+        style = self._style(first)
+        leftward = not text.isascii() and _RIGHT_TO_LEFT.search(text) is not None
+        gap, jumps = _gaps(pieces, max(style.size, 4.0), style.turn, leftward)
+        cuts = [(self._boundary(index, jump), jump) for jump in jumps]
+        if self._doubtful or self._tiny(pieces):
+            cuts = self._with_changes(text, index, cuts)
+        if not cuts:
+            runs.append(self._run(text, index, pieces, gap))
+            return
+        start = drawn = 0
+        for end, upto in [*cuts, (len(text), len(pieces))]:
+            part = text[start:end]
+            if part.strip():
+                inside = pieces[drawn:upto]
+                if not inside or upto < 0:  # a change inside one object: its pieces are not those of the line
+                    inside = self._rects(index[start], index[end - 1] - index[start] + 1)
+                runs.append(self._run(part, index[start:end], inside, _gaps(inside, 1.0, style.turn, leftward)[0]))
+            start, drawn = end, upto
 
     def _run(self, text: str, index: Sequence[int], pieces: list[Box], gap: float) -> Run:
         first = index[0]
@@ -282,13 +285,14 @@ class PageText:
 
     def _rects(self, start: int, count: int) -> list[Box]:
         """The pieces of a line that are drawn apart, in its order, as boxes that are not rounded."""
-        handle, get, found = self._handle, native.get_rect, native.DOUBLES
+        handle, get, found = self._handle, native.RAW_RECT, native.DOUBLES
+        p0, p1, p2, p3 = native.TO_DOUBLES
         frame = self._frame
         pieces: list[Box] = []
         number = native.count_rects(handle, start, count)
         if frame.rotation:
             for position in range(number):
-                if get(handle, position):
+                if get(handle, position, p0, p1, p2, p3):
                     left, top, right, bottom = found
                     x0, y0 = frame.point(left, bottom)
                     x1, y1 = frame.point(right, top)
@@ -296,7 +300,7 @@ class PageText:
             return pieces
         across, down = frame.left, frame.top
         for position in range(number):
-            if get(handle, position):
+            if get(handle, position, p0, p1, p2, p3):
                 left, top, right, bottom = found
                 pieces.append((left - across, down - top, right - across, down - bottom))
         return pieces
@@ -306,36 +310,33 @@ class PageText:
         low = [min(piece[3] - piece[1], piece[2] - piece[0]) < _TINY for piece in pieces]
         return any(low) and not all(low)
 
-    def _changes(self, text: str, index: Sequence[int]) -> bool:
-        """Whether some words of a line are hidden and some are not; asked at both ends of each word."""
-        get, handle = native.text_object, self._handle
-        hidden = self._unseen(get(handle, index[0]))
-        for word in _WORD.finditer(text):
-            for position in (word.start(), word.end() - 1):
-                if self._unseen(get(handle, index[position])) != hidden:
-                    return True
-        return False
+    def _boundary(self, index: Sequence[int], pieces: int) -> int:
+        """The character with which the piece numbered `pieces` (from 0) of a line begins."""
+        first, low, high = index[0], 0, len(index) - 1
+        while low < high:
+            middle = (low + high) // 2
+            if native.count_rects(self._handle, first, index[middle] - first + 1) > pieces:
+                high = middle
+            else:
+                low = middle + 1
+        return low
 
-    def _cuts(self, text: str, index: Sequence[int], leftward: bool) -> list[int]:
-        """Where a line jumps to another column or changes between seen and hidden: at words, where objects change."""
+    def _with_changes(self, text: str, index: Sequence[int], cuts: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """The cuts, and where a line changes between seen and hidden, which is asked at both ends of each word."""
         get, handle = native.text_object, self._handle
-        cuts: list[int] = []
-        last = -1
-        before = hidden = None
+        changes: list[int] = []
+        hidden: str | None = None
         for word in _WORD.finditer(text):
-            start, end = word.span()
-            item = get(handle, index[start])
-            if item != before:
-                now = self._look(item)
-                if last >= 0 and (now != hidden or self._jump(index[last], index[start], item, leftward)):
-                    cuts.append(start)
-                hidden = now
-            last = end - 1
-            before = get(handle, index[last])
-            if before != item and (now := self._look(before)) != hidden:
-                cuts.append(self._turning(index, start, last, hidden))
-                hidden = now
-        return cuts
+            start, last = word.start(), word.end() - 1
+            now = self._look(get(handle, index[start]))
+            if hidden is not None and now != hidden:
+                changes.append(start)
+            hidden = self._look(get(handle, index[last]))
+            if hidden != now:
+                changes.append(self._turning(index, start, last, now))
+        if not changes:
+            return cuts
+        return [(position, -1) for position in sorted({*changes, *(position for position, _ in cuts)})]
 
     def _look(self, item: int) -> str:
         hidden = self._unseen(item) if self._doubtful else ""
@@ -347,13 +348,6 @@ class PageText:
             if self._look(native.text_object(self._handle, index[position])) != hidden:
                 return position
         return end
-
-    def _jump(self, before: int, after: int, item: int, leftward: bool) -> bool:
-        boxes = [box for box in map(self.char_box, (before, after)) if box is not None]
-        if len(boxes) < 2:
-            return False
-        style = self._style_of(item) if item else _UNKNOWN
-        return _gaps(boxes, max(style.size, 4.0), style.turn, leftward)[1]
 
     def _style(self, index: int) -> Style:
         item = native.text_object(self._handle, index)
@@ -404,23 +398,24 @@ def is_bold(font: int) -> bool:
     return native.font_weight(font) >= 600 or _BOLD.search(native.font_name(font)) is not None
 
 
-def _gaps(pieces: list[Box], em: float, turn: int, leftward: bool) -> tuple[float, bool]:
-    """The widest white between neighbouring pieces in the direction of reading, and whether one is a jump."""
+def _gaps(pieces: list[Box], em: float, turn: int, leftward: bool) -> tuple[float, list[int]]:
+    """The widest white between neighbouring pieces in the direction of reading, and the pieces that begin a jump."""
     low, high = (0, 2) if turn in (0, 180) else (1, 3)
     if turn in (180, 270):
         leftward = not leftward
     widest = 0.0
-    jumps = False
-    before = pieces[0]
-    for after in pieces[1:]:
-        gap = before[low] - after[high] if leftward else after[low] - before[high]
-        widest = max(widest, gap)
-        if gap > _COLUMN_GAP * em:
-            jumps = True
-        elif leftward:
-            # Numbers and foreign words inside run the other way: only a jump out of the line counts.
-            jumps = jumps or after[low] - before[high] > 2 * _COLUMN_GAP * em
-        elif after[low] < before[low] - _BACK * em:
-            jumps = True
+    jumps: list[int] = []
+    column, back = _COLUMN_GAP * em, _BACK * em
+    before: Box | None = None
+    for number, after in enumerate(pieces):
+        if before is not None:
+            gap = before[low] - after[high] if leftward else after[low] - before[high]
+            if gap > widest:
+                widest = gap
+            # Among letters that run to the left, numbers and foreign words run the other way.
+            if gap > column or (
+                after[low] - before[high] > 2 * column if leftward else after[low] < before[low] - back
+            ):
+                jumps.append(number)
         before = after
     return widest, jumps
