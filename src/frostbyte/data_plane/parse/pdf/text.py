@@ -104,7 +104,7 @@ class Drawing:
     truncated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Style:
     """How a text object looks."""
 
@@ -211,9 +211,9 @@ class PageText:
             return
         style = self._style(first)
         leftward = not text.isascii() and _RIGHT_TO_LEFT.search(text) is not None
-        gap, jumps = _gaps(pieces, max(style.size, 4.0), style.turn, leftward)
+        gap, jumps = _gaps(pieces, style, leftward)
         cuts = [(self._boundary(index, jump), jump) for jump in jumps]
-        if self._doubtful or self._tiny(pieces):
+        if self._doubtful or _tiny(pieces):
             cuts = self._with_changes(text, index, cuts)
         if not cuts:
             runs.append(self._run(text, index, pieces, gap))
@@ -225,38 +225,46 @@ class PageText:
                 inside = pieces[drawn:upto]
                 if not inside or upto < 0:  # a change inside one object: its pieces are not those of the line
                     inside = self._rects(index[start], index[end - 1] - index[start] + 1)
-                runs.append(self._run(part, index[start:end], inside, _gaps(inside, 1.0, style.turn, leftward)[0]))
+                runs.append(self._run(part, index[start:end], inside, _gaps(inside, style, leftward)[0]))
             start, drawn = end, upto
 
     def _run(self, text: str, index: Sequence[int], pieces: list[Box], gap: float) -> Run:
         first = index[0]
-        item = native.text_object(self._handle, first)
-        style = self._style_of(item) if item else _UNKNOWN
+        item = native.text_object(self._handle, first) or 0
+        style = self._styles.get(item) or self._style_of(item)
+        turn, size, bold = style.turn, style.size, style.bold
         native.char_origin(self._handle, first)
-        x, y = self._frame.point(native.DOUBLES[0], native.DOUBLES[1])
+        x, y = native.DOUBLES[:2]
+        frame = self._frame
+        x, y = frame.point(x, y) if frame.rotation else (x - frame.left, frame.top - y)
         if not pieces:
-            box = (round(x, 2), round(y - style.size, 2), round(x, 2), round(y, 2))
-        elif len(pieces) == 1:
-            left, top, right, bottom = pieces[0]
-            box = (round(left, 2), round(top, 2), round(right, 2), round(bottom, 2))
+            box = (round(x, 2), round(y - size, 2), round(x, 2), round(y, 2))
         else:
-            lefts, tops, rights, bottoms = zip(*pieces, strict=True)
-            box = (round(min(lefts), 2), round(min(tops), 2), round(max(rights), 2), round(max(bottoms), 2))
-        bold = style.bold
-        if bold:
+            left, top, right, bottom = pieces[0]
+            for piece in pieces:
+                if piece[0] < left:
+                    left = piece[0]
+                if piece[1] < top:
+                    top = piece[1]
+                if piece[2] > right:
+                    right = piece[2]
+                if piece[3] > bottom:
+                    bottom = piece[3]
+            box = (round(left, 2), round(top, 2), round(right, 2), round(bottom, 2))
+            if bottom - top > 2.5 * size and right - left > 2.5 * size and len(text) > 1:
+                size = min(box[3] - box[1], box[2] - box[0])  # a font with a scale of its own (Type 3)
+        if bold and len(pieces) > 1:
             # A line that only begins in bold is not bold: its last letters tell.
-            last = native.text_object(self._handle, index[len(text.rstrip()) - 1])
-            bold = last == item or not last or self._style_of(last).bold
-        size = style.size
-        across = min(box[3] - box[1], box[2] - box[0])
-        if pieces and across > 2.5 * size and len(text) > 1:
-            size = round(across, 2)  # a font with a scale of its own (Type 3) tells nothing by its size
-        hidden = self._hidden(item, box, size)
-        return Run(
-            text, index, box, y if style.turn in (0, 180) else x, size, bold, hidden, gap, style.turn, style.font
-        )
+            last = native.text_object(self._handle, index[len(text.rstrip()) - 1]) or 0
+            bold = last == item or self._style_of(last).bold
+        hidden = ""
+        if self._doubtful or size < _TINY or frame.off_page(box):
+            hidden = self._hidden(item, box, size)
+        upright = turn == 0 or turn == 180
+        return Run(text, index, box, y if upright else x, size, bold, hidden, gap, turn, style.font)
 
     def _hidden(self, item: int, box: Box, size: float) -> str:
+        """What hides a run, which may be nothing after all."""
         hidden = self._unseen(item) if self._doubtful else ""
         if self._frame.off_page(box):
             return "off_page"
@@ -305,11 +313,6 @@ class PageText:
                 pieces.append((left - across, down - top, right - across, down - bottom))
         return pieces
 
-    def _tiny(self, pieces: list[Box]) -> bool:
-        """Whether a piece of the line is too small to be read while others are not."""
-        low = [min(piece[3] - piece[1], piece[2] - piece[0]) < _TINY for piece in pieces]
-        return any(low) and not all(low)
-
     def _boundary(self, index: Sequence[int], pieces: int) -> int:
         """The character with which the piece numbered `pieces` (from 0) of a line begins."""
         first, low, high = index[0], 0, len(index) - 1
@@ -350,13 +353,12 @@ class PageText:
         return end
 
     def _style(self, index: int) -> Style:
-        item = native.text_object(self._handle, index)
-        return self._style_of(item) if item else _UNKNOWN
+        return self._style_of(native.text_object(self._handle, index) or 0)
 
     def _style_of(self, item: int) -> Style:
         style = self._styles.get(item)
         if style is None:
-            style = self._styles[item] = self._new_style(item)
+            style = self._styles[item] = self._new_style(item) if item else _UNKNOWN
         return style
 
     def _new_style(self, item: int) -> Style:
@@ -364,10 +366,13 @@ class PageText:
         turn = self._frame.rotation
         if native.matrix(item):
             a, b, c, d, _, _ = native.FLOATS
-            size *= math.hypot(c, d)
-            if abs(b) > abs(a):
-                turn += 270 if b > 0 else 90
-            elif a < 0 and d < 0:
+            if b or c:
+                size *= math.hypot(c, d)
+                if abs(b) > abs(a):
+                    turn += 270 if b > 0 else 90
+            else:
+                size *= abs(d)
+            if a < 0 and d < 0 and abs(a) >= abs(b):
                 turn += 180
         font = native.font(item)
         bold = self._bold.get(font)
@@ -398,13 +403,20 @@ def is_bold(font: int) -> bool:
     return native.font_weight(font) >= 600 or _BOLD.search(native.font_name(font)) is not None
 
 
-def _gaps(pieces: list[Box], em: float, turn: int, leftward: bool) -> tuple[float, list[int]]:
+def _tiny(pieces: list[Box]) -> bool:
+    """Whether pieces of the line may be too small to be read: flat ones that are no dots and dashes, or many."""
+    flat = [right - left for left, top, right, bottom in pieces if bottom - top < _TINY]
+    return bool(flat) and (len(flat) > 4 or max(flat) > 6 * _TINY)
+
+
+def _gaps(pieces: list[Box], style: Style, leftward: bool) -> tuple[float, list[int]]:
     """The widest white between neighbouring pieces in the direction of reading, and the pieces that begin a jump."""
-    low, high = (0, 2) if turn in (0, 180) else (1, 3)
-    if turn in (180, 270):
+    low, high = (0, 2) if style.turn in (0, 180) else (1, 3)
+    if style.turn in (180, 270):
         leftward = not leftward
     widest = 0.0
     jumps: list[int] = []
+    em = max(style.size, 4.0)
     column, back = _COLUMN_GAP * em, _BACK * em
     before: Box | None = None
     for number, after in enumerate(pieces):
