@@ -103,9 +103,9 @@ def _readable(page: Page) -> set[int]:
 
 
 @_SETTINGS
-@given(document=documents(), target=st.integers(50, 200), rule=st.sampled_from(("redact", "flag", "block")))
+@given(document=documents(), target=st.integers(16, 60), rule=st.sampled_from(("redact", "flag", "block")))
 def test_accounts_close_and_verdicts_survive_storing(clear: Any, document: Document, target: int, rule: str) -> None:
-    lengths = chunking.Cutting(target=target, maximum=target + 50)
+    lengths = chunking.Cutting(target=target, maximum=target + 20, minimum=target // 4)
     cleared = clear(document, cutting=lengths, pii_policy=rule, pii_types=["SSN", "DOB", "EMAIL", "FINANCIAL_ACCOUNT"])
     assert cleared.account.closes
     assert cleared.account.characters.found == sum(
@@ -121,9 +121,9 @@ def test_accounts_close_and_verdicts_survive_storing(clear: Any, document: Docum
 
 
 @_SETTINGS
-@given(document=documents(), target=st.integers(50, 200))
+@given(document=documents(), target=st.integers(16, 60))
 def test_every_readable_character_is_in_one_piece(document: Document, target: int) -> None:
-    lengths = chunking.Cutting(target=target, maximum=target + 50)
+    lengths = chunking.Cutting(target=target, maximum=target + 20, minimum=target // 4)
     for page in document.pages:
         pieces = chunking.cut(page, settings=lengths).pieces
         covered = [i for piece in pieces for i in range(piece.start, piece.end)]

@@ -15,7 +15,8 @@ from frostbyte.adapters.memory.unit_of_work import MemoryStore
 from frostbyte.data_plane import embed, index
 from frostbyte.data_plane.artefacts import ShownChunk
 from frostbyte.data_plane.serve.search import Filters, Found, Mode, Search
-from frostbyte.data_plane.terms import TermHasher, words
+from frostbyte.data_plane.terms import TermHasher
+from frostbyte.data_plane.words import words
 from frostbyte.kernel.errors import FrostbyteError, Kind
 from frostbyte.kernel.ports.embedder import Embedder
 from frostbyte.kernel.ports.vectors import CollectionSpec, VectorStore
@@ -40,7 +41,7 @@ class WordsAsDirections:
     def query(self, text: str) -> list[float]:
         total = np.full(32, 0.01)
         for word in words(text):
-            seed = int.from_bytes(word[0].encode()[:8], "big") % 2**32
+            seed = int.from_bytes(word.forms[0].encode()[:8], "big") % 2**32
             total += np.random.default_rng(seed).standard_normal(32)
         return [float(value) for value in total / np.linalg.norm(total)]
 

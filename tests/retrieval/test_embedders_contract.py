@@ -77,6 +77,14 @@ def test_vectors_are_unit_long_and_in_order(embedder: Embedder) -> None:
     assert dot(vectors[0], vectors[2]) < 0.8
 
 
+def test_the_end_of_a_long_text_counts(embedder: Embedder) -> None:
+    """What exceeds the window is read in further windows: nothing is left out of the vector."""
+    long = "The lease of the hall and its parking spaces is renewed each year. " * 25
+    plain, with_end = embedder.documents([long, long + "Penguins breed on the southern island. " * 20])
+    assert dot(plain, with_end) < 0.99
+    assert dot(with_end, embedder.query("penguins breeding")) > dot(plain, embedder.query("penguins breeding")) + 0.1
+
+
 def test_nothing_gives_nothing(embedder: Embedder) -> None:
     assert embedder.documents([]) == []
 

@@ -1,9 +1,17 @@
 """Cutting a page into chunks: pure, deterministic, every readable character in exactly one of them.
 
-A chunk is a run of neighbouring elements of about `target` characters, at most `maximum`. It ends, in order of
-preference, before a heading, between elements, between a table's rows, behind a sentence, between words. What must
-stay whole (a found value) is never cut, even if that makes a chunk longer. Hidden elements get chunks of their own,
-so that holding one back takes nothing visible with it.
+A chunk is a run of neighbouring pieces of a page that an embedding model can read whole: about `target` tokens, with
+the titles above it at most `maximum`. It follows the structure: it ends before a heading, else between paragraphs, list
+items or rows of a table, else behind a sentence, else between words. A heading stays with what follows it, a caption
+with its table, the sentence that introduces a list with the first item. A section that is too short to be found by
+itself joins its neighbour, so that no chunk is a heading alone (except on a page that holds nothing else).
+
+What a chunk stands under is kept as ranges, outermost first: the titles of its sections, then what introduces it where
+that lies in an earlier chunk (the caption and the header row of its table, the lead-in of its list). These are repeated
+for reading and embedding; no character is counted twice for it.
+
+What must stay whole (a found value) is never cut, even if that makes a chunk longer. Hidden elements get chunks of
+their own, so that holding one back takes nothing visible with it.
 """
 
 from __future__ import annotations
@@ -17,27 +25,49 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from frostbyte.data_plane.document import Element, Kind, Page, Record, Span
+from frostbyte.data_plane.tokens import Tokens
 
-TARGET: Final = 1100
-MAXIMUM: Final = 1400
+TARGET: Final = 150
+MAXIMUM: Final = 224
+MINIMUM: Final = 60
+PATH: Final = 56
+"""Tokens that the titles above a chunk may take."""
+INTRODUCES: Final = 9
+"""The `level` of a `Heading` that is no title but introduces a table or a list: below every title."""
 
 _SENTENCE: Final = re.compile(r"[.!?…:;][\"'”’»)\]]{0,2}\s+|\n+")
 _WORD: Final = re.compile(r"\s+")
+_UNDERLINE: Final = re.compile(r"(?<=\S)\s*\n\s*([=\-~_*])\1{2,}\s*\Z")
 _ABBREVIATION: Final = re.compile(
     r"(?:\b(?:Dr|Prof|Mr|Mrs|Ms|St|No|Nr|Art|Abs|Sec|Fig|Inc|Ltd|Co|vs|bzw|ca|evtl|ggf|inkl|Str|Tel|vgl|z\.\s?B|d\.\s?h|"
-    r"u\.\s?a|e\.g|i\.e)|\b\d{1,2}|\b[A-ZÄÖÜ])\.\s+$"
+    r"u\.\s?a|e\.g|i\.e)|\b\d{1,2}|\b[a-zA-ZÄÖÜ])\.\s+$"
 )
 
 
-class Cutting(Record, frozen=True, kw_only=True):
-    """How long chunks are, in characters of canonical text."""
+_Size = Annotated[int, Meta(ge=10, le=20_000)]
 
-    target: Annotated[int, Meta(ge=50, le=20_000)] = TARGET
-    maximum: Annotated[int, Meta(ge=50, le=20_000)] = MAXIMUM
+
+class Cutting(Record, frozen=True, kw_only=True):
+    """How long chunks are, in tokens as `tokens` estimates them. The defaults fit a window of 256."""
+
+    target: _Size = TARGET
+    maximum: _Size = MAXIMUM
+    """Of a chunk with the titles above it."""
+    minimum: Annotated[int, Meta(ge=0, le=20_000)] = MINIMUM
+    """What is shorter joins a neighbour."""
+
+    @staticmethod
+    def for_window(window: int) -> Cutting:
+        """Lengths for a model that reads `window` tokens of a text.
+
+        A larger window than 512 makes no longer chunks: what a passage is about blurs as it grows.
+        """
+        room = min(window, 512) * 7 // 8
+        return Cutting(target=max(room * 2 // 3, 10), maximum=max(room, 10), minimum=min(MINIMUM, room // 4))
 
 
 class Heading(Record, frozen=True, kw_only=True):
-    """Where the title of an open section stands."""
+    """Where the title of an open section stands, or what introduces a table or list (`level` INTRODUCES)."""
 
     level: int
     page: int
@@ -46,7 +76,7 @@ class Heading(Record, frozen=True, kw_only=True):
 
 
 class Piece(Record, frozen=True, kw_only=True):
-    """A chunk to be: its range of canonical positions and the sections around it, outermost first."""
+    """A chunk to be: its range of canonical positions and what it stands under, outermost first."""
 
     start: int
     end: int
@@ -71,13 +101,14 @@ def cut(
         settings: lengths.
     """
     keep, marks = _Keep(whole), _Marks(page)
+    atoms = _Atoms(page, open, keep, settings)
     pieces: list[Piece] = []
-    for block in _blocks(page, open):
-        for start, end in _fill(block.atoms(page, settings, keep), settings):
-            start, end = marks.trim(start, end)
+    for section in _joined(_sections(list(atoms)), settings):
+        for chunk in _filled(section, settings):
+            start, end = marks.trim(chunk[0].start, chunk[-1].end)
             if start < end:
-                pieces.append(Piece(start=start, end=end, headings=block.headings))
-    return Cut(pieces=tuple(_gather(Readable(page), pieces)), open=_sections(page, open))
+                pieces.append(Piece(start=start, end=end, headings=_above(chunk)))
+    return Cut(pieces=tuple(_gather(Readable(page), pieces)), open=atoms.open)
 
 
 class Readable:
@@ -129,88 +160,231 @@ class _Keep:
         return position
 
 
-class _Block(Record, frozen=True, kw_only=True):
-    """Neighbouring elements that may share chunks."""
+class _Atom(Record, frozen=True, kw_only=True):
+    """A piece of the page that is not cut any further."""
 
     start: int
     end: int
-    elements: tuple[Element, ...]
-    headings: tuple[Heading, ...]
-
-    def atoms(self, page: Page, settings: Cutting, keep: _Keep) -> list[int]:
-        """The borders at which this block may be cut, ascending, from its start to its end."""
-        borders = {self.start, self.end}
-        for element in self.elements:
-            borders.add(element.start)
-            if element.end - element.start > settings.target // 2:
-                borders.update(_inner(page, element))
-        if not self.elements:
-            borders.update(_sentences(page.text, self.start, self.end))
-        moved = {min(max(keep.border(border), self.start), self.end) for border in borders}
-        ordered = sorted(moved | {self.start, self.end})
-        return list(_short_enough(page.text, ordered, settings.maximum, keep))
+    size: int
+    """Tokens."""
+    path: tuple[Heading, ...]
+    """Titles above it; a title's own is the last."""
+    intro: tuple[Heading, ...] = ()
+    hidden: bool = False
+    title: int = 0
+    """The level of the heading that it is, else 0."""
+    bound: bool = False
+    """Whether it belongs to what follows and must not end a chunk."""
 
 
-def _sections(page: Page, open: tuple[Heading, ...]) -> tuple[Heading, ...]:
-    for element in page.elements:
-        open = _enter(page, open, element)
-    return open
+class _Atoms:
+    """The atoms of a page in order, without gaps; what lies between two elements belongs to the first."""
+
+    def __init__(self, page: Page, open: tuple[Heading, ...], keep: _Keep, settings: Cutting) -> None:
+        self.open = open
+        self._page = page
+        self._keep = keep
+        self._settings = settings
+        self._tokens = Tokens(page.text)
+        self._intro: tuple[Heading, ...] = ()
+
+    def __iter__(self) -> Iterator[_Atom]:
+        elements = sorted((e for e in self._page.elements if e.end > e.start), key=lambda e: (e.start, e.end))
+        starts = [0, *(self._keep.border(element.start) for element in elements[1:]), len(self._page.text)]
+        if not elements:
+            yield from self._split(None, 0, len(self._page.text), {})
+        for index, element in enumerate(elements):
+            before = elements[index - 1] if index else None
+            after = elements[index + 1] if index + 1 < len(elements) else None
+            if starts[index + 1] > starts[index]:
+                yield from self._element(element, before, after, starts[index], starts[index + 1])
+
+    def _element(
+        self, element: Element, before: Element | None, after: Element | None, start: int, end: int
+    ) -> Iterator[_Atom]:
+        text = self._page.text[element.start : element.end].strip()
+        introduces = after is not None and (
+            (after.kind is Kind.TABLE and element.kind is Kind.CAPTION)
+            or (element.kind is Kind.PARAGRAPH and text.endswith(":"))
+        )
+        title = max(element.level, 1) if element.kind is Kind.HEADING and not element.hidden and text else 0
+        if before is None or not self._continues(element, before):
+            self._intro = ()
+        if title:
+            outer = tuple(heading for heading in self.open if heading.level < title)
+            self.open = (*outer, self._heading(title, element.start, element.end))
+        yield from self._split(element, start, end, {"title": title, "bound": bool(title) or introduces})
+        if introduces and not title:
+            self._intro = (self._heading(INTRODUCES, self._lead(element), element.end),)
+
+    def _lead(self, element: Element) -> int:
+        """Where the last sentence of what introduces begins; a caption introduces whole."""
+        if element.kind is Kind.CAPTION:
+            return element.start
+        ends = _sentences(self._page.text, element.start, element.end)
+        return max(
+            (end for end in ends if end < element.end and self._page.text[end - 2] not in ":;"), default=element.start
+        )
+
+    @staticmethod
+    def _continues(element: Element, before: Element) -> bool:
+        """Whether what introduced `before` introduces `element` too."""
+        lead = before.kind in (Kind.PARAGRAPH, Kind.CAPTION) and element.kind in (Kind.LIST_ITEM, Kind.TABLE)
+        return lead or (before.kind is Kind.LIST_ITEM and element.kind is Kind.LIST_ITEM)
+
+    def _heading(self, level: int, start: int, end: int) -> Heading:
+        if rule := _UNDERLINE.search(self._page.text, start, end):
+            end = rule.start()  # plain text underlines its titles
+        return Heading(level=level, page=self._page.number, start=start, end=end)
+
+    def _split(self, element: Element | None, start: int, end: int, values: dict[str, int]) -> Iterator[_Atom]:
+        """The atoms of one element: rows of a table, else the whole if it is short, else its sentences."""
+        rows = _rows(element) if element is not None else []
+        header = _header(element) if element is not None else None
+        borders = [start, end]
+        if rows:
+            borders = [start, *(row for row in map(self._keep.border, rows[1:]) if start < row < end), end]
+        elif self._tokens.between(start, end) > self._settings.target // 2:
+            found = (self._keep.border(border) for border in _sentences(self._page.text, start, end))
+            borders = [start, *(border for border in found if start < border < end), end]
+        for left, right in pairwise(self._short_enough(sorted(set(borders)))):
+            heads = header is not None and right <= header.end + 1
+            within = header is not None and left >= header.end
+            intro = (*self._intro, self._heading(INTRODUCES, header.start, header.end)) if within and header else None
+            yield _Atom(
+                start=left,
+                end=right,
+                size=self._tokens.between(left, right),
+                path=self.open,
+                intro=self._intro if intro is None else intro,
+                hidden=bool(element.hidden) if element is not None else False,
+                title=values.get("title", 0),
+                bound=bool(values.get("bound")) or heads,
+            )
+
+    def _short_enough(self, borders: list[int]) -> Iterator[int]:
+        """The borders, with more of them where two lie further apart than a chunk may be long."""
+        most = max(self._settings.maximum - min(_path(self.open), PATH), self._settings.maximum // 2)
+        yield borders[0]
+        for left, right in pairwise(borders):
+            at = left
+            while self._tokens.between(at, right) > most:
+                limit = max(self._tokens.reach(at, most), at + 1)
+                following = self._keep.border(_best(self._page.text, at, limit))
+                if following >= right:
+                    break
+                yield following
+                at = following
+            yield right
 
 
-def _enter(page: Page, open: tuple[Heading, ...], element: Element) -> tuple[Heading, ...]:
-    """The sections open behind `element`. A hidden heading opens none: nobody sees it."""
-    if element.kind is not Kind.HEADING or element.hidden or not page.reading(element.start, element.end).strip():
-        return open
-    outer = tuple(heading for heading in open if heading.level < max(element.level, 1))
-    return (*outer, Heading(level=max(element.level, 1), page=page.number, start=element.start, end=element.end))
-
-
-def _blocks(page: Page, open: tuple[Heading, ...]) -> Iterator[_Block]:
-    """The page as blocks: a new one at each heading that follows text, and where hidden text begins or ends."""
-    elements = sorted((e for e in page.elements if e.end > e.start), key=lambda e: (e.start, e.end))
-    start, members = 0, list[Element]()
-    for element in elements:
-        heading = element.kind is Kind.HEADING
-        after_text = bool(members) and members[-1].kind is not Kind.HEADING
-        changed = bool(members) and bool(members[-1].hidden) is not bool(element.hidden)
-        if (heading and after_text) or changed:
-            yield _Block(start=start, end=element.start, elements=tuple(members), headings=open)
-            start, members = element.start, []
-        open = _enter(page, open, element)
-        members.append(element)
-    if start < len(page.text):
-        yield _Block(start=start, end=len(page.text), elements=tuple(members), headings=open)
-
-
-def _inner(page: Page, element: Element) -> Iterable[int]:
-    """Borders inside one long element: rows of a table, else sentences."""
-    if not element.cells:
-        return _sentences(page.text, element.start, element.end)
+def _rows(element: Element) -> list[int]:
+    """Where the rows of a table begin."""
     rows: dict[int, int] = {}
     for cell in element.cells:
         if cell.end > cell.start:
             rows[cell.row] = min(rows.get(cell.row, cell.start), cell.start)
-    return [start for start in rows.values() if element.start < start < element.end]
+    return sorted(rows.values())
+
+
+def _header(element: Element) -> Span | None:
+    """The rows at the top of a table that name its columns."""
+    named = {cell.row for cell in element.cells if cell.header and cell.end > cell.start}
+    cells = [cell for cell in element.cells if cell.end > cell.start]
+    first = min((cell.row for cell in cells), default=0)
+    heads = 0
+    while first + heads in named:
+        heads += 1
+    top = [cell for cell in cells if cell.row < first + heads]
+    if not top or len(top) == len(cells):
+        return None
+    return Span(start=min(cell.start for cell in top), end=max(cell.end for cell in top))
+
+
+def _path(headings: Iterable[Heading]) -> int:
+    """About how many tokens these titles take; their text may stand on another page."""
+    return sum((heading.end - heading.start) // 4 + 1 for heading in headings)
+
+
+def _sections(atoms: list[_Atom]) -> Iterator[list[_Atom]]:
+    """A new one at each heading that follows text, and where hidden text begins or ends."""
+    section: list[_Atom] = []
+    for atom in atoms:
+        last = section[-1] if section else None
+        if last is not None and ((atom.title and not last.title) or atom.hidden is not last.hidden):
+            yield section
+            section = []
+        section.append(atom)
+    if section:
+        yield section
+
+
+def _joined(sections: Iterable[list[_Atom]], settings: Cutting) -> Iterator[list[_Atom]]:
+    """Sections, those that are too short together with a neighbour."""
+    waiting: list[_Atom] = []
+    for section in sections:
+        if not waiting:
+            waiting = section
+            continue
+        held, size = (sum(atom.size for atom in part) for part in (waiting, section))
+        short = min(held, size) < settings.minimum or all(atom.title for atom in section)
+        if short and held + size <= settings.target and waiting[-1].hidden is section[0].hidden:
+            waiting = waiting + section
+        else:
+            yield waiting
+            waiting = section
+    if waiting:
+        yield waiting
+
+
+def _filled(section: list[_Atom], settings: Cutting) -> Iterator[list[_Atom]]:
+    """Chunks of a section, of about equal size, so that none is a leftover."""
+    total = sum(atom.size for atom in section)
+    room = max(settings.maximum - min(_path(section[0].path), PATH), settings.maximum // 2)
+    if total <= min(room, settings.target * 5 // 4):
+        yield section
+        return
+    chunk: list[_Atom] = []
+    size, left = 0, total
+    for atom in section:
+        goal = left / max(-(-left // settings.target), 1)
+        # Take it in if that comes nearer to the goal than to stop here.
+        near = size + atom.size / 2 <= goal and size + atom.size <= room
+        if chunk and not near:
+            done, chunk = _unbound(chunk)
+            yield done
+            size = sum(kept.size for kept in chunk)
+            left -= sum(kept.size for kept in done)
+        chunk.append(atom)
+        size += atom.size
+    yield chunk
+
+
+def _unbound(chunk: list[_Atom]) -> tuple[list[_Atom], list[_Atom]]:
+    """The chunk, and what at its end belongs to the following one."""
+    end = len(chunk)
+    while end and chunk[end - 1].bound:
+        end -= 1
+    return (chunk[:end], chunk[end:]) if end else (chunk, [])
+
+
+def _above(chunk: list[_Atom]) -> tuple[Heading, ...]:
+    """What all of a chunk stands under: its own title too, if it holds only that one."""
+    leading = 0
+    while leading + 1 < len(chunk) and chunk[leading + 1].title:
+        leading += 1
+    first = chunk[leading] if chunk[0].title else chunk[0]
+    path = first.path
+    for atom in chunk[leading + 1 :]:
+        if atom.title:
+            path = tuple(heading for heading in path if heading.level < atom.title)
+    return (*path, *(intro for intro in chunk[0].intro if intro.end <= chunk[0].start))
 
 
 def _sentences(text: str, start: int, end: int) -> Iterator[int]:
     for match in _SENTENCE.finditer(text, start, end):
         if not _ABBREVIATION.search(text, max(start, match.start() - 12), match.end()):
             yield match.end()
-
-
-def _short_enough(text: str, borders: list[int], maximum: int, keep: _Keep) -> Iterator[int]:
-    """The borders, with more of them where two lie further apart than `maximum`: sentences, words, anywhere."""
-    yield borders[0]
-    for left, right in pairwise(borders):
-        at = left
-        while right - at > maximum:
-            following = keep.border(_best(text, at, at + maximum))
-            if following >= right:
-                break
-            yield following
-            at = following
-        yield right
 
 
 def _best(text: str, start: int, limit: int) -> int:
@@ -221,20 +395,6 @@ def _best(text: str, start: int, limit: int) -> int:
         if best > half:
             return best
     return limit
-
-
-def _fill(borders: list[int], settings: Cutting) -> Iterator[tuple[int, int]]:
-    """Take borders together until a chunk reaches the target."""
-    if len(borders) < 2:
-        return
-    start, last = borders[0], borders[1]
-    for border in borders[2:]:
-        full = last - start >= settings.target
-        if full or border - start > settings.maximum:
-            yield start, last
-            start = last
-        last = border
-    yield start, last
 
 
 class _Marks:

@@ -20,9 +20,10 @@ from msgspec.structs import replace
 
 from frostbyte.data_plane import artefacts, embed, index, parse, policy, scan
 from frostbyte.data_plane.artefacts import Artefacts
+from frostbyte.data_plane.chunking import Cutting
 from frostbyte.data_plane.document import Document, encode
 from frostbyte.data_plane.tenancy import TenantConfig, config_from
-from frostbyte.data_plane.terms import TermHasher
+from frostbyte.data_plane.terms import TERMS_VERSION, TermHasher
 from frostbyte.kernel.audit.events import EventType, chain
 from frostbyte.kernel.batches import complete_batches_of
 from frostbyte.kernel.clock import Clock
@@ -135,7 +136,7 @@ class Flow:
             parser=parse.PARSER_VERSION,
             policy=policy.policy_version(self._p.rules(), self._p.names),
             config_version=row.config_version,
-            embedding=f"{spec.model}@{spec.version}/{spec.dimensions}",
+            embedding=f"{spec.model}@{spec.version}/{spec.dimensions}/{spec.window}+{TERMS_VERSION}",
             incarnation=row.incarnation,
         )
 
@@ -321,7 +322,11 @@ class Flow:
             config = uow.configs.get(row.config_version)
         key = self._p.vault.load_key(row.key_object)
         return _Work(
-            row=row, key=key, config=config_from(config.values if config else {}), generation=self.generation(row)
+            row=row,
+            key=key,
+            config=config_from(config.values if config else {}),
+            generation=self.generation(row),
+            cutting=Cutting.for_window(self._p.embedder.spec.window),
         )
 
     def _commit(self, job: JobRow, outcome: Outcome, started: float) -> None:
@@ -424,6 +429,7 @@ class _Work:
     key: DocumentKey
     config: TenantConfig
     generation: str
+    cutting: Cutting
 
     @property
     def case(self) -> policy.Case:
@@ -433,6 +439,7 @@ class _Work:
             generation=self.generation,
             config=self.config,
             config_version=self.row.config_version,
+            cutting=self.cutting,
         )
 
     def commit_to(self, artefact: str, digest: bytes) -> str:

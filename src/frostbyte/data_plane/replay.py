@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from frostbyte.data_plane import artefacts, policy
+from frostbyte.data_plane.chunking import Cutting
 from frostbyte.data_plane.document import encode
 from frostbyte.data_plane.flow import Flow, Ports
 from frostbyte.data_plane.tenancy import config_from
@@ -63,6 +64,7 @@ class Replay:
             generation=generation,
             config=config_from(config.values if config else {}),
             config_version=row.config_version,
+            cutting=Cutting.for_window(self._p.embedder.spec.window),
         )
         cleared = policy.load_cleared(self._p.judge.judge(encode(document), case))
         made, text = artefacts.lay_out(cleared.chunks, cleared.withheld)

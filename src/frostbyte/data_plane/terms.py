@@ -10,34 +10,25 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterator
 from functools import lru_cache
-from threading import local
 from typing import Final, Protocol
 
-import Stemmer
-
+from frostbyte.data_plane.words import words
 from frostbyte.kernel.ports.vectors import SparseVector
 
-_WORD: Final = re.compile(r"\w+(?:[-./@:_]\w+)*")
-_PART: Final = re.compile(r"[^\W_]+")
+TERMS_VERSION: Final = "2"
+"""Raised whenever a text makes other terms or another passage; part of the generation."""
 _K1: Final = 1.2
 _B: Final = 0.75
 _AVERAGE_WORDS: Final = 160.0
 """Words of a usual chunk: a constant, so that a chunk's weights do not depend on its neighbours."""
 
-_STOP: Final = frozenset(
-    "a an and are as at be by for from in is it of on or that the this to was were what which with "
-    "der die das den dem des ein eine einer eines einem einen und oder ist im in von zu zum zur mit auf für als auch "
-    "wie was welche welcher welches".split()
-)
-_SAME: Final = str.maketrans(
-    dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-")  # what typesetters put where people type "-"
-    | dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", "")  # invisible ones, which would cut a word in two
-)
-_stemmers = local()
+_LEADER: Final = re.compile(r"([^\w\s])(?:\s?\1){3,}")
+_OPENING: Final = 2000
+"""Characters of a chunk among which its own titles are looked for."""
+_HINT: Final = 0.4
+"""What all hints of a word weigh in a question, beside 1 for the word itself."""
 
 
 class Passage(Protocol):
@@ -50,8 +41,19 @@ class Passage(Protocol):
 
 
 def passage(chunk: Passage) -> str:
-    """The text that is embedded and whose terms are indexed."""
-    return "\n".join((*chunk.headings, chunk.text))
+    """The text that is embedded and whose terms are indexed: the chunk under its titles, each once.
+
+    Rules and leaders (`-----`, `.....`) say nothing and would take the place of words.
+    """
+    text = _LEADER.sub(r"\1", chunk.text)
+    start = " ".join(text[:_OPENING].split())
+    above: list[str] = []
+    for heading in (_LEADER.sub(r"\1", heading) for heading in chunk.headings):
+        if heading and start.startswith(heading):  # it stands at the head of the text itself
+            start = start[len(heading) :].lstrip()
+        else:
+            above.append(heading)
+    return "\n".join((*above, text))
 
 
 class TermHasher:
@@ -70,7 +72,7 @@ class TermHasher:
     def document(self, text: str) -> SparseVector:
         """The weights of a passage."""
         found = list(words(text))
-        counts = Counter(term for word in found for term in word)
+        counts = Counter(term for word in found for term in (*word.forms, *word.hints))
         norm = _K1 * (1.0 - _B + _B * len(found) / _AVERAGE_WORDS)
         weights: dict[int, float] = {}
         for term, count in counts.items():
@@ -79,46 +81,19 @@ class TermHasher:
         return _vector(weights)
 
     def query(self, text: str) -> SparseVector:
-        """The weights of a question: each word once, shared between its forms."""
+        """The weights of a question: each word once, shared between its forms, and a little for its hints."""
         weights: dict[int, float] = {}
         for word in words(text):
-            for term in word:
-                number = self._number(term)
-                weights[number] = max(weights.get(number, 0.0), 1.0 / len(word))
+            for terms, whole in ((word.forms, 1.0), (word.hints, _HINT)):
+                for term in terms:
+                    number = self._number(term)
+                    weights[number] = max(weights.get(number, 0.0), whole / len(terms))
         return _vector(weights)
 
     def _hash(self, term: str) -> int:
         keyed = self._keyed.copy()
         keyed.update(term.encode("utf-8", "surrogatepass"))
         return int.from_bytes(keyed.digest(), "big")
-
-
-def words(text: str) -> Iterator[tuple[str, ...]]:
-    """The words of a text in order, each as the terms it is found under.
-
-    A word has an English and a German stem where they differ: the language of a passage is not known, and both are
-    cheap. An identifier such as `AB-12/7` counts whole and then in parts. Words without meaning of their own are left
-    out.
-    """
-    plain = text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_SAME)
-    for match in _WORD.finditer(plain.casefold()):
-        word = match.group()
-        parts = _PART.findall(word)
-        if len(parts) > 1:
-            yield ("-".join(parts),)
-        for part in parts:
-            if part not in _STOP:
-                yield _stems(part)
-
-
-@lru_cache(maxsize=100_000)
-def _stems(word: str) -> tuple[str, ...]:
-    if not word.isalpha():
-        return (word,)
-    if not hasattr(_stemmers, "pair"):  # a stemmer keeps state: one pair a thread
-        _stemmers.pair = (Stemmer.Stemmer("english"), Stemmer.Stemmer("german"))
-    english, german = (stemmer.stemWord(word) for stemmer in _stemmers.pair)
-    return (english,) if english == german else (english, german)
 
 
 def _vector(weights: dict[int, float]) -> SparseVector:

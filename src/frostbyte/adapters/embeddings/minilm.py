@@ -24,7 +24,7 @@ from frostbyte.kernel.errors import Unavailable
 from frostbyte.kernel.ports.vectors import CollectionSpec
 
 MAX_TOKENS: Final = 256
-"""The model's own limit: what is longer is cut."""
+"""What the model was trained to read at once; a longer text is read in windows of so many."""
 _MODEL_SHA256: Final = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 _TOKENIZER_SHA256: Final = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 _FILES: Final = {
@@ -44,7 +44,9 @@ class MiniLm:
     label = "all-MiniLM-L6-v2 int8 (local)"
 
     def __init__(self, threads: int = 1) -> None:
-        self.spec = CollectionSpec(model="all-MiniLM-L6-v2-int8", version=_MODEL_SHA256[:12], dimensions=384)
+        self.spec = CollectionSpec(
+            model="all-MiniLM-L6-v2-int8", version=_MODEL_SHA256[:12], dimensions=384, window=MAX_TOKENS
+        )
         self._threads = threads
         self._loaded: tuple[Any, Any] | None = None
         self._inputs: tuple[str, ...] = ()
@@ -64,15 +66,20 @@ class MiniLm:
 
     def _embed(self, text: str) -> list[float]:
         session, tokenizer = self._load()
-        ids = np.array([tokenizer.encode(_encodable(text)).ids], dtype=np.int64)
-        inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+        ids = tokenizer.encode(_encodable(text)).ids
         try:
-            tokens = session.run(None, {name: inputs[name] for name in self._inputs})[0][0]
+            total = np.sum([self._read_window(session, window) for window in _windows(ids)], axis=0)
         except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no base of their own
             raise unusable(f"the local model failed ({type(error).__name__})") from None
-        mean = tokens.mean(axis=0, dtype=np.float64)
-        norm = float(np.linalg.norm(mean))
-        return check([float(value) for value in mean / norm] if norm else [], self.spec.dimensions)
+        norm = float(np.linalg.norm(total))
+        return check([float(value) for value in total / norm] if norm else [], self.spec.dimensions)
+
+    def _read_window(self, session: Any, ids: list[int]) -> Any:
+        """The sum of the token vectors: a window counts by its length."""
+        given = np.array([ids], dtype=np.int64)
+        inputs = {"input_ids": given, "attention_mask": np.ones_like(given), "token_type_ids": np.zeros_like(given)}
+        tokens = session.run(None, {name: inputs[name] for name in self._inputs})[0][0]
+        return tokens.sum(axis=0, dtype=np.float64)
 
     def _load(self) -> tuple[Any, Any]:
         with self._lock:
@@ -90,9 +97,19 @@ class MiniLm:
         session = onnxruntime.InferenceSession(checked("model"), options, providers=["CPUExecutionProvider"])
         self._inputs = tuple(item.name for item in session.get_inputs())
         tokenizer = Tokenizer.from_str(checked("tokenizer").decode())
-        tokenizer.enable_truncation(MAX_TOKENS)
+        tokenizer.no_truncation()
         tokenizer.no_padding()
         return session, tokenizer
+
+
+def _windows(ids: list[int]) -> list[list[int]]:
+    """The text's tokens in windows, each between the marks that the model expects at both ends."""
+    if len(ids) <= MAX_TOKENS:
+        return [ids]
+    first, last, inner = ids[0], ids[-1], ids[1:-1]
+    parts = -(-len(inner) // (MAX_TOKENS - 2))  # of equal length: a short rest would be read without its context
+    size = -(-len(inner) // parts)
+    return [[first, *inner[at : at + size], last] for at in range(0, len(inner), size)]
 
 
 def _encodable(text: str) -> str:

@@ -10,10 +10,13 @@ import httpx
 import msgspec
 
 from frostbyte.data_plane.embed import check, unusable
+from frostbyte.data_plane.tokens import Tokens
 from frostbyte.kernel.ports.vectors import CollectionSpec
 
 _PREFIXES: Final = {"nomic": ("search_document: ", "search_query: ")}
 """Model families that were trained with task prefixes (nomic-embed-text's model card)."""
+_WINDOW: Final = 512
+"""Tokens that every usual model reads; longer passages would not be found better (see chunking.Cutting)."""
 _BATCH: Final = 64
 """Texts in one request; a longer document takes several."""
 _NUMBER_BYTES: Final = 40
@@ -54,7 +57,7 @@ class OpenAiEmbedder:
         timeout: float = 60.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self.spec = CollectionSpec(model=model, version="server", dimensions=dimensions)
+        self.spec = CollectionSpec(model=model, version="server", dimensions=dimensions, window=_WINDOW)
         self.remote = remote
         self.label = f"{model} ({'remote' if remote else 'own server'})"
         self._endpoint = endpoint
@@ -66,14 +69,22 @@ class OpenAiEmbedder:
 
     def documents(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector a text. Raises Unavailable("embedder_unavailable")."""
-        vectors: list[list[float]] = []
-        for at in range(0, len(texts), _BATCH):
-            vectors += self._ask([self._document_prefix + text for text in texts[at : at + _BATCH]])
+        windows = [_windows(text) for text in texts]
+        flat = [self._document_prefix + window for group in windows for window in group]
+        made: list[list[float]] = []
+        for at in range(0, len(flat), _BATCH):
+            made += self._ask(flat[at : at + _BATCH])
+        vectors, at = list[list[float]](), 0
+        for group in windows:
+            vectors.append(_mean(made[at : at + len(group)], [len(window) for window in group]))
+            at += len(group)
         return vectors
 
     def query(self, text: str) -> list[float]:
         """The vector of a question. Raises Unavailable("embedder_unavailable")."""
-        return self._ask([self._query_prefix + text])[0]
+        windows = _windows(text)
+        made = [self._ask([self._query_prefix + window])[0] for window in windows]
+        return _mean(made, [len(window) for window in windows])
 
     def close(self) -> None:
         """Close its connections."""
@@ -114,6 +125,25 @@ class OpenAiEmbedder:
 
 
 _JSON: Final = {"content-type": "application/json"}
+
+
+def _windows(text: str) -> list[str]:
+    """The text in parts that the model reads whole; a server answers a longer one with an error, or cuts it."""
+    tokens, parts, at = Tokens(text), list[str](), 0
+    while tokens.between(at, len(text)) > _WINDOW:
+        end = max(tokens.reach(at, _WINDOW * 7 // 8), at + 1)
+        parts.append(text[at:end])
+        at = end
+    return [*parts, text[at:]]
+
+
+def _mean(vectors: list[list[float]], weights: list[int]) -> list[float]:
+    """Of unit length again."""
+    if len(vectors) == 1:
+        return vectors[0]
+    columns = zip(*vectors, strict=True)
+    total = [sum(weight * value for weight, value in zip(weights, column, strict=True)) for column in columns]
+    return _unit(check(total, len(total)))
 
 
 def _unit(vector: list[float]) -> list[float]:

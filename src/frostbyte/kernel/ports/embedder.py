@@ -9,7 +9,8 @@ from frostbyte.kernel.ports.vectors import CollectionSpec
 
 
 class Embedder(Protocol):
-    """Turns text into vectors of unit length.
+    """Turns text into vectors of unit length. What is longer than the model's window is read in several: nothing of a
+    text is left out.
 
     Raises `Unavailable("embedder_unavailable")` when it cannot answer or its answer is not usable (wrong count,
     wrong dimension, zero or not finite): never a zero vector (promise 2).

@@ -22,6 +22,8 @@ class CollectionSpec(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     version: str
     dimensions: int
+    window: int = 256
+    """Tokens that the model reads of one text: passages are cut to fit it."""
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):

