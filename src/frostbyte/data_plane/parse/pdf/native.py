@@ -55,6 +55,7 @@ segment_closes: Final = _getter("FPDFPathSegment_GetClose", _INT, _HANDLE)
 
 RAW_RECT = _getter("FPDFText_GetRect", _INT, _HANDLE, _INT, *[_HANDLE] * 4)
 _char_box = _getter("FPDFText_GetCharBox", _INT, _HANDLE, _INT, *[_HANDLE] * 4)
+_loose_box = _getter("FPDFText_GetLooseCharBox", _INT, _HANDLE, _INT, _HANDLE)
 _char_origin = _getter("FPDFText_GetCharOrigin", _INT, _HANDLE, _INT, *[_HANDLE] * 2)
 RAW_FILL = _getter("FPDFPageObj_GetFillColor", _INT, _HANDLE, *[_HANDLE] * 4)
 _bounds = _getter("FPDFPageObj_GetBounds", _INT, _HANDLE, *[_HANDLE] * 4)
@@ -79,6 +80,11 @@ def get_rect(text: int, number: int) -> int:
 def char_box(text: int, index: int) -> int:
     """Into DOUBLES: left, right, bottom, top of a character; 0 if there is none."""
     return _char_box(text, index, *TO_DOUBLES)  # type: ignore[no-any-return]
+
+
+def loose_box(text: int, index: int) -> int:
+    """Into FLOATS: left, top, right, bottom of the room that a character takes up; 0 if there is none."""
+    return _loose_box(text, index, _F[0])  # type: ignore[no-any-return]
 
 
 def char_origin(text: int, index: int) -> int:

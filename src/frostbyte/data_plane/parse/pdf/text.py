@@ -184,6 +184,15 @@ class PageText:
             return None
         return self._frame.box(x0, y0, x1, y1)
 
+    def reach(self, index: int) -> tuple[float, float]:
+        """From where to where one character takes up room on its line; a space that PDFium made up takes none."""
+        native.loose_box(self._handle, index)
+        left, top, right, bottom = native.FLOATS[:4]
+        if not self._frame.rotation:
+            return left - self._frame.left, right - self._frame.left
+        (x0, _), (x1, _) = self._frame.point(left, bottom), self._frame.point(right, top)
+        return min(x0, x1), max(x0, x1)
+
     def _whole(self) -> tuple[str, Sequence[int]]:
         handle: Any = self._text.raw
         count = raw.FPDFText_CountChars(handle)
