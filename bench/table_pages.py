@@ -88,7 +88,7 @@ def draw_table(sheet: Sheet, kind: str, german: bool, left: float, right: float,
     noise = sheet.noise
     narrow = right - left < 300
     size = noise.choice([7, 8, 8.5, 9, 10] if narrow else [8, 9, 9.5, 10, 11])
-    font, bold = noise.choice(FONTS) if noise.random() < 0.5 else (sheet.font, sheet.bold)
+    font, bold = noise.choice(FONTS[: 4 if narrow else 5]) if noise.random() < 0.5 else (sheet.font, sheet.bold)
     pad_x = noise.choice([3.0, 4.0, 6.0, 9.0]) if kind == "ruled" else size * noise.choice([0.4, 0.5, 0.6, 0.8, 1.2])
     style = Style(
         kind=kind,
@@ -116,6 +116,11 @@ def draw_table(sheet: Sheet, kind: str, german: bool, left: float, right: float,
         for entry in entries:
             entry.columns = min(entry.columns, columns - entry.column)
         widths = _widths(style, entries, columns, right - left, noise)
+    for row in range(body_from, body_from + rows):  # a row without any text cannot be seen
+        if not any(e.text for e in entries if e.row <= row < e.row + e.rows):
+            label = value(noise, "label", sheet.words, german)
+            entries = [e for e in entries if (e.row, e.column) != (row, 0)]
+            entries.append(Entry(row, 0, label))
     for entry in entries:
         room = sum(widths[entry.column : entry.column + entry.columns]) - 2 * style.pad_x
         entry.lines = wrap(entry.text, style.bold if entry.bold else style.font, size, room)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from frostbyte.data_plane.parse.pdf.tables.aligned import Marks, find_aligned
 from frostbyte.data_plane.parse.pdf.tables.grid import Grid, fill, inside, outside
 from frostbyte.data_plane.parse.pdf.tables.ruled import Rules, find_grids
 from frostbyte.data_plane.parse.pdf.text import Drawing, PageText, Run
@@ -9,15 +10,21 @@ from frostbyte.data_plane.parse.pdf.text import Drawing, PageText, Run
 
 def find_tables(drawing: Drawing, runs: list[Run], text: PageText) -> tuple[list[Grid], list[Run]]:
     """The tables of a page, top to bottom, and the runs outside them."""
-    grids = find_grids(Rules(drawing))
+    rules = Rules(drawing)
+    grids = find_grids(rules)
     grids = [grid for grid in grids if not any(inside(grid.box, other.box) for other in grids)]
-    fill(grids, runs, text)
-    grids = [grid for grid in grids if grid.filled >= 2]
-    for grid in grids:
-        header = _has_header(grid)
-        for cell in grid.cells:
-            cell.header = header and cell.row == 0
-    return grids, outside(grids, runs, text)
+    if grids:
+        fill(grids, runs, text)
+        grids = [grid for grid in grids if grid.filled >= 2]
+        for grid in grids:
+            header = _has_header(grid)
+            for cell in grid.cells:
+                cell.header = header and cell.row == 0
+    rest = outside(grids, runs, text)
+    aligned = find_aligned(rest, Marks(rules.horizontal, drawing.fills), text)
+    if aligned:
+        rest = outside(aligned, rest, text)
+    return [*grids, *aligned], rest
 
 
 def _has_header(grid: Grid) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left
 from typing import Final
 
@@ -17,6 +18,8 @@ _FULL: Final = 0.78
 """Part of the width that a line of prose fills, but for the last of its paragraph."""
 _LETTERS: Final = 18
 """Characters of a line of prose, at least."""
+_STRETCHED: Final = 1.3
+"""White in em between words of a justified line, at most."""
 _MAX_DEPTH: Final = 6
 
 Gap = tuple[float, float]
@@ -127,8 +130,17 @@ def _prose(lines: list[TextLine]) -> float:
     full = 0
     for line in lines:
         letters = sum(segment.end - segment.start for segment in line.segments)
-        full += line.right - line.left >= _FULL * width and letters >= _LETTERS and len(line.segments) <= 2
+        full += line.right - line.left >= _FULL * width and letters >= _LETTERS and _flows(line)
     return full / len(lines)
+
+
+def _flows(line: TextLine) -> bool:
+    """Whether it is one piece, or words that were only set wide to fill the line."""
+    segments = line.segments
+    if len(segments) == 1:
+        return True
+    gaps = [after.left - before.right for before, after in itertools.pairwise(segments)]
+    return max(gaps) < _STRETCHED * line.size and max(gaps) - min(gaps) < 0.5 * line.size
 
 
 def _coincide(few: list[TextLine], many: list[TextLine]) -> float:
@@ -168,7 +180,7 @@ def _nested(first: list[TextLine], second: list[TextLine]) -> bool:
 
 def _longest_paragraph(lines: list[TextLine]) -> int:
     longest = count = 1
-    for before, after in zip(lines, lines[1:], strict=False):
+    for before, after in itertools.pairwise(lines):
         tight = after.top - before.bottom <= 0.4 * after.size
         full = before.right - before.left >= 0.6 * (
             max(line.right for line in lines) - min(line.left for line in lines)

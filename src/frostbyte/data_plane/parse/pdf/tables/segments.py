@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, field
 from typing import Final
 
 from frostbyte.data_plane.parse.pdf.text import PageText, Run
 
-GAP: Final = 0.6
+GAP: Final = 0.55
 """White in em that may separate columns; spaces between words take a quarter to a third, justified up to a half."""
+_JUMP: Final = 0.45
+"""White in em beside a space that stands in the file."""
 _WORD: Final = re.compile(r"\S+")
 _STRETCHED: Final = 0.62
 """Width in em per character from which a line holds more white than words need."""
@@ -116,10 +119,10 @@ def cut(run: Run, text: PageText) -> list[Segment]:
     limit = GAP * run.size
     segments: list[Segment] = []
     left, begin = run.box[0], words[0][0]
-    for (_, end), (start, _) in zip(words, words[1:], strict=False):
+    for (_, end), (start, _) in itertools.pairwise(words):
         space = text.reach(run.index[start - 1])
         after = text.reach(run.index[start])
-        if after[0] - space[1] <= limit:
+        if after[0] - space[1] <= (limit if space[1] <= space[0] else _JUMP * run.size):
             continue
         before = text.reach(run.index[end - 1])[1] if space[1] > space[0] else space[0]
         segments.append(Segment(left, before, run.baseline, run.size, run.bold, run, begin, end))

@@ -1,0 +1,339 @@
+"""Tables without ruled cells: found by rules above and below, by stripes, or by alignment alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
+from typing import Final
+
+from frostbyte.data_plane.document import Box
+from frostbyte.data_plane.parse.pdf.tables.columns import find_columns, join_headings, join_marks, place
+from frostbyte.data_plane.parse.pdf.tables.grid import Grid, GridCell, piece
+from frostbyte.data_plane.parse.pdf.tables.headers import header_rows, spread
+from frostbyte.data_plane.parse.pdf.tables.plausible import Layout, plausible
+from frostbyte.data_plane.parse.pdf.tables.regions import regions
+from frostbyte.data_plane.parse.pdf.tables.rows import group_rows
+from frostbyte.data_plane.parse.pdf.tables.segments import (
+    Segment,
+    TextLine,
+    cut,
+    lines_of,
+    suspect,
+    usable,
+    whole,
+)
+from frostbyte.data_plane.parse.pdf.text import PageText, Run
+
+_EDGE: Final = 4.0
+"""Points by which rules of one table differ at their ends."""
+_NEAR: Final = 2.6
+"""White in em over which rows belong to one table."""
+_HEADING_WHITE: Final = 1.3
+"""White in em between headings of columns and the first full line."""
+_TAIL_WHITE: Final = 0.36
+"""White in em between the lines of one cell, at most."""
+_MAX_LINES: Final = 400
+"""Lines of one table that are looked at."""
+
+
+Frame = tuple[float, float, bool]
+"""Upper and lower edge of what rules frame, and whether a rule parts it inside, as one does a table's header."""
+
+
+@dataclass(slots=True)
+class Marks:
+    """What is drawn that may belong to tables without ruled cells."""
+
+    rules: list[Box] = field(default_factory=list)
+    fills: list[Box] = field(default_factory=list)
+
+
+def find_aligned(runs: list[Run], marks: Marks, text: PageText) -> list[Grid]:
+    """The tables among runs that no ruled grid holds."""
+    upright = [run for run in runs if usable(run)]
+    if not _worth_it(upright):
+        return []
+    segments: list[Segment] = []
+    for run in upright:
+        segments.extend(cut(run, text) if suspect(run) else [whole(run)])
+    grids: list[Grid] = []
+    for region in regions(segments):
+        lines = _cut_neighbours(lines_of(region), text)
+        for part, framed in _candidates(lines, marks):
+            grid = _build(part, marks, text, framed=framed)
+            if grid is not None:
+                grids.append(grid)
+    return sorted(grids, key=lambda grid: (grid.box[1], grid.box[0]))
+
+
+def _worth_it(runs: list[Run]) -> bool:
+    """Whether at least two lines hold more than one piece; all there is to do on a page of prose."""
+    count = 0
+    last, size = float("-inf"), 1.0
+    for base, run_size, several in sorted((run.baseline, run.size, suspect(run)) for run in runs):
+        if several or base - last < 0.3 * min(size, run_size):
+            count += 1
+            if count >= 2:
+                return True
+        last, size = base, run_size
+    return False
+
+
+def _cut_neighbours(lines: list[TextLine], text: PageText) -> list[TextLine]:
+    """Lines beside those of several segments cut too, as their gaps may be narrower."""
+    several = [len(line.segments) > 1 for line in lines]
+    for number, line in enumerate(lines):
+        if not any(several[max(0, number - 2) : number + 3]):
+            continue
+        if all(segment.start == 0 and segment.end == len(segment.run.text) for segment in line.segments):
+            line.segments = [part for segment in line.segments for part in cut(segment.run, text)]
+            line.segments.sort(key=lambda item: item.left)
+    return lines
+
+
+def _candidates(lines: list[TextLine], marks: Marks) -> list[tuple[list[TextLine], bool]]:
+    """Lines that may be a table together, and whether rules frame them."""
+    found: list[tuple[list[TextLine], bool]] = []
+    free: list[TextLine] = []
+    frames = _frames(lines, marks.rules)
+    for line in lines:
+        frame = next((f for f in frames if f[0] < line.base < f[1]), None)
+        if frame is None:
+            free.append(line)
+            continue
+        if free:
+            found.extend((part, False) for part in _sequences(free))
+            free = []
+        if found and found[-1][0][-1].base > frame[0]:
+            found[-1][0].append(line)
+        else:
+            found.append(([line], frame[2]))
+    found.extend((part, False) for part in _sequences(free))
+    return found
+
+
+def _frames(lines: list[TextLine], rules: list[Box]) -> list[Frame]:
+    """Upper and lower edges of what stands between rules of one width, where it is set in columns."""
+    if not lines:
+        return []
+    left, right = min(line.left for line in lines), max(line.right for line in lines)
+    chains: list[list[Box]] = []
+    for rule in sorted(rules, key=lambda box: box[1]):
+        if rule[2] < left or rule[0] > right:
+            continue
+        for chain in chains:
+            if abs(chain[0][0] - rule[0]) <= _EDGE and abs(chain[0][2] - rule[2]) <= _EDGE:
+                chain.append(rule)
+                break
+        else:
+            chains.append([rule])
+    frames: list[Frame] = []
+    for chain in chains:
+        frames.extend(_framed(lines, chain))
+    return [f for f in frames if not any(o[0] <= f[0] and f[1] <= o[1] and o != f for o in frames)]
+
+
+def _framed(lines: list[TextLine], chain: list[Box]) -> list[Frame]:
+    """What between neighbouring rules of one width is set in columns, put together."""
+    frames: list[Frame] = []
+    start: float | None = None
+    waiting: tuple[float, list[TextLine]] | None = None
+    end, count = 0.0, 0
+    for upper, lower in pairwise(chain):
+        inside = [line for line in lines if upper[1] < line.base < lower[1]]
+        fits = all(line.left >= upper[0] - _EDGE and line.right <= upper[2] + _EDGE for line in inside)
+        if inside and fits and _tabular(inside, started=start is not None):
+            if start is None:
+                start, count = upper[1], 1
+                if waiting is not None and _tabular([*waiting[1], *inside], started=False):
+                    start, count = waiting[0], 2
+            end, count = lower[1], count + 1
+        elif inside and start is not None:
+            frames.append((start, end, count > 2))
+            start = None
+        # A heading over one column alone is no table, but may begin one.
+        single = inside and fits and len(inside) <= 3 and start is None
+        waiting = (upper[1], inside) if single else None if inside else waiting
+    if start is not None:
+        frames.append((start, end, count > 2))
+    return frames
+
+
+def _tabular(lines: list[TextLine], *, started: bool) -> bool:
+    if started and len(lines) == 1:
+        return True
+    columns, crossing = find_columns(lines)
+    several = sum(len(line.segments) > 1 for line in lines)
+    return len(columns) > 1 and len(crossing) <= max(1, 0.25 * len(lines)) and several >= 0.2 * len(lines)
+
+
+def _sequences(lines: list[TextLine]) -> list[list[TextLine]]:
+    """Lines one under the other that share white between columns, from the first to the last of several segments."""
+    found: list[list[TextLine]] = []
+    current: list[TextLine] = []
+    gaps: list[tuple[float, float]] = []
+    whites: list[float] = []
+    for line in lines:
+        several = len(line.segments) > 1
+        if current:
+            white = (line.top - max(other.bottom for other in current[-3:])) / line.size
+            near = white <= min(_NEAR, max([1.0, *(2.0 * w + 0.2 for w in whites)]))
+            whites.append(white)
+            shared = _shared(gaps, line)
+            if near and shared and len(current) < _MAX_LINES:
+                current.append(line)
+                gaps = shared
+                continue
+            if near and not several and len(current) > 2 and len(current[-1].segments) > 1:
+                current.append(line)  # one line over all columns: a heading among the rows, if rows follow
+                continue
+            found.append(current)
+            current = []
+        if several:
+            current, gaps, whites = [line], _inner(line), [0.8]
+    if current:
+        found.append(current)
+    trimmed: list[list[TextLine]] = []
+    for part in found:
+        last = max(number for number, line in enumerate(part) if len(line.segments) > 1)
+        before = lines[: lines.index(part[0])]
+        if trimmed:
+            before = before[before.index(trimmed[-1][-1]) + 1 :]
+        trimmed.append(_headings(before, part[: last + 1]) + _tail(part, last))
+    return [part for part in trimmed if len(part) > 1]
+
+
+def _headings(before: list[TextLine], part: list[TextLine]) -> list[TextLine]:
+    """Lines over the first one of several segments that can only be headings of columns but the first."""
+    edge = max((line.segments[0].right for line in part if len(line.segments) > 1), default=0.0)
+    edge = min(edge, min((line.segments[1].left for line in part if len(line.segments) > 1), default=edge))
+    start = len(before)
+    top, size = part[0].top, part[0].size
+    while start and len(before) - start < 3:
+        line = before[start - 1]
+        if top - line.bottom > _HEADING_WHITE * size or line.left < edge - 1 or line.right > part[0].right + 4 * size:
+            break
+        start, top = start - 1, line.top
+    return before[start:]
+
+
+def _tail(part: list[TextLine], last: int) -> list[TextLine]:
+    """The lines up to the last of several segments, and what hangs on it as the rest of its cells."""
+    end = last + 1
+    first = min(line.left for line in part[:end])
+    white = [(b.top - a.bottom) / b.size for a, b in pairwise(part[:end]) if len(a.segments) > 1 < len(b.segments)]
+    rows = min((w for w in white if w > 0), default=0.0)
+    while end < len(part) and len(part[end].segments) == 1:
+        gap = (part[end].top - part[end - 1].bottom) / part[end].size
+        hangs = part[end].left > first + part[end].size
+        if gap > _TAIL_WHITE or (not hangs and gap > rows - 0.1):
+            break
+        end += 1
+    return part[:end]
+
+
+def _inner(line: TextLine) -> list[tuple[float, float]]:
+    return [(a.right, b.left) for a, b in pairwise(line.segments) if b.left > a.right]
+
+
+def _shared(gaps: list[tuple[float, float]], line: TextLine) -> list[tuple[float, float]]:
+    least = 0.5 * line.size
+    for segment in line.segments:
+        kept: list[tuple[float, float]] = []
+        for left, right in gaps:
+            if segment.right <= left or segment.left >= right:
+                kept.append((left, right))
+                continue
+            if segment.left - left >= least:
+                kept.append((left, segment.left))
+            if right - segment.right >= least:
+                kept.append((segment.right, right))
+        gaps = kept
+    return gaps
+
+
+def _build(lines: list[TextLine], marks: Marks, text: PageText, *, framed: bool) -> Grid | None:
+    columns, crossing = find_columns(lines)
+    if len(columns) < 2:
+        return None
+    place(lines, columns)
+    for join in (join_marks, join_headings):
+        joined = join(lines, columns)
+        if len(joined) < len(columns):
+            columns = joined
+            place(lines, columns)
+    if len(columns) < 2:
+        return None
+    left, right = columns[0].left, columns[-1].right
+    top, bottom = lines[0].top, lines[-1].bottom
+    rules = [r for r in marks.rules if r[0] < right and left < r[2] and top - 4 <= r[1] <= bottom + 4]
+    wide = [(r[1] + r[3]) / 2 for r in rules if min(r[2], right) - max(r[0], left) >= 0.6 * (right - left)]
+    fills = [
+        f
+        for f in marks.fills
+        if min(f[2], right) - max(f[0], left) >= 0.6 * (right - left) and f[1] < bottom and top < f[3]
+    ]
+    stripes = fills if any(f[3] - f[1] < 0.9 * (bottom - top) for f in fills) else []
+    cuts = [*wide, *(y for f in stripes for y in (f[1], f[3]))]
+    rows = group_rows(lines, columns, cuts)
+    head = header_rows(rows, wide, stripes, columns)
+    spread(rows, columns, list(rules))
+    layout = Layout(
+        rows=rows,
+        columns=columns,
+        head=head,
+        crossing=len(crossing),
+        framed=framed,
+        striped=len(stripes) > 1,
+        white=_row_white(rows),
+    )
+    if not plausible(layout):
+        return None
+    return _grid(layout, text)
+
+
+def _row_white(rows: list[list[TextLine]]) -> float:
+    gaps = [(b[0].top - a[-1].bottom) / b[0].size for a, b in pairwise(rows)]
+    return median(gaps) if gaps else 0.0
+
+
+def _grid(layout: Layout, text: PageText) -> Grid:
+    rows, columns = layout.rows, layout.columns
+    xs = [columns[0].left - 1, *((a.right + b.left) / 2 for a, b in pairwise(columns)), columns[-1].right + 1]
+    tops, bottoms = [min(line.top for line in row) for row in rows], [max(line.bottom for line in row) for row in rows]
+    ys = [tops[0] - 1, *((a + b) / 2 for a, b in zip(bottoms, tops[1:], strict=False)), bottoms[-1] + 1]
+    cells: list[GridCell] = []
+    for number, row in enumerate(rows):
+        places = _places(row, len(columns))
+        for first, last, segments in places:
+            box = (round(xs[first], 2), round(ys[number], 2), round(xs[last + 1], 2), round(ys[number + 1], 2))
+            cell = GridCell(number, first, 1, last - first + 1, box, header=number < layout.head)
+            for segment in segments:
+                run = segment.run
+                kept = (round(segment.left, 2), run.box[1], round(segment.right, 2), run.box[3])
+                cell.runs.extend(piece(run, segment.start, segment.end, text, kept))
+            cells.append(cell)
+    box = (round(xs[0], 2), round(ys[0], 2), round(xs[-1], 2), round(ys[-1], 2))
+    return Grid(box, len(rows), len(columns), cells)
+
+
+def _places(row: list[TextLine], count: int) -> list[tuple[int, int, list[Segment]]]:
+    """First and last column of each cell of a row, and its segments; columns without any are empty cells."""
+    owner = list(range(count))
+    for line in row:
+        for segment in line.segments:
+            low = min(owner[segment.first], segment.first)
+            for number in range(low, count):
+                if segment.first < number <= segment.last or owner[number] in range(low, segment.first + 1):
+                    owner[number] = low if number <= segment.last else owner[number]
+    places: list[tuple[int, int, list[Segment]]] = []
+    first = 0
+    while first < count:
+        last = first
+        while last + 1 < count and owner[last + 1] <= first:
+            last += 1
+        inside = [s for line in row for s in line.segments if first <= s.first <= last]
+        places.append((first, last, inside))
+        first = last + 1
+    return places

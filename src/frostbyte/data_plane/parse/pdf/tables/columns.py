@@ -1,0 +1,152 @@
+"""The columns of a table without ruled cells: white that runs from its first line to its last."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from frostbyte.data_plane.parse.pdf.tables.segments import GAP, Segment, TextLine
+
+_MAX_TRIALS: Final = 16
+"""Lines that are tried as crossing ones, a round."""
+_MAX_ROUNDS: Final = 4
+_CROSSING: Final = 0.15
+"""Part of the lines that may cross a column's edge (merged headings, notes, totals)."""
+_HEADING: Final = 3
+"""Lines of a column's heading, at most."""
+_MARK: Final = re.compile(r"^(?:[€$£¥%‰+±−–-]|EUR|USD|CHF|GBP|Euro)$")
+"""A currency or sign that stands apart from its number in one cell."""
+_NUMBER: Final = re.compile(r"^[^A-Za-zÄÖÜäöü]*\d[^A-Za-zÄÖÜäöü]*(?:EUR|USD|CHF|GBP|Euro|[a-zµ°²³/%]{1,3})?$")
+
+
+@dataclass(slots=True)
+class Column:
+    """From where to where the text of a column stands."""
+
+    left: float
+    right: float
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell's text is a number, an amount, a share or a date."""
+    return _NUMBER.match(text) is not None
+
+
+def find_columns(lines: list[TextLine]) -> tuple[list[Column], list[TextLine]]:
+    """The columns, and the lines that cross their edges."""
+    active = [line for line in lines if len(line.segments) > 1]
+    columns = _spans(active)
+    crossing: list[TextLine] = []
+    allowed = max(2, int(_CROSSING * len(lines)))
+    for _ in range(_MAX_ROUNDS):
+        most = max((len(line.segments) for line in active), default=0)
+        doubtful = sorted(
+            (line for line in active if len(line.segments) < max(most, 3)), key=lambda line: len(line.segments)
+        )
+        best: tuple[int, TextLine, list[Column]] | None = None
+        for line in doubtful[:_MAX_TRIALS]:
+            rest = _spans([other for other in active if other is not line])
+            if len(rest) > len(columns) and (best is None or len(rest) > best[0]):
+                best = len(rest), line, rest
+        if best is None or len(crossing) >= allowed:
+            break
+        _, line, columns = best
+        active.remove(line)
+        crossing.append(line)
+    crossing.extend(line for line in lines if len(line.segments) == 1 and _crosses(line.segments[0], columns))
+    return columns, crossing
+
+
+def _spans(lines: list[TextLine]) -> list[Column]:
+    columns: list[Column] = []
+    sizes = [line.size for line in lines]
+    limit = GAP * (sorted(sizes)[len(sizes) // 2] if sizes else 10.0)
+    for segment in sorted((s for line in lines for s in line.segments), key=lambda item: item.left):
+        if columns and segment.left - columns[-1].right < limit:
+            columns[-1].right = max(columns[-1].right, segment.right)
+        else:
+            columns.append(Column(segment.left, segment.right))
+    return columns
+
+
+def _crosses(segment: Segment, columns: list[Column]) -> bool:
+    over = [c for c in columns if min(segment.right, c.right) - max(segment.left, c.left) > 0.25 * segment.size]
+    return len(over) > 1
+
+
+def place(lines: list[TextLine], columns: list[Column]) -> None:
+    """Note in each segment the columns over which it stands."""
+    for line in lines:
+        for segment in line.segments:
+            room = 0.25 * segment.size
+            over = [
+                number
+                for number, column in enumerate(columns)
+                if min(segment.right, column.right) - max(segment.left, column.left)
+                > min(room, 0.5 * (column.right - column.left))
+            ]
+            if not over:
+                middle = (segment.left + segment.right) / 2
+                over = [min(range(len(columns)), key=lambda n: _distance(middle, columns[n]))]
+            segment.first, segment.last = over[0], over[-1]
+
+
+def _distance(x: float, column: Column) -> float:
+    return max(column.left - x, x - column.right, 0.0)
+
+
+def join_marks(lines: list[TextLine], columns: list[Column]) -> list[Column]:
+    """Columns that hold nothing but currencies or signs put to the numbers beside them."""
+    texts: list[list[str]] = [[] for _ in columns]
+    for line in lines:
+        for segment in line.segments:
+            if segment.first == segment.last:
+                texts[segment.first].append(segment.text)
+    joined: list[Column] = []
+    carry: Column | None = None
+    for number, column in enumerate(columns):
+        marks = texts[number]
+        if carry is not None:
+            column = Column(carry.left, column.right)
+            carry = None
+        if len(marks) > 1 and all(_MARK.match(text) for text in marks):
+            before, after = _numbers(texts, number - 1), _numbers(texts, number + 1)
+            if after >= 0.5 and (after >= before or not joined):
+                carry = column
+                continue
+            if before >= 0.5 and joined:
+                joined[-1] = Column(joined[-1].left, column.right)
+                continue
+        joined.append(column)
+    return joined
+
+
+def join_headings(lines: list[TextLine], columns: list[Column]) -> list[Column]:
+    """Columns that hold nothing but a heading put to the column beside them that lacks one.
+
+    A heading in the middle of a wide column need not stand over numbers at its edge.
+    """
+    rows: list[set[int]] = [set() for _ in columns]
+    for number, line in enumerate(lines):
+        for segment in line.segments:
+            for column in range(segment.first, segment.last + 1):
+                rows[column].add(number)
+    joined = [Column(columns[0].left, columns[0].right)]
+    last = 0
+    for number in range(1, len(columns)):
+        first, second = rows[last], rows[number]
+        few, many = (first, second) if len(first) < len(second) else (second, first)
+        if few and len(few) <= _HEADING and len(many) > 1 and max(few) < min(many) and max(few) < len(lines) // 2:
+            joined[-1].right = columns[number].right
+            rows[number] = first | second
+        else:
+            joined.append(Column(columns[number].left, columns[number].right))
+        last = number
+    return joined
+
+
+def _numbers(texts: list[list[str]], number: int) -> float:
+    if not 0 <= number < len(texts) or not texts[number]:
+        return 0.0
+    return sum(map(is_number, texts[number])) / len(texts[number])

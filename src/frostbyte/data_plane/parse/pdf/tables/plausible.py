@@ -1,0 +1,121 @@
+"""Whether what is aligned is a table: prose, lists, forms, addresses, contents and listings only look like one."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from frostbyte.data_plane.parse.pdf.tables.columns import Column, is_number
+from frostbyte.data_plane.parse.pdf.tables.segments import TextLine
+
+_LEADERS: Final = re.compile(r"(?:\s?[.·…_]){5,}")
+_LIST_MARK: Final = re.compile(
+    r"^(?:[•◦▪‣●○■*–—-]|\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)\]]|\[\w{1,12}\]|\d+(?:\.\d+)*)$"
+)
+_SECTION: Final = re.compile(r"^(?:\d+(?:\.\d+)*\.?|[A-Z](?:\.\d+)*\.?|[ivxlc]+)$")
+_INDEX_ENTRY: Final = re.compile(r"[^\d\W].*,\s*\d{1,4}(?:\s*[,–-]\s*\d{1,4})*$")
+_TIGHT: Final = 0.34
+"""White in em between lines that are set as one text; rows of a table without rules stand further apart."""
+_FILLED: Final = 0.4
+"""Part of the cells that hold text in a table without rules, at least."""
+
+
+@dataclass(slots=True)
+class Layout:
+    """A table as it would be."""
+
+    rows: list[list[TextLine]]
+    columns: list[Column]
+    head: int
+    crossing: int
+    framed: bool
+    """Between rules of its width."""
+    striped: bool
+    white: float
+    """Median white between rows in em."""
+
+
+def plausible(layout: Layout) -> bool:
+    """Whether it is a table."""
+    rows, columns = layout.rows, layout.columns
+    if len(rows) < 2 or len(columns) < 2:
+        return False
+    texts = _texts(layout)
+    flat = [text for row in texts for text in row if text]
+    if sum(_LEADERS.search(text) is not None for text in flat) >= 2:
+        return False
+    filled = len(flat) / (len(rows) * len(columns))
+    if _is_prose(layout) or filled < 0.25 or _is_index(flat):
+        return False
+    if layout.framed or layout.striped:
+        return True
+    if filled < _FILLED or layout.crossing > max(1, len(rows) // 4):
+        return False
+    if _is_list(texts) or _is_form(texts) or _is_contents(texts, layout):
+        return False
+    numeric = sum(_share(texts, n, layout.head) >= 0.5 for n in range(len(columns)))
+    if len(rows) == 2:
+        return layout.head == 1 and len(columns) > 2 and numeric > 0
+    if numeric:
+        return True
+    if len(columns) == 2 or len(rows) < 3:
+        wrapped = sum(len(row) > 1 for row in rows)
+        return layout.white >= _TIGHT and (layout.head > 0 or layout.white >= 0.6 or wrapped >= 2)
+    return layout.white >= _TIGHT or layout.head > 0
+
+
+def _texts(layout: Layout) -> list[list[str]]:
+    table: list[list[str]] = []
+    for row in layout.rows:
+        cells = [""] * len(layout.columns)
+        for line in row:
+            for segment in line.segments:
+                cells[segment.first] = f"{cells[segment.first]} {segment.text}".strip()
+        table.append(cells)
+    return table
+
+
+def _share(texts: list[list[str]], number: int, head: int) -> float:
+    """The part of a column's cells that are numbers."""
+    cells = [row[number] for row in texts[head:] if row[number]]
+    return sum(map(is_number, cells)) / len(cells) if cells else 0.0
+
+
+def _is_prose(layout: Layout) -> bool:
+    """Whether two columns of running text stand beside each other."""
+    lines = sum(len(row) for row in layout.rows)
+    letters = [len(s.text) for row in layout.rows for line in row for s in line.segments]
+    return len(layout.columns) <= 3 and lines > 4 and sum(letters) / max(1, len(letters)) > 42
+
+
+def _is_list(texts: list[list[str]]) -> bool:
+    """Whether the first column holds nothing but bullets or numbers of items."""
+    first = [row[0] for row in texts if row[0]]
+    return (
+        len(texts[0]) == 2 and bool(first) and sum(_LIST_MARK.match(t) is not None for t in first) >= 0.8 * len(first)
+    )
+
+
+def _is_form(texts: list[list[str]]) -> bool:
+    """Whether labels that end in a colon stand before values."""
+    first = [row[0] for row in texts if row[0]]
+    return bool(first) and len(texts[0]) <= 4 and sum(t.endswith(":") for t in first) >= 0.6 * len(first)
+
+
+def _is_contents(texts: list[list[str]], layout: Layout) -> bool:
+    """Whether titles stand before page numbers that rise."""
+    pages = [row[-1] for row in texts if row[-1]]
+    if len(pages) < 4 or not all(t.isdigit() for t in pages):
+        return False
+    numbers = [int(t) for t in pages]
+    rises = all(a <= b for a, b in itertools.pairwise(numbers))
+    first = [row[0] for row in texts if row[0]]
+    sections = sum(_SECTION.match(t.split()[0]) is not None for t in first) >= 0.4 * len(first)
+    return rises and (sections or len(layout.columns) == 2) and layout.head == 0
+
+
+def _is_index(flat: list[str]) -> bool:
+    """Whether most cells are words with page numbers."""
+    return sum(_INDEX_ENTRY.search(text) is not None for text in flat) >= 0.5 * len(flat)
