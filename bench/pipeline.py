@@ -87,11 +87,10 @@ def through(files: Sequence[Path], cores: set[int]) -> tuple[float, float]:
 
 def _warm(url: str, token: str) -> None:
     """A few small files first, so that every kind of child has started."""
-    text = ("warm.txt", b"Nothing to see here.\n")
-    httpx.post(
-        f"{url}/api/v1/ingest", files={"files": text}, headers=_bearer(token), trust_env=False
-    ).raise_for_status()
-    _wait(url, token, 1)
+    body = [("files", (f"{number}.txt", f"Nothing to see here, {number}.\n".encode())) for number in range(_WARM)]
+    answer = httpx.post(f"{url}/api/v1/ingest", files=body, headers=_bearer(token), timeout=60, trust_env=False)
+    answer.raise_for_status()
+    _wait(url, token, _WARM)
 
 
 def _send(url: str, token: str, files: Sequence[Path]) -> None:
