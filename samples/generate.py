@@ -1,4 +1,4 @@
-"""Writes the sample documents beside this file; the same bytes each run with the locked packages.
+"""Writes the sample documents beside this file, and those of docs/gallery; the same bytes with the locked packages.
 
 python samples/generate.py [FOLDER]
 """
@@ -11,8 +11,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pypdfium2 as pdfium
 import reportlab
 from office import budget, invoice
+from paper import paper
 from PIL import Image, ImageDraw, ImageFont
 from reportlab.lib.colors import HexColor, white
 from reportlab.lib.pagesizes import A4
@@ -218,6 +220,17 @@ def fax() -> bytes:
     return target.getvalue()
 
 
+def slanted() -> bytes:
+    """The agreement's first page as a scanner takes it in askew: 200 dpi, black and white, turned by 2.4 degrees."""
+    document = pdfium.PdfDocument(agreement())
+    page = document[0].render(scale=200 / 72, grayscale=True).to_pil()
+    turned = page.rotate(2.4, resample=Image.Resampling.BICUBIC, fillcolor=255)
+    target = io.BytesIO()
+    black = turned.point(lambda value: 255 if value > 150 else 0).convert("1", dither=Image.Dither.NONE)
+    black.save(target, "TIFF", compression="group4", dpi=(200, 200))
+    return target.getvalue()
+
+
 def deliveries() -> bytes:
     """A CSV as German office programs write it: semicolons, and a byte-order mark."""
     rows = (";".join(f'"{value}"' if ";" in value else value for value in row) for row in DELIVERIES)
@@ -244,11 +257,24 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
 }
 
 
-def write(folder: Path) -> None:
-    """Write every sample into `folder`."""
-    for name, make in SAMPLES.items():
-        (folder / name).write_bytes(make())
+GALLERY: dict[str, Callable[[], bytes]] = {
+    "two-column-paper.pdf": paper,
+    "slanted-scan.tiff": slanted,
+}
+"""Only for docs/gallery.md: the batch of the demonstration stays small."""
+
+
+def write(folder: Path, gallery: Path) -> None:
+    """Write the samples into `folder` and what only the gallery shows into `gallery`."""
+    for target, files in ((folder, SAMPLES), (gallery, GALLERY)):
+        target.mkdir(exist_ok=True)
+        for name, make in files.items():
+            (target / name).write_bytes(make())
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)
+    home = Path(__file__).parent
+    if len(sys.argv) > 1:
+        write(Path(sys.argv[1]), Path(sys.argv[1]) / "gallery")
+    else:
+        write(home, home.parent / "docs" / "gallery")

@@ -8,14 +8,19 @@ import sys
 from pathlib import Path
 
 SAMPLES = Path(__file__).parents[2] / "samples"
+GALLERY = SAMPLES.parent / "docs" / "gallery"
 
 
 def test_the_generator_writes_the_same_bytes(tmp_path):
     subprocess.run([sys.executable, str(SAMPLES / "generate.py"), str(tmp_path)], check=True, timeout=60)
-    made = sorted(tmp_path.iterdir())
+    made = sorted(path for path in tmp_path.iterdir() if path.is_file())
     assert len(made) == 11
     for path in made:
         assert path.read_bytes() == (SAMPLES / path.name).read_bytes(), path.name
+    shown = sorted((tmp_path / "gallery").iterdir())
+    assert len(shown) == 2
+    for path in shown:
+        assert path.read_bytes() == (GALLERY / path.name).read_bytes(), path.name
     assert sum(path.stat().st_size for path in made) < 1_500_000
 
 
