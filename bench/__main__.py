@@ -27,6 +27,7 @@ NAMES: Final = (
     "audit_log",
     "intake",
     "start",
+    "classification",
     "pdf",
     "pdf_quality",
     "pdf_tables",

@@ -83,7 +83,7 @@ def clear(
         account = work.ledger.close(document)
     if not account.closes:
         raise account_open()
-    label, confidence = classify(document.title, _opening_text(document), rules)
+    judged = classify(document.title, _opening_text(document), rules)
     findings = [*fields.findings, *_pii_findings(document, hits, config), *work.findings]
     return Cleared(
         doc_id=doc_id,
@@ -94,9 +94,9 @@ def clear(
         chunks=tuple(work.chunks),
         withheld=tuple(work.withheld),
         findings=tuple(sorted(findings, key=lambda f: (f.page, f.start, f.end, f.gate, f.kind, f.rule))),
-        classification=label,
-        class_confidence=confidence,
-        needs_review=confidence < config.classification_threshold,
+        classification=judged.label,
+        class_confidence=judged.confidence,
+        needs_review=judged.confidence < config.classification_threshold,
         title=fields.title,
         metadata=fields.metadata,
         page_names=fields.page_names,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
-from frostbyte.data_plane.policy import classify, injection, pii
+from frostbyte.data_plane.policy import class_reading, classify, injection, pii
+from frostbyte.data_plane.policy.class_reading import Vocabulary
+from frostbyte.data_plane.policy.class_rules import ClassRule
 from frostbyte.data_plane.policy.reading import plain
-from frostbyte.data_plane.policy.ruleset import ClassRule, InjectionRule, PiiRule, RuleSet, invalid
+from frostbyte.data_plane.policy.ruleset import InjectionRule, PiiRule, RuleSet, invalid
 
 
 def run(rules: RuleSet) -> None:
@@ -22,7 +24,7 @@ def run(rules: RuleSet) -> None:
     for feature in rules.classes:
         _feature(feature)
     for number, example in enumerate(rules.class_examples, 1):
-        label, _ = classify.classify("", example.text, rules)
+        label = classify.classify("", example.text, rules).label
         if label != example.label:
             raise invalid("classification.toml", "example", f"example {number} is judged {label}, not {example.label}")
 
@@ -52,8 +54,16 @@ def _injection(rule: InjectionRule) -> None:
 
 def _feature(rule: ClassRule) -> None:
     for number, example in enumerate(rule.positive, 1):
-        if not rule.regex.search(example.lower()):
+        if not _present(rule, example):
             raise invalid("classification.toml", rule.id, f"positive example {number} is not found")
     for number, example in enumerate(rule.negative, 1):
-        if rule.regex.search(example.lower()):
+        if _present(rule, example):
             raise invalid("classification.toml", rule.id, f"negative example {number} is found")
+
+
+def _present(rule: ClassRule, text: str) -> bool:
+    """Whether the feature is in a text that is a whole document."""
+    reading = class_reading.read("", text)
+    if rule.pattern:
+        return rule.regex.search(reading.lower[rule.where]) is not None
+    return bool(Vocabulary([rule]).count(reading))

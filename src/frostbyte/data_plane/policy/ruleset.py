@@ -23,13 +23,13 @@ import msgspec
 from msgspec import Meta, structs
 
 from frostbyte.data_plane.policy.checks import CHECKS
+from frostbyte.data_plane.policy.class_reading import Vocabulary, term_problem
+from frostbyte.data_plane.policy.class_rules import LABELS as LABELS
+from frostbyte.data_plane.policy.class_rules import ClassExample, ClassFile, ClassRule, ClassSettings, unknown_label
 from frostbyte.data_plane.tenancy import PiiType, Ratio
 from frostbyte.kernel.errors import Invalid
 
 FILES: Final = ("pii.toml", "injection.toml", "classification.toml")
-
-LABELS: Final = ("contract", "invoice", "sop", "policy", "correspondence", "legal_filing", "other")
-"""What a document can be; `other` when nothing speaks for the rest."""
 
 T = TypeVar("T")
 _Id = Annotated[str, Meta(pattern="^[a-z0-9_]{2,60}$")]
@@ -99,37 +99,6 @@ class InjectionRule(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True
         return re.compile(self.pattern.replace(" ", r"(?:[\W_]{0,8})").replace(r"\b", ""))
 
 
-class ClassRule(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
-    """A feature that speaks for a class, with the weight of its evidence (log-odds)."""
-
-    label: str
-    pattern: str
-    """Matched on lower-case text."""
-    weight: Annotated[float, Meta(ge=-5, le=5)]
-    positive: tuple[str, ...] = ()
-    negative: tuple[str, ...] = ()
-
-    @cached_property
-    def regex(self) -> re.Pattern[str]:
-        """The compiled pattern."""
-        return re.compile(self.pattern)
-
-
-class ClassSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How evidence becomes a probability."""
-
-    temperature: Annotated[float, Meta(gt=0, le=10)]
-    other: float
-    """Evidence for `other` that the classes have to beat."""
-
-
-class ClassExample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A text and the label it must get."""
-
-    label: str
-    text: str
-
-
 class _PiiFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     unless: tuple[str, ...] = ()
     """Labels that take a value away from every rule but those that are `sure`."""
@@ -138,12 +107,6 @@ class _PiiFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 class _InjectionFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rule: Annotated[tuple[InjectionRule, ...], Meta(min_length=1)]
-
-
-class _ClassFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    settings: ClassSettings
-    rule: Annotated[tuple[ClassRule, ...], Meta(min_length=1)]
-    example: tuple[ClassExample, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -155,6 +118,8 @@ class RuleSet:
     classes: tuple[ClassRule, ...]
     class_settings: ClassSettings
     class_examples: tuple[ClassExample, ...]
+    class_vocabulary: Vocabulary
+    """All terms of `classes`, ready to be looked for."""
     version: str
     """Twelve hex digits of the SHA-256 over the three files; part of the generation."""
     folder: Path | None = None
@@ -172,13 +137,14 @@ class RuleSet:
             digest.update(f"{name} {len(data)}\n".encode() + data)
         pii = _convert("pii.toml", sources["pii.toml"], _PiiFile)
         injection = _convert("injection.toml", sources["injection.toml"], _InjectionFile)
-        classes = _convert("classification.toml", sources["classification.toml"], _ClassFile)
+        classes = _class_file(sources["classification.toml"])
         rules = RuleSet(
             pii=tuple(structs.replace(rule, unless=(*rule.unless, *pii.unless)) for rule in pii.rule),
             injection=injection.rule,
             classes=classes.rule,
             class_settings=classes.settings,
             class_examples=classes.example,
+            class_vocabulary=Vocabulary(classes.rule),
             version=digest.hexdigest()[:12],
             folder=folder,
         )
@@ -248,6 +214,17 @@ def _convert(file: str, data: bytes, type_: type[T]) -> T:
         raise invalid(file, rule, str(error)) from error
 
 
+def _class_file(data: bytes) -> ClassFile:
+    """Checked before anything is built of it."""
+    file = _convert("classification.toml", data, ClassFile)
+    for rule in file.rule:
+        if problem := term_problem(rule):
+            raise invalid("classification.toml", rule.id, problem)
+    if unknown := unknown_label(file):
+        raise invalid("classification.toml", unknown[0], f"there is no class {unknown[1]}")
+    return file
+
+
 def _check_static(rules: RuleSet) -> None:
     groups: tuple[tuple[str, tuple[PiiRule | InjectionRule | ClassRule, ...]], ...] = (
         ("pii.toml", rules.pii),
@@ -269,11 +246,6 @@ def _check_static(rules: RuleSet) -> None:
     for pii in rules.pii:
         if pii.check and pii.check not in CHECKS:
             raise invalid("pii.toml", pii.id, f"there is no check {pii.check}")
-    labels: list[ClassRule | ClassExample] = [*rules.classes, *rules.class_examples]
-    for labelled in labels:
-        if labelled.label not in LABELS:
-            name = labelled.id if isinstance(labelled, ClassRule) else "example"
-            raise invalid("classification.toml", name, f"there is no class {labelled.label}")
 
 
 def _nested(tree: Any, inside: bool = False) -> bool:

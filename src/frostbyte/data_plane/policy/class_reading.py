@@ -1,0 +1,173 @@
+"""What the classification gate reads of a document: its zones as words, and which terms stand in them.
+
+Words are compared by what survives a bad scan: lower case, no accents, and one letter for each group that OCR
+confuses (0 and o; 1, i and l; 5 and s; 8 and b; rn and m; vv and w; q and g). Both the document and the terms go
+through the same fold, so nothing that was equal becomes different. German umlauts equal their two-letter spelling.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from frostbyte.data_plane.policy.class_rules import ClassRule, Zone
+
+OPENING: Final = 1000
+"""Characters in which a document says what it is."""
+
+ENDING: Final = 800
+"""Characters in which it is signed or closed."""
+
+READ: Final = 24_000
+"""Characters that are looked at from the beginning; the ending is looked at besides. The cost stays bounded."""
+
+PAGE: Final = 3000
+"""Characters of a full page: amounts of a feature are counted against it."""
+
+_SHORT: Final = 64
+"""Characters that a heading has at most."""
+_TITLE_LINES: Final = 8
+_HEADINGS: Final = 400
+_BREAK: Final = "\x1f"
+"""Stands between pieces so that no phrase reaches across."""
+
+_CONFUSED: Final = str.maketrans("01l58q", "oiisbg") | {
+    ord(accented): unicodedata.normalize("NFD", accented)[0] for accented in "äöüáàâãåçéèêëíìîïñóòôõúùûýÿ"
+}
+_DIGRAPHS: Final = (("ß", "ss"), ("ae", "a"), ("oe", "o"), ("ue", "u"), ("rn", "m"), ("vv", "w"))
+_WORD: Final = re.compile(rf"[^\W_]+|{_BREAK}")
+_SPACED: Final = re.compile(r"(?<!\S)(?:[^\W\d_] ){3,40}[^\W\d_](?!\S)")
+_BROKEN: Final = re.compile(r"(?<=[^\W\d_])[-\u00ad]\n(?=[^\W\d_])")
+_NUMBERED: Final = re.compile(
+    r"(?:§ ?\d{1,3}|(?<![\w.])\d{1,2}(?:\.\d{1,2}){0,3})[.)]? {1,3}([^\W\d_][^.:;\n]{2,60})[.:\n]"
+)
+_LABELLED: Final = re.compile(r"^[ \t]*([^\W\d_][^.:,;\n]{1,40}):", re.MULTILINE)
+_SENTENCE: Final = re.compile(r"(?:\S+\s+){3,}\S+[.!?;,]\s*$")
+_SUBJECT: Final = re.compile(r"(?:subject|betreff|betr|re|aw|wg|fwd?)\b", re.IGNORECASE)
+
+
+def fold(text: str) -> str:
+    """Lower-case text in which letters that OCR confuses are one."""
+    folded = text.lower().translate(_CONFUSED)
+    for pair, one in _DIGRAPHS:
+        folded = folded.replace(pair, one)
+    return folded
+
+
+def words(text: str) -> list[str]:
+    """The folded words of a text, in order."""
+    return _WORD.findall(fold(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A document as the gate sees it."""
+
+    lower: dict[Zone, str]
+    """Each zone's lower-case text, for patterns."""
+    words: dict[Zone, list[str]]
+    """Each zone's folded words, for terms."""
+    pages: float
+    """Pages of `PAGE` characters that were read, at least 1."""
+    length: int
+    """Characters of the whole text."""
+
+
+def read(title: str, text: str) -> Reading:
+    """Take a document apart; costs time in proportion to what is read, whatever it holds."""
+    length = len(text)
+    body = text[:READ] if length <= READ + ENDING else f"{text[:READ]}\n{text[-ENDING:]}"
+    body = _BROKEN.sub("", body)
+    head = _SPACED.sub(lambda match: match[0].replace(" ", ""), f"{title}\n{body[:OPENING]}")
+    body = f"{head}{body[OPENING:]}"
+    zones = {
+        Zone.TITLE: _title(title, head),
+        Zone.OPENING: head,
+        Zone.HEADINGS: _headings(body),
+        Zone.ENDING: body[-ENDING:],
+        Zone.ANYWHERE: body,
+    }
+    return Reading(
+        lower={zone: part.lower() for zone, part in zones.items()},
+        words={zone: words(part) for zone, part in zones.items()},
+        pages=max(1.0, len(body) / PAGE),
+        length=length,
+    )
+
+
+def _title(title: str, head: str) -> str:
+    """Short lines at the beginning, without sentences; a letter's subject names what it is about, not what it is."""
+    lines = [line for line in head.split("\n")[1:] if line.strip()][:_TITLE_LINES]
+    short = [line for line in lines if len(line) <= _SHORT and not _SENTENCE.search(line)]
+    return f" {_BREAK} ".join(line for line in (title, *short) if not _SUBJECT.match(line.strip()))
+
+
+def _headings(body: str) -> str:
+    short = [line for line in body.split("\n") if 2 < len(line) <= _SHORT]
+    named = [*_NUMBERED.findall(body), *_LABELLED.findall(body)]
+    return f" {_BREAK} ".join((*short[:_HEADINGS], *named[:_HEADINGS]))
+
+
+class Vocabulary:
+    """All terms of all rules, found in one walk over a zone's words."""
+
+    def __init__(self, rules: Sequence[ClassRule]) -> None:
+        self._phrases: dict[Zone, dict[str, list[tuple[tuple[str, ...], int, int]]]] = {zone: {} for zone in Zone}
+        self._starts: dict[Zone, dict[str, list[tuple[str, int, int]]]] = {zone: {} for zone in Zone}
+        self._ends: dict[Zone, dict[str, list[tuple[str, int, int]]]] = {zone: {} for zone in Zone}
+        for number, rule in enumerate(rules):
+            for place, term in enumerate(rule.terms):
+                self._add(rule.where, number, place, term)
+
+    def _add(self, zone: Zone, rule: int, place: int, term: str) -> None:
+        bare = words(term.strip("*"))
+        if term.endswith("*"):
+            self._starts[zone].setdefault(bare[-1][:_KEY], []).append((bare[-1], rule, place))
+        elif term.startswith("*"):
+            self._ends[zone].setdefault(bare[-1][-_KEY:], []).append((bare[-1], rule, place))
+        else:
+            self._phrases[zone].setdefault(bare[0], []).append((tuple(bare[1:]), rule, place))
+
+    def count(self, reading: Reading) -> dict[int, list[int]]:
+        """By rule: the places of its terms that were found, one entry an occurrence."""
+        found: dict[int, list[int]] = {}
+        for zone, tokens in reading.words.items():
+            for rule, place in self._walk(zone, tokens):
+                found.setdefault(rule, []).append(place)
+        return found
+
+    def _walk(self, zone: Zone, tokens: list[str]) -> Iterable[tuple[int, int]]:
+        phrases, starts, ends = self._phrases[zone], self._starts[zone], self._ends[zone]
+        if not (phrases or starts or ends):
+            return
+        for at, word in enumerate(tokens):
+            for rest, rule, place in phrases.get(word, ()):
+                if not rest or tuple(tokens[at + 1 : at + 1 + len(rest)]) == rest:
+                    yield rule, place
+            if len(word) < _KEY:
+                continue
+            for begin, rule, place in starts.get(word[:_KEY], ()):
+                if word.startswith(begin):
+                    yield rule, place
+            for end, rule, place in ends.get(word[-_KEY:], ()):
+                if word.endswith(end):
+                    yield rule, place
+
+
+_KEY: Final = 4
+
+
+def term_problem(rule: ClassRule) -> str:
+    """Why a rule's terms cannot be looked for, or ''."""
+    if bool(rule.terms) == bool(rule.pattern):
+        return "it needs either terms or a pattern"
+    for term in rule.terms:
+        bare = words(term.strip("*"))
+        if not bare:
+            return f"the term {term!r} has no word"
+        if "*" in term and (len(bare) > 1 or len(bare[0]) < _KEY or term.strip("*").count("*")):
+            return f"the term {term!r} is not one word of at least {_KEY} letters with * at one end"
+    return ""

@@ -1,0 +1,171 @@
+"""The classification gate: reading through noise, weighing by density, saying why, and holding its figures."""
+
+from __future__ import annotations
+
+import time
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from bench import classification as bench
+from bench.classification_fit import TUNING, samples
+
+from frostbyte.data_plane import policy
+from frostbyte.data_plane.policy import class_reading
+from frostbyte.data_plane.policy.class_reading import Vocabulary
+from frostbyte.data_plane.policy.class_rules import LABELS, ClassRule, Zone
+from frostbyte.data_plane.policy.classify import Classification, classify
+from frostbyte.kernel.errors import Invalid
+
+_LETTER = "Dear Ms Hale,\nthank you for your letter. I look forward to hearing from you.\nKind regards\nP. Stone"
+_FILING = (
+    "SUPERIOR COURT\nJane Roe, Plaintiff, v. Acme, Defendant\nCase No. 22-118\n"
+    "Plaintiff respectfully requests judgment against Defendant."
+)
+
+
+def _found(rule: ClassRule, text: str, title: str = "") -> bool:
+    return bool(Vocabulary([rule]).count(class_reading.read(title, text)))
+
+
+@pytest.mark.parametrize(
+    ("term", "text"),
+    [
+        ("invoice number", "Invoice-Number: 7"),
+        ("invoice number", "lnv0ice nurnber 7"),
+        ("total due", "T0ta1 due"),
+        ("plaintiff", "PIaintiff"),
+        ("mit freundlichen grüßen", "Mit freundlichen Gruessen"),
+        ("mit freundlichen grüßen", "mit freundlichen Grussen"),
+        ("*vertrag", "Werkvertrag"),
+        ("indemnif*", "shall INDEMNIFY"),
+        ("agreement", "A G R E E M E N T between us"),
+        ("governing law", "govern-\ning law"),
+        ("case no", "Case No. 7"),
+    ],
+)
+def test_terms_are_found_through_noise(term: str, text: str) -> None:
+    assert _found(ClassRule(id="rule", terms=(term,)), text)
+
+
+@pytest.mark.parametrize(
+    ("term", "text"),
+    [
+        ("bill", "billiards"),
+        ("*vertrag", "Vertragen wir uns"),
+        ("kind regards", "He is kind. Regards to her"[:12]),
+        ("total due", "a total. The due"),
+        ("net", "network"),
+    ],
+)
+def test_terms_are_whole_words(term: str, text: str) -> None:
+    assert not _found(ClassRule(id="rule", terms=(term,)), text)
+
+
+def test_where_a_term_stands_decides() -> None:
+    title = ClassRule(id="rule", terms=("policy",), where=Zone.TITLE)
+    assert _found(title, "Travel policy\nFlights are booked early.")
+    assert _found(title, "Flights are booked early.", title="Policy")
+    assert not _found(title, "We talked about the new policy and went home.")
+    assert not _found(title, "Subject: your policy\nDear Ms Hale")
+    headings = ClassRule(id="rule", terms=("scope",), where=Zone.HEADINGS)
+    assert _found(headings, "It is so. " * 30 + "4.2 Scope. All of it." + "It is so. " * 30)
+    assert not _found(
+        headings, "The scope of the work was discussed at great length by all who had come to the meeting."
+    )
+    ending = ClassRule(id="rule", terms=("regards",), where=Zone.ENDING)
+    assert _found(ending, "x " * 20_000 + "Regards, J.")
+    assert not _found(ending, "Regards, J." + " x" * 20_000)
+
+
+def test_it_says_what_decided(rules: policy.RuleSet) -> None:
+    verdict = classify("", _LETTER, rules)
+    assert (verdict.label, verdict.confidence > 0.9) == ("correspondence", True)
+    assert {"letter_greeting", "letter_closing"} <= {item.feature for item in verdict.evidence[:4]}
+    assert all(0 < item.strength <= 1 for item in verdict.evidence)
+    assert verdict.second != verdict.label
+    assert verdict.second_confidence <= verdict.confidence
+
+
+def test_evidence_for_two_classes_is_no_verdict(rules: policy.RuleSet) -> None:
+    verdict = classify("", "INVOICE\nCONTRACT", rules)
+    assert verdict.confidence < 0.7
+    assert {verdict.label, verdict.second} == {"invoice", "contract"}
+
+
+def test_a_letter_about_an_invoice_is_a_letter(rules: policy.RuleSet) -> None:
+    text = _LETTER.replace("your letter", "your invoice no. 2231 of 3 May over EUR 412.00, which is not yet due")
+    assert classify("Invoice 2231", text, rules).label == "correspondence"
+
+
+def test_what_a_long_text_mentions_once_is_not_what_it_is(rules: policy.RuleSet) -> None:
+    walk = "The path climbs slowly through the wood, and after an hour the lake lies below. "
+    text = walk * 400 + "Here a court once heard a plaintiff. " + walk * 400
+    verdict = classify("", text, rules)
+    assert (verdict.label, verdict.confidence >= 0.7) == ("other", True)
+
+
+def test_the_same_text_gives_the_same_verdict(rules: policy.RuleSet) -> None:
+    assert classify("", _FILING, rules) == classify("", _FILING, policy.RuleSet.load())
+    assert classify("", _FILING, rules).label == "legal_filing"
+
+
+@pytest.mark.parametrize("text", ["", " \n\t", "\x1f" * 50, "0" * 50, "…", "\ud83d"])
+def test_odd_texts_are_judged_too(rules: policy.RuleSet, text: str) -> None:
+    verdict = classify(text, text, rules)
+    assert verdict.label in LABELS
+    assert verdict.confidence < 0.7
+
+
+def test_two_hundred_pages_cost_milliseconds(rules: policy.RuleSet) -> None:
+    text = (_LETTER + _FILING) * 2000
+    began = time.process_time()
+    classify("", text, rules)
+    assert time.process_time() - began < 0.5  # 20 ms here; all of it would be seconds
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('terms = ["invoice", "*invoice",', 'terms = ["in*voice",', "invoice_title"),
+        ('terms = ["invoice", "*invoice",', 'terms = ["big invoice*",', "invoice_title"),
+        ('terms = ["invoice", "*invoice",', 'terms = ["...",', "invoice_title"),
+        ('id = "invoice_title"', 'id = "invoice_title"\npattern = "x"', "invoice_title"),
+        ("weights = { contract", "weights = { novel", "novel"),
+        ("bias = {", "bias = { novel = 1.0, ", "novel"),
+        ('label = "sop"\nwhere', 'label = "novel"\nwhere', "novel"),
+        ('positive = ["Ventil öffnen."]', 'positive = ["Ventil."]', "sop_infinitives"),
+        ('negative = ["Er ist da."]', 'negative = ["Ventil öffnen."]', "sop_infinitives"),
+    ],
+)
+def test_a_bad_class_rule_is_refused_and_named(tmp_path: Path, old: str, new: str, named: str) -> None:
+    shipped = files("frostbyte.data_plane.policy.rules").joinpath("classification.toml").read_text("utf-8")
+    assert old in shipped
+    (tmp_path / "classification.toml").write_text(shipped.replace(old, new, 1), "utf-8")
+    with pytest.raises(Invalid) as caught:
+        policy.RuleSet.load(tmp_path)
+    assert caught.value.code == "rules_invalid"
+    assert named in caught.value.message
+
+
+@pytest.mark.parametrize(("path", "right"), [(TUNING, 0.97), (bench.HELD_BACK, 0.9)], ids=["tuning", "held back"])
+def test_the_sets_are_judged_as_promised(rules: policy.RuleSet, path: Path, right: float) -> None:
+    judged = bench.judge(samples(path), rules)
+    assert bench.accuracy(judged) >= right
+    sure = [item for item in judged if item[1].confidence >= 0.7]
+    assert bench.accuracy(sure) >= bench.accuracy(judged)
+    assert len(sure) >= 0.8 * len(judged)
+
+
+def test_the_held_back_confidence_is_calibrated(rules: policy.RuleSet) -> None:
+    assert bench.calibration_error(bench.judge(samples(bench.HELD_BACK), rules)) <= 0.07
+
+
+def test_calibration_is_measured_as_it_says() -> None:
+    sample = samples(TUNING)[0]
+
+    def one(label: str, confidence: float) -> tuple[object, Classification]:
+        return sample, Classification(label, confidence, "other", 0.0, ())
+
+    judged = [one(sample.label, 0.9), one("other", 0.9), one(sample.label, 0.5)]
+    assert bench.calibration_error(judged) == pytest.approx((2 * 0.4 + 1 * 0.5) / 3)  # type: ignore[arg-type]
