@@ -75,7 +75,7 @@ def with_spanning_parts(canvas: Canvas) -> None:
     parts: list[tuple[list[Line], float]] = [(_column(flow, 5, 100, 770, 395, 9.5), 395)]
     for top, lines in ((690, 22), (340, 20)):
         if top == 340:
-            (heading,) = flow.lines(1, 220, 13)
+            (heading,) = flow.lines(1, 420, 13)
             canvas.setFont("Times-Bold", 13)
             canvas.drawString(54, 372, heading)
         parts.append((_column(flow, lines, 54, top, 230, 11), 230))

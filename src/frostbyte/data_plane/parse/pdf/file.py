@@ -18,7 +18,7 @@ from frostbyte.data_plane.parse.building import clean
 from frostbyte.data_plane.parse.image.ahead import ReadAhead
 from frostbyte.data_plane.parse.limits import ParseLimits, damaged, encrypted, too_many_pages
 from frostbyte.data_plane.parse.marks import LIST_MARK, NUMBERED_TITLE
-from frostbyte.data_plane.parse.pdf.layout import Block
+from frostbyte.data_plane.parse.pdf.grouping import Block
 from frostbyte.data_plane.parse.pdf.page import Draft, read_page, write_page
 from frostbyte.data_plane.parse.pdf.rescue import rescued
 from frostbyte.data_plane.parse.pdf.scans import finish_scans, poor

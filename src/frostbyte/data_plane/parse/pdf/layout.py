@@ -1,20 +1,19 @@
-"""Reading order and grouping: which line follows which, and which lines are one block.
+"""Reading order: which line follows which.
 
-Pure functions over boxes: columns are found by white gutters, bands by white gaps (a recursive XY-cut).
+Pure functions over boxes: columns are found by white gutters, bands by white gaps (a recursive XY-cut). Text that is
+turned is ordered in its own direction; what runs as most of the page does comes first.
 """
 
 from __future__ import annotations
 
-import itertools
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
 
 from frostbyte.data_plane.document import Box
-from frostbyte.data_plane.parse.marks import LIST_MARK
 from frostbyte.data_plane.parse.pdf.tables import Grid
-from frostbyte.data_plane.parse.pdf.text import Run
+from frostbyte.data_plane.parse.pdf.text import PageText, Run
 
 Item = Run | Grid
 
@@ -26,37 +25,97 @@ _MIN_CHARACTERS: Final = 18
 """Median length of the lines of a column; shorter ones are cells of a table without rules."""
 _MAX_DEPTH: Final = 12
 
-
-@dataclass(slots=True)
-class Block:
-    """Lines that belong together; each line is the runs that stand side by side in it."""
-
-    lines: list[list[Run]] = field(default_factory=list)
-
-    @property
-    def runs(self) -> list[Run]:
-        """All runs in order."""
-        return [run for line in self.lines for run in line]
-
-    @property
-    def size(self) -> float:
-        """Size of the first run in points."""
-        return self.lines[0][0].size
-
-    @property
-    def bold(self) -> bool:
-        """Whether all of it is bold."""
-        return all(run.bold for run in self.runs)
-
-    @property
-    def text(self) -> str:
-        """The characters with spaces between lines, for comparing only."""
-        return " ".join(run.text.strip() for run in self.runs)
+_MIN_WHITES: Final = 6
+"""Lines with white at the same place that show a gutter narrower than what always parts columns."""
+_SHARE: Final = 0.75
+"""Part of the lines over a narrow gutter that leave it white; titles across it do not."""
+_BIN: Final = 2.0
+"""Points of the grid on which whites are counted."""
+_MAX_GUTTERS: Final = 4
 
 
 def reading_order(items: Sequence[Item]) -> list[Item]:
     """The items in the order in which a person reads them."""
-    return _order(list(items), 0)
+    turned = [item for item in items if isinstance(item, Run) and item.turn]
+    if not turned:
+        return _order(list(items), 0)
+    weights: Counter[int] = Counter()
+    for item in items:
+        weights[_turn(item)] += len(item.text) if isinstance(item, Run) else 1_000
+    return [
+        item for turn, _ in weights.most_common() for item in _order([item for item in items if _turn(item) == turn], 0)
+    ]
+
+
+def place(item: Item) -> Box:
+    """Where the item stands for somebody who looks along its letters: left, top, right, bottom."""
+    box = item.box
+    turn = _turn(item)
+    if not turn:
+        return box
+    left, top, right, bottom = box
+    if turn == 90:
+        return (top, -right, bottom, -left)
+    if turn == 180:
+        return (-right, -bottom, -left, -top)
+    return (-bottom, left, -top, right)
+
+
+def _turn(item: Item) -> int:
+    return item.turn if isinstance(item, Run) else 0
+
+
+def cut_at_gutters(runs: list[Run], text: PageText) -> list[Run]:
+    """The runs, those cut that go on over a gutter too narrow to show in a single line."""
+    for _ in range(_MAX_GUTTERS):
+        found = _narrow_gutter(runs)
+        if found is None:
+            return runs
+        at, crossing = found
+        runs = [part for run in runs for part in (text.parted(run, at) if id(run) in crossing else (run,))]
+    return runs
+
+
+def _narrow_gutter(runs: list[Run]) -> tuple[float, set[int]] | None:
+    """The middle of a strip that most lines over it leave white, and the runs that have white there."""
+    whites = [
+        (left, right, run) for run in runs if run.gaps and not run.turn and not run.hidden for left, right in run.gaps
+    ]
+    if len(whites) < _MIN_WHITES:
+        return None
+    bins: Counter[int] = Counter()
+    for left, right, _ in whites:
+        bins.update(range(int(left / _BIN), int(right / _BIN) + 1))
+    for place_, count in bins.most_common(_MAX_GUTTERS):
+        if count < _MIN_WHITES:
+            return None
+        low, high = place_ * _BIN, (place_ + 1) * _BIN
+        here = [(left, right, run) for left, right, run in whites if left <= high and right >= low]
+        edges = sorted(left for left, _, _ in here), sorted(right for _, right, _ in here)
+        left, right = edges[0][-1 - len(here) // 10], edges[1][len(here) // 10]
+        at = (left + right) / 2
+        supporting = {id(run) for start, end, run in here if start <= at <= end}
+        if right - left >= _BIN and _parts_columns(runs, here, at, supporting):
+            return at, supporting
+    return None
+
+
+def _parts_columns(runs: list[Run], here: list[tuple[float, float, Run]], at: float, supporting: set[int]) -> bool:
+    if len(supporting) < _MIN_WHITES:
+        return False
+    top, bottom = min(run.box[1] for _, _, run in here), max(run.box[3] for _, _, run in here)
+    within = [run for run in runs if top <= run.box[1] and run.box[3] <= bottom and not run.turn and not run.hidden]
+    over = sum(1 for run in within if run.box[0] < at < run.box[2])
+    if len(supporting) < _SHARE * over:
+        return False
+    before: list[float] = []
+    after: list[float] = []
+    for run in within:
+        width = max(1.0, run.box[2] - run.box[0])
+        if id(run) in supporting:
+            before.append(len(run.text) * (at - run.box[0]) / width)
+            after.append(len(run.text) * (run.box[2] - at) / width)
+    return median(before) >= _MIN_CHARACTERS and median(after) >= _MIN_CHARACTERS
 
 
 def _order(items: list[Item], depth: int) -> list[Item]:
@@ -70,39 +129,60 @@ def _order(items: list[Item], depth: int) -> list[Item]:
         return _by_rows(items)
     ordered: list[Item] = []
     for group in _join_bands(bands):
-        ordered.extend(_by_rows(group) if _columns(group) is None else _order(group, depth + 1))
+        if len(group) == 1:
+            ordered.append(group[0])
+        else:
+            ordered.extend(_by_rows(group) if _columns(group) is None else _order(group, depth + 1))
     return ordered
 
 
 def _by_rows(items: list[Item]) -> list[Item]:
     """Top to bottom; what overlaps by half its height is one row, read left to right."""
+    if len(items) < 2:
+        return items
     rows: list[list[Item]] = []
-    for item in sorted(items, key=lambda entry: (entry.box[1], entry.box[0])):
-        if rows and _same_row(rows[-1][0].box, item.box):
+    head: Box = (0.0, 0.0, 0.0, 0.0)
+    for item in sorted(items, key=_downward):
+        box = place(item)
+        if rows and same_row(head, box):
             rows[-1].append(item)
         else:
             rows.append([item])
-    return [item for row in rows for item in sorted(row, key=lambda entry: entry.box[0])]
+            head = box
+    return [item for row in rows for item in (sorted(row, key=_along) if len(row) > 1 else row)]
 
 
-def _same_row(a: Box, b: Box) -> bool:
+def _downward(item: Item) -> tuple[float, float]:
+    box = place(item)
+    return box[1], box[0]
+
+
+def _along(item: Item) -> float:
+    box = place(item)
+    return -box[2] if isinstance(item, Run) and item.leftward else box[0]
+
+
+def same_row(a: Box, b: Box) -> bool:
+    """Whether two boxes overlap by half the height of the lower one."""
     overlap = min(a[3], b[3]) - max(a[1], b[1])
     return overlap > 0.5 * max(0.1, min(a[3] - a[1], b[3] - b[1]))
 
 
 def _columns(items: list[Item]) -> list[list[Item]] | None:
     """The items cut at the widest gutter that leaves columns of text on both sides, or None."""
-    spans = sorted((item.box[0], item.box[2]) for item in items)
+    spans = sorted((box[0], box[2]) for box in map(place, items))
     gutters: list[tuple[float, float]] = []
     reach = spans[0][1]
-    for left, right in spans[1:]:
+    for left, right in spans:
         if left - reach >= _GUTTER:
             gutters.append((left - reach, (left + reach) / 2))
-        reach = max(reach, right)
+        if right > reach:
+            reach = right
     for _, cut in sorted(gutters, reverse=True):
-        sides = [item for item in items if item.box[2] <= cut], [item for item in items if item.box[0] >= cut]
+        sides = [item for item in items if place(item)[2] <= cut], [item for item in items if place(item)[0] >= cut]
         if all(_is_column(side) for side in sides):
-            return list(sides)
+            leftward = sum(1 for item in items if isinstance(item, Run) and item.leftward)
+            return list(sides) if 2 * leftward <= len(items) else [sides[1], sides[0]]
     return None
 
 
@@ -110,18 +190,26 @@ def _is_column(side: list[Item]) -> bool:
     runs = [item for item in side if isinstance(item, Run)]
     if len(runs) < len(side):
         return True
-    return len(runs) >= _MIN_LINES and median(len(run.text.strip()) for run in runs) >= _MIN_CHARACTERS
+    return len(runs) >= _MIN_LINES and median(_weight(run.text) for run in runs) >= _MIN_CHARACTERS
+
+
+def _weight(text: str) -> int:
+    """Characters, those of scripts without spaces counted twice: they are as wide as two letters."""
+    stripped = text.strip()
+    return len(stripped) if stripped.isascii() else sum(2 if character >= "\u2e80" else 1 for character in stripped)
 
 
 def _bands(items: list[Item]) -> list[list[Item]]:
     """The items cut wherever a white line crosses them from left to right."""
     bands: list[list[Item]] = []
     reach = float("-inf")
-    for item in sorted(items, key=lambda entry: (entry.box[1], entry.box[0])):
-        if item.box[1] >= reach - 0.5 or not bands:
+    for item in sorted(items, key=_downward):
+        box = place(item)
+        if box[1] >= reach - 0.5 or not bands:
             bands.append([])
         bands[-1].append(item)
-        reach = max(reach, item.box[3])
+        if box[3] > reach:
+            reach = box[3]
     return bands
 
 
@@ -136,12 +224,12 @@ def _join_bands(bands: list[list[Item]]) -> list[list[Item]]:
             gutter = merged
         else:
             groups.append(list(band))
-            gutter = _gap(band)
+            gutter = _gap(band) if len(band) > 1 else None
     return groups
 
 
 def _gap(band: list[Item]) -> tuple[float, float] | None:
-    spans = sorted((item.box[0], item.box[2]) for item in band)
+    spans = sorted((box[0], box[2]) for box in map(place, band))
     reach = spans[0][1]
     best: tuple[float, float] | None = None
     for left, right in spans[1:]:
@@ -155,60 +243,12 @@ def _shared(gutter: tuple[float, float], band: list[Item]) -> tuple[float, float
     """What is left of the gutter beside the items of the band, or None if one of them crosses it."""
     left, right = gutter
     for item in band:
+        box = place(item)
         middle = (left + right) / 2
-        if item.box[2] <= middle:
-            left = max(left, item.box[2])
-        elif item.box[0] >= middle:
-            right = min(right, item.box[0])
+        if box[2] <= middle:
+            left = max(left, box[2])
+        elif box[0] >= middle:
+            right = min(right, box[0])
         else:
             return None
     return (left, right) if right - left >= _GUTTER else None
-
-
-def blocks(ordered: Sequence[Item]) -> list[Block | Grid]:
-    """Consecutive runs grouped into paragraphs, headings and list items; grids stand alone."""
-    leading = _leading(ordered)
-    result: list[Block | Grid] = []
-    for item in ordered:
-        if isinstance(item, Grid):
-            result.append(item)
-            continue
-        last = result[-1] if result else None
-        if isinstance(last, Block) and _beside(last.lines[-1][-1], item):
-            last.lines[-1].append(item)
-        elif isinstance(last, Block) and _continues(last, item, leading):
-            last.lines.append([item])
-        else:
-            result.append(Block(lines=[[item]]))
-    return result
-
-
-def _leading(ordered: Sequence[Item]) -> float:
-    """Median distance of neighbouring baselines of one size, in em."""
-    steps: list[float] = []
-    for before, after in itertools.pairwise(ordered):
-        if isinstance(before, Run) and isinstance(after, Run) and abs(before.size - after.size) < 0.1:
-            step = (after.baseline - before.baseline) / max(before.size, 1.0)
-            if 0.5 < step < 2.0:
-                steps.append(step)
-    return median(steps) if steps else 1.2
-
-
-def _beside(last: Run, item: Run) -> bool:
-    return item.box[0] >= last.box[2] - 1 and _same_row(last.box, item.box) and last.hidden == item.hidden
-
-
-def _continues(block: Block, item: Run, leading: float) -> bool:
-    last = block.lines[-1][0]
-    size = max(last.size, 1.0)
-    step = (item.baseline - last.baseline) / size
-    if not 0.2 < step <= min(max(leading * 1.22, 1.3), 2.0):
-        return False
-    if item.hidden != last.hidden or abs(item.size - last.size) > 0.08 * size:
-        return False
-    if item.bold != last.bold and (len(block.lines) == 1 or block.bold):
-        return False
-    if len(block.lines[-1]) > 1 or LIST_MARK.match(item.text):
-        return False
-    # A first-line indent begins a paragraph; a hanging one belongs to a list item.
-    return not (item.box[0] - block.lines[0][0].box[0] > 0.8 * size and not LIST_MARK.match(block.lines[0][0].text))

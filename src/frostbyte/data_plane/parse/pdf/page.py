@@ -17,9 +17,10 @@ from frostbyte.data_plane.document import Box, Cell, Drop, Image, Kind, Line, Pa
 from frostbyte.data_plane.parse.building import PageBuilder, union
 from frostbyte.data_plane.parse.image.ahead import ReadAhead
 from frostbyte.data_plane.parse.limits import ParseLimits
-from frostbyte.data_plane.parse.marks import LIST_MARK, hyphen_binds, hyphen_joins
+from frostbyte.data_plane.parse.marks import hyphen_joins, spaced
 from frostbyte.data_plane.parse.pdf.drawing import read_drawing
-from frostbyte.data_plane.parse.pdf.layout import Block, blocks, reading_order
+from frostbyte.data_plane.parse.pdf.grouping import Block, blocks, breaks_early
+from frostbyte.data_plane.parse.pdf.layout import cut_at_gutters, reading_order
 from frostbyte.data_plane.parse.pdf.notes import PageNote, read_notes
 from frostbyte.data_plane.parse.pdf.scans import (
     Reading,
@@ -79,7 +80,7 @@ def laid_out(page: pdfium.PdfPage, number: int) -> Iterator[Layout]:
             for run in runs:
                 run.hidden = "" if run.hidden == "invisible" else run.hidden
         grids, rest = find_tables(drawing, runs, text)
-        items = blocks(reading_order([*rest, *grids]))
+        items = blocks(reading_order([*cut_at_gutters(rest, text), *grids]))
         draft = Draft(number=number, width=frame.width, height=frame.height, blocks=items, scanned=scanned)
         yield Layout(draft, text, runs, drawing.pictures)
     finally:
@@ -126,7 +127,7 @@ def write_page(draft: Draft, origin: Origin | None = None) -> Page:
             _write_grid(builder, block, origin)
             continue
         kind, level = draft.roles.get(number, (Kind.PARAGRAPH, 0))
-        if number not in draft.roles and LIST_MARK.match(block.lines[0][0].text):
+        if number not in draft.roles and block.mark:
             kind, level = Kind.LIST_ITEM, 1
         _write_block(builder, block, kind, level, draft, origin, draft.repeats.get(number, ""))
     write_readings(builder, draft.readings, alone=not draft.blocks)
@@ -153,7 +154,7 @@ def _write_block(
     box = union([run.box for run in runs])
     with builder.element(kind, level=level, box=box, hidden=runs[0].hidden, ocr=draft.scanned) as element:
         start = builder.at
-        _write_lines(builder, block.lines, element.lines, origin)
+        _write_lines(builder, block.lines, element.lines, origin, block)
     if repeat:
         _drop_range(builder, start, builder.at, repeat)
 
@@ -175,26 +176,31 @@ def _drop_range(builder: PageBuilder, start: int, end: int, reason: str) -> None
     builder.dropped = sorted([*builder.dropped, *fresh], key=lambda drop: drop.start)
 
 
-def _write_lines(builder: PageBuilder, lines: list[list[Run]], record: list[Line], origin: Origin | None) -> None:
+def _write_lines(
+    builder: PageBuilder, lines: list[list[Run]], record: list[Line], origin: Origin | None, block: Block | None = None
+) -> None:
     for number, line in enumerate(lines):
         after = lines[number + 1][0].text if number + 1 < len(lines) else ""
         for position, run in enumerate(line):
             if position:
                 builder.insert("\t")
-            ends = position == len(line) - 1
-            start = builder.at
+            start, text = builder.at, run.text
             if origin is not None:
                 origin(start, run)
-            stripped = run.text.rstrip()
-            if ends and after and stripped.endswith("-") and hyphen_joins(stripped, after):
+            record.append(Line(start=start, end=start + len(text), box=run.box))
+            if not after or position < len(line) - 1:
+                builder.found(text)
+                continue
+            stripped = text.rstrip()
+            if stripped[-1:] == "-" and hyphen_joins(stripped, after):
                 builder.found(stripped[:-1])
-                builder.drop(run.text[len(stripped) - 1 :], "hyphen_joined")
-            else:
-                builder.found(run.text)
-                bound = stripped.endswith("-") and hyphen_binds(stripped, after)
-                if ends and after and not bound and not run.text[-1:].isspace():
-                    builder.insert(" ")
-            record.append(Line(start=start, end=start + len(run.text), box=run.box))
+                builder.drop(text[len(stripped) - 1 :], "hyphen_joined")
+                continue
+            builder.found(text)
+            if block is not None and breaks_early(block, number):
+                builder.insert("\n")
+            elif spaced(text, after):
+                builder.insert(" ")
 
 
 def _write_grid(builder: PageBuilder, grid: Grid, origin: Origin | None) -> None:

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 import pypdfium2 as pdfium
@@ -20,6 +21,8 @@ from frostbyte.data_plane.parse.pdf import native
 
 _COLUMN_GAP: Final = 1.6
 """Width in em of a jump inside one PDFium line that separates columns; word spaces of justified text stay below."""
+_WIDE: Final = 0.4
+"""Em of white inside a line that may be a narrow gutter; spaces are a quarter to a third, more in justified lines."""
 _BACK: Final = 2.0
 """Em that a piece of a line may begin before the one in front of it ends (accents, kerning) without being a jump."""
 _TINY: Final = 1.5
@@ -49,7 +52,7 @@ class Run:
     """PDFium's character number of each character of `text`."""
     box: Box
     baseline: float
-    """Where its letters stand, along `box`'s vertical axis for upright text."""
+    """Where its letters stand, growing from line to line whatever way they are turned."""
     size: float
     bold: bool
     hidden: str = ""
@@ -59,6 +62,10 @@ class Run:
     """Degrees clockwise by which the letters are turned on the page as shown: 0, 90, 180 or 270."""
     font: int = 0
     """Stands for the font while the page is open; 0 if unknown."""
+    gaps: tuple[tuple[float, float], ...] = ()
+    """From where to where it is white inside, for whites wider than words leave as a rule; of upright text."""
+    leftward: bool = False
+    """Read from right to left."""
 
     @property
     def height(self) -> float:
@@ -269,8 +276,30 @@ class PageText:
         hidden = ""
         if self._doubtful or size < _TINY or frame.off_page(box):
             hidden = self._hidden(item, box, size)
-        upright = turn == 0 or turn == 180
-        return Run(text, index, box, y if upright else x, size, bold, hidden, gap, turn, style.font)
+        baseline = y if not turn else -x if turn == 90 else -y if turn == 180 else x
+        leftward = not text.isascii() and _RIGHT_TO_LEFT.search(text) is not None
+        run = Run(text, index, box, baseline, size, bold, hidden, gap, turn, style.font, (), leftward)
+        if gap > _WIDE * size and not turn and not leftward:
+            run.gaps = tuple(
+                (before[2], after[0]) for before, after in pairwise(pieces) if after[0] - before[2] > _WIDE * size
+            )
+        return run
+
+    def parted(self, run: Run, at: float) -> tuple[Run, ...]:
+        """The run in two where it passes the place `at` (points from the left); whole if no word begins after it."""
+        for word in _WORD.finditer(run.text):
+            box = self.char_box(run.index[word.start()])
+            if box is not None and box[0] >= at:
+                parts = (
+                    (run.text[: word.start()], run.index[: word.start()]),
+                    (run.text[word.start() :], run.index[word.start() :]),
+                )
+                return tuple(
+                    self._run(text, index, self._rects(index[0], index[-1] - index[0] + 1), 0.0)
+                    for text, index in parts
+                    if text.strip()
+                )
+        return (run,)
 
     def _hidden(self, item: int, box: Box, size: float) -> str:
         """What hides a run, which may be nothing after all."""
