@@ -14,7 +14,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import Final, Protocol
 
-from frostbyte.data_plane.words import words
+from frostbyte.data_plane.words import Word, words
 from frostbyte.kernel.ports.vectors import SparseVector
 
 TERMS_VERSION: Final = "2"
@@ -68,16 +68,18 @@ class TermHasher:
             raise ValueError("a term key must not be empty: hashes without one can be guessed")
         self._keyed = hashlib.blake2b(key=key, digest_size=4)
         self._number = lru_cache(maxsize=200_000)(self._hash)
+        self._numbers = lru_cache(maxsize=100_000)(self._of_word)
 
     def document(self, text: str) -> SparseVector:
         """The weights of a passage."""
-        found = list(words(text))
-        counts = Counter(term for word in found for term in (*word.forms, *word.hints))
-        norm = _K1 * (1.0 - _B + _B * len(found) / _AVERAGE_WORDS)
-        weights: dict[int, float] = {}
-        for term, count in counts.items():
-            number = self._number(term)  # two terms in four thousand million may share one: they add up
-            weights[number] = weights.get(number, 0.0) + count * (_K1 + 1.0) / (count + norm)
+        found = Counter(words(text))
+        counts: dict[int, int] = {}
+        for word, times in found.items():
+            terms = self._numbers(word) if word.hints else map(self._number, word.forms)
+            for number in terms:  # two terms in four thousand million may share one: they add up
+                counts[number] = counts.get(number, 0) + times
+        norm = _K1 * (1.0 - _B + _B * found.total() / _AVERAGE_WORDS)
+        weights = {number: times * (_K1 + 1.0) / (times + norm) for number, times in counts.items()}
         return _vector(weights)
 
     def query(self, text: str) -> SparseVector:
@@ -89,6 +91,9 @@ class TermHasher:
                     number = self._number(term)
                     weights[number] = max(weights.get(number, 0.0), whole / len(terms))
         return _vector(weights)
+
+    def _of_word(self, word: Word) -> tuple[int, ...]:
+        return tuple(map(self._number, (*word.forms, *word.hints)))
 
     def _hash(self, term: str) -> int:
         keyed = self._keyed.copy()

@@ -18,21 +18,22 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from threading import local
-from typing import Final, NamedTuple
+from typing import Final
 
 import Stemmer
 
 _TOKEN: Final = re.compile(r"§+|\w+(?:[-./@:_,'’]\w+)*")
 _PART: Final = re.compile(r"[^\W\d_]+|\d+|§+")
 _AMOUNT: Final = re.compile(r"(?<![\w.,])(\d{1,3}(?:[.,'’\u00a0\u202f ]\d{3})+|\d+)(?:([.,])(\d{1,2}))?(?![\w]|[.,]\d)")
+_DIGIT: Final = re.compile(r"\d")
+_YEAR: Final = re.compile(r"\d{4}")
 _ISO: Final = re.compile(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b")
 _POINTS: Final = re.compile(r"\b(\d{1,2})\. ?(\d{1,2})\. ?(\d{4})\b")
 _SLASHES: Final = re.compile(r"\b(\d{1,2})/(\d{1,2})/(\d{4})\b")
-_DAY_FIRST: Final = re.compile(r"\b(\d{1,2})(?:\.|st|nd|rd|th)? (?:of )?([^\W\d_]{3,9})\.?,? (\d{4})\b")
-_MONTH_FIRST: Final = re.compile(r"\b([^\W\d_]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})\b")
 _MONTHS: Final = {
     name: number
     for number, names in enumerate(
@@ -45,6 +46,9 @@ _MONTHS: Final = {
     )
     for name in names.split()
 }
+_MONTH: Final = "|".join(sorted(_MONTHS, key=len, reverse=True))
+_DAY_FIRST: Final = re.compile(rf"\b(\d{{1,2}})(?:\.|st|nd|rd|th)? (?:of )?({_MONTH})\.?,? (\d{{4}})\b")
+_MONTH_FIRST: Final = re.compile(rf"\b({_MONTH})\.? (\d{{1,2}})(?:st|nd|rd|th)?,? (\d{{4}})\b")
 _JOINED: Final = 8
 """Neighbouring tokens with digits that are taken as one identifier at most, such as the groups of an IBAN."""
 _LONGEST: Final = 40
@@ -73,8 +77,12 @@ _SAME: Final = str.maketrans(
 _stemmers = local()
 
 
-class Word(NamedTuple):
-    """A word, or what stands for several: its weight is shared by its forms."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Word:
+    """A word, or what stands for several: its weight is shared by its forms.
+
+    One that occurs again is mostly the same object, so that counting costs no comparing.
+    """
 
     forms: tuple[str, ...]
     hints: tuple[str, ...] = ()
@@ -85,40 +93,50 @@ def words(text: str) -> Iterator[Word]:
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_SAME)
     plain = plain.casefold()
     tokens = list(_TOKEN.finditer(plain))
-    parts = [_PART.findall(token.group()) for token in tokens]
+    parts = [_parts(token.group()) for token in tokens]
     for found in parts:
         for part in found:
             if part not in _STOP:
                 yield _word(part)
     yield from _identifiers(plain, tokens, parts)
-    for term in (*_amounts(plain), *_dates(plain)):
-        yield Word((term,))
+    if _DIGIT.search(plain):
+        for term in (*_amounts(plain), *_dates(plain)):
+            yield Word((term,))
 
 
-def _identifiers(plain: str, tokens: list[re.Match[str]], parts: list[list[str]]) -> Iterator[Word]:
+@lru_cache(maxsize=100_000)
+def _parts(token: str) -> tuple[str, ...]:
+    return (token,) if token.isalpha() else tuple(_PART.findall(token))
+
+
+def _identifiers(plain: str, tokens: list[re.Match[str]], parts: list[tuple[str, ...]]) -> Iterator[Word]:
     """Tokens of several parts whole, runs of tokens with digits whole, and pairs of neighbours one of which is one."""
     run: list[str] = []
-    before: re.Match[str] | None = None
-    last = ""
-    for token, found in zip(tokens, parts, strict=True):
+    before = -1
+    digits_before = False
+    for number, found in enumerate(parts):
         if not found:
             continue
-        near = (
-            before is not None and token.start() - before.end() <= 2 and "\n" not in plain[before.end() : token.start()]
-        )
-        whole = "".join(found)
-        if len(found) > 1 and len(whole) <= _LONGEST:
-            yield _word(whole) if whole.isalpha() else Word((whole,))
-        for left, right in pairwise(([last] if near else []) + found):
-            if _digit(left) or _digit(right):
-                yield Word((f"{left} {right}",))
-        digits = any(map(_digit, found))
-        if not (near and digits) and len(run) > 1:
-            yield Word(("".join(run),))
-        run = ([*run, whole] if near and len(run) < _JOINED else [whole]) if digits else []
-        before, last = token, found[-1]
+        digits = (len(found) > 1 or not found[0].isalpha()) and any(map(_digit, found))
+        if len(found) > 1 or digits or digits_before:  # most tokens are one word beside another: nothing to do
+            near = before >= 0 and _near(plain, tokens[before].end(), tokens[number].start())
+            whole = "".join(found)
+            if len(found) > 1 and len(whole) <= _LONGEST:
+                yield _word(whole) if whole.isalpha() else Word((whole,))
+            for left, right in pairwise((parts[before][-1:] if near else ()) + found):
+                if _digit(left) or _digit(right):
+                    yield Word((f"{left} {right}",))
+            if not (near and digits) and len(run) > 1:
+                yield Word(("".join(run),))
+            run = ([*run, whole] if near and len(run) < _JOINED else [whole]) if digits else []
+        before, digits_before = number, digits
     if len(run) > 1:
         yield Word(("".join(run),))
+
+
+def _near(plain: str, end: int, start: int) -> bool:
+    """Whether two tokens stand side by side on one line."""
+    return start - end <= 2 and "\n" not in plain[end:start]
 
 
 def _digit(part: str) -> bool:
@@ -134,6 +152,8 @@ def _amounts(plain: str) -> Iterator[str]:
 
 
 def _dates(plain: str) -> Iterator[str]:
+    if not _YEAR.search(plain):
+        return
     for match in _ISO.finditer(plain):
         yield from _date(match[1], match[2], match[3])
     for match in _POINTS.finditer(plain):
@@ -143,9 +163,9 @@ def _dates(plain: str) -> Iterator[str]:
         if match[1] != match[2]:
             yield from _date(match[3], match[1], match[2])
     for match in _DAY_FIRST.finditer(plain):
-        yield from _date(match[3], str(_MONTHS.get(match[2], 0)), match[1])
+        yield from _date(match[3], str(_MONTHS[match[2]]), match[1])
     for match in _MONTH_FIRST.finditer(plain):
-        yield from _date(match[3], str(_MONTHS.get(match[1], 0)), match[2])
+        yield from _date(match[3], str(_MONTHS[match[1]]), match[2])
 
 
 def _date(year: str, month: str, day: str) -> Iterable[str]:
