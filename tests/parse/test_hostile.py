@@ -161,16 +161,31 @@ def test_deep_nesting_ends(read, make_docx):
     assert document.notes == ("nesting_too_deep",)
 
 
-def test_a_sheet_with_two_far_corners(read, sample, zipped):
+def sheet_of(sample, zipped, cells):
     data, mime = sample("laboratory-budget.xlsx")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    sheet = (
-        '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
-        '<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
-        "</sheetData></worksheet>"
+    space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    sheet = f'<worksheet xmlns="{space}"><sheetData>{cells}</sheetData></worksheet>'
+    return zipped(members | {"xl/worksheets/sheet1.xml": sheet}), mime
+
+
+def test_a_sheet_with_two_far_corners_is_two_small_blocks(read, sample, zipped):
+    corners = '<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>2</v></c></row>'
+    page = read(*sheet_of(sample, zipped, corners)).pages[0]
+    assert page.text == "1\n2"
+    assert [mark.label for mark in page.marks] == ["A1", "XFD1048576"]
+
+
+def test_a_staircase_of_cells_is_bounded(read, sample, zipped):
+    """Each row begins where the last one ended: the empty places would be more than all cells."""
+    from frostbyte.data_plane.parse.office.cell_references import column_name
+
+    rows = "".join(
+        f'<row r="{n}"><c r="{column_name(n)}{n}"><v>1</v></c><c r="{column_name(n + 1)}{n}"><v>1</v></c></row>'
+        for n in range(1, 3_000)
     )
-    assert code_of(read, zipped(members | {"xl/worksheets/sheet1.xml": sheet}), mime) == "too_many_cells"
+    assert code_of(read, *sheet_of(sample, zipped, rows)) == "too_many_cells"
 
 
 def test_formatting_alone_does_not_stretch_a_sheet(read, sample, zipped):

@@ -52,6 +52,13 @@ class PageBuilder:
         self._append(text)
         return Span(start=start, end=self.at)
 
+    def found_and_inserted(self, text: str, inserted: list[Span]) -> None:
+        """Append text of the source with separators of ours in it, as `inserted` says by positions of the page."""
+        found = self.found(text)
+        if inserted and self.inserted and self.inserted[-1].end == found.start == inserted[0].start:
+            inserted[0] = Span(start=self.inserted.pop().start, end=inserted[0].end)
+        self.inserted += inserted
+
     def insert(self, separator: str) -> None:
         """Append characters of our own; they count zero."""
         start = self.at

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from operator import attrgetter
+from collections.abc import Sequence
+from operator import add, attrgetter
 from typing import Final
 
 from frostbyte.data_plane.document import Cell, Document, Drop, Element, Grid, Page, Span
@@ -15,6 +15,9 @@ from frostbyte.kernel.errors import StageFailed
 Range = tuple[int, int]
 
 _RANGE: Final = attrgetter("start", "end")
+_ROW, _ROW_SPAN = attrgetter("row"), attrgetter("row_span")
+_COLUMN, _COLUMN_SPAN = attrgetter("column"), attrgetter("column_span")
+_INNER: Final = attrgetter("inner")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _DEEPEST: Final = 50
 """Tables in tables in tables."""
@@ -44,7 +47,7 @@ def _page(page: Page) -> None:
     if dropped and _overlap(ordered):
         raise _open(page.number, "inserted and dropped characters overlap")
     special = _Special(ordered)
-    if gap := special.first_open(_gaps(elements, 0, length)):
+    if gap := special.first_open(elements, 0, length):
         raise _open(page.number, f"characters {gap[0]} to {gap[1]} belong to no element")
     for element in page.elements:
         _parts(page, element, special)
@@ -61,11 +64,16 @@ class _Special:
         self._ranges = _merge(ordered)
         self._known = set(self._ranges)
 
-    def first_open(self, gaps: Iterable[Range]) -> Range | None:
-        """The first of the gaps that is not covered. Most are one separator, exactly: those cost a look-up."""
-        for gap in itertools.filterfalse(self._known.__contains__, gaps):
+    def first_open(self, spans: list[Range], start: int, end: int) -> Range | None:
+        """The first gap between ranges that do not overlap, from `start` to `end`, that is not covered.
+
+        Nearly every gap is one separator, exactly: a set takes those away at once.
+        """
+        starts, ends = zip(*spans, strict=True) if spans else ((), ())
+        gaps = set(zip((start, *ends), (*starts, end), strict=True)) - self._known
+        for gap in sorted(gaps):
             index = bisect_right(self._ranges, (gap[0], float("inf"))) - 1
-            if index < 0 or self._ranges[index][1] < gap[1]:
+            if gap[0] < gap[1] and (index < 0 or self._ranges[index][1] < gap[1]):
                 return gap
         return None
 
@@ -90,16 +98,16 @@ def _table(page: Page, table: Element | Grid, special: _Special, depth: int) -> 
             raise _open(page.number, "cells overlap")
     if spans and not (table.start <= spans[0][0] and max(spans[-1]) <= table.end):
         raise _open(page.number, "a cell runs outside its table")
-    rows, columns = table.rows, table.columns
-    if any(c.row + c.row_span > rows or c.column + c.column_span > columns for c in cells):
+    lowest = max(map(add, map(_ROW, cells), map(_ROW_SPAN, cells)), default=0)
+    rightmost = max(map(add, map(_COLUMN, cells), map(_COLUMN_SPAN, cells)), default=0)
+    if lowest > table.rows or rightmost > table.columns:
         raise _open(page.number, "a cell lies outside its table's grid")
-    if gap := special.first_open(_gaps(spans, table.start, table.end)):
+    if gap := special.first_open(spans, table.start, table.end):
         raise _open(page.number, f"characters {gap[0]} to {gap[1]} of a table belong to no cell")
     if depth > _DEEPEST:
         raise _open(page.number, "tables are nested too deeply")
-    for cell in cells:
-        if cell.inner:
-            _inner(page, cell, special, depth)
+    for cell in filter(_INNER, cells):
+        _inner(page, cell, special, depth)
 
 
 def _inner(page: Page, cell: Cell, special: _Special, depth: int) -> None:
@@ -140,15 +148,6 @@ def _merge(spans: list[Range]) -> list[Range]:
             merged.append(span)
         last = span[1]
     return merged
-
-
-def _gaps(spans: list[Range], start: int, end: int) -> list[Range]:
-    """What lies between ranges that do not overlap, from `start` to `end`."""
-    if not spans:
-        return [(start, end)] if end > start else []
-    starts, ends = zip(*spans, strict=True)
-    between = zip((start, *ends), (*starts, end), strict=True)
-    return [gap for gap in between if gap[0] < gap[1]]
 
 
 def _open(page: int, what: str) -> StageFailed:

@@ -1,33 +1,27 @@
-"""XLSX: values through calamine, and from the parts what it does not tell (formulas, errors, comments, images)."""
+"""XLSX: every sheet as people see it, straight from the parts of the archive."""
 
 from __future__ import annotations
 
-import datetime
-import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
-import python_calamine as calamine
-from lxml import etree
-from openpyxl.formula.translate import Translator
-from openpyxl.utils.cell import column_index_from_string, coordinate_from_string, get_column_letter
-
-from frostbyte.data_plane.document import Cell, Kind, Page
-from frostbyte.data_plane.parse.building import PageBuilder
-from frostbyte.data_plane.parse.limits import ParseLimits, damaged, encrypted, too_many_cells, too_many_pages
-from frostbyte.data_plane.parse.office.archive import Archive, check_xml, local, opened
+from frostbyte.data_plane.document import Kind, Mark, Page
+from frostbyte.data_plane.parse.building import PageBuilder, clean
+from frostbyte.data_plane.parse.limits import ParseLimits, too_many_pages
+from frostbyte.data_plane.parse.office.archive import Archive, attribute, local, opened
+from frostbyte.data_plane.parse.office.cell_references import area
 from frostbyte.data_plane.parse.office.embedded import EmbeddedImages
+from frostbyte.data_plane.parse.office.graphics import chart_lines, diagram_lines
+from frostbyte.data_plane.parse.office.xlsx_blocks import BlockWriter, Line, Place, Sheet
+from frostbyte.data_plane.parse.office.xlsx_cells import Row, read_sheet
+from frostbyte.data_plane.parse.office.xlsx_values import Values
 
-_COLUMNS: Final = re.compile(rb'<(?:\w+:)?c\b[^>]*?\br="([A-Z]{1,3})\d')
-_ROWS: Final = re.compile(rb'<(?:\w+:)?row\b[^>]*?\br="(\d{1,7})"')
-_SPECIAL: Final = re.compile(rb'<(?:\w+:)?f[\s>/]|\bt="e"')
-_EXACT: Final = 1e15
-"""Whole numbers below this are exact in a double."""
-
-Place = tuple[int, int]
-"""Row and column, from 0."""
+_HEADER_CODE: Final = re.compile(r'&(?:"[^"]*"|\d+|K[0-9A-Fa-f]{6}|K\d\d[+-]\d{3}|[A-Za-z&])')
+_VARIANTS: Final = {"odd": "", "even": "even_pages", "first": "first_pages"}
+_MERGED: Final = 500_000
+"""Merged ranges of a sheet that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,248 +34,250 @@ class XlsxResult:
     notes: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class _Sheet:
-    """What the parts say of a sheet."""
+class _Entry(NamedTuple):
+    """A sheet as the workbook names it."""
 
-    formulas: dict[Place, str] = field(default_factory=dict)
-    errors: dict[Place, str] = field(default_factory=dict)
-    comments: list[str] = field(default_factory=list)
-    images: list[str] = field(default_factory=list)
+    name: str
+    part: str
+    kind: str
+    hidden: bool
+
+
+@dataclass(slots=True)
+class _Comment:
+    reference: str
+    author: str
+    text: str
+
+
+@dataclass
+class _Reading:
+    archive: Archive
+    values: Values
+    images: EmbeddedImages
+    limits: ParseLimits
+    progress: Callable[[], None]
+    persons: dict[str, str]
+    notes: list[str] = field(default_factory=list)
+    area: int = 0
 
 
 def read_xlsx(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None]) -> XlsxResult:
-    """Read a workbook: each sheet is a page with one table.
+    """Read a workbook: each sheet is a page, each block of its cells a table.
 
     Raises:
         StageFailed: `encrypted`, `damaged`, `archive_bomb`, `unsafe_xml`, `too_many_pages`, `too_many_cells`.
     """
-    notes: list[str] = []
     with opened(source, "XLSX", limits) as archive:
-        parts = _sheet_parts(archive)
-        if len(parts) > limits.max_pages:
-            raise too_many_pages(len(parts), limits.max_pages)
-        about: dict[str, _Sheet] = {}
-        area = 0
-        for name, part in parts.items():
-            progress()
-            about[name], cells = _inspect(archive, part, limits)
-            area += cells
-            if area > limits.max_cells:
-                raise too_many_cells(limits.max_cells)
-        images = EmbeddedImages(archive, limits, progress)
-        pages = _pages(source, about, images, progress, notes)
+        main = archive.main_part("xl/workbook.xml")
+        relations = archive.relations(main)
+        root = archive.xml(main)
+        entries = _entries(root, relations)
+        if len(entries) > limits.max_pages:
+            raise too_many_pages(len(entries), limits.max_pages)
+        parts = {kind: target for kind, target in relations.values() if target in archive.names}
+        about = next((node for node in root if local(node) == "workbookPr"), None)
+        from_1904 = about is not None and about.get("date1904") in ("1", "true")
+        values = Values(archive, parts.get("sharedStrings", ""), parts.get("styles", ""), from_1904=from_1904)
+        persons = _persons(archive, parts.get("person", ""))
+        reading = _Reading(archive, values, EmbeddedImages(archive, limits, progress), limits, progress, persons)
+        pages = [_page(reading, number, entry) for number, entry in enumerate(entries, 1)]
         metadata = archive.properties()
-    return XlsxResult(pages, max(len(pages), len(parts)), metadata, tuple(dict.fromkeys(notes)))
+    return XlsxResult(pages, len(pages), metadata, tuple(dict.fromkeys(reading.notes)))
 
 
-def _pages(
-    source: BinaryIO,
-    about: dict[str, _Sheet],
-    images: EmbeddedImages,
-    progress: Callable[[], None],
-    notes: list[str],
-) -> list[Page]:
-    source.seek(0)
-    pages: list[Page] = []
-    try:
-        workbook = calamine.CalamineWorkbook.from_filelike(source)
-        for number, meta in enumerate(workbook.sheets_metadata, 1):
-            progress()
-            builder = PageBuilder()
-            hidden = meta.visible != calamine.SheetVisibleEnum.Visible
-            sheet = about.get(meta.name, _Sheet())
-            if meta.typ == calamine.SheetTypeEnum.WorkSheet:
-                _write(builder, workbook.get_sheet_by_name(meta.name), sheet)
-            else:
-                notes.append("chart_sheet_not_read")
-            for comment in sheet.comments:
-                builder.piece(Kind.COMMENT, comment, hidden="comment")
-            for image in sheet.images:
-                images.write(builder, image)
-            unread = "" if builder.at else "blank"
-            pages.append(builder.page(number, name=meta.name, hidden=hidden, unread=unread))
-    except calamine.PasswordError:
-        raise encrypted("XLSX") from None
-    except (calamine.CalamineError, calamine.ZipError, calamine.XmlError, OSError, ValueError) as error:
-        raise damaged("XLSX") from error
-    return pages
-
-
-def _write(builder: PageBuilder, sheet: Any, about: _Sheet) -> None:
-    values: list[list[Any]] = sheet.to_python(skip_empty_area=True)
-    top, left = sheet.start or (0, 0)
-    merged = {(first[0] - top, first[1] - left): last for first, last in sheet.merged_cell_ranges or ()}
-    rows: list[list[tuple[int, str]]] = []
-    for number, row in enumerate(values):
-        line: list[tuple[int, str]] = []
-        for column, value in enumerate(row):
-            text = _shown(value) or about.errors.get((top + number, left + column), "")
-            if text or (number, column) in merged or (top + number, left + column) in about.formulas:
-                line.append((column, text))
-        rows.append(line)
-    if not any(rows):
-        return
-    height, width = len(values), max(len(row) for row in values)
-    header = next(number for number, line in enumerate(rows) if line)
-    named = _is_header(values[header])
-    with builder.element(Kind.TABLE, rows=height, columns=width) as table:
-        first = True
-        for number, line in enumerate(rows):
-            if not line:
-                continue
-            if not first:
-                builder.insert("\n")
-            first = False
-            at = 0
-            for column, text in line:
-                if column > at:
-                    builder.insert("\t" * (column - at))
-                    at = column
-                span = builder.found(text)
-                last = merged.get((number, column))
-                table.cells.append(
-                    Cell(
-                        row=number,
-                        column=column,
-                        start=span.start,
-                        end=span.end,
-                        row_span=min(last[0] - top, height - 1) - number + 1 if last else 1,
-                        column_span=min(last[1] - left, width - 1) - column + 1 if last else 1,
-                        header=named and number == header,
-                        formula=about.formulas.get((top + number, left + column)),
-                    )
-                )
-
-
-def _shown(value: Any) -> str:
-    """A value as text: dates in ISO form, whole numbers without a fraction."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < _EXACT else repr(value)
-    if isinstance(value, datetime.datetime):
-        midnight = value.time() == datetime.time(0)
-        return value.date().isoformat() if midnight else value.isoformat(sep=" ", timespec="seconds")
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    return str(value)
-
-
-def _is_header(row: list[Any]) -> bool:
-    filled = [value for value in row if value != ""]
-    return len(filled) > 1 and all(isinstance(value, str) for value in filled)
-
-
-def _sheet_parts(archive: Archive) -> dict[str, str]:
-    """Member names of the sheets, by sheet name, in the workbook's order."""
-    main = archive.main_part("xl/workbook.xml")
-    relations = archive.relations(main)
-    parts: dict[str, str] = {}
-    for node in archive.xml(main).iter():
-        if local(node) == "sheet":
+def _entries(root: Any, relations: dict[str, tuple[str, str]]) -> list[_Entry]:
+    found = []
+    for sheets in root:
+        for node in sheets if local(sheets) == "sheets" else ():
             relation = next((value for key, value in node.attrib.items() if key.endswith("}id")), "")
-            target = relations.get(relation, ("", ""))[1]
-            parts[node.get("name", "")] = target if target in archive.names else ""
-    return parts
+            kind, part = relations.get(str(relation), ("", ""))
+            hidden = node.get("state", "visible") in ("hidden", "veryHidden")
+            found.append(_Entry(node.get("name", ""), part, kind, hidden))
+    return found
 
 
-def _inspect(archive: Archive, part: str, limits: ParseLimits) -> tuple[_Sheet, int]:
-    """What the parts say of a sheet, and the cells of its used area."""
-    about = _Sheet()
-    if not part:
-        return about, 0
-    data = archive.read(part)
-    check_xml(data)
-    area = _area(data)
-    if area > limits.max_cells:
-        area = _filled_area(data)
-    if area <= limits.max_cells and _SPECIAL.search(data):
-        _formulas(data, about)
-    for kind, target in archive.relations(part).values():
+def _persons(archive: Archive, part: str) -> dict[str, str]:
+    """Names of those who wrote threaded comments, by their identifier."""
+    nodes = archive.xml(part) if part else ()
+    return {node.get("id", ""): node.get("displayName", "") for node in nodes if local(node) == "person"}
+
+
+def _page(reading: _Reading, number: int, entry: _Entry) -> Page:
+    reading.progress()
+    builder = PageBuilder()
+    archive = reading.archive
+    if entry.part not in archive.names:
+        return builder.page(number, name=entry.name, hidden=entry.hidden, unread="damaged")
+    relations = archive.relations(entry.part)
+    comments = _comments(archive, relations, reading.persons)
+    places: dict[Place, Any] = {}
+    if entry.kind == "worksheet":
+        places = _cells(reading, builder, entry.part, relations, comments)
+    elif entry.kind != "chartsheet":
+        reading.notes.append("sheet_of_macros_not_read")
+    for kind, target in relations.values():
+        if kind == "drawing" and target in archive.names:
+            _drawing(reading, builder, target)
+    for comment in comments:
+        _write_comment(builder, comment, places)
+    unread = "" if builder.at or builder.images else "blank"
+    return builder.page(number, name=entry.name, hidden=entry.hidden, unread=unread)
+
+
+def _cells(
+    reading: _Reading,
+    builder: PageBuilder,
+    part: str,
+    relations: dict[str, tuple[str, str]],
+    comments: list[_Comment],
+) -> dict[Place, Any]:
+    """Write the cells; where those with a comment stand."""
+    xml = read_sheet(reading.archive.read(part))
+    sheet = _about(xml.rest)
+    for kind, target in relations.values():
+        if kind == "table" and target in reading.archive.names:
+            sheet.headers |= _table_header(reading.archive.xml(target))
+    wanted = {(found[0], found[1]) for comment in comments if (found := area(comment.reference))}
+    writer = BlockWriter(builder, sheet, reading.values.is_text, reading.limits, reading.area)
+    writer.write(_lines(xml.rows, reading, sheet), wanted)
+    reading.area = writer.area
+    _headers(builder, xml.rest)
+    return writer.places
+
+
+def _lines(rows: Iterator[Row], reading: _Reading, sheet: Sheet) -> Iterator[Line]:
+    """The rows as they are shown, without cells that show nothing."""
+    values, told = reading.values, 0
+    kinds: tuple[str, ...] = ()
+    answers: list[Callable[[str], tuple[str, str | None]]] = []
+    hiding = any(values.hidden)
+    for row in rows:
+        if row.number - told > 1_000:
+            told = row.number
+            reading.progress()
+        if row.kinds != kinds:
+            kinds = row.kinds
+            answers = [values.answer(kind) for kind in kinds]
+            if hiding:
+                sheet.unseen.update(_unseen(values, kinds))
+        texts, stored = zip(*[answer(value) for answer, value in zip(answers, row.values, strict=True)], strict=True)
+        columns: tuple[int, ...] = row.columns
+        shown: tuple[str, ...] = row.kinds
+        if "" in texts:
+            keep = [n for n, text in enumerate(texts) if text or columns[n] in row.formulas]
+            if not keep:
+                continue
+            texts, stored = tuple(texts[n] for n in keep), tuple(stored[n] for n in keep)
+            columns, shown = tuple(columns[n] for n in keep), tuple(shown[n] for n in keep)
+        yield Line(row.number, row.hidden, columns, texts, stored, shown, row.formulas)
+
+
+def _unseen(values: Values, kinds: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for kind in set(kinds):
+        style = values.style(kind)
+        if style < len(values.hidden) and values.hidden[style]:
+            yield kind, values.hidden[style]
+
+
+def _about(rest: Any) -> Sheet:
+    sheet = Sheet()
+    for node in rest:
+        name = local(node)
+        if name == "cols":
+            for column in node:
+                if column.get("hidden") in ("1", "true"):
+                    first, last = (column.get(key, "") for key in ("min", "max"))
+                    if first.isdigit() and last.isdigit():
+                        sheet.hidden_columns.update(range(int(first[:6]) - 1, min(int(last[:6]), 16_384)))
+        elif name == "mergeCells":
+            for item in node[:_MERGED]:
+                if found := area(item.get("ref", "")):
+                    sheet.merged[found[0], found[1]] = (found[2], found[3])
+        elif name == "autoFilter" and (found := area(node.get("ref", ""))):
+            sheet.headers |= {(found[0], column) for column in range(found[1], found[3] + 1)}
+    return sheet
+
+
+def _table_header(root: Any) -> set[Place]:
+    found = area(root.get("ref", ""))
+    if found is None or root.get("headerRowCount") == "0":
+        return set()
+    return {(found[0], column) for column in range(found[1], found[3] + 1)}
+
+
+def _headers(builder: PageBuilder, rest: Any) -> None:
+    """What stands above and below the printed sheet, without codes for fonts, dates and page numbers."""
+    for node in rest:
+        for part in node if local(node) == "headerFooter" else ():
+            name = local(part)
+            kind, variant = Kind.HEADER if name.endswith("Header") else Kind.FOOTER, _VARIANTS.get(name[:-6], "")
+            for text in re.split(r"&[LCR]", part.text or ""):
+                text = _HEADER_CODE.sub(lambda match: "&" if match.group() == "&&" else "", text).strip()
+                if text:
+                    builder.piece(kind, text)
+                    if variant:
+                        last = builder.elements[-1]
+                        builder.marks.append(Mark(start=last.start, end=last.end, kind=variant))
+
+
+def _comments(archive: Archive, relations: dict[str, tuple[str, str]], persons: dict[str, str]) -> list[_Comment]:
+    """Comments in their order. Programs that know threads also store each as an old comment, which is left out."""
+    threaded: list[_Comment] = []
+    plain: list[_Comment] = []
+    for kind, target in relations.values():
         if target not in archive.names:
             continue
-        if kind in ("comments", "threadedComment"):
-            about.comments.extend(_comments(archive.xml(target)))
-        elif kind == "drawing":
-            about.images.extend(name for found, name in archive.relations(target).values() if found == "image")
-    return about, area
+        if kind == "threadedComment":
+            for node in archive.xml(target):
+                text = "".join(item.text or "" for item in node if local(item) == "text")
+                threaded.append(_Comment(node.get("ref", ""), persons.get(node.get("personId", ""), ""), text))
+        elif kind == "comments":
+            root = archive.xml(target)
+            authors = [item.text or "" for item in root.iter() if local(item) == "author"]
+            for node in root.iter():
+                if local(node) == "comment":
+                    text = "".join(item.text or "" for item in node.iter() if local(item) == "t")
+                    index = node.get("authorId", "")
+                    author = authors[int(index)] if index.isdigit() and int(index[:6]) < len(authors) else ""
+                    plain.append(_Comment(node.get("ref", ""), author, text))
+    known = {comment.reference for comment in threaded}
+    return [*threaded, *(comment for comment in plain if comment.reference not in known)]
 
 
-def _area(data: bytes) -> int:
-    columns: set[int] = {column_index_from_string(name.decode()) for name in set(_COLUMNS.findall(data))}
-    rows = {int(number) for number in _ROWS.findall(data)}
-    if not columns or not rows:
-        return 0
-    return (max(columns) - min(columns) + 1) * (max(rows) - min(rows) + 1)
+def _write_comment(builder: PageBuilder, comment: _Comment, places: dict[Place, Any]) -> None:
+    if not comment.text.strip():
+        return
+    author = clean(comment.author)
+    with builder.element(Kind.COMMENT, hidden="comment") as element:
+        if author and not comment.text.lstrip().startswith(author):
+            builder.found(author)
+            builder.insert(": ")
+        builder.found(comment.text)
+    found = area(comment.reference)
+    cell = places.get((found[0], found[1])) if found else None
+    start, end = (cell.start, cell.end) if cell is not None else (element.start, element.start)
+    label = comment.reference if found else ""
+    builder.marks.append(Mark(start=start, end=end, kind="comment", target=element.start, label=label))
 
 
-def _filled_area(data: bytes) -> int:
-    """The area around the cells that hold something; formatting alone stretches sheets to a million rows."""
-    rows: set[int] = set()
-    columns: set[int] = set()
-    for place, _ in _cells(data):
-        rows.add(place[0])
-        columns.add(place[1])
-    return (max(rows) - min(rows) + 1) * (max(columns) - min(columns) + 1) if rows else 0
-
-
-def _cells(data: bytes) -> Iterator[tuple[Place, Any]]:
-    """Each cell that has children, with its place; freed as the reading goes on."""
-    events = etree.iterparse(io.BytesIO(data), events=("end",), resolve_entities=False, no_network=True, huge_tree=True)
-    try:
-        for _, node in events:
-            name = local(node)
-            if name == "c" and len(node):
-                reference = node.get("r") or ""
-                try:
-                    column, row = coordinate_from_string(reference)
-                except ValueError:
-                    continue
-                yield (row - 1, int(column_index_from_string(column)) - 1), node
-            elif name == "row":
-                node.clear()
-                while node.getprevious() is not None:
-                    del node.getparent()[0]
-    except etree.XMLSyntaxError as error:
-        raise damaged("XLSX") from error
-
-
-def _formulas(data: bytes, about: _Sheet) -> None:
-    shared: dict[str, tuple[str, str]] = {}
-    for place, node in _cells(data):
-        for child in node:
-            name = local(child)
-            if name == "f":
-                formula = _formula(child, f"{get_column_letter(place[1] + 1)}{place[0] + 1}", shared)
-                if formula:
-                    about.formulas[place] = formula
-            elif name == "v" and node.get("t") == "e" and child.text:
-                about.errors[place] = child.text
-
-
-def _formula(node: Any, reference: str, shared: dict[str, tuple[str, str]]) -> str:
-    """The formula with its `=`; members of a shared formula get theirs moved to their place."""
-    text = f"={node.text}" if node.text else ""
-    if node.get("t") != "shared":
-        return text
-    index = node.get("si") or ""
-    if text:
-        shared[index] = (text, reference)
-        return text
-    if index not in shared:
-        return ""
-    master, origin = shared[index]
-    return str(Translator(master, origin=origin).translate_formula(reference))
-
-
-def _comments(root: Any) -> list[str]:
-    found: list[str] = []
-    for node in root.iter():
-        if local(node) in ("comment", "threadedComment"):
-            text = "".join(item.text or "" for item in node.iter() if local(item) in ("t", "text"))
-            if text.strip():
-                found.append(text)
-    return found
+def _drawing(reading: _Reading, builder: PageBuilder, part: str) -> None:
+    """What floats over the cells: images, charts, diagrams, text boxes, alternative texts."""
+    archive, relations = reading.archive, reading.archive.relations(part)
+    for node in archive.xml(part).iter():
+        name = local(node)
+        if name == "cNvPr" and (text := (node.get("descr") or "").strip()):
+            builder.piece(Kind.FIGURE, text, hidden="alternative_text")
+        elif name == "txBody":
+            lines = ["".join(t.text or "" for t in p.iter() if local(t) == "t") for p in node if local(p) == "p"]
+            builder.piece(Kind.PARAGRAPH, "\n".join(lines))
+        elif name == "blip" and (relation := attribute(node, "embed")):
+            reading.images.write(builder, relations.get(relation, ("", ""))[1])
+        elif name in ("chart", "relIds"):
+            target = relations.get(attribute(node, "id" if name == "chart" else "dm") or "", ("", ""))[1]
+            if target in archive.names:
+                root = archive.xml(target)
+                lines, more = chart_lines(root) if name == "chart" else (diagram_lines(root), False)
+                builder.piece(Kind.FIGURE, "\n".join(lines))
+                if more:
+                    reading.notes.append("chart_text_left_out")

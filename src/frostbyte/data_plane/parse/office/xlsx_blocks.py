@@ -1,0 +1,312 @@
+"""Writes the cells of a sheet as tables, one for each block of it.
+
+What separates blocks: a blank row, unless what follows has no header of its own, lies in the same columns and comes
+within three rows (then it is the same table with a gap); two blank columns, or one where both sides begin with a
+header. A block of one text is a heading (the first of the sheet) or a paragraph; a row with nothing but a text above a
+table is a block of its own, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise, repeat
+from typing import Final, NamedTuple
+
+import msgspec
+
+from frostbyte.data_plane.document import Cell, Kind, Mark, Span
+from frostbyte.data_plane.parse.building import PageBuilder
+from frostbyte.data_plane.parse.limits import ParseLimits, too_many_cells
+from frostbyte.data_plane.parse.office.cell_references import name_of
+
+_GAP: Final = 3
+"""Blank rows over which a table without a second header goes on."""
+_TITLE: Final = 200
+"""Characters of the longest heading."""
+
+Place = tuple[int, int]
+"""Row and column, from 0."""
+
+
+class Line(NamedTuple):
+    """A row with its cells that show something."""
+
+    number: int
+    hidden: bool
+    columns: tuple[int, ...]
+    texts: tuple[str, ...]
+    values: tuple[str | None, ...]
+    kinds: tuple[str, ...]
+    formulas: dict[int, str]
+
+
+@dataclass(slots=True)
+class Sheet:
+    """What is known of a sheet besides its cells."""
+
+    merged: dict[Place, Place] = field(default_factory=dict)
+    """The last place by the first."""
+    headers: set[Place] = field(default_factory=set)
+    """Cells that a table of the sheet names as its header."""
+    hidden_columns: set[int] = field(default_factory=set)
+    unseen: dict[str, str] = field(default_factory=dict)
+    """Reasons by the attributes of a cell: its style hides it."""
+
+
+@dataclass(slots=True)
+class _Block:
+    lines: list[Line]
+    left: int
+    right: int
+    header: int = -1
+    """The row that heads the columns, or -1."""
+
+    @property
+    def top(self) -> int:
+        return self.lines[0].number
+
+    @property
+    def bottom(self) -> int:
+        return self.lines[-1].number
+
+
+class BlockWriter:
+    """Writes one sheet."""
+
+    def __init__(
+        self, builder: PageBuilder, sheet: Sheet, is_text: Callable[[str], bool], limits: ParseLimits, used: int
+    ) -> None:
+        self._builder = builder
+        self._sheet = sheet
+        self._is_text = is_text
+        self._limits = limits
+        self.area = used
+        """Cells of all tables so far, empty ones among them."""
+        self.places: dict[Place, Cell] = {}
+        """Where cells stand in the text; filled for those that were asked for."""
+
+    def write(self, lines: Iterable[Line], wanted: set[Place]) -> None:
+        """Write all rows; remember where the `wanted` cells stand.
+
+        Raises:
+            StageFailed: `too_many_cells`.
+        """
+        first = True
+        for block in _joined(part for run in _runs(lines) for part in self._parts(run)):
+            self.area += (block.bottom - block.top + 1) * (block.right - block.left + 1)
+            if self.area > self._limits.max_cells:
+                raise too_many_cells(self._limits.max_cells)
+            if self._is_note(block):
+                self._note(block, first, wanted)
+            else:
+                self._table(block, wanted)
+            first = False
+
+    def _parts(self, run: list[Line]) -> Iterator[_Block]:
+        """A run of rows as blocks side by side, and the titles above them."""
+        for part in _beside(run, self._heads):
+            while len(part.lines) > 1 and part.right > part.left and self._is_title(part.lines[0]):
+                title, part.lines = part.lines[0], part.lines[1:]
+                yield _Block([title], title.columns[0], title.columns[-1])
+                part.left = min(line.columns[0] for line in part.lines)
+                part.right = max(line.columns[-1] for line in part.lines)
+            if self._heads(part.lines[0], part.lines[1] if len(part.lines) > 1 else None):
+                part.header = part.lines[0].number
+            yield part
+
+    def _is_title(self, line: Line) -> bool:
+        return len(line.columns) == 1 and not line.formulas and self._is_text(line.kinds[0])
+
+    def _is_note(self, block: _Block) -> bool:
+        (line, *more) = block.lines
+        return not more and self._is_title(line)
+
+    def _heads(self, line: Line, below: Line | None) -> bool:
+        """Whether a row names its columns: texts, all different, one above each column of the row below."""
+        if any((line.number, column) in self._sheet.headers for column in line.columns):
+            return True
+        if below is None or len(line.columns) < 2 or line.formulas or len(set(line.texts)) < len(line.texts):
+            return False
+        return all(map(self._is_text, line.kinds)) and len(line.columns) >= len(below.columns) - 1
+
+    def _note(self, block: _Block, first: bool, wanted: set[Place]) -> None:
+        line, builder = block.lines[0], self._builder
+        text = line.texts[0]
+        title = first and len(text) <= _TITLE and "\n" not in text
+        with builder.element(Kind.HEADING if title else Kind.PARAGRAPH, level=int(title)):
+            span = builder.found(text)
+        cell = Cell(row=0, column=0, start=span.start, end=span.end)
+        self._marks(block, [cell], [line.kinds[0]])
+        if (line.number, line.columns[0]) in wanted:
+            self.places[line.number, line.columns[0]] = cell
+
+    def _table(self, block: _Block, wanted: set[Place]) -> None:
+        builder, top, left = self._builder, block.top, block.left
+        with builder.element(Kind.TABLE, rows=block.bottom - top + 1, columns=block.right - left + 1) as table:
+            flat = _flatten(block)
+            parts: list[str] = [""] * (2 * len(flat.texts))
+            parts[0::2], parts[1::2] = flat.separators, flat.texts
+            edges = list(accumulate(map(len, parts), initial=builder.at))
+            builder.found_and_inserted(
+                "".join(parts), [Span(start=a, end=b) for a, b in zip(edges[0::2], edges[1::2], strict=False) if a < b]
+            )
+            cells = [
+                Cell(row=row, column=column, start=start, end=end, formula=formula, value=value)
+                for row, column, start, end, formula, value in zip(
+                    flat.rows, flat.columns, edges[1::2], edges[2::2], flat.formulas, flat.values, strict=True
+                )
+            ]
+            self._special(block, cells)
+            table.cells = cells
+        self._marks(block, cells, flat.kinds if self._sheet.unseen else ())
+        if wanted:
+            for cell in cells:
+                place = (top + cell.row, left + cell.column)
+                if place in wanted:
+                    self.places[place] = cell
+
+    def _special(self, block: _Block, cells: list[Cell]) -> None:
+        """Give merged cells their size and header cells their sign."""
+        merged, top, left = self._sheet.merged, block.top, block.left
+        named = {(r - top, c - left) for r, c in self._sheet.headers}
+        head = block.header - top
+        for index, cell in enumerate(cells) if merged else enumerate(cells[: len(block.lines[0].columns)]):
+            last = merged.get((top + cell.row, left + cell.column))
+            header = cell.row == head or (cell.row, cell.column) in named
+            if last is not None or header:
+                row_span = min(last[0], block.bottom) - top - cell.row + 1 if last else 1
+                column_span = min(last[1], block.right) - left - cell.column + 1 if last else 1
+                cells[index] = msgspec.structs.replace(
+                    cell, row_span=max(1, row_span), column_span=max(1, column_span), header=header
+                )
+
+    def _marks(self, block: _Block, cells: list[Cell], kinds: Iterable[str]) -> None:
+        marks, sheet = self._builder.marks, self._sheet
+        label = name_of(block.top, block.left, block.bottom, block.right)
+        marks.append(Mark(start=cells[0].start, end=cells[-1].end, kind="cells", label=label))
+        at = 0
+        for line in block.lines:
+            if line.hidden:
+                last = cells[at + len(line.columns) - 1]
+                marks.append(Mark(start=cells[at].start, end=last.end, kind="hidden_row"))
+            at += len(line.columns)
+        if sheet.hidden_columns:
+            hidden = {column - block.left for column in sheet.hidden_columns}
+            marks += [Mark(start=c.start, end=c.end, kind="hidden_column") for c in cells if c.column in hidden]
+        for cell, kind in zip(cells, kinds, strict=False):
+            if reason := sheet.unseen.get(kind):
+                marks.append(Mark(start=cell.start, end=cell.end, kind=reason))
+
+
+class _Flat(NamedTuple):
+    """A block's cells one behind the other."""
+
+    rows: list[int]
+    columns: list[int]
+    separators: list[str]
+    texts: list[str]
+    values: list[str | None]
+    formulas: list[str | None]
+    kinds: list[str]
+
+
+def _flatten(block: _Block) -> _Flat:
+    flat = _Flat([], [], [], [], [], [], [])
+    shapes: dict[tuple[int, ...], tuple[list[int], list[str]]] = {}
+    for line in block.lines:
+        columns = line.columns
+        if columns not in shapes:
+            steps = ["\n" + "\t" * (columns[0] - block.left)]
+            steps += ["\t" * (b - a) for a, b in pairwise(columns)]
+            shapes[columns] = ([column - block.left for column in columns], steps)
+        places, steps = shapes[columns]
+        flat.rows.extend(repeat(line.number - block.top, len(columns)))
+        flat.columns.extend(places)
+        flat.separators.extend(steps)
+        flat.texts.extend(line.texts)
+        flat.values.extend(line.values)
+        flat.kinds.extend(line.kinds)
+        if line.formulas:
+            flat.formulas.extend(map(line.formulas.get, columns))
+        else:
+            flat.formulas.extend(repeat(None, len(columns)))
+    flat.separators[0] = flat.separators[0][1:]
+    return flat
+
+
+def _runs(lines: Iterable[Line]) -> Iterator[list[Line]]:
+    """Rows that follow each other without a blank one."""
+    run: list[Line] = []
+    for line in lines:
+        if run and line.number > run[-1].number + 1:
+            yield run
+            run = []
+        run.append(line)
+    if run:
+        yield run
+
+
+def _beside(run: list[Line], heads: Callable[[Line, Line | None], bool]) -> list[_Block]:
+    """The blocks of a run from left to right."""
+    used = sorted(set().union(*{line.columns for line in run}))
+    borders = [(a + 1, b) for a, b in pairwise(used) if b > a + 1]
+    if not borders:
+        return [_Block(run, used[0], used[-1])]
+    blocks, left = [], used[0]
+    for start, end in [*borders, (used[-1] + 1, used[-1] + 1)]:
+        if start <= used[-1] and end - start < 2:
+            one, other = _slice(run, left, start), _slice(run, end, used[-1] + 1)
+            if not all(len(side[0].columns) > 1 and heads(side[0], side[1]) for side in (one, other) if len(side) > 1):
+                continue
+            if len(one) < 2 or len(other) < 2 or one[0].number != other[0].number:
+                continue
+        part = _slice(run, left, start)
+        if part:
+            columns = [line.columns for line in part]
+            for lines in _runs(part):
+                blocks.append(_Block(lines, min(c[0] for c in columns), max(c[-1] for c in columns)))
+        left = end
+    return blocks
+
+
+def _slice(run: list[Line], left: int, right: int) -> list[Line]:
+    """The rows between two columns; rows without a cell there are left out."""
+    found = []
+    for line in run:
+        keep = [index for index, column in enumerate(line.columns) if left <= column < right]
+        if len(keep) == len(line.columns):
+            found.append(line)
+        elif keep:
+            cut = slice(keep[0], keep[-1] + 1)
+            found.append(
+                line._replace(
+                    columns=line.columns[cut], texts=line.texts[cut], values=line.values[cut], kinds=line.kinds[cut]
+                )
+            )
+    return found
+
+
+def _joined(blocks: Iterable[_Block]) -> Iterator[_Block]:
+    """Blocks, with those that go on below a gap as one."""
+    last: _Block | None = None
+    for block in blocks:
+        if last is not None and _goes_on(last, block):
+            last.lines = [*last.lines, *block.lines]
+            continue
+        if last is not None:
+            yield last
+        last = block
+    if last is not None:
+        yield last
+
+
+def _goes_on(above: _Block, below: _Block) -> bool:
+    return (
+        above.header >= 0
+        and below.header < 0
+        and 1 < below.top - above.bottom <= _GAP + 1
+        and above.left <= below.left
+        and below.right <= above.right
+        and below.right > below.left
+    )
