@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import Any, BinaryIO, Final
 
 import PIL
 from PIL import Image as Pillow
-from PIL import UnidentifiedImageError
+from PIL import ImageOps, UnidentifiedImageError
 
 from frostbyte.data_plane.document import Image, Page
 from frostbyte.data_plane.parse.building import PageBuilder
@@ -128,19 +129,32 @@ def frame_picture(image: Any, number: int, limits: ParseLimits) -> Pillow.Image:
     """
     image.seek(number - 1)
     _check_size(image, limits)
-    picture: Pillow.Image = image
+    picture = _as_shown(image)
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         rgba = picture.convert("RGBA")
         white = Pillow.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Pillow.alpha_composite(white, rgba).convert("RGB")
     if picture.mode in ("1", "L"):
         return picture.convert("L")
+    if picture.mode == "LAB":
+        return picture.getchannel("L")
     if picture.mode.startswith("I") or picture.mode == "F":
         # 16-bit grey: Pillow clips when converting, so scale first.
         extrema: Any = picture.getextrema()
         scale = 255.0 / max(1.0, float(extrema[1]))
         return picture.convert("F").point(lambda value: value * scale).convert("L")
     return picture.convert("RGB")
+
+
+def _as_shown(image: Any) -> Pillow.Image:
+    """The frame turned as the file says it is to be shown; Pillow does that by itself for TIFF."""
+    picture: Pillow.Image = image
+    if image.format == "TIFF":
+        return picture
+    try:
+        return ImageOps.exif_transpose(picture)
+    except (SyntaxError, ValueError, KeyError, TypeError, EOFError, struct.error):
+        return picture  # the note on how to show it is broken, not the picture
 
 
 def dpi_of(image: Any) -> tuple[float, float]:

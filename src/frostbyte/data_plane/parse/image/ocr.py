@@ -8,6 +8,7 @@ faster than both together; all others with both.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -38,7 +39,9 @@ _ENGLISH: Final = frozenset(
 )
 _UMLAUT: Final = re.compile("[äöüßÄÖÜ]")
 _PARAGRAPH_SIGN: Final = re.compile(r"(?:(?<=\s)|^)[&$](?= ?\d{1,4}[a-z]?(?:\W|$))(?! ?\d+[.,]\d)")
-_SQUARE: Final = re.compile(r"(?<=\d )(m|cm|km|mm)\?(?=\W|$)|(?<=je )(m)\?(?=\W|$)")
+_SQUARE: Final = re.compile(r"(?<=\d [mck]m)\?(?!\w)|(?<=\d m)\?(?!\w)|(?<=je m)\?(?!\w)")
+_CUBIC: Final = re.compile(r"(?<=[gl]/m)\?(?!\w)")
+_EIGHT: Final = re.compile(r"^8(?= \d{1,3}[a-z]? [A-ZÄÖÜ])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +99,15 @@ def read(grey: Pillow.Image, dpi: tuple[float, float] = (200.0, 200.0)) -> Scan:
         return Scan()
     straight, language = _best(judged)
     place = straight.place
-    lines: list[OcrLine] = []
-    for seen in engine.see(straight.picture, straight.dpi, language):
-        words = _repaired(seen.words) if language == GERMAN else seen.words
-        lines.append(_line(seen, words, place.box(seen.box)))
+    seen = engine.see(straight.picture, straight.dpi, language)
+    if language == GERMAN:
+        seen = _repaired(seen)
+    lines = [_line(line, place.box(line.box)) for line in seen]
     return Scan(tuple(lines), straight.turned, place, find_ruled(straight.picture, judged.level, straight.dpi))
 
 
-def _line(seen: SeenLine, words: tuple[Word, ...], box: Box) -> OcrLine:
+def _line(seen: SeenLine, box: Box) -> OcrLine:
+    words = seen.words
     return OcrLine(
         text=" ".join(word.text for word in words),
         box=box,
@@ -175,15 +179,31 @@ def _language(text: str) -> str:
     return GERMAN if german >= 2 and german > 3 * english else BOTH
 
 
-def _repaired(words: tuple[Word, ...]) -> tuple[Word, ...]:
-    """The German model knows neither the paragraph sign nor the raised two: it reads `& 5` and `184 m?`."""
-    line = " ".join(word.text for word in words)
-    if not any(sign in line for sign in "&$?"):
-        return words
-    # Nothing is put in or taken out, so that the words keep their places in the line.
-    line = _PARAGRAPH_SIGN.sub("§", line)
-    line = _SQUARE.sub(lambda match: f"{match[1] or match[2]}²", line)
-    return tuple(replace(word, text=text) for word, text in zip(words, line.split(" "), strict=True))
+def _repaired(lines: list[SeenLine]) -> list[SeenLine]:
+    """The German model knows neither the paragraph sign nor raised digits: it reads `& 5`, `8 5` and `184 m?`."""
+    repaired = [_rewritten(line, _signs) for line in lines]
+    if any(line.words[0].text.startswith("§") for line in repaired):
+        # Where titles begin with the sign, a lonely 8 before a number and a capital is one too.
+        repaired = [_rewritten(line, lambda text: _EIGHT.sub("§", text)) for line in repaired]
+    return repaired
+
+
+def _signs(text: str) -> str:
+    if not any(sign in text for sign in "&$?"):
+        return text
+    text = _PARAGRAPH_SIGN.sub("§", text)
+    text = _CUBIC.sub("³", text)
+    return _SQUARE.sub("²", text)
+
+
+def _rewritten(line: SeenLine, rewrite: Callable[[str], str]) -> SeenLine:
+    """The line with other signs in the places of some; words stay as they are parted."""
+    before = " ".join(word.text for word in line.words)
+    after = rewrite(before)
+    if after == before:
+        return line
+    words = tuple(replace(word, text=text) for word, text in zip(line.words, after.split(" "), strict=True))
+    return replace(line, words=words)
 
 
 def mean_confidence(lines: list[OcrLine] | tuple[OcrLine, ...]) -> float | None:

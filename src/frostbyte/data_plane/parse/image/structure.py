@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from frostbyte.data_plane.document import Box, Kind
 from frostbyte.data_plane.parse.image.engine import Word
 from frostbyte.data_plane.parse.image.ocr import OcrLine, Scan
-from frostbyte.data_plane.parse.image.rules import Ruled
+from frostbyte.data_plane.parse.image.rules import Place, Ruled
 from frostbyte.data_plane.parse.marks import LIST_MARK, NUMBERED_TITLE
 
 _TITLE: Final = 1.22
@@ -17,8 +18,14 @@ _TITLE: Final = 1.22
 _GREAT_TITLE: Final = 1.55
 _TITLE_LINES: Final = 3
 _TITLE_LENGTH: Final = 160
-_BULLET: Final = re.compile(r"^([^\w\s(\"'„“»§$€&/\\#]|[eo0]|[«*¢©®°+»])\s+\S")
+_BULLET: Final = re.compile(r"^([^\w\s(\"'„“§$€&/\\#]{1,2}e?|[eo0])\s+\S")
 """What Tesseract makes of a bullet: a lonely sign or a small round letter before the item."""
+_BARE_NUMBER: Final = re.compile(r"^\s*\d{1,2}\s")
+_RULE_SIGNS: Final = "|¦[]_"
+"""What Tesseract makes of the rules of a table."""
+_GAP: Final = 1.3
+"""Times the height of letters from which white space parts cells, not words."""
+_LEAST_ROWS: Final = 3
 _ITEM: Final = re.compile(r"^\s*\(?\d{1,2}[.)]\s+\S")
 
 
@@ -50,11 +57,13 @@ def arrange(scan: Scan) -> list[Piece]:
     if not lines:
         return []
     pieces: list[Piece] = []
-    tables = {id(grid): Piece(Kind.TABLE, table=grid, cells=[[] for _ in grid.places]) for grid in scan.grids}
-    written: set[int] = set()
     usual = _usual(lines)
+    free = [line for line in lines if not any(_inside(line.level, grid.box) for grid in scan.grids)]
+    grids = [*scan.grids, *_loose(free, usual)]
+    tables = {id(grid): Piece(Kind.TABLE, table=grid, cells=[[] for _ in grid.places]) for grid in grids}
+    written: set[int] = set()
     for line in lines:
-        grid = next((entry for entry in scan.grids if _inside(line.level, entry.box)), None)
+        grid = next((entry for entry in grids if _inside(line.level, entry.box)), None)
         if grid is not None:
             if id(grid) not in written:
                 written.add(id(grid))
@@ -86,7 +95,9 @@ def _usual(lines: list[OcrLine]) -> float:
 
 def _breaks(before: OcrLine, line: OcrLine, usual: float) -> bool:
     """Whether a new element begins with the line."""
-    if line.paragraph != before.paragraph or LIST_MARK.match(line.text) or _ITEM.match(line.text):
+    if LIST_MARK.match(line.text) or _ITEM.match(line.text):
+        return True
+    if line.paragraph != before.paragraph and not _goes_on(before, line):
         return True
     if max(line.height, before.height) > 1.15 * min(line.height, before.height) and (
         max(line.height, before.height) >= _TITLE * usual
@@ -96,6 +107,12 @@ def _breaks(before: OcrLine, line: OcrLine, usual: float) -> bool:
     if gap > 1.2 * usual or line.level[3] < before.level[1]:
         return True
     return _BULLET.match(line.text) is not None and line.text[0] not in "eo0"
+
+
+def _goes_on(before: OcrLine, line: OcrLine) -> bool:
+    """Whether a sentence runs on over what Tesseract took for the end of a paragraph."""
+    level = abs(before.level[0] - line.level[0]) <= before.height
+    return level and line.text[0].islower() and before.text[-1] not in ".!?:;" and len(line.text.split()) > 1
 
 
 def _judge(piece: Piece, usual: float) -> None:
@@ -112,7 +129,13 @@ def _judge(piece: Piece, usual: float) -> None:
         return
     if height >= _TITLE * usual:
         piece.kind, piece.level = Kind.HEADING, 1 if height >= _GREAT_TITLE * usual else 2
-    elif len(piece.lines) == 1 and NUMBERED_TITLE.match(text) and len(text) <= 80 and text[-1] not in ",:-":
+    elif (
+        len(piece.lines) == 1
+        and NUMBERED_TITLE.match(text)
+        and not _BARE_NUMBER.match(text)
+        and len(text) <= 80
+        and text[-1] not in ",:-"
+    ):
         piece.kind, piece.level = Kind.HEADING, 2
 
 
@@ -121,7 +144,7 @@ def _bullets(pieces: list[Piece]) -> None:
     run: list[Piece] = []
     for piece in [*pieces, None]:
         mark = _bullet(piece)
-        if piece is not None and run and mark and mark == _bullet(run[-1]) and _level(piece, run[-1]):
+        if piece is not None and run and mark and _level(piece, run[-1]):
             run.append(piece)
             continue
         if len(run) >= 2:
@@ -142,6 +165,61 @@ def _level(piece: Piece, other: Piece) -> bool:
     return abs(first.level[0] - second.level[0]) <= first.height
 
 
+def _loose(lines: list[OcrLine], usual: float) -> list[Ruled]:
+    """Tables without rules: rows one below the other whose wide gaps leave the same columns white."""
+    found: list[Ruled] = []
+    run: list[list[Box]] = []
+    for line in [*lines, None]:
+        parts = _parted(line) if line is not None else []
+        if run and parts:
+            gap = parts[0][1] - run[-1][0][3]
+            if len(parts) > 1 and -0.5 * usual <= gap <= 2.5 * usual:
+                run.append(parts)
+                continue
+        if len(run) >= _LEAST_ROWS and (grid := _columns(run)) is not None:
+            found.append(grid)
+        run = [parts] if len(parts) > 1 else []
+    return found
+
+
+def _parted(line: OcrLine) -> list[Box]:
+    """Boxes of the line's words, those that stand close together as one."""
+    parts: list[Box] = []
+    for word in line.words:
+        box = word.box
+        if not word.text.strip(_RULE_SIGNS):
+            continue
+        if parts and box[0] - parts[-1][2] < _GAP * line.height:
+            last = parts[-1]
+            parts[-1] = (min(last[0], box[0]), min(last[1], box[1]), max(last[2], box[2]), max(last[3], box[3]))
+        else:
+            parts.append(box)
+    return parts
+
+
+def _columns(run: list[list[Box]]) -> Ruled | None:
+    """The table of rows that are parted alike; None if no gap runs through all of them."""
+    columns: list[list[float]] = []
+    for left, right in sorted((box[0], box[2]) for row in run for box in row):
+        if columns and left <= columns[-1][1]:
+            columns[-1][1] = max(columns[-1][1], right)
+        else:
+            columns.append([left, right])
+    if len(columns) < 2:
+        return None
+    middles = [(before[1] + after[0]) / 2 for before, after in pairwise(columns)]
+    xs = [columns[0][0], *middles, columns[-1][1]]
+    tops = [min(box[1] for box in row) for row in run]
+    bottoms = [max(box[3] for box in row) for row in run]
+    ys = [tops[0], *((bottom + top) / 2 for bottom, top in zip(bottoms, tops[1:], strict=False)), bottoms[-1]]
+    places = tuple(
+        Place(row, column, 1, 1, (xs[column], ys[row], xs[column + 1], ys[row + 1]))
+        for row in range(len(run))
+        for column in range(len(columns))
+    )
+    return Ruled((xs[0], ys[0], xs[-1], ys[-1]), len(run), len(columns), places)
+
+
 def _inside(box: Box, outer: Box) -> bool:
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     return outer[0] <= x <= outer[2] and outer[1] <= y <= outer[3]
@@ -150,7 +228,8 @@ def _inside(box: Box, outer: Box) -> bool:
 def _fill(piece: Piece, grid: Ruled, line: OcrLine) -> None:
     """Put the words of a line into the cells that they stand in; a cell's words of one line stay together."""
     by_cell: dict[int, list[Word]] = {}
-    for word in line.words:
+    words = [word for word in line.words if word.text.strip(_RULE_SIGNS)]
+    for word in words:
         by_cell.setdefault(_cell(grid, word.box), []).append(word)
     for number, words in by_cell.items():
         box = (
@@ -160,7 +239,8 @@ def _fill(piece: Piece, grid: Ruled, line: OcrLine) -> None:
             max(word.box[3] for word in words),
         )
         cell = piece.cells[number]
-        cell.append(Part(" ".join(word.text for word in words), box))
+        text = " ".join(word.text for word in words)
+        cell.append(Part(text.removeprefix("|").removesuffix("|"), box))
         row = max(1.0, 0.6 * line.height)
         cell.sort(key=lambda part: (round((part.level[1] + part.level[3]) / 2 / row), part.level[0]))
 

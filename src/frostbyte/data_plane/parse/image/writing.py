@@ -70,8 +70,8 @@ def _write_piece(builder: PageBuilder, piece: Piece, kind: Kind, shown: Shown, w
             after = piece.lines[number + 1].text if number + 1 < len(piece.lines) else ""
             text = line.text
             if number == 0 and piece.bullet and kind is Kind.LIST_ITEM:
-                builder.drop(text[0], "list_mark")
-                text = text[1:]
+                mark, _, text = text.partition(" ")
+                builder.drop(f"{mark} ", "list_mark")
             _write_line(builder, text, after)
             if box:
                 element.lines.append(Line(start=start, end=start + len(line.text), box=box))
