@@ -33,6 +33,7 @@ NAMES: Final = (
     "pdf_tables",
     "pii",
     "pipeline",
+    "ocr",
 )
 RESULTS: Final = Path(__file__).parent / "RESULTS.md"
 _LONGEST: Final = 900.0
