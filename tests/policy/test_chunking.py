@@ -21,7 +21,7 @@ def test_lengths_stay_within_the_settings_and_end_at_sentences() -> None:
     texts = _texts(page)
     assert "".join(texts) == page.text
     lengths = [count(text) for text in texts]
-    assert max(lengths) <= 224
+    assert max(lengths) <= 240
     assert min(lengths) >= 100  # none is a leftover
     assert all(text.endswith("Weber. ") for text in texts)
 
@@ -29,7 +29,7 @@ def test_lengths_stay_within_the_settings_and_end_at_sentences() -> None:
 def test_text_without_any_blank_is_cut_at_the_maximum() -> None:
     texts = _texts(Page(number=1, text="x" * 5000))
     assert "".join(texts) == "x" * 5000
-    assert max(map(count, texts)) <= 224
+    assert max(map(count, texts)) <= 240
 
 
 @pytest.mark.parametrize("window", [64, 256, 512, 8192])

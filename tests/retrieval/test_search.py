@@ -17,7 +17,7 @@ from frostbyte.data_plane.artefacts import CHUNKS, Artefacts, lay_out
 from frostbyte.data_plane.serve.search import Filters, Found, Mode, Search
 from frostbyte.data_plane.terms import TermHasher, passage
 from frostbyte.kernel.errors import Conflict, Unavailable
-from frostbyte.kernel.ports.vectors import CollectionSpec, Point
+from frostbyte.kernel.ports.vectors import CollectionSpec, Point, Scope
 from frostbyte.kernel.records import DocumentRow, State
 from frostbyte.kernel.sealing import SealBroken
 from frostbyte.kernel.vault import TenantKeys, Vault
@@ -136,6 +136,8 @@ class Shelf:
                     generation=generation,
                     dense=vector,
                     sparse=self.terms.document(passage(item)),
+                    labels=(row.classification,),
+                    received=row.received_at.timestamp(),
                 )
                 for item, vector in zip(both, dense, strict=True)
             ]
@@ -164,7 +166,7 @@ def test_the_passage_that_fits_comes_first_with_its_text_and_place(shelf: Shelf,
 
 
 def test_ranks_count_up_and_scores_fall(shelf: Shelf) -> None:
-    shelf.add(*(f"payment {'payment ' * number}animal" for number in range(8)))
+    shelf.add(*(f"payment {'payment ' * number}{number} animal {number * 7}" for number in range(8)))
     found = shelf.ask("payment animal", top_k=5)
     assert [item.rank for item in found] == [1, 2, 3, 4, 5]
     scores = [item.score for item in found]
@@ -281,9 +283,66 @@ def test_filters_bound_what_answers(shelf: Shelf) -> None:
 
 
 def test_only_the_filter_without_bounds_is_empty() -> None:
-    assert Filters().empty
-    assert not Filters(doc_ids=()).empty
-    assert not Filters(received_to=MORNING).empty
+    assert Filters().scope == Scope()
+    assert Filters(doc_ids=()).scope != Scope()
+    assert Filters(received_to=MORNING).scope != Scope()
+
+
+def test_what_the_index_knows_late_does_not_answer(shelf: Shelf) -> None:
+    """The class changed in the rows, the points still carry both: the rows decide."""
+    row = shelf.add("payment one", classification="invoice")
+    shelf.add("payment two", classification="contract")
+    shelf.vectors.label(row.doc_id, ["invoice", "contract"])
+    with shelf.store.unit_of_work() as uow:
+        uow.documents.put(replace(row, classification="contract"))
+        uow.commit()
+    in_class = {
+        name: shelf.ask("payment", filters=Filters(classifications=(name,))) for name in ("invoice", "contract")
+    }
+    assert {name: len(found) for name, found in in_class.items()} == {"invoice": 0, "contract": 2}
+
+
+# -- repetitions -----------------------------------------------------------------------------------------------------
+
+LETTER = (
+    "Dear {name}, from the first of July the payment for keeping your boat in our harbour rises to 48 euros a month. "
+    "The reasons are the new jetty and the price of electricity. You may end the contract until the end of May."
+)
+
+
+def test_the_same_letter_to_many_fills_one_place_and_names_the_others(shelf: Shelf) -> None:
+    for name in ("Ada", "Bert", "Cleo", "Dora", "Emil", "Fritz"):
+        shelf.add(LETTER.format(name=name))
+    shelf.add("The law on harbours says nothing about payment")
+    shelf.add("An animal got its payment")
+    for mode in (Mode.HYBRID, Mode.LEXICAL):
+        found = shelf.ask("payment for the boat in the harbour", top_k=3, mode=mode)
+        assert len(found) == 3, mode
+        assert sorted(len(item.also) for item in found) == [0, 0, 5]
+        assert not any(also.identical for item in found for also in item.also)
+
+
+def test_the_letter_that_is_asked_for_is_not_hidden(shelf: Shelf) -> None:
+    rows = [shelf.add(LETTER.format(name=name)) for name in ("Ada", "Bert", "Cleo")]
+    found = shelf.ask("payment letter to Bert or Cleo", top_k=3)
+    assert {item.document.doc_id for item in found} >= {rows[1].doc_id, rows[2].doc_id}
+
+
+def test_copies_are_identical_and_listed_once_each(shelf: Shelf) -> None:
+    shelf.add(LETTER.format(name="Ada"))
+    shelf.add(LETTER.format(name="Ada"))
+    [found] = shelf.ask("payment")
+    [also] = found.also
+    assert also.identical
+    assert also.document.doc_id != found.document.doc_id
+
+
+def test_a_page_is_full_although_hundreds_say_the_same(shelf: Shelf) -> None:
+    shelf.add(*(LETTER.format(name=f"Member{number}") for number in range(150)))
+    shelf.add(*(f"payment {number} of animal {number + 1} by law {number + 2}" for number in range(0, 30, 7)))
+    found = shelf.ask("payment for a boat in the harbour", top_k=5)
+    assert len(found) == 5
+    assert sum(len(item.also) > 0 for item in found) == 1
 
 
 # -- trouble ---------------------------------------------------------------------------------------------------------

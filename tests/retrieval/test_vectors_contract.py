@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from frostbyte.adapters.memory.vectors import MemoryVectors
 from frostbyte.adapters.qdrant.edge import EdgeVectors
 from frostbyte.kernel.errors import Conflict, Unavailable
-from frostbyte.kernel.ports.vectors import CollectionSpec, Point, SparseVector, VectorStore
+from frostbyte.kernel.ports.vectors import CollectionSpec, Point, Scope, SparseVector, VectorStore
 
 SPEC = CollectionSpec(model="m", version="1", dimensions=4)
 DOC = UUID(int=1)
@@ -78,9 +78,39 @@ def test_filters_by_document(store: VectorStore) -> None:
     store.ensure(SPEC)
     other = UUID(int=2)
     store.upsert([point(0.0, 1), point(0.3, 1, doc=other)])
-    assert {hit.doc_id for hit in store.search([1.0, 0, 0, 0], None, limit=5, doc_ids=[other])} == {other}
-    assert store.search([1.0, 0, 0, 0], None, limit=5, doc_ids=[]) == []
+    assert {hit.doc_id for hit in store.search([1.0, 0, 0, 0], None, limit=5, scope=Scope(doc_ids=(other,)))} == {other}
+    assert store.search([1.0, 0, 0, 0], None, limit=5, scope=Scope(doc_ids=())) == []
     assert store.count(other) == 1
+
+
+def test_filters_by_label_and_by_when_it_came(store: VectorStore) -> None:
+    store.ensure(SPEC)
+    kinds = {1: ("invoice",), 2: ("contract",), 3: ("contract", "other"), 4: ()}
+    store.upsert(
+        [replace(point(n / 10, 1, doc=UUID(int=n)), labels=labels, received=1.7e9 + n) for n, labels in kinds.items()]
+    )
+
+    def found(**scope: object) -> set[int]:
+        terms = SparseVector(indices=(1,), values=(1.0,))
+        by = [
+            store.search(dense, sparse, limit=5, scope=Scope(**scope))  # type: ignore[arg-type]
+            for dense, sparse in (([1.0, 0, 0, 0], None), (None, terms), ([1.0, 0, 0, 0], terms))
+        ]
+        each = [{hit.doc_id.int for hit in hits} for hits in by]
+        assert each[0] == each[1] == each[2]
+        return each[0]
+
+    assert found(labels=("contract",)) == {2, 3}
+    assert found(labels=("invoice", "other")) == {1, 3}
+    assert found(labels=()) == set()
+    assert found(received_from=1.7e9 + 3) == {3, 4}
+    assert found(received_to=1.7e9 + 2, labels=("contract",)) == {2}
+    assert found(doc_ids=(UUID(int=1), UUID(int=2)), received_from=1.7e9 + 2) == {2}
+    store.label(UUID(int=2), ["invoice"])
+    store.label(UUID(int=77), ["invoice"])
+    store.flush()
+    assert found(labels=("invoice",)) == {1, 2}
+    assert found(labels=("contract",)) == {3}
 
 
 @pytest.mark.parametrize(("keep", "left"), [("", 1), ("g2", 2)])
@@ -199,9 +229,9 @@ def test_both_kinds_give_the_same_scores_before_and_after_deleting(tmp_path: Pat
     for round_ in range(2):
         for _ in range(15):
             dense, terms = [chance.gauss(0, 1) for _ in range(8)], some_terms(chance, 4)
-            chosen = chance.choice([None, [UUID(int=n) for n in range(7)]])
+            chosen = chance.choice([None, tuple(UUID(int=n) for n in range(7))])
             for asked in ((dense, None), (None, terms), (dense, terms)):
-                memory, edge = (store.search(*asked, limit=10, doc_ids=chosen) for store in stores)
+                memory, edge = (store.search(*asked, limit=10, scope=Scope(doc_ids=chosen)) for store in stores)
                 assert [hit.score for hit in edge] == pytest.approx([hit.score for hit in memory], abs=1e-3), round_
         for store in stores:
             store.delete_document(UUID(int=3))

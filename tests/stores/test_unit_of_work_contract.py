@@ -175,22 +175,6 @@ def test_quota_and_retention_leave_out_the_erased(store: Store) -> None:
         assert uow.documents.received_before(NOW, limit=1) == [older]
 
 
-def test_matching_joins_all_filters_and_wants_an_active_generation(store: Store) -> None:
-    a = document(active_generation="g", classification="invoice", received_at=later(1))
-    b = document(active_generation="g", classification="contract", received_at=later(2))
-    hidden = document(classification="invoice", received_at=later(1))
-    write(store, lambda uow: [uow.documents.put(row) for row in (a, b, hidden)])
-    with store.unit_of_work() as uow:
-        matching = uow.documents.matching
-        assert matching() == sorted([a.doc_id, b.doc_id])
-        assert matching(classification="invoice") == [a.doc_id]
-        assert matching(received_from=later(2)) == [b.doc_id]
-        assert matching(received_to=later(1)) == [a.doc_id]
-        assert matching(doc_ids=[b.doc_id, hidden.doc_id]) == [b.doc_id]
-        assert matching(doc_ids=[]) == []
-        assert matching(doc_ids=[a.doc_id], classification="contract") == []
-
-
 # Batches
 
 

@@ -297,7 +297,15 @@ class Flow:
         row = work.row
         cleared = policy.load_cleared(self._artefacts.get(row, work.generation, artefacts.CLEARED, work.key))
         vectors = embed.decode(self._artefacts.get(row, work.generation, artefacts.VECTORS, work.key))
-        index.run(cleared.chunks, vectors, store=self._p.vectors, spec=self._p.embedder.spec, terms=self._p.terms)
+        index.run(
+            cleared.chunks,
+            vectors,
+            store=self._p.vectors,
+            spec=self._p.embedder.spec,
+            terms=self._p.terms,
+            labels=[row.classification],
+            received=row.received_at.timestamp(),
+        )
         note = Note(
             type=EventType.INDEX_WRITTEN,
             details={"chunks": len(cleared.chunks), "generation": work.generation},
@@ -306,8 +314,16 @@ class Flow:
         return Outcome(
             notes=(note,),
             changes={"state": State.INDEXED, "active_generation": work.generation},
-            after=lambda: self._p.vectors.delete_document(row.doc_id, except_generation=work.generation),
+            after=lambda: self._indexed(row, work.generation),
         )
+
+    def _indexed(self, written: DocumentRow, generation: str) -> None:
+        """Remove the points of older generations; a class that a reviewer set meanwhile is given to the new ones."""
+        self._p.vectors.delete_document(written.doc_id, except_generation=generation)
+        with self._p.unit_of_work() as uow:
+            row = uow.documents.get(written.doc_id)
+        if row is not None and row.classification != written.classification:
+            self._p.vectors.label(row.doc_id, [row.classification])
 
     # -- beginning and ending -------------------------------------------------------------------------------------
 

@@ -81,7 +81,15 @@ class Review:
         released = policy.release(cleared, (*self._released(row, cleared), chunk_id))
         shown = [item for item in released.chunks if item.chunk_id == chunk_id]
         vectors = embed.run(shown, self._p.embedder)
-        index.run(shown, vectors, store=self._p.vectors, spec=self._p.embedder.spec, terms=self._p.terms)
+        index.run(
+            shown,
+            vectors,
+            store=self._p.vectors,
+            spec=self._p.embedder.spec,
+            terms=self._p.terms,
+            labels=[row.classification],
+            received=row.received_at.timestamp(),
+        )
         with self._p.unit_of_work() as uow:
             row = self._locked(uow, row)
             rows = uow.chunks.of_document(row.doc_id, row.active_generation)
@@ -134,6 +142,8 @@ class Review:
             raise Invalid("class_unknown", "There is no such class.", f"Choose one of {', '.join(CLASSES)}.")
         with self._p.unit_of_work() as uow:
             row = self._own(uow, doc_id)
+            # Both until the commit holds: the index may know a class too many, never one too few.
+            self._label(doc_id, row.classification, classification)
             event, row = chain(
                 row,
                 tenant_id=self._p.tenant_id,
@@ -145,7 +155,12 @@ class Review:
             uow.audit.append(event)
             uow.documents.put(replace(row, classification=classification, class_confidence=1.0, needs_review=False))
             uow.commit()
+        self._label(doc_id, classification)
         return {"doc_id": str(doc_id), "classification": classification, "event_id": str(event.event_id)}
+
+    def _label(self, doc_id: UUID, *labels: str) -> None:
+        self._p.vectors.label(doc_id, [label for label in dict.fromkeys(labels) if label])
+        self._p.vectors.flush()
 
     def retry(self, doc_id: UUID, *, actor: str) -> dict[str, Any]:
         """Send a failed document through the stages again, as a new incarnation.

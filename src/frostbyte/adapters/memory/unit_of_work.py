@@ -70,25 +70,6 @@ class MemoryDocuments:
         fitting = (row for row in self._rows.rows() if row.state is not State.ERASED and row.received_at < moment)
         return sorted(fitting, key=lambda row: (row.received_at, row.doc_id))[:limit]
 
-    def matching(
-        self,
-        *,
-        doc_ids: Sequence[UUID] | None = None,
-        classification: str | None = None,
-        received_from: datetime | None = None,
-        received_to: datetime | None = None,
-    ) -> list[UUID]:
-        wanted = None if doc_ids is None else set(doc_ids)
-        return sorted(
-            row.doc_id
-            for row in self._rows.rows()
-            if row.active_generation
-            and (wanted is None or row.doc_id in wanted)
-            and (classification is None or row.classification == classification)
-            and (received_from is None or row.received_at >= received_from)
-            and (received_to is None or row.received_at <= received_to)
-        )
-
 
 class MemoryBatches:
     """See kernel.ports.unit_of_work.Batches."""

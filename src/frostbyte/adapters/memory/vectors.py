@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Final
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
+from frostbyte.data_plane.fusion import candidates, fused
 from frostbyte.kernel.errors import Conflict, Unavailable
-from frostbyte.kernel.ports.vectors import CollectionSpec, Hit, Point, SparseVector
+from frostbyte.kernel.ports.vectors import CollectionSpec, Hit, Point, Scope, SparseVector
 
-_RRF_K: Final = 60
 _Ranking = list[tuple[int, float]]
 """Row numbers with scores, best first."""
 
@@ -59,7 +59,7 @@ class MemoryVectors:
         sparse: SparseVector | None,
         *,
         limit: int,
-        doc_ids: Sequence[UUID] | None = None,
+        scope: Scope | None = None,
     ) -> list[Hit]:
         """Best first."""
         with self._lock:
@@ -67,15 +67,14 @@ class MemoryVectors:
             if not self._points or limit < 1:
                 return []
             table = self._rows()
-            wanted = None if doc_ids is None else set(doc_ids)
-            allowed = np.array([wanted is None or point.doc_id in wanted for point in table.points], dtype=bool)
+            allowed = np.array([scope is None or _inside(point, scope) for point in table.points], dtype=bool)
             rankings = []
             if dense is not None:
-                rankings.append(_ranked(table.cosines(dense), allowed))
+                rankings.append(_ranked(table.cosines(dense), allowed)[: candidates(limit)])
             if sparse is not None and sparse.indices:
                 weights = table.lexical(sparse)
-                rankings.append(_ranked(weights, allowed & (weights > 0)))
-            best = _fused([ranking[: max(2 * limit, 50)] for ranking in rankings])
+                rankings.append(_ranked(weights, allowed & (weights > 0))[: candidates(limit)])
+            best = fused(*rankings) if len(rankings) == 2 else [item for ranking in rankings for item in ranking]
             return [_hit(table.points[row], score) for row, score in best[:limit]]
 
     def similarities(self, dense: Sequence[float], chunk_ids: Sequence[UUID]) -> dict[UUID, float]:
@@ -96,6 +95,14 @@ class MemoryVectors:
         if self._table is None:
             self._table = _Table(list(self._points.values()))
         return self._table
+
+    def label(self, doc_id: UUID, labels: Sequence[str]) -> None:
+        """Replace the labels of all points of a document."""
+        with self._lock:
+            for key, point in list(self._points.items()):
+                if point.doc_id == doc_id:
+                    self._points[key] = replace(point, labels=tuple(labels))
+            self._table = None
 
     def delete_document(self, doc_id: UUID, *, except_generation: str = "") -> None:
         """Remove a document's points, all or those of other generations."""
@@ -154,14 +161,13 @@ def _ranked(scores: npt.NDArray[np.float32], allowed: npt.NDArray[np.bool_]) -> 
     return [(int(row), float(scores[row])) for row in order if allowed[row]]
 
 
-def _fused(rankings: list[_Ranking]) -> _Ranking:
-    if len(rankings) == 1:
-        return rankings[0]
-    sums: dict[int, float] = defaultdict(float)
-    for ranking in rankings:
-        for rank, (row, _) in enumerate(ranking):
-            sums[row] += 1.0 / (_RRF_K + rank)
-    return sorted(sums.items(), key=lambda item: (-item[1], item[0]))
+def _inside(point: Point, scope: Scope) -> bool:
+    return (
+        (scope.doc_ids is None or point.doc_id in scope.doc_ids)
+        and (scope.labels is None or not set(scope.labels).isdisjoint(point.labels))
+        and (scope.received_from is None or point.received >= scope.received_from)
+        and (scope.received_to is None or point.received <= scope.received_to)
+    )
 
 
 def _hit(point: Point, score: float) -> Hit:

@@ -69,28 +69,6 @@ class PostgresDocuments(Repository):
         query = DOCUMENTS.select + "WHERE state <> 'erased' AND received_at < %s ORDER BY received_at, doc_id LIMIT %s"
         return [DOCUMENTS.decode(record) for record in self._all(query, [moment, limit])]
 
-    def matching(
-        self,
-        *,
-        doc_ids: Sequence[UUID] | None = None,
-        classification: str | None = None,
-        received_from: datetime | None = None,
-        received_to: datetime | None = None,
-    ) -> list[UUID]:
-        where, parameters = ["active_generation <> ''"], list[Any]()
-        filters: list[tuple[str, Any]] = [
-            ("doc_id = ANY(%s)", None if doc_ids is None else list(doc_ids)),
-            ("classification = %s", classification),
-            ("received_at >= %s", received_from),
-            ("received_at <= %s", received_to),
-        ]
-        for condition, value in filters:
-            if value is not None:
-                where.append(condition)
-                parameters.append(value)
-        query = "SELECT doc_id FROM documents WHERE " + " AND ".join(where) + " ORDER BY doc_id"  # noqa: S608  # constants only
-        return [record[0] for record in self._all(query, parameters)]
-
 
 class PostgresChunks(Repository):
     """See kernel.ports.unit_of_work.Chunks."""

@@ -22,15 +22,24 @@ from uuid import UUID
 import msgspec
 import qdrant_edge as qe
 from filelock import FileLock, Timeout
+from msgspec.structs import replace
 
-from frostbyte.adapters.qdrant.queries import DENSE, EXACT, TERMS, any_document, equals, fused
+from frostbyte.adapters.qdrant.queries import DENSE, EXACT, LABELS, RECEIVED, TERMS, equals, inside, nearest
+from frostbyte.data_plane.fusion import candidates, fused
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Unavailable
-from frostbyte.kernel.ports.vectors import CollectionSpec, Hit, Point, SparseVector
+from frostbyte.kernel.ports.vectors import CollectionSpec, Hit, Point, Scope, SparseVector
 
 _WRITE_BATCH: Final = 512
 """Points in one entry of the engine's log: bounds the memory that a long document takes."""
 _COPY_KILOBYTES: Final = 4096
 """Vectors from which a segment gets its copy of one byte a dimension; below that a scan is as quick without."""
+
+_FIELDS: Final = {
+    "doc_id": qe.PayloadSchemaType.Uuid,
+    "generation": qe.PayloadSchemaType.Keyword,
+    LABELS: qe.PayloadSchemaType.Keyword,
+    RECEIVED: qe.PayloadSchemaType.Float,
+}
 
 
 class EdgeVectors:
@@ -105,7 +114,7 @@ class EdgeVectors:
     def _create(self, spec: CollectionSpec) -> None:
         shutil.rmtree(self._making, ignore_errors=True)
         shard = qe.EdgeShard.create(str(self._making), _config(spec))
-        for field, kind in (("doc_id", qe.PayloadSchemaType.Uuid), ("generation", qe.PayloadSchemaType.Keyword)):
+        for field, kind in _FIELDS.items():
             shard.update(qe.UpdateOperation.create_field_index(field, kind))
         shard.flush()
         shard.close()
@@ -149,14 +158,15 @@ class EdgeVectors:
         sparse: SparseVector | None,
         *,
         limit: int,
-        doc_ids: Sequence[UUID] | None = None,
+        scope: Scope | None = None,
     ) -> list[Hit]:
         """Best first; empty while nothing was indexed.
 
         Raises:
             Conflict: `embedding_mismatch`: the question's vector has another length than the collection's.
         """
-        if self._shard is None or self._spec is None or limit < 1 or (doc_ids is not None and not doc_ids):
+        scope = scope or Scope()
+        if self._shard is None or self._spec is None or limit < 1 or () in (scope.doc_ids, scope.labels):
             return []
         self._check(dense)
         queries = []
@@ -165,12 +175,18 @@ class EdgeVectors:
         if sparse is not None and sparse.indices:
             terms = qe.SparseVector(list(sparse.indices), list(sparse.values))
             queries.append(qe.Query.Nearest(terms, using=TERMS))
-        if not queries:
-            return []
-        chosen = None if doc_ids is None else qe.Filter(must=[any_document(doc_ids)])
+        chosen = inside(scope)
+        wanted = candidates(limit) if len(queries) == 2 else limit
+        hits: dict[UUID, Hit] = {}
+        rankings: list[list[tuple[UUID, float]]] = []
         with _translated():
-            found = self._shard.query(fused(queries, limit, chosen))
-            return [_hit(point) for point in found]
+            for query in queries:
+                found = [_hit(point) for point in self._shard.query(nearest(query, wanted, chosen))]
+                hits |= {hit.chunk_id: hit for hit in found}
+                rankings.append([(hit.chunk_id, hit.score) for hit in found])
+        if len(rankings) < 2:
+            return list(hits.values())
+        return [replace(hits[name], score=score) for name, score in fused(*rankings)[:limit]]
 
     def similarities(self, dense: Sequence[float], chunk_ids: Sequence[UUID]) -> dict[UUID, float]:
         """Cosine of the question's vector and those of the chunks that exist."""
@@ -189,6 +205,13 @@ class EdgeVectors:
     def _check(self, dense: Sequence[float] | None) -> None:
         if dense is not None and self._spec is not None and len(dense) != self._spec.dimensions:
             raise _mismatch(f"A question's vector does not have the {self._spec.dimensions} dimensions of the index.")
+
+    def label(self, doc_id: UUID, labels: Sequence[str]) -> None:
+        """Replace the labels of all points of a document; durable after `flush()`."""
+        if self._shard is not None:
+            chosen = qe.Filter(must=[equals("doc_id", str(doc_id))])
+            with _translated():
+                self._shard.update(qe.UpdateOperation.set_payload_by_filter(chosen, {LABELS: list(labels)}))
 
     def delete_document(self, doc_id: UUID, *, except_generation: str = "") -> None:
         """Remove a document's points, all or those of other generations."""
@@ -254,7 +277,13 @@ def _point(point: Point, spec: CollectionSpec) -> qe.Point:
     if spec.dimensions:
         vectors[DENSE] = list(point.dense)
     vectors[TERMS] = qe.SparseVector(list(point.sparse.indices), list(point.sparse.values))
-    return qe.Point(point.chunk_id, vectors, {"doc_id": str(point.doc_id), "generation": point.generation})
+    payload = {
+        "doc_id": str(point.doc_id),
+        "generation": point.generation,
+        LABELS: list(point.labels),
+        RECEIVED: point.received,
+    }
+    return qe.Point(point.chunk_id, vectors, payload)
 
 
 def _hit(point: qe.ScoredPoint) -> Hit:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
-from uuid import UUID
+from typing import Final
 
 import qdrant_edge as qe
 
+from frostbyte.kernel.ports.vectors import Scope
+
 DENSE: Final = "dense"
 TERMS: Final = "terms"
-RRF_K: Final = 60
-"""Cormack, Clarke and Buettcher, "Reciprocal Rank Fusion" (2009); the engine counts ranks from 0."""
-
+LABELS: Final = "labels"
+RECEIVED: Final = "received"
 
 EXACT_ENOUGH: Final = qe.SearchParams(quantization=qe.QuantizationSearchParams(rescore=True, oversampling=2.0))
 """Twice as many candidates by their one-byte copies, then ranked by the vectors themselves."""
@@ -20,20 +19,9 @@ EXACT: Final = qe.SearchParams(exact=True, quantization=qe.QuantizationSearchPar
 """By the vectors themselves alone."""
 
 
-def candidates(limit: int) -> int:
-    """How many of each ranking are fused: what both like in the middle must be able to win."""
-    return max(2 * limit, 50)
-
-
-def fused(queries: list[qe.Query], limit: int, chosen: qe.Filter | None) -> qe.QueryRequest:
-    """One ranking, or the fusion of several by reciprocal rank."""
-    if len(queries) == 1:
-        return qe.QueryRequest(limit=limit, query=queries[0], filter=chosen, with_payload=True, params=EXACT_ENOUGH)
-    stages = [
-        qe.Prefetch(limit=candidates(limit), query=query, filter=chosen, params=EXACT_ENOUGH) for query in queries
-    ]
-    fusion: Any = qe.Fusion.Rrf(k=RRF_K)  # the package's stubs do not know its own subclass
-    return qe.QueryRequest(limit=limit, prefetches=stages, query=fusion, with_payload=True)
+def nearest(query: qe.Query, limit: int, chosen: qe.Filter | None) -> qe.QueryRequest:
+    """One ranking."""
+    return qe.QueryRequest(limit=limit, query=query, filter=chosen, with_payload=True, params=EXACT_ENOUGH)
 
 
 def equals(key: str, value: str) -> qe.FieldCondition:
@@ -41,6 +29,14 @@ def equals(key: str, value: str) -> qe.FieldCondition:
     return qe.FieldCondition(key=key, match=qe.MatchValue(value))
 
 
-def any_document(doc_ids: Sequence[UUID]) -> qe.FieldCondition:
-    """Points of one of the documents."""
-    return qe.FieldCondition(key="doc_id", match=qe.MatchAny([str(doc_id) for doc_id in doc_ids]))
+def inside(scope: Scope) -> qe.Filter | None:
+    """The engine's filter for a scope; None for one without bounds."""
+    conditions = []
+    if scope.doc_ids is not None:
+        conditions.append(qe.FieldCondition(key="doc_id", match=qe.MatchAny([str(doc_id) for doc_id in scope.doc_ids])))
+    if scope.labels is not None:
+        conditions.append(qe.FieldCondition(key=LABELS, match=qe.MatchAny(list(scope.labels))))
+    if scope.received_from is not None or scope.received_to is not None:
+        bounds = qe.RangeFloat(gte=scope.received_from, lte=scope.received_to)
+        conditions.append(qe.FieldCondition(key=RECEIVED, range=bounds))
+    return qe.Filter(must=list(conditions)) if conditions else None

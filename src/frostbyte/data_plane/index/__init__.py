@@ -8,6 +8,7 @@ from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from frostbyte.data_plane.terms import Passage, TermHasher, passage
 from frostbyte.kernel.ports.vectors import CollectionSpec, Point, VectorStore
@@ -33,8 +34,14 @@ def run(
     store: VectorStore,
     spec: CollectionSpec,
     terms: TermHasher,
+    labels: Sequence[str] = (),
+    received: float = 0.0,
 ) -> None:
     """Write the points of all chunks and make them durable.
+
+    Args:
+        labels: the document's class, for filters.
+        received: when it came, in seconds since 1970.
 
     Raises:
         ValueError: there is not one usable vector a chunk; nothing is written.
@@ -49,7 +56,8 @@ def run(
     for at in range(0, len(chunks), _BATCH):
         part = chunks[at : at + _BATCH]
         rows = vectors[at : at + _BATCH].tolist()
-        store.upsert([_point(chunk, row, terms) for chunk, row in zip(part, rows, strict=True)])
+        made = [_point(chunk, row, terms) for chunk, row in zip(part, rows, strict=True)]
+        store.upsert([replace(point, labels=tuple(labels), received=received) for point in made])
     store.flush()
 
 

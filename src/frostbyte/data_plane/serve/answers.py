@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from frostbyte.data_plane.serve.documents import Documents
-from frostbyte.data_plane.serve.search import Filters, Found, Mode, Search
+from frostbyte.data_plane.serve.search import Also, Filters, Found, Mode, Search
 from frostbyte.data_plane.tenancy import TenantConfig
 from frostbyte.kernel.audit.events import EventType, make_event
 from frostbyte.kernel.clock import Clock, iso
@@ -104,10 +104,21 @@ class Answers:
             "received_at": iso(found.document.received_at),
             "generation": chunk.generation,
             "flags": _flags(found),
+            "also_in": [self._also(item) for item in found.also],
             "links": {
                 "proof": f"/api/v1/chunks/{chunk.chunk_id}/proof",
                 "page_picture": f"{root}/pages/{chunk.page}.png?highlight={chunk.chunk_id}",
             },
+        }
+
+    def _also(self, also: Also) -> dict[str, Any]:
+        chunk, summary = also.chunk, self._documents.summary(also.document)
+        return {
+            "chunk_id": str(chunk.chunk_id),
+            "doc_id": str(chunk.doc_id),
+            "filename": summary["filename"],
+            "page": chunk.page,
+            "identical": also.identical,
         }
 
 

@@ -1,4 +1,8 @@
-"""Search: candidates from the vector store, visibility from the relational store, text from the sealed objects."""
+"""Search: candidates from the vector store, visibility from the relational store, text from the sealed objects.
+
+Filters go to the vector store, which may be late in what it knows of a document (never by too little, see
+`review.Review.classify`); what it finds is held against the relational store's rows, which are the truth.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +15,18 @@ from uuid import UUID
 import msgspec
 
 from frostbyte.data_plane.artefacts import ShownChunk
+from frostbyte.data_plane.serve import alike
+from frostbyte.data_plane.serve.alike import Gist
 from frostbyte.data_plane.terms import TermHasher
 from frostbyte.kernel.errors import FrostbyteError, Invalid, Kind
 from frostbyte.kernel.ports.embedder import Embedder
 from frostbyte.kernel.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
-from frostbyte.kernel.ports.vectors import Hit, SparseVector, VectorStore
+from frostbyte.kernel.ports.vectors import Hit, Scope, SparseVector, VectorStore
 from frostbyte.kernel.records import ChunkRow, DocumentRow
 
+ALSO: Final = 20
 _GROWTH: Final = 4
-"""How much more is asked for when too few candidates are visible (old generations, withheld passages)."""
+"""How much more is asked for when too few candidates are visible or say something new."""
 
 
 class Mode(StrEnum):
@@ -39,9 +46,32 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     received_to: datetime | None = None
 
     @property
-    def empty(self) -> bool:
-        """Whether every document may answer."""
-        return self == Filters()
+    def scope(self) -> Scope:
+        """The bounds as the vector store keeps them, times a millisecond wider: they are numbers there."""
+        return Scope(
+            doc_ids=self.doc_ids,
+            labels=self.classifications,
+            received_from=None if self.received_from is None else self.received_from.timestamp() - 0.001,
+            received_to=None if self.received_to is None else self.received_to.timestamp() + 0.001,
+        )
+
+    def allow(self, row: DocumentRow) -> bool:
+        """Whether the document may answer."""
+        return (
+            (self.doc_ids is None or row.doc_id in self.doc_ids)
+            and (self.classifications is None or row.classification in self.classifications)
+            and (self.received_from is None or row.received_at >= self.received_from)
+            and (self.received_to is None or row.received_at <= self.received_to)
+        )
+
+
+class Also(msgspec.Struct, frozen=True, kw_only=True):
+    """Another passage that says the same."""
+
+    chunk: ChunkRow
+    document: DocumentRow
+    identical: bool
+    """Whether its words are the same; else it says nearly the same."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +86,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     chunk: ChunkRow
     document: DocumentRow
     shown: ShownChunk
+    also: tuple[Also, ...] = ()
+    """Passages that would have followed and say nothing new, best first, at most ALSO."""
 
 
 class Search:
@@ -96,63 +128,75 @@ class Search:
                 "Ask with mode hybrid or lexical, or set FROSTBYTE_EMBEDDING_ENDPOINT and index anew.",
             )
         sparse = None if mode is Mode.DENSE else self._terms.query(query)
+        asked = alike.forms(query)
         if blind or mode is Mode.LEXICAL:
-            return self.nearest(None, sparse, top_k=top_k, filters=filters)
+            return self.nearest(None, sparse, top_k=top_k, filters=filters, asked=asked)
         if self._vectors.spec is not None:  # another model's vector would give an answer, and a wrong one
             self._vectors.ensure(self._embedder.spec)
         dense = self._embedder.query(query)
-        return self.nearest(dense, sparse, top_k=top_k, filters=filters)
+        return self.nearest(dense, sparse, top_k=top_k, filters=filters, asked=asked)
 
     def nearest(
-        self, dense: Sequence[float] | None, sparse: SparseVector | None, *, top_k: int, filters: Filters
+        self,
+        dense: Sequence[float] | None,
+        sparse: SparseVector | None,
+        *,
+        top_k: int,
+        filters: Filters,
+        asked: frozenset[str] = frozenset(),
     ) -> list[Found]:
-        """The best visible passages for vectors of the index's own model. Raises as `find` does."""
-        with self._unit_of_work() as uow:
-            doc_ids = None if filters.empty else _allowed(uow, filters)
-            hits, visible = self._candidates(uow, dense, sparse, top_k, doc_ids)
-            documents = uow.documents.get_many(list({hit.doc_id for hit in hits}))
-        kept: list[tuple[Hit, DocumentRow, ShownChunk]] = []
-        for hit in hits:
-            document = documents.get(hit.doc_id)
-            shown = None if document is None else self._shown(document, visible[hit.chunk_id])
-            if document is not None and shown is not None:
-                kept.append((hit, document, shown))
-            if len(kept) == top_k:
+        """The best visible passages for vectors of the index's own model, each said once. Raises as `find` does.
+
+        Args:
+            asked: the forms of the question's words (see `alike`).
+        """
+        limit = top_k * 2
+        known = _Known()
+        while True:
+            hits = self._vectors.search(dense, sparse, limit=limit, scope=filters.scope)
+            with self._unit_of_work() as uow:
+                known.learn(uow, hits)
+            page = self._page(hits, known, filters, top_k, asked)
+            if len(page) == top_k or len(hits) < limit:
                 break
-        alike = {} if dense is None else self._vectors.similarities(dense, [hit.chunk_id for hit, _, _ in kept])
+            limit *= _GROWTH
+        similar = {} if dense is None else self._vectors.similarities(dense, [entry.hit.chunk_id for entry in page])
         return [
             Found(
                 rank=rank,
-                score=hit.score,
-                similarity=alike.get(hit.chunk_id),
-                chunk=visible[hit.chunk_id],
-                document=document,
-                shown=shown,
+                score=entry.hit.score,
+                similarity=similar.get(entry.hit.chunk_id),
+                chunk=entry.chunk,
+                document=entry.document,
+                shown=entry.shown,
+                also=tuple(entry.also),
             )
-            for rank, (hit, document, shown) in enumerate(kept, 1)
+            for rank, entry in enumerate(page, 1)
         ]
 
-    def _candidates(
-        self,
-        uow: UnitOfWork,
-        dense: Sequence[float] | None,
-        sparse: SparseVector | None,
-        top_k: int,
-        doc_ids: list[UUID] | None,
-    ) -> tuple[list[Hit], dict[UUID, ChunkRow]]:
-        """The visible hits, best first, a few more than are shown; asks for more until they fill or there are none."""
-        limit = top_k * 2
-        visible: dict[UUID, ChunkRow] = {}
-        judged: set[UUID] = set()
-        while True:
-            hits = self._vectors.search(dense, sparse, limit=limit, doc_ids=doc_ids)
-            new = [hit.chunk_id for hit in hits if hit.chunk_id not in judged]
-            visible |= uow.chunks.visible(new)
-            judged.update(new)
-            kept = [hit for hit in hits if hit.chunk_id in visible]
-            if len(kept) >= top_k or len(hits) < limit:
-                return kept[: top_k * 2], visible
-            limit *= _GROWTH
+    def _page(
+        self, hits: Sequence[Hit], known: _Known, filters: Filters, top_k: int, asked: frozenset[str]
+    ) -> list[_Entry]:
+        """The first passages that may be seen and say something new; those that do not are kept with the one before."""
+        page: list[_Entry] = []
+        for hit in hits:
+            chunk, document = known.chunks.get(hit.chunk_id), known.documents.get(hit.doc_id)
+            if chunk is None or document is None or not filters.allow(document):
+                continue
+            shown = known.texts[hit.chunk_id] if hit.chunk_id in known.texts else self._shown(document, chunk)
+            known.texts[hit.chunk_id] = shown
+            if shown is None:
+                continue
+            gist = known.gists.setdefault(hit.chunk_id, Gist(shown.text))
+            before = next((entry for entry in page if gist.repeats(entry.gist, asked)), None)
+            if before is None:
+                page.append(_Entry(hit=hit, chunk=chunk, document=document, shown=shown, gist=gist, also=[]))
+            elif len(before.also) < ALSO:
+                same = gist.sequence == before.gist.sequence
+                before.also.append(Also(chunk=chunk, document=document, identical=same))
+            if len(page) == top_k:
+                break
+        return page
 
     def _shown(self, document: DocumentRow, chunk: ChunkRow) -> ShownChunk | None:
         """The text; None if it was erased or replaced since it was looked up."""
@@ -164,16 +208,33 @@ class Search:
             raise
 
 
-def _allowed(uow: UnitOfWork, filters: Filters) -> list[UUID]:
-    classes: tuple[str | None, ...] = (None,) if filters.classifications is None else filters.classifications
-    found = {
-        doc_id
-        for name in classes
-        for doc_id in uow.documents.matching(
-            doc_ids=filters.doc_ids,
-            classification=name,
-            received_from=filters.received_from,
-            received_to=filters.received_to,
+class _Known:
+    """What was looked up for one question."""
+
+    def __init__(self) -> None:
+        self.chunks: dict[UUID, ChunkRow] = {}
+        self.documents: dict[UUID, DocumentRow] = {}
+        self.texts: dict[UUID, ShownChunk | None] = {}
+        self.gists: dict[UUID, Gist] = {}
+        self._looked: set[UUID] = set()
+
+    def learn(self, uow: UnitOfWork, hits: Sequence[Hit]) -> None:
+        """Look up what is not known yet: visible chunks and their documents."""
+        new = [hit.chunk_id for hit in hits if hit.chunk_id not in self._looked]
+        self._looked.update(new)
+        visible = uow.chunks.visible(new)
+        self.chunks |= visible
+        self.documents |= uow.documents.get_many(
+            sorted({row.doc_id for row in visible.values()} - self.documents.keys())
         )
-    }
-    return sorted(found)
+
+
+class _Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A passage of the page to be."""
+
+    hit: Hit
+    chunk: ChunkRow
+    document: DocumentRow
+    shown: ShownChunk
+    gist: Gist
+    also: list[Also]

@@ -70,17 +70,6 @@ class Documents(Protocol):
         """Not erased documents older than `moment`, oldest first (for retention)."""
         ...
 
-    def matching(
-        self,
-        *,
-        doc_ids: Sequence[UUID] | None = None,
-        classification: str | None = None,
-        received_from: datetime | None = None,
-        received_to: datetime | None = None,
-    ) -> list[UUID]:
-        """Ids of documents with an active generation that fit all filters given."""
-        ...
-
 
 class Batches(Protocol):
     """Uploads and the receipts of their files."""

@@ -34,6 +34,21 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     generation: str
     dense: Sequence[float]
     sparse: SparseVector
+    labels: tuple[str, ...] = ()
+    """Classes of its document: what `Scope.labels` chooses by. May name too many, never too few."""
+    received: float = 0.0
+    """When the document came, in seconds since 1970."""
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """Which points may be found; None sets no bound."""
+
+    doc_ids: tuple[UUID, ...] | None = None
+    labels: tuple[str, ...] | None = None
+    """Points that have one of them."""
+    received_from: float | None = None
+    received_to: float | None = None
+    """Both bounds belong to the range."""
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +61,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VectorStore(Protocol):
-    """Dense and sparse (BM25 with the store's IDF) search fused by reciprocal rank.
+    """Dense and sparse (BM25 with the store's IDF) search, fused (see data_plane.fusion).
 
     Raises `Unavailable("vectors_unavailable")` when it cannot be reached.
     """
@@ -71,13 +86,17 @@ class VectorStore(Protocol):
         sparse: SparseVector | None,
         *,
         limit: int,
-        doc_ids: Sequence[UUID] | None = None,
+        scope: Scope | None = None,
     ) -> list[Hit]:
-        """Best first. With one of the two vectors None, only the other is asked."""
+        """Best first. With one of the two vectors None, only the other is asked; its own scores come back."""
         ...
 
     def similarities(self, dense: Sequence[float], chunk_ids: Sequence[UUID]) -> dict[UUID, float]:
         """Cosine (-1..1) of the vector and those of the chunks that exist: comparable between questions."""
+        ...
+
+    def label(self, doc_id: UUID, labels: Sequence[str]) -> None:
+        """Replace the labels of all points of a document; durable after `flush()`."""
         ...
 
     def delete_document(self, doc_id: UUID, *, except_generation: str = "") -> None: ...
