@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frostbyte.data_plane.document import Kind
 from frostbyte.data_plane.parse.limits import ParseLimits
-from frostbyte.data_plane.parse.plain import csv_page, text_page
+from frostbyte.data_plane.parse.plain import text_page
+from frostbyte.data_plane.parse.separated import csv_page
+from frostbyte.kernel.errors import StageFailed
 
 TXT, CSV = "text/plain", "text/csv"
 
@@ -89,9 +93,8 @@ TEXTS = st.lists(st.one_of(WORDS, st.sampled_from(["\n", "\n\n", " ", "- ", "1. 
 def test_any_text_is_well_formed_and_complete(read, parts):
     text = "".join(parts)
     document = read(text.encode(), TXT)
-    page = document.pages[0]
     body = text.removeprefix("\ufeff")
-    joined = "".join(page.text[e.start : e.end] for e in page.elements)
+    joined = "".join(page.text[e.start : e.end] for page in document.pages for e in page.elements)
     assert "".join(joined.split()) == "".join(body.split())
 
 
@@ -124,3 +127,103 @@ def test_changing_one_cell_changes_exactly_that():
     second, _ = csv_page("a,b\n1,22\n3,4\n", ParseLimits())
     texts = [[p.text[c.start : c.end] for c in p.elements[0].cells] for p in (first, second)]
     assert [pair for pair in zip(*texts, strict=True) if pair[0] != pair[1]] == [("2", "22")]
+
+
+TABLES = """| Name | Town |
+|------|------|
+| Ada  | Ulm  |
+
+Item          Price   Left
+------------  ------  ----
+Rent           10.00  yes
+Light           2.50  no
+
+a\t1
+b\t2
+"""
+
+
+def test_tables_of_strokes_spaces_and_tabs(read):
+    page = read(TABLES.encode(), TXT).pages[0]
+    assert [e.kind for e in page.elements] == [Kind.TABLE] * 3
+    cells = [[page.text[c.start : c.end] for c in e.cells] for e in page.elements]
+    assert cells == [
+        ["Name", "Town", "Ada", "Ulm"],
+        ["Item", "Price", "Left", "Rent", "10.00", "yes", "Light", "2.50", "no"],
+        ["a", "1", "b", "2"],
+    ]
+    assert [sum(c.header for c in e.cells) for e in page.elements] == [2, 3, 0]
+    assert page.reading(0, page.elements[0].end) == "Name\tTown\n\nAda\tUlm"
+    assert {drop.reason for drop in page.dropped} == {"table_rule"}
+
+
+def test_prose_with_gaps_is_no_table(read):
+    text = "He said:  never.\nShe  laughed at that.\nThen  both went  home together.\n"
+    assert [e.kind for e in read(text.encode(), TXT).pages[0].elements] == [Kind.PARAGRAPH]
+
+
+def test_lines_broken_to_a_width_read_as_sentences(read):
+    text = (
+        "This paragraph was broken by hand where the lines of its editor ended,\n"
+        "so that a reader of the text finds no sense in its ends, and the con-\n"
+        "tract of Vor- und Nachteile goes on.\n\n"
+        "Ada Fenn\n12 Mill Lane\nUlm\n"
+    )
+    page = read(text.encode(), TXT).pages[0]
+    first, address = page.elements
+    assert "ended, so that" in page.text
+    assert "the contract of Vor- und" in page.reading(first.start, first.end)
+    assert page.text[address.start : address.end] == "Ada Fenn\n12 Mill Lane\nUlm"
+    assert [drop.reason for drop in page.dropped] == ["hyphen_joined"]
+
+
+def test_lists_count_and_nest(read):
+    text = "1. apples\n2. plums\n   and more\n\n- one\n  - inner\n- two\n"
+    page = read(text.encode(), TXT).pages[0]
+    assert [(e.kind.value, e.level) for e in page.elements] == [("list_item", n) for n in (1, 1, 1, 2, 1)]
+
+
+def test_form_feeds_turn_the_page(read):
+    document = read(b"one\ftwo\f\fthree\f\n", TXT)
+    assert [page.number for page in document.pages] == [1, 2, 3, 4]
+    assert [page.reading(0, len(page.text)).strip() for page in document.pages] == ["one", "two", "", "three"]
+    with pytest.raises(StageFailed) as caught:
+        read(b"a\f" * 30 + b"a", TXT, ParseLimits(max_pages=10))
+    assert caught.value.code == "too_many_pages"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "mac_roman", "cp850", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    "text",
+    ["Die Größe der Öfen überrascht; das Maß ist voll.", "Müller, Straße 5, 20 §", "Café à côté, naïve façade"],
+)
+def test_encodings_without_a_mark(read, encoding, text):
+    assert read(text.encode(encoding), TXT).pages[0].text == text
+
+
+def test_csv_with_its_separator_line_title_and_decimal_commas(read):
+    document = read(b'sep=;\r\nKosten\r\nName;Betrag\r\nAda;"1.234,50"\r\nBo;2,00\r\n', CSV)
+    page = document.pages[0]
+    title, table = page.elements
+    assert page.text[title.start : title.end] == "Kosten"
+    assert [page.text[c.start : c.end] for c in table.cells] == ["Name", "Betrag", "Ada", "1.234,50", "Bo", "2,00"]
+    assert [(page.text[d.start : d.end], d.reason) for d in page.dropped] == [("sep=;", "separator_line")]
+    assert [c.header for c in table.cells] == [True, True, False, False, False, False]
+
+
+def test_numbers_with_decimal_commas_are_one_cell(read):
+    page = read(b"1,5;2,5\n3,25;4,0\n", CSV).pages[0]
+    assert page.text == "1,5\t2,5\n3,25\t4,0"
+    assert not any(c.header for c in page.elements[0].cells)
+
+
+def test_csv_with_escaped_quotes(read):
+    page = read(b'a,b\n"say \\"hi, you\\" now",2\n', CSV).pages[0]
+    assert [page.text[c.start : c.end] for c in page.elements[0].cells[2:]] == ['say "hi, you" now', "2"]
+
+
+def test_many_lines_that_might_be_tables_end_soon(read):
+    for line in ("a | b", "x  y  " + "z" * 80, "---  |"):
+        began = time.process_time()
+        read("\n".join([line] * 40_000).encode(), TXT)
+        assert time.process_time() - began < 5

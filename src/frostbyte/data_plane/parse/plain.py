@@ -1,114 +1,184 @@
-"""TXT and CSV: which encoding, which dialect, which shape."""
+"""TXT: pages at form feeds, paragraphs, headings, lists and tables by their shape.
+
+The canonical text has the file's characters in their order. A line's end is a separator: where a paragraph was broken
+by hand to a width, a space stands for it, and a hyphen that broke a word is dropped, so that people read sentences.
+"""
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
 import re
+from dataclasses import dataclass
 from typing import Final
 
-from charset_normalizer import from_bytes
-
-from frostbyte.data_plane.document import Cell, Kind, Page
+from frostbyte.data_plane.document import Kind, Page
 from frostbyte.data_plane.parse.building import PageBuilder
-from frostbyte.data_plane.parse.limits import ParseLimits, too_many_cells
-from frostbyte.data_plane.parse.marks import LIST_MARK, NUMBERED_TITLE
-from frostbyte.kernel.errors import StageFailed
+from frostbyte.data_plane.parse.limits import ParseLimits, too_many_pages
+from frostbyte.data_plane.parse.marks import LIST_MARK, NUMBERED_TITLE, hyphen_binds, hyphen_joins
+from frostbyte.data_plane.parse.text_tables import find_tables
 
-_BOMS: Final = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-_SAMPLE: Final = 65_536
-_DELIMITERS: Final = ",;\t|"
-_CANDIDATES: Final = ["cp1252", "mac_roman", "cp850", "utf_16_le", "utf_16_be"]
 _LINE_END: Final = re.compile("\r\n|\r|\n|\u2028|\u2029|\x85")
-
-
-def decode(data: bytes, limits: ParseLimits) -> tuple[str, tuple[str, ...]]:
-    """Text of the bytes, and notes on how it was found.
-
-    A byte-order mark decides; else strict UTF-8; else the best guess among the encodings of English and German
-    texts. Bytes without meaning in a declared encoding become U+FFFD and are noted.
-
-    Raises:
-        StageFailed: `text_too_large`.
-    """
-    text, notes = _decode(data)
-    if len(text) > limits.max_characters:
-        raise StageFailed(
-            "text_too_large",
-            f"The text has {len(text)} characters; at most {limits.max_characters} are read.",
-            "Split it into smaller files.",
-        )
-    return text, notes
-
-
-def _decode(data: bytes) -> tuple[str, tuple[str, ...]]:
-    for mark, name in _BOMS:
-        if data.startswith(mark):
-            body = data[len(mark) :]
-            try:
-                return body.decode(name), ()
-            except UnicodeDecodeError:
-                return body.decode(name, "replace"), ("undecodable_bytes",)
-    try:
-        return data.decode("utf-8"), ()
-    except UnicodeDecodeError:
-        best = from_bytes(data[: 4 * _SAMPLE], cp_isolation=_CANDIDATES).best()
-    name = best.encoding if best is not None else "cp1252"
-    text = data.decode(name, "replace")
-    notes = (f"encoding_guessed_{name}",)
-    return text, (*notes, "undecodable_bytes") if "\ufffd" in text else notes
-
-
-def text_page(text: str) -> Page:
-    """The page of a plain text: paragraphs at blank lines, headings and list items by their shape."""
-    builder = PageBuilder()
-    lines = _LINE_END.split(text)
-    pending: list[str] = []
-    for index, line in enumerate(lines):
-        blank = not line.strip()
-        if pending and (blank or _begins(line, pending)):
-            _paragraph(builder, pending, alone=blank)
-            pending = []
-        if blank:
-            builder.insert(line)
-        else:
-            pending.append(line)
-            if _underlined(pending):
-                _paragraph(builder, pending, alone=True, last=True)
-                pending = []
-        if index + 1 < len(lines) and not pending:
-            builder.insert("\n")
-    if pending:
-        _paragraph(builder, pending, alone=True, last=True)
-    return builder.page(1)
-
-
-def _begins(line: str, pending: list[str]) -> bool:
-    """Whether `line` begins something new right below `pending`."""
-    if LIST_MARK.match(line) or NUMBERED_TITLE.match(line):
-        return True
-    return _heading_level(pending, alone=False) > 0 and not _RULE.match(line)
-
-
 _RULE: Final = re.compile(r"^\s*([=\-~_*])\1{2,}\s*$")
 _MARKDOWN: Final = re.compile(r"^(#{1,6})\s+\S")
+_NUMBERED: Final = re.compile(r"^(\s*)(\d{1,3})[.)]\s+\S")
+_BARE: Final = re.compile(r"^\s*\d+\s")
+"""A number without a point: a title where it stands alone, else an address or an amount."""
+_WIDEST: Final = 120
+"""Characters of the longest line up to which a file may have been broken by hand."""
+_NARROWEST: Final = 40
 
 
-def _underlined(pending: list[str]) -> bool:
-    return len(pending) == 2 and bool(_RULE.match(pending[1])) and len(pending[0]) < 120
+def text_pages(text: str, limits: ParseLimits) -> list[Page]:
+    """The pages of a plain text; a form feed begins a new one.
+
+    Raises:
+        StageFailed: `too_many_pages`.
+    """
+    parts = text.split("\f")
+    while len(parts) > 1 and not parts[-1].strip():
+        parts[-2:] = ["\f".join(parts[-2:])]
+    if len(parts) > limits.max_pages:
+        raise too_many_pages(len(parts), limits.max_pages)
+    last = len(parts)
+    return [text_page(part if number == last else part + "\f", number) for number, part in enumerate(parts, 1)]
 
 
-def _heading_level(lines: list[str], *, alone: bool) -> int:
+def text_page(text: str, number: int = 1) -> Page:
+    """One page."""
+    lines = _LINE_END.split(text)
+    builder = PageBuilder()
+    writer = _Writer(builder, lines)
+    writer.write()
+    return builder.page(number, unread="" if text.strip() or number == 1 else "blank")
+
+
+@dataclass(slots=True)
+class _Writer:
+    builder: PageBuilder
+    lines: list[str]
+
+    def write(self) -> None:
+        """Write all lines; each but the last is followed by a separator."""
+        lines, builder = self.lines, self.builder
+        width = self._width()
+        tables = find_tables(lines)
+        numbered = _numbered(lines)
+        indents: list[int] = []
+        at = 0
+        while at < len(lines):
+            if not lines[at].strip():
+                if _only_controls(lines[at]):
+                    builder.drop(lines[at], "control_character")
+                elif lines[at]:
+                    builder.insert(lines[at])
+                at += 1
+                self._end(at)
+                continue
+            if table := tables.get(at):
+                table.write(builder)
+                at = table.end
+                self._end(at)
+                continue
+            end = at + 1
+            while end < len(lines) and self._goes_on(at, end, numbered) and end not in tables:
+                end += 1
+            self._block(at, end, width, numbered, indents)
+            at = end
+            self._end(at)
+
+    def _end(self, at: int) -> None:
+        if at < len(self.lines):
+            self.builder.insert("\n")
+
+    def _goes_on(self, start: int, at: int, numbered: set[int]) -> bool:
+        """Whether line `at` belongs to what began at line `start`."""
+        line = self.lines[at]
+        if not line.strip():
+            return False
+        if at == start + 1 and _underlines(self.lines[start], line):
+            return True
+        if at == start + 2 and _underlines(self.lines[start], self.lines[start + 1]):
+            return False
+        if at in numbered or LIST_MARK.match(line) or (NUMBERED_TITLE.match(line) and not _BARE.match(line)):
+            return False
+        if at + 1 < len(self.lines) and _underlines(line, self.lines[at + 1]):
+            return False
+        return not (at == start + 1 and start not in numbered and _level([self.lines[start]], alone=False))
+
+    def _block(self, start: int, end: int, width: int, numbered: set[int], indents: list[int]) -> None:
+        lines = self.lines[start:end]
+        alone = end == len(self.lines) or not self.lines[end].strip()
+        item = start in numbered or bool(LIST_MARK.match(lines[0]))
+        level = 0 if item else _level(lines, alone=alone or len(lines) == 2)
+        kind = Kind.HEADING if level else Kind.LIST_ITEM if item else Kind.PARAGRAPH
+        if item:
+            indent = len(lines[0]) - len(lines[0].lstrip())
+            while indents and indents[-1] >= indent:
+                indents.pop()
+            indents.append(indent)
+            level = len(indents)
+        else:
+            indents.clear()
+        with self.builder.element(kind, level=level, separator=""):
+            for number, line in enumerate(lines):
+                if number + 1 == len(lines):
+                    self.builder.found(line)
+                elif level and kind is Kind.HEADING:
+                    self.builder.found(line)
+                    self.builder.insert("\n")
+                else:
+                    self._broken(line, lines[number + 1], width)
+
+    def _broken(self, line: str, following: str, width: int) -> None:
+        """Write a line and what stands for its end."""
+        builder, next_text = self.builder, following.lstrip()
+        first = next_text.split(maxsplit=1)[0]
+        if width and line.endswith("-") and hyphen_joins(line, next_text):
+            builder.found(line[:-1])
+            builder.drop("-", "hyphen_joined")
+        elif not width or len(line.rstrip()) + 1 + len(first) <= width:
+            builder.found(line)
+            builder.insert("\n")
+        elif line.endswith("-") and hyphen_binds(line, next_text):
+            builder.found(line)
+        else:
+            builder.found(line)
+            builder.insert(" ")
+
+    def _width(self) -> int:
+        """The width to which the text was broken by hand; 0 where lines are as long as their paragraphs."""
+        lengths = [len(line.rstrip()) for line in self.lines if line.strip()]
+        longest = max(lengths, default=0)
+        return longest - 4 if _NARROWEST <= longest <= _WIDEST else 0
+
+
+def _only_controls(line: str) -> bool:
+    return any(not character.isspace() or character in "\x0b\x0c\x1c\x1d\x1e\x1f" for character in line)
+
+
+def _numbered(lines: list[str]) -> set[int]:
+    """Lines that are items of a list `1. 2. 3.`: neighbours count on. Alone such a line may be a title."""
+    found: set[int] = set()
+    before: tuple[int, int, str] | None = None
+    for at, line in enumerate(lines):
+        match = _NUMBERED.match(line)
+        if match:
+            number = int(match.group(2))
+            if before and number == before[1] + 1 and match.group(1) == before[2]:
+                found |= {before[0], at}
+            before = (at, number, match.group(1))
+        elif not line.strip() or not line[:1].isspace():
+            before = None
+    return found
+
+
+def _underlines(line: str, rule: str) -> bool:
+    return bool(_RULE.match(rule)) and 0 < len(line.strip()) < 120 and not _RULE.match(line)
+
+
+def _level(lines: list[str], *, alone: bool) -> int:
     """The level that these lines have as a heading, or 0."""
     first = lines[0].strip()
-    if _underlined(lines):
+    if len(lines) == 2 and _underlines(lines[0], lines[1]):
         return 1 if lines[1].lstrip().startswith("=") else 2
     if len(lines) > 1:
         return 0
@@ -116,98 +186,10 @@ def _heading_level(lines: list[str], *, alone: bool) -> int:
         return len(mark.group(1))
     if len(first) > 100 or first[-1:] in ".,;:" or lines[0][:1].isspace():
         return 0
-    if NUMBERED_TITLE.match(first):
+    if NUMBERED_TITLE.match(first) and (alone or not _BARE.match(first)):
         number = first.split()[0].rstrip(".)")
         return min(6, 1 + number.count("."))
     letters = [c for c in first if c.isalpha()]
     if len(letters) >= 4 and first.upper() == first and alone | (len(first.split()) <= 8):
         return 1
     return 0
-
-
-def _paragraph(builder: PageBuilder, lines: list[str], *, alone: bool, last: bool = False) -> None:
-    """Write the lines; their own line ends are the separators, so nothing is put before the element.
-
-    `last`: the end of the last line is not this function's to write.
-    """
-    level = _heading_level(lines, alone=alone)
-    if level:
-        kind = Kind.HEADING
-    elif LIST_MARK.match(lines[0]):
-        kind, level = Kind.LIST_ITEM, 1
-    else:
-        kind = Kind.PARAGRAPH
-    with builder.element(kind, level=level, separator=""):
-        for index, line in enumerate(lines):
-            if index:
-                builder.insert("\n")
-            builder.found(line)
-    if not last:
-        builder.insert("\n")
-
-
-def csv_page(text: str, limits: ParseLimits) -> tuple[Page, tuple[str, ...]]:
-    """The page of a CSV: one table, or plain text (noted) where the lines do not have the shape of a table.
-
-    Raises:
-        StageFailed: `too_many_cells`.
-    """
-    rows = _rows(text)
-    if rows is None:
-        return text_page(text), ("no_table_shape",)
-    notes: tuple[str, ...] = ()
-    width = max(len(row) for row in rows)
-    if len({len(row) for row in rows}) > 1:
-        notes = ("ragged_rows",)
-    if len(rows) * width > limits.max_cells:
-        raise too_many_cells(limits.max_cells)
-    header = _has_header(rows)
-    builder = PageBuilder()
-    with builder.element(Kind.TABLE, rows=len(rows), columns=width) as table:
-        for number, row in enumerate(rows):
-            if number:
-                builder.insert("\n")
-            for column, value in enumerate(row):
-                if column:
-                    builder.insert("\t")
-                span = builder.found(value)
-                table.cells.append(
-                    Cell(row=number, column=column, start=span.start, end=span.end, header=header and number == 0)
-                )
-    return builder.page(1), notes
-
-
-def _rows(text: str) -> list[list[str]] | None:
-    sample = text[:_SAMPLE]
-    best: list[list[str]] | None = None
-    try:
-        first = csv.Sniffer().sniff(sample, _DELIMITERS).delimiter
-    except csv.Error:
-        first = ""
-    csv.field_size_limit(2**31 - 1)
-    for delimiter in dict.fromkeys([first, *_DELIMITERS]):
-        if not delimiter:
-            continue
-        rows = [row for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter) if row]
-        if _shape(rows):
-            best = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if any(row)]
-            break
-    return best or None
-
-
-def _shape(rows: list[list[str]]) -> bool:
-    """Whether most rows have the same number of columns, at least two. A sniffer calls prose a table too."""
-    if not rows:
-        return False
-    widths = [len(row) for row in rows[:200]]
-    usual = max(set(widths), key=lambda width: (widths.count(width), width))
-    return usual >= 2 and widths.count(usual) >= 0.6 * len(widths)
-
-
-_NUMBER: Final = re.compile(r"^[\s€$£]*[-+]?[\d.,\s]+%?[\s€$£]*$")
-
-
-def _has_header(rows: list[list[str]]) -> bool:
-    """The first row names the columns: all filled, none a number, and something below."""
-    first = rows[0]
-    return len(rows) > 1 and all(value.strip() and not _NUMBER.match(value) for value in first)

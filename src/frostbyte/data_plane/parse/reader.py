@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from frostbyte.data_plane.document import FORMATS, Document, Kind, Page, Source
-from frostbyte.data_plane.parse import plain, wellformed
+from frostbyte.data_plane.parse import encoding, plain, separated, wellformed
 from frostbyte.data_plane.parse.building import clean
 from frostbyte.data_plane.parse.image import frames
 from frostbyte.data_plane.parse.limits import DEFAULT_LIMITS, ParseLimits
@@ -86,15 +86,21 @@ def _image(source: BinaryIO, origin: Source, limits: ParseLimits, progress: Call
 
 def _text(source: BinaryIO, origin: Source, limits: ParseLimits, progress: Callable[[], None]) -> Document:
     source.seek(0)
-    text, notes = plain.decode(source.read(), limits)
+    text, notes = encoding.decode(source.read(), limits)
     progress()
-    if origin.mime == "text/csv":
-        page, more = plain.csv_page(text, limits)
-        notes = (*notes, *more)
+    table = separated.csv_page(text, limits) if origin.mime == "text/csv" else None
+    if table is not None:
+        pages, more = [table[0]], table[1]
     else:
-        page = plain.text_page(text)
+        pages = plain.text_pages(text, limits)
+        more = ("no_table_shape",) if origin.mime == "text/csv" else ()
     return Document(
-        source=origin, lineage=lineage("text"), pages=(page,), title=_title([page]), pages_found=1, notes=notes
+        source=origin,
+        lineage=lineage("text"),
+        pages=tuple(pages),
+        title=_title(pages),
+        pages_found=len(pages),
+        notes=(*notes, *more),
     )
 
 

@@ -1,0 +1,137 @@
+"""CSV: which sign separates, where the header is, and whether it is a table at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+from frostbyte.data_plane.document import Cell, Kind, Page, Span
+from frostbyte.data_plane.parse.building import PageBuilder
+from frostbyte.data_plane.parse.limits import ParseLimits, too_many_cells
+
+_SAMPLE: Final = 65_536
+_DELIMITERS: Final = "\t;|,"
+"""By how seldom they stand in ordinary text: an earlier one wins a tie, so that `1,5;2,5` is two numbers."""
+_DECLARED: Final = re.compile(r'^\ufeff?(?:"sep=(?P<quoted>.)"|sep=(?P<plain>.))[ \t;,]*(?:\r\n|\r|\n)', re.IGNORECASE)
+"""The line by which Excel is told the separator."""
+_NUMBER: Final = re.compile(
+    r"^[\s€$£]*[-+(]?[\d.,'\s]+%?\)?[\s€$£A-Z]{0,4}$|^\d{4}-\d\d-\d\d|^\d{1,2}[./]\d{1,2}[./]\d{2,4}$"
+)
+_AGREEING: Final = 0.6
+"""Part of the rows that must have as many cells as most have."""
+_WORDS: Final = 12
+"""Mean words of a cell above which it is prose."""
+
+
+class _Dialect(NamedTuple):
+    delimiter: str
+    escape: str | None
+    width: int
+    """Cells of most rows."""
+
+
+def csv_page(text: str, limits: ParseLimits) -> tuple[Page, tuple[str, ...]] | None:
+    """The page of a CSV: one table, with lines above it that are no row as paragraphs; None where it has no such shape.
+
+    Raises:
+        StageFailed: `too_many_cells`.
+    """
+    declared = _DECLARED.match(text)
+    body = text[declared.end() :] if declared else text
+    stated = (declared.group("quoted") or declared.group("plain")) if declared else ""
+    dialect = _dialect(body[:_SAMPLE], whole=len(body) <= _SAMPLE, stated=stated)
+    if dialect is None:
+        return None
+    rows = [row for row in _parsed(body, dialect.delimiter, dialect.escape) if any(row)]
+    builder = PageBuilder()
+    if declared:
+        builder.drop(declared.group().rstrip("\r\n"), "separator_line")
+    above = _above(rows, dialect.width)
+    for row in rows[:above]:
+        with builder.element(Kind.PARAGRAPH):
+            builder.found(next(value for value in row if value))
+    rows = rows[above:]
+    width = max(len(row) for row in rows)
+    if len(rows) * width > limits.max_cells:
+        raise too_many_cells(limits.max_cells)
+    _write(builder, rows, width)
+    return builder.page(1), ("ragged_rows",) if len({len(row) for row in rows}) > 1 else ()
+
+
+def _write(builder: PageBuilder, rows: list[list[str]], width: int) -> None:
+    header = _has_header(rows)
+    with builder.element(Kind.TABLE, rows=len(rows), columns=width) as table:
+        texts = [value for row in rows for value in row]
+        parts = [""] * (2 * len(texts))
+        parts[1::2] = texts
+        parts[0::2] = [sign for row in rows for sign in ("\n", *("\t" * (len(row) - 1)))]
+        parts[0] = ""
+        edges = list(accumulate(map(len, parts), initial=builder.at))
+        builder.found_and_inserted(
+            "".join(parts), [Span(start=a, end=b) for a, b in zip(edges[0::2], edges[1::2], strict=False) if a < b]
+        )
+        places = ((number, column) for number, row in enumerate(rows) for column in range(len(row)))
+        table.cells = [
+            Cell(row=row, column=column, start=start, end=end, header=header and row == 0)
+            for (row, column), start, end in zip(places, edges[1::2], edges[2::2], strict=True)
+        ]
+
+
+def _dialect(sample: str, *, whole: bool, stated: str) -> _Dialect | None:
+    """The separator under which most rows agree in their number of cells; None for prose."""
+    escape = "\\" if re.search(r'\\"(?!\s*[\t;|,\r\n])', sample) and '""' not in sample else None
+    best: tuple[float, _Dialect] | None = None
+    for delimiter in stated or _DELIMITERS:
+        rows = list(_parsed(sample, delimiter, escape))
+        rows = [row for row in (rows if whole else rows[:-1]) if any(value.strip() for value in row)]
+        if not rows:
+            continue
+        width, agreeing = max(Counter(map(len, rows[:500])).items(), key=lambda item: (item[1], item[0]))
+        share = agreeing / min(len(rows), 500)
+        fits = width >= 2 and share >= _AGREEING and not _prose(rows, width, delimiter)
+        if (fits or (stated and width >= 2)) and (best is None or share > best[0] + 0.02):
+            best = share, _Dialect(delimiter, escape, width)
+    return best[1] if best else None
+
+
+def _prose(rows: list[list[str]], width: int, delimiter: str) -> bool:
+    """Whether the cells are pieces of sentences: many words, or commas with a space behind them and nothing quoted."""
+    cells = [cell for row in rows[:500] if len(row) == width for cell in row]
+    filled = [cell for cell in cells if cell.strip()]
+    if sum(len(cell.split()) for cell in filled) > _WORDS * max(1, len(filled)):
+        return True
+    if width == 2 and not any(row[1].strip() for row in rows if len(row) == 2):
+        return True  # "Dear Sir," and "Yours,": each line merely ends in a comma
+    spaced = sum(cell.startswith(" ") for row in rows[:500] for cell in row[1:])
+    behind = sum(len(row) - 1 for row in rows[:500])
+    return delimiter == "," and spaced * 2 > behind and sum(len(cell.split()) for cell in filled) > 2 * len(filled)
+
+
+def _parsed(text: str, delimiter: str, escape: str | None) -> Iterator[list[str]]:
+    csv.field_size_limit(2**31 - 1)
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, escapechar=escape, doublequote=escape is None)
+
+
+def _above(rows: list[list[str]], width: int) -> int:
+    """Rows before the table that hold one text, where the table has more columns: its title."""
+    count = 0
+    while count < len(rows) - 1 and len(rows[count]) < width and sum(map(bool, rows[count])) == 1:
+        count += 1
+    return count
+
+
+def _has_header(rows: list[list[str]]) -> bool:
+    """The first row names the columns: all but a corner filled, all different, none a number, and something below."""
+    first = [value.strip() for value in rows[0]]
+    filled = [value for value in first if value]
+    return (
+        len(rows) > 1
+        and len(filled) >= max(1, len(first) - 1)
+        and len(set(filled)) == len(filled)
+        and not any(_NUMBER.match(value) for value in filled)
+    )
