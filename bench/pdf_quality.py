@@ -65,7 +65,7 @@ def titles(document: pypdfium2.PdfDocument) -> list[tuple[int, str]]:
         page = target.get_index() if target is not None else None
         if page is not None and (title := normal(entry.get_title() or "")):
             found.append((page + 1, title))
-    return found
+    return list(dict.fromkeys(found))  # a broken outline may lead to an entry twice
 
 
 def headings(document: Document) -> list[tuple[int, str]]:

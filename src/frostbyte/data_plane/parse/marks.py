@@ -20,6 +20,16 @@ NUMBERED_TITLE: Final = re.compile(
 )
 """`4.2 Termination`, `§ 7 Kündigung`, `Article 3 Fees`: a number, a capital and no sentence."""
 
+CAPTION: Final = re.compile(
+    r"^\s*(?:figure|fig\.|table|tab\.|tabelle|abbildung|abb\.|bild|listing|algorithm|scheme|chart|diagramm|exhibit)"
+    r"\s*(?:\d{1,3}|[A-Z]|[IVX]{1,5})(?![^\W\d_]{2})(?:[.\-–]\d{1,3}){0,3}[a-z]?\s*(?P<stop>[.:|–—]|$)?",
+    re.IGNORECASE,
+)
+"""`Figure 3.2: ...`, `Tabelle 4. ...`; the group `stop` is missing where a sentence may go on."""
+
+LEADERS: Final = re.compile(r"\.{4,}|(?:\. ){3,}|…{2,}|_{4,}")
+"""Dots that lead to a page number, or a line to write on."""
+
 _JOINERS: Final = re.compile(r"^(?:und|oder|bzw\.?|sowie|and|or|to|bis)\b")
 
 

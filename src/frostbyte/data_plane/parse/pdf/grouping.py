@@ -22,6 +22,7 @@ _CENTRED: Final = 2.5
 _LONG: Final = 30
 """Characters of a line that can tell where its column ends."""
 _NUMBER: Final = re.compile(r"\d{1,3}")
+_TITLE_NUMBER: Final = re.compile(r"\s*(?:\d{1,2}|[A-Z])(?:\.\d{1,3}){1,5}\.?\s")
 
 
 @dataclass(slots=True)
@@ -99,6 +100,24 @@ def breaks_early(block: Block, number: int) -> bool:
     return not _centred(line[0], first)
 
 
+def list_levels(found: Sequence[Block | Grid]) -> dict[int, int]:
+    """Depth of each list item by block number: by how far it stands in, among the items around it."""
+    levels: dict[int, int] = {}
+    lefts: list[float] = []
+    for number, block in enumerate(found):
+        if not isinstance(block, Block) or not block.mark:
+            if isinstance(block, Block) and lefts and place(block.lines[0][0])[0] <= lefts[0] + 2:
+                lefts = []
+            continue
+        left = place(block.lines[0][0])[0]
+        while lefts and left < lefts[-1] - 4:
+            lefts.pop()
+        if not lefts or left > lefts[-1] + 4:
+            lefts.append(left)
+        levels[number] = len(lefts)
+    return levels
+
+
 def _set_edges(found: list[Block | Grid]) -> None:
     """Tell each block where its column ends: where several long lines end."""
     ends: Counter[int] = Counter()
@@ -166,9 +185,10 @@ def _aligned(block: Block, before: list[Run], item: Run, size: float) -> bool:
         start = place(before[-1] if len(block.lines) == 1 else before[0])[0]
         return left >= place(block.lines[0][0])[0] - 1 and left - start <= 4 * size
     shift = left - place(before[0])[0]
-    if shift <= _INDENT * size:
+    if shift <= _INDENT * size or _centred(before[0], item):
         return True
-    return _centred(before[0], item)
+    # The second line of a numbered title stands under its first word.
+    return len(block.lines) == 1 and shift <= 6 * size and _TITLE_NUMBER.match(block.lines[0][0].text) is not None
 
 
 def _centred(a: Run, b: Run) -> bool:

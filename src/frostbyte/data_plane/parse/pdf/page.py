@@ -19,7 +19,7 @@ from frostbyte.data_plane.parse.image.ahead import ReadAhead
 from frostbyte.data_plane.parse.limits import ParseLimits
 from frostbyte.data_plane.parse.marks import hyphen_joins, spaced
 from frostbyte.data_plane.parse.pdf.drawing import read_drawing
-from frostbyte.data_plane.parse.pdf.grouping import Block, blocks, breaks_early
+from frostbyte.data_plane.parse.pdf.grouping import Block, blocks, breaks_early, list_levels
 from frostbyte.data_plane.parse.pdf.layout import cut_at_gutters, reading_order
 from frostbyte.data_plane.parse.pdf.notes import PageNote, read_notes
 from frostbyte.data_plane.parse.pdf.scans import (
@@ -122,13 +122,14 @@ Origin = Callable[[int, Run], None]
 def write_page(draft: Draft, origin: Origin | None = None) -> Page:
     """The canonical page of the draft."""
     builder = PageBuilder()
+    depths = list_levels(draft.blocks)
     for number, block in enumerate(draft.blocks):
         if isinstance(block, Grid):
             _write_grid(builder, block, origin)
             continue
-        kind, level = draft.roles.get(number, (Kind.PARAGRAPH, 0))
-        if number not in draft.roles and block.mark:
-            kind, level = Kind.LIST_ITEM, 1
+        kind, level = draft.roles.get(number) or (
+            (Kind.LIST_ITEM, depths[number]) if block.mark else (Kind.PARAGRAPH, 0)
+        )
         _write_block(builder, block, kind, level, draft, origin, draft.repeats.get(number, ""))
     write_readings(builder, draft.readings, alone=not draft.blocks)
     for note in draft.notes:

@@ -60,8 +60,8 @@ class Run:
     """Points: the widest white between pieces of it that are drawn apart; a hint that it may hold table columns."""
     turn: int = 0
     """Degrees clockwise by which the letters are turned on the page as shown: 0, 90, 180 or 270."""
-    font: int = 0
-    """Stands for the font while the page is open; 0 if unknown."""
+    font: str = ""
+    """The face's name, without the mark of a subset."""
     gaps: tuple[tuple[float, float], ...] = ()
     """From where to where it is white inside, for whites wider than words leave as a rule; of upright text."""
     leftward: bool = False
@@ -117,7 +117,7 @@ class Style:
 
     size: float
     bold: bool
-    font: int
+    font: str
     turn: int
 
 
@@ -162,7 +162,7 @@ class PageText:
         self._text = page.get_textpage()
         self._handle = native.address(self._text.raw)
         self._styles: dict[int, Style] = {}
-        self._bold: dict[int, bool] = {}
+        self._fonts: dict[int, tuple[bool, str]] = {}
         self._doubtful = bool(drawing.unseen) or drawing.truncated
 
     def close(self) -> None:
@@ -413,13 +413,13 @@ class PageText:
             if a < 0 and d < 0 and abs(a) >= abs(b):
                 turn += 180
         font = native.font(item)
-        bold = self._bold.get(font)
-        if bold is None:
-            bold = self._bold[font] = bool(font) and is_bold(font)
-        return Style(round(size, 2), bold, font or 0, turn % 360)
+        face = self._fonts.get(font)
+        if face is None:
+            face = self._fonts[font] = _face(font) if font else (False, "")
+        return Style(round(size, 2), face[0], face[1], turn % 360)
 
 
-_UNKNOWN: Final = Style(size=10.0, bold=False, font=0, turn=0)
+_UNKNOWN: Final = Style(size=10.0, bold=False, font="", turn=0)
 
 
 def own_visibility(item: int) -> str:
@@ -436,9 +436,11 @@ def own_visibility(item: int) -> str:
     return ""
 
 
-def is_bold(font: int) -> bool:
-    """Whether a font is bold, by its weight or its name (TeX calls its bold faces cmbx, txb, ...-Bd)."""
-    return native.font_weight(font) >= 600 or _BOLD.search(native.font_name(font)) is not None
+def _face(font: int) -> tuple[bool, str]:
+    """Whether a font is bold, by its weight or its name (TeX calls its bold faces cmbx, txb, ...-Bd); and that name."""
+    name = native.font_name(font)
+    bold = native.font_weight(font) >= 600 or _BOLD.search(name) is not None
+    return bold, name.decode("latin-1").split("+", 1)[-1]
 
 
 def _tiny(pieces: list[Box]) -> bool:
