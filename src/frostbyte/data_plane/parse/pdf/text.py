@@ -200,6 +200,20 @@ class PageText:
         (x0, _), (x1, _) = self._frame.point(left, bottom), self._frame.point(right, top)
         return min(x0, x1), max(x0, x1)
 
+    def spaces(self, index: Sequence[int], starts: Sequence[int]) -> list[tuple[float, float, float]]:
+        """For each position where a word starts: left and right of the space before it, and its own left."""
+        if self._frame.rotation:
+            reach = self.reach
+            return [(*reach(index[start - 1]), reach(index[start])[0]) for start in starts]
+        handle, box, found, across = self._handle, native.loose_box, native.FLOATS, self._frame.left
+        result: list[tuple[float, float, float]] = []
+        for start in starts:
+            box(handle, index[start - 1])
+            left, right = found[0], found[2]
+            box(handle, index[start])
+            result.append((left - across, right - across, found[0] - across))
+        return result
+
     def _whole(self) -> tuple[str, Sequence[int]]:
         handle: Any = self._text.raw
         count = raw.FPDFText_CountChars(handle)

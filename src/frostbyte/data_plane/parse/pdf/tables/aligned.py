@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
@@ -15,10 +16,14 @@ from frostbyte.data_plane.parse.pdf.tables.plausible import Layout, plausible
 from frostbyte.data_plane.parse.pdf.tables.regions import regions
 from frostbyte.data_plane.parse.pdf.tables.rows import group_rows
 from frostbyte.data_plane.parse.pdf.tables.segments import (
+    CAPTION,
+    LEADER,
     Segment,
     TextLine,
     cut,
+    is_mark,
     lines_of,
+    loose,
     suspect,
     usable,
     whole,
@@ -27,6 +32,12 @@ from frostbyte.data_plane.parse.pdf.text import PageText, Run
 
 _EDGE: Final = 4.0
 """Points by which rules of one table differ at their ends."""
+_REACH: Final = 4
+"""Lines between two of several cells in one table."""
+_FAR: Final = 7.0
+"""Em between two lines of several cells in one table."""
+_WIDE: Final = 40.0
+"""Points: shorter rules frame no table."""
 _NEAR: Final = 2.6
 """White in em over which rows belong to one table."""
 _HEADING_WHITE: Final = 1.3
@@ -51,33 +62,88 @@ class Marks:
 
 def find_aligned(runs: list[Run], marks: Marks, text: PageText) -> list[Grid]:
     """The tables among runs that no ruled grid holds."""
-    upright = [run for run in runs if usable(run)]
-    if not _worth_it(upright):
+    lines = _run_lines([run for run in runs if usable(run)])
+    near = _near(lines, marks, text)
+    if not any(near):
         return []
     segments: list[Segment] = []
-    for run in upright:
-        segments.extend(cut(run, text) if suspect(run) else [whole(run)])
+    for line, close in zip(lines, near, strict=True):
+        for run in line:
+            segments.extend(
+                cut(run, text) if close and (suspect(run, text) or (close > 1 and loose(run, text))) else [whole(run)]
+            )
     grids: list[Grid] = []
     for region in regions(segments):
-        lines = _cut_neighbours(lines_of(region), text)
-        for part, framed in _candidates(lines, marks):
+        for part, framed in _candidates(_cut_neighbours(lines_of(region), text), marks):
             grid = _build(part, marks, text, framed=framed)
             if grid is not None:
                 grids.append(grid)
     return sorted(grids, key=lambda grid: (grid.box[1], grid.box[0]))
 
 
-def _worth_it(runs: list[Run]) -> bool:
-    """Whether at least two lines hold more than one piece; all there is to do on a page of prose."""
-    count = 0
-    last, size = float("-inf"), 1.0
-    for base, run_size, several in sorted((run.baseline, run.size, suspect(run)) for run in runs):
-        if several or base - last < 0.3 * min(size, run_size):
-            count += 1
-            if count >= 2:
-                return True
-        last, size = base, run_size
-    return False
+def refine(grid: Grid, runs: list[Run], marks: Marks, walls: list[float], text: PageText) -> Grid | None:
+    """The table in a grid whose rows no lines part, or None if the lines of text do not tell them either."""
+    left, top, right, bottom = grid.box
+    inside = [
+        run
+        for run in runs
+        if usable(run) and left - 2 <= run.box[0] and run.box[2] <= right + 2 and top <= run.baseline <= bottom
+    ]
+    across = [wall for wall in walls if left + 3 < wall < right - 3]
+    lines = lines_of([part for run in inside for part in cut(run, text, across)])
+    return _build(lines, marks, text, framed=True, walls=across) if len(lines) > 1 else None
+
+
+def _run_lines(runs: list[Run]) -> list[list[Run]]:
+    lines: list[list[Run]] = []
+    base = float("-inf")
+    for run in sorted(runs, key=lambda item: item.baseline):
+        if run.baseline - base > 0.3 * run.size or not lines:
+            lines.append([])
+            base = run.baseline
+        lines[-1].append(run)
+    return lines
+
+
+def _near(lines: list[list[Run]], marks: Marks, text: PageText) -> list[int]:
+    """By line: 1 if it or one close to it may hold several cells, and another one too; 2 between rules of one width.
+
+    All there is to do on a page of prose.
+    """
+    near = [0] * len(lines)
+    last = -_REACH
+    for number, line in enumerate(lines):
+        if len(line) > 1:
+            if _is_item(line):
+                continue
+        elif not suspect(line[0], text):
+            continue
+        if number - last < _REACH and line[0].baseline - lines[last][0].baseline < _FAR * line[0].size:
+            for other in range(max(0, last - 1), min(len(lines), number + 2)):
+                near[other] = 1
+        last = number
+    for top, bottom in _ruled_off(marks.rules):
+        for number, line in enumerate(lines):
+            if top < line[0].baseline < bottom:
+                near[number] = 2
+    return near
+
+
+def _is_item(line: list[Run]) -> bool:
+    """Whether it is a list's mark or number and its text, or a title and its page: no cells."""
+    if len(line) != 2:
+        return False
+    first, second = line if line[0].box[0] <= line[1].box[0] else (line[1], line[0])
+    return is_mark(first.text.strip()) or LEADER.search(first.text + second.text) is not None
+
+
+def _ruled_off(rules: list[Box]) -> list[tuple[float, float]]:
+    """Upper and lower edges of what stands between three or more rules of one width."""
+    chains: dict[tuple[int, int], list[float]] = {}
+    for rule in rules:
+        if rule[2] - rule[0] > _WIDE:
+            chains.setdefault((round(rule[0] / _EDGE), round(rule[2] / _EDGE)), []).append(rule[1])
+    return [(min(chain), max(chain)) for chain in chains.values() if len(chain) > 2]
 
 
 def _cut_neighbours(lines: list[TextLine], text: PageText) -> list[TextLine]:
@@ -86,10 +152,15 @@ def _cut_neighbours(lines: list[TextLine], text: PageText) -> list[TextLine]:
     for number, line in enumerate(lines):
         if not any(several[max(0, number - 2) : number + 3]):
             continue
-        if all(segment.start == 0 and segment.end == len(segment.run.text) for segment in line.segments):
-            line.segments = [part for segment in line.segments for part in cut(segment.run, text)]
-            line.segments.sort(key=lambda item: item.left)
+        segments = line.segments
+        if any(_uncut(segment) and loose(segment.run, text) for segment in segments):
+            parts = [cut(segment.run, text) if _uncut(segment) else [segment] for segment in segments]
+            line.segments = sorted((part for several in parts for part in several), key=lambda item: item.left)
     return lines
+
+
+def _uncut(segment: Segment) -> bool:
+    return segment.start == 0 and segment.end == len(segment.run.text)
 
 
 def _candidates(lines: list[TextLine], marks: Marks) -> list[tuple[list[TextLine], bool]]:
@@ -178,12 +249,14 @@ def _sequences(lines: list[TextLine]) -> list[list[TextLine]]:
         several = len(line.segments) > 1
         if current:
             white = (line.top - max(other.bottom for other in current[-3:])) / line.size
-            near = white <= min(_NEAR, max([1.0, *(2.0 * w + 0.2 for w in whites)]))
-            whites.append(white)
+            near = white <= min(_NEAR, max(0.9, 1.6 * max(whites) + 0.1))
+            if not several and CAPTION.match(line.segments[0].text):
+                near = False
             shared = _shared(gaps, line)
             if near and shared and len(current) < _MAX_LINES:
                 current.append(line)
                 gaps = shared
+                whites.append(white)
                 continue
             if near and not several and len(current) > 2 and len(current[-1].segments) > 1:
                 current.append(line)  # one line over all columns: a heading among the rows, if rows follow
@@ -219,18 +292,23 @@ def _headings(before: list[TextLine], part: list[TextLine]) -> list[TextLine]:
 
 
 def _tail(part: list[TextLine], last: int) -> list[TextLine]:
-    """The lines up to the last of several segments, and what hangs on it as the rest of its cells."""
+    """The lines up to the last of several segments, and what hangs on it: rest of its cells, rows of one cell."""
     end = last + 1
-    first = min(line.left for line in part[:end])
+    several = [line for line in part[:end] if len(line.segments) > 1]
+    first, edge = min(line.left for line in part[:end]), min(line.segments[1].left for line in several)
     white = [(b.top - a.bottom) / b.size for a, b in pairwise(part[:end]) if len(a.segments) > 1 < len(b.segments)]
     rows = min((w for w in white if w > 0), default=0.0)
+    kept = end
     while end < len(part) and len(part[end].segments) == 1:
-        gap = (part[end].top - part[end - 1].bottom) / part[end].size
-        hangs = part[end].left > first + part[end].size
-        if gap > _TAIL_WHITE or (not hangs and gap > rows - 0.1):
+        line = part[end]
+        gap = (line.top - part[end - 1].bottom) / line.size
+        hangs = line.left > first + line.size
+        if gap > max(_TAIL_WHITE, rows + 0.12) or (not hangs and line.right >= edge):
             break
         end += 1
-    return part[:end]
+        if hangs or gap < rows - 0.1 or (end == len(part) and rows > _TAIL_WHITE and abs(line.left - first) < 2):
+            kept = end
+    return part[:kept]
 
 
 def _inner(line: TextLine) -> list[tuple[float, float]]:
@@ -253,8 +331,10 @@ def _shared(gaps: list[tuple[float, float]], line: TextLine) -> list[tuple[float
     return gaps
 
 
-def _build(lines: list[TextLine], marks: Marks, text: PageText, *, framed: bool) -> Grid | None:
-    columns, crossing = find_columns(lines)
+def _build(
+    lines: list[TextLine], marks: Marks, text: PageText, *, framed: bool, walls: Sequence[float] = ()
+) -> Grid | None:
+    columns, crossing = find_columns(lines, walls)
     if len(columns) < 2:
         return None
     place(lines, columns)

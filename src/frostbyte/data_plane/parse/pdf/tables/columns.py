@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,10 +34,10 @@ def is_number(text: str) -> bool:
     return _NUMBER.match(text) is not None
 
 
-def find_columns(lines: list[TextLine]) -> tuple[list[Column], list[TextLine]]:
-    """The columns, and the lines that cross their edges."""
+def find_columns(lines: list[TextLine], walls: Sequence[float] = ()) -> tuple[list[Column], list[TextLine]]:
+    """The columns, and the lines that cross their edges; upright rules part columns that stand close."""
     active = [line for line in lines if len(line.segments) > 1]
-    columns = _spans(active)
+    columns = _spans(active, walls)
     crossing: list[TextLine] = []
     allowed = max(2, int(_CROSSING * len(lines)))
     for _ in range(_MAX_ROUNDS):
@@ -46,7 +47,7 @@ def find_columns(lines: list[TextLine]) -> tuple[list[Column], list[TextLine]]:
         )
         best: tuple[int, TextLine, list[Column]] | None = None
         for line in doubtful[:_MAX_TRIALS]:
-            rest = _spans([other for other in active if other is not line])
+            rest = _spans([other for other in active if other is not line], walls)
             if len(rest) > len(columns) and (best is None or len(rest) > best[0]):
                 best = len(rest), line, rest
         if best is None or len(crossing) >= allowed:
@@ -58,16 +59,25 @@ def find_columns(lines: list[TextLine]) -> tuple[list[Column], list[TextLine]]:
     return columns, crossing
 
 
-def _spans(lines: list[TextLine]) -> list[Column]:
+def _spans(lines: list[TextLine], walls: Sequence[float]) -> list[Column]:
+    edges = sorted((s.left, s.right, s.size) for line in lines for s in line.segments)
+    if not edges:
+        return []
+    limit = GAP * edges[len(edges) // 2][2]
     columns: list[Column] = []
-    sizes = [line.size for line in lines]
-    limit = GAP * (sorted(sizes)[len(sizes) // 2] if sizes else 10.0)
-    for segment in sorted((s for line in lines for s in line.segments), key=lambda item: item.left):
-        if columns and segment.left - columns[-1].right < limit:
-            columns[-1].right = max(columns[-1].right, segment.right)
+    start, reach = edges[0][0], edges[0][1]
+    for left, right, _ in edges:
+        if left - reach < limit and not (walls and left > reach - 2 and _walled(reach, left, walls)):
+            reach = max(reach, right)
         else:
-            columns.append(Column(segment.left, segment.right))
+            columns.append(Column(start, reach))
+            start, reach = left, right
+    columns.append(Column(start, reach))
     return columns
+
+
+def _walled(right: float, left: float, walls: Sequence[float]) -> bool:
+    return any(right - 1 < wall < left + 1 for wall in walls)
 
 
 def _crosses(segment: Segment, columns: list[Column]) -> bool:

@@ -39,6 +39,9 @@ class Grid:
     open_edges: tuple[bool, bool, bool, bool] = (False, False, False, False)
     """Whether no line closes it at its left, top, right and bottom."""
 
+    crossed: int = 0
+    """Words that stand over its lines."""
+
     @property
     def filled(self) -> int:
         """How many cells hold text."""
@@ -143,6 +146,7 @@ class _Finder:
             if home is not None and last[2] <= home.box[2] + _SLACK:
                 homes.append((home, word.start()))
                 continue
+            self.grid.crossed += 1
             for position in range(word.start(), word.end()):  # a word over a line: each character for itself
                 box = text.char_box(run.index[position])
                 if box is not None:

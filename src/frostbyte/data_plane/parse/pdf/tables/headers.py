@@ -15,7 +15,7 @@ _OFF: Final = 0.5
 """Em by which a heading may stand off the middle of its columns."""
 _BARE: Final = 0.3
 """What a column without a heading costs, in em off the middle."""
-_ASIDE: Final = 0.25
+_ASIDE: Final = 0.1
 """What an em costs that a heading stands off the middle of the text under it."""
 
 

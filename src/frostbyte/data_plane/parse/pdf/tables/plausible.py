@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from frostbyte.data_plane.parse.pdf.tables.columns import Column, is_number
-from frostbyte.data_plane.parse.pdf.tables.segments import TextLine
+from frostbyte.data_plane.parse.pdf.tables.segments import TextLine, is_mark
 
 _LEADERS: Final = re.compile(r"(?:\s?[.·…_]){5,}")
-_LIST_MARK: Final = re.compile(
-    r"^(?:[•◦▪‣●○■*–—-]|\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)\]]|\[\w{1,12}\]|\d+(?:\.\d+)*)$"
-)
 _SECTION: Final = re.compile(r"^(?:\d+(?:\.\d+)*\.?|[A-Z](?:\.\d+)*\.?|[ivxlc]+)$")
 _INDEX_ENTRY: Final = re.compile(r"[^\d\W].*,\s*\d{1,4}(?:\s*[,–-]\s*\d{1,4})*$")
+_EQUATION: Final = re.compile(r"^\(\d+(?:\.\d+)*[a-z]?\)$")
+_SYMBOLS: Final = re.compile(r"^[^\w\s\"'“”„%€$£–—-]+$")
+"""Cells that hold nothing but signs."""
+_OFF_GRID: Final = 0.12
+"""Widths of a character by which typewriter text stands off its grid."""
 _TIGHT: Final = 0.34
 """White in em between lines that are set as one text; rows of a table without rules stand further apart."""
-_FILLED: Final = 0.4
+_FILLED: Final = 0.45
 """Part of the cells that hold text in a table without rules, at least."""
 
 
@@ -51,7 +53,12 @@ def plausible(layout: Layout) -> bool:
         return False
     if layout.framed or layout.striped:
         return True
-    if filled < _FILLED or layout.crossing > max(1, len(rows) // 4):
+    if (
+        filled < _FILLED
+        or layout.crossing > max(1, len(rows) // 4)
+        or _is_formula(layout, texts)
+        or _is_listing(layout)
+    ):
         return False
     if _is_list(texts) or _is_form(texts) or _is_contents(texts, layout):
         return False
@@ -85,17 +92,55 @@ def _share(texts: list[list[str]], number: int, head: int) -> float:
 
 def _is_prose(layout: Layout) -> bool:
     """Whether two columns of running text stand beside each other."""
-    lines = sum(len(row) for row in layout.rows)
-    letters = [len(s.text) for row in layout.rows for line in row for s in line.segments]
-    return len(layout.columns) <= 3 and lines > 4 and sum(letters) / max(1, len(letters)) > 42
+    lines = [line for row in layout.rows for line in row]
+    letters = [len(s.text) for line in lines for s in line.segments]
+    if len(layout.columns) <= 3 and len(lines) > 4 and sum(letters) / max(1, len(letters)) > 42:
+        return True
+    long = sum(len(line.segments) == 1 and len(line.segments[0].text) > 45 for line in lines)
+    return not layout.framed and long > 0.4 * len(lines)
+
+
+def _is_formula(layout: Layout, texts: list[list[str]]) -> bool:
+    """Whether signs, indices and equation numbers stand apart as in formulas."""
+    segments = [s for row in layout.rows for line in row for s in line.segments]
+    sizes = sorted(s.size for s in segments)
+    usual = sizes[len(sizes) // 2]
+    if sum(abs(size - usual) > 0.12 * usual for size in sizes) > 0.2 * len(sizes) and not _one_size_a_row(layout):
+        return True
+    if sum(_EQUATION.match(row[-1]) is not None for row in texts) >= 1 and sum(bool(row[-1]) for row in texts) <= 2:
+        return True
+    flat = [text for row in texts for text in row if text]
+    return sum(_SYMBOLS.match(text) is not None for text in flat) >= 0.2 * len(flat)
+
+
+def _one_size_a_row(layout: Layout) -> bool:
+    """Whether type changes from row to row only, as from a header to its body."""
+    return all(
+        max(s.size for s in line.segments) - min(s.size for s in line.segments) <= 0.12 * line.size
+        for row in layout.rows
+        for line in row
+    )
+
+
+def _is_listing(layout: Layout) -> bool:
+    """Whether it is typewriter text set in one piece: all of it stands on one grid of character widths."""
+    segments = [s for row in layout.rows for line in row for s in line.segments]
+    pitches = [s.pitch for s in segments if s.pitch]
+    if len(pitches) < 0.3 * len(segments):
+        return False
+    pitch = sorted(pitches)[len(pitches) // 2]
+    origin = min(s.left for s in segments)
+    on = 0
+    for segment in segments:
+        steps = (segment.left - origin) / pitch
+        on += abs(steps - round(steps)) <= _OFF_GRID
+    return on >= 0.8 * len(segments)
 
 
 def _is_list(texts: list[list[str]]) -> bool:
     """Whether the first column holds nothing but bullets or numbers of items."""
     first = [row[0] for row in texts if row[0]]
-    return (
-        len(texts[0]) == 2 and bool(first) and sum(_LIST_MARK.match(t) is not None for t in first) >= 0.8 * len(first)
-    )
+    return len(texts[0]) == 2 and bool(first) and sum(map(is_mark, first)) >= 0.8 * len(first)
 
 
 def _is_form(texts: list[list[str]]) -> bool:
@@ -107,7 +152,7 @@ def _is_form(texts: list[list[str]]) -> bool:
 def _is_contents(texts: list[list[str]], layout: Layout) -> bool:
     """Whether titles stand before page numbers that rise."""
     pages = [row[-1] for row in texts if row[-1]]
-    if len(pages) < 4 or not all(t.isdigit() for t in pages):
+    if len(pages) < (2 if len(layout.columns) == 2 else 4) or not all(t.isdigit() for t in pages):
         return False
     numbers = [int(t) for t in pages]
     rises = all(a <= b for a, b in itertools.pairwise(numbers))

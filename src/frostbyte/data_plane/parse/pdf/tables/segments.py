@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,9 +13,31 @@ GAP: Final = 0.55
 """White in em that may separate columns; spaces between words take a quarter to a third, justified up to a half."""
 _JUMP: Final = 0.45
 """White in em beside a space that stands in the file."""
+_FIXED_GAP: Final = 1.2
+"""White in widths of a character of a typewriter face, from which it may separate columns."""
+_NARROW: Final = re.compile("[iljtfI.,:;'|!]")
+_WIDE: Final = re.compile("[mwMWAOGHDNQVUX@]")
+_ITEM: Final = re.compile(
+    r"^(?:[•◦▪‣●○■–*-]|\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)]|\[\d+\]|(?:\d+|[A-Z])(?:\.\d+)+\.?|§ ?\d+\w?)\s\D*$"
+)
+"""How an item of a list begins: the gap behind it makes no columns."""
 _WORD: Final = re.compile(r"\S+")
 _STRETCHED: Final = 0.62
 """Width in em per character from which a line holds more white than words need."""
+_LOOSE: Final = 0.5
+"""As `_STRETCHED`, for a line beside others of several cells."""
+_TYPEWRITERS: Final = (0.6, 0.525)
+"""Width of a character in em: Courier and most others, Computer Modern's."""
+_MARK: Final = re.compile(
+    r"^(?:[•◦▪‣●○■*–—-]|\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)\]]|\[\w{1,12}\]|(?:\d+|[A-Z])(?:\.\d+)+\.?)$"
+)
+_MANY: Final = 16
+"""Characters of a line from which its width tells the face."""
+CAPTION: Final = re.compile(
+    r"^(?:Table|Tabelle|Tab\.|Figure|Abbildung|Fig\.|Abb\.|Source|Sources|Quelle|Note|Notes)\b[^|]*"
+)
+"""How a line begins that stands over or under a table or a figure."""
+LEADER: Final = re.compile(r"(?:\. ?){5}")
 _SAME_LINE: Final = 0.3
 """Part of the type size by which baselines of one line differ."""
 _ASCENT: Final = 0.72
@@ -39,6 +61,8 @@ class Segment:
     first: int = 0
     last: int = 0
     """Columns that it stands in, once they are known."""
+    pitch: float = 0.0
+    """Width of a character of a typewriter face; 0 for others or where nobody asked."""
 
     @property
     def text(self) -> str:
@@ -94,16 +118,39 @@ class TextLine:
         return all(segment.bold for segment in self.segments)
 
 
+def is_mark(text: str) -> bool:
+    """Whether it is a bullet, or the number of an item or a section."""
+    return _MARK.match(text) is not None
+
+
 def usable(run: Run) -> bool:
     """Whether a run can be a part of a table by alignment: upright and seen."""
     return not run.hidden and run.turn == 0 and run.size > 0
 
 
-def suspect(run: Run) -> bool:
-    """Whether a run may hold more than one cell, by what is known without asking for its characters."""
-    if run.gap > GAP * run.size:
-        return True
-    return run.box[2] - run.box[0] > _STRETCHED * run.size * len(run.text) + run.size
+def suspect(run: Run, text: PageText) -> bool:
+    """Whether a run may hold more than one cell, without asking for each of its words."""
+    width, size = run.box[2] - run.box[0], run.size
+    if run.gap <= GAP * size and width <= _STRETCHED * size * len(run.text) + size:
+        return False
+    return not (_ITEM.match(run.text) or LEADER.search(run.text) or _fixed(run, width, text))
+
+
+def loose(run: Run, text: PageText) -> bool:
+    """As `suspect`, with less evidence: for lines beside those that hold several cells."""
+    width, size = run.box[2] - run.box[0], run.size
+    if run.gap <= _JUMP * size and width <= _LOOSE * size * len(run.text) + _LOOSE * size:
+        return False
+    return not _fixed(run, width, text)
+
+
+def _fixed(run: Run, width: float, text: PageText) -> bool:
+    """Whether the line is as wide as its characters are in a typewriter face, single spaces among them."""
+    count = len(run.text.rstrip())
+    if count < _MANY or run.gap > run.size:
+        return False
+    near = any(abs(width - pitch * run.size * count) < 0.6 * run.size for pitch in _TYPEWRITERS)
+    return near and _pitch(run, text) > 0
 
 
 def whole(run: Run) -> Segment:
@@ -111,24 +158,37 @@ def whole(run: Run) -> Segment:
     return Segment(run.box[0], run.box[2], run.baseline, run.size, run.bold, run, 0, len(run.text))
 
 
-def cut(run: Run, text: PageText) -> list[Segment]:
-    """The run cut at gaps; a space that stands in the file fills its gap, one that PDFium made up does not."""
+def cut(run: Run, text: PageText, walls: Sequence[float] = ()) -> list[Segment]:
+    """The run cut at gaps and at upright rules; a space that stands in the file fills its gap, a made-up one not."""
     words = [match.span() for match in _WORD.finditer(run.text)]
     if len(words) < 2:
         return [whole(run)]
-    limit = GAP * run.size
+    gaps = text.spaces(run.index, [start for start, _ in words[1:]])
+    limits = GAP * run.size, _JUMP * run.size
+    pitch = _pitch(run, text)
+    if pitch:
+        limits = max(limits[0], _FIXED_GAP * pitch), max(limits[1], _FIXED_GAP * pitch)
     segments: list[Segment] = []
     left, begin = run.box[0], words[0][0]
-    for (_, end), (start, _) in itertools.pairwise(words):
-        space = text.reach(run.index[start - 1])
-        after = text.reach(run.index[start])
-        if after[0] - space[1] <= (limit if space[1] <= space[0] else _JUMP * run.size):
+    for number, (space, end_of_space, after) in enumerate(gaps):
+        real = end_of_space > space
+        if after - end_of_space <= limits[real] and not (walls and any(space - 1 < w < after + 1 for w in walls)):
             continue
-        before = text.reach(run.index[end - 1])[1] if space[1] > space[0] else space[0]
-        segments.append(Segment(left, before, run.baseline, run.size, run.bold, run, begin, end))
-        left, begin = after[0], start
-    segments.append(Segment(left, run.box[2], run.baseline, run.size, run.bold, run, begin, words[-1][1]))
+        end = words[number][1]
+        before = text.reach(run.index[end - 1])[1] if real else space
+        segments.append(Segment(left, before, run.baseline, run.size, run.bold, run, begin, end, pitch=pitch))
+        left, begin = after, words[number + 1][0]
+    segments.append(Segment(left, run.box[2], run.baseline, run.size, run.bold, run, begin, words[-1][1], pitch=pitch))
     return segments
+
+
+def _pitch(run: Run, text: PageText) -> float:
+    """Width of a character if a narrow and a wide one have the same, else 0."""
+    narrow, wide = _NARROW.search(run.text), _WIDE.search(run.text)
+    if narrow is None or wide is None:
+        return 0.0
+    (a, b), (c, d) = text.reach(run.index[narrow.start()]), text.reach(run.index[wide.start()])
+    return b - a if abs((b - a) - (d - c)) <= 0.02 * (b - a) else 0.0
 
 
 def lines_of(segments: list[Segment]) -> list[TextLine]:
