@@ -44,7 +44,10 @@ PATTERN_SPEED: Final = 5.0
 
 _MARK: Final = re.compile(r"⟦(\w+)\|(.*?)⟧", re.DOTALL)
 _TITLES: Final = frozenset(
-    "dr prof med mr mrs ms mx miss sir lady herr frau herrn familie rev hon judge md phd jr sr dipl ing rer nat".split()
+    (
+        "dr prof med mr mrs ms mx miss sir lady herr frau herrn familie rev hon judge md phd jr sr dipl ing rer nat col"
+        " capt tante oma opa and und"
+    ).split()
 )
 _PATTERNED: Final = tuple(kind for kind in PiiType if kind.value not in NAMED)
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Final
 
 from frostbyte.data_plane.document import Cell, Document, Element, Page
-from frostbyte.data_plane.policy import injection, pii
+from frostbyte.data_plane.policy import injection, naming, people, pii
 from frostbyte.data_plane.policy.account import Marks
 from frostbyte.data_plane.policy.injection import Suspicion
 from frostbyte.data_plane.policy.pii import Hit
@@ -71,6 +71,7 @@ class Search:
         """Personal data on each page, at the page's own positions."""
         bases, lengths = _layout(document)
         hits: list[Hit] = []
+        readings: list[Reading] = []
         before: Reading | None = None
         for page, base in zip(document.pages, bases, strict=True):
             reading = of_page(page, base)
@@ -79,7 +80,21 @@ class Search:
                 across = join(before, reading, reach=REACH)
                 hits += [h for h in pii.find(across, self.rules.pii, self.kinds) if h.start < base <= h.end - 1]
             before = reading
+            readings.append(reading)
+        hits += self._mentions(readings, hits)
         return [pii.resolve(part) for part in _by_page(hits, bases, lengths)]
+
+    def _mentions(self, readings: list[Reading], hits: list[Hit]) -> Iterator[Hit]:
+        """Names that were found once, wherever else they stand: what is redacted here must not show there."""
+        kind = PiiType.NAME.value
+        names = {h for h in hits if h.kind == kind}
+        if not names:
+            return
+        known = {text for reading in readings for text in _texts(reading, names)}
+        for reading in readings:
+            for start, end in people.mentions(reading.text, known):
+                begin, stop = reading.span(start, end)
+                yield Hit(begin, stop, kind, "name_again", 0.8)
 
     def _page(self, page: Page, base: int, reading: Reading) -> list[Hit]:
         columns = _Columns(page, base)
@@ -94,7 +109,7 @@ class Search:
     def _named(self, reading: Reading) -> Iterator[Hit]:
         if not self.wants_names or self.names is None or not reading.text.strip():
             return
-        for start, end, kind, confidence in self.names.find(reading.text):
+        for start, end, kind, confidence in naming.find(reading.text, self.names):
             if kind in self.kinds and end > start:
                 begin, stop = reading.span(start, end)
                 yield Hit(begin, stop, kind, "name_engine", confidence)
@@ -169,6 +184,16 @@ class _Columns:
             for column in range(cell.column, cell.column + max(cell.column_span, 1)):
                 headers[column] = f"{headers.get(column, '')} {text}"[:1000]
         return sorted((cell for cell in table.cells if cell.end > cell.start), key=lambda cell: cell.start), headers
+
+
+def _texts(reading: Reading, hits: Iterable[Hit]) -> Iterator[str]:
+    """What the hits in a reading say."""
+    if not reading.text:
+        return
+    first, last = reading.at[0], reading.at[-1]
+    for hit in hits:
+        if first <= hit.start and hit.end <= last + 1:
+            yield reading.text[reading.index(hit.start) : reading.index(hit.end - 1) + 1]
 
 
 def engine_missing() -> Unavailable:

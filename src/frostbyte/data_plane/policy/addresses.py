@@ -1,0 +1,105 @@
+"""Postal addresses by their form: street with number, postcode with place, boxes, and labelled fields of forms.
+
+A place alone is no address, nor is a number behind a word ("port 443"). A street with its number is one, with or
+without a place; a postcode with a place is one behind a street, in a line of its own or behind a label.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from importlib.resources import files
+from typing import Final
+
+Span = tuple[int, int]
+
+_MONEY: Final = frozenset("€$£%")
+_PARTS: Final = frozenset("city town state zip ort plz wohnort city/town street".split())
+"""Fields that name no more than a place: part of an address where another field of one is near."""
+
+_NEAR: Final = 160
+"""Characters within which the fields of one form lie."""
+
+
+_PART: Final = re.compile(r"@(\w+)@")
+
+
+@lru_cache(maxsize=1)
+def _book() -> tuple[tuple[re.Pattern[str], ...], dict[str, re.Pattern[str]]]:
+    """The forms, and the other patterns by name."""
+    text = files("frostbyte.data_plane.policy.rules").joinpath("addresses.toml").read_text("utf-8")
+    book: dict[str, dict[str, str]] = tomllib.loads(text)
+    parts: dict[str, str] = {}
+    for name, pattern in book["parts"].items():
+        parts[name] = _filled(pattern, parts)
+    forms = tuple(re.compile(_filled(pattern, parts)) for pattern in book["forms"].values())
+    return forms, {name: re.compile(_filled(pattern, parts)) for name, pattern in book["also"].items()}
+
+
+def _filled(pattern: str, parts: dict[str, str]) -> str:
+    return _PART.sub(lambda match: parts[match.group(1)], pattern)
+
+
+def cues(text: str) -> Iterator[Span]:
+    """Where an address may stand whose form is not known: worth a look by an engine."""
+    for match in _book()[1]["cue"].finditer(text):
+        yield match.span()
+
+
+def find(text: str) -> list[Span]:
+    """Addresses by form and by label, ordered; they do not overlap."""
+    found = [match.span() for form in _book()[0] for match in form.finditer(text)]
+    spans = [span for span in (_trimmed(text, span) for span in found) if _is_one(text, span)]
+    return _united([*spans, *_fields(text, spans)])
+
+
+def plausible(text: str, span: Span) -> bool:
+    """Whether what an engine took for an address holds what makes one."""
+    value = text[span[0] : span[1]]
+    if "\t" in value or ";" in value or not any(char.isdigit() for char in value):
+        return False
+    return bool(_book()[1]["street_word"].search(value) or _book()[1]["placed"].search(value))
+
+
+def _is_one(text: str, span: Span) -> bool:
+    value = text[span[0] : span[1]]
+    first = value.split()[0].rstrip(".,") if value.split() else ""
+    return not (_book()[1]["no_street"].match(first) or not _MONEY.isdisjoint(value))
+
+
+def _trimmed(text: str, span: Span) -> Span:
+    start, end = span
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1] in " \t\n,;.|":
+        end -= 1
+    return start, end
+
+
+def _fields(text: str, known: Iterable[Span]) -> Iterator[Span]:
+    places = [start for start, _ in known]
+    matches = list(_book()[1]["field"].finditer(text))
+    places += [m.start("value") for m in matches]
+    for match in matches:
+        start, end = _trimmed(text, match.span("value"))
+        label = " ".join(match["label"].lower().split())
+        value = text[start:end]
+        if not value or not (value[0].isupper() or value[0].isdigit()) or "@" in value or "://" in value:
+            continue
+        if label in _PARTS and sum(1 for place in places if 0 < abs(place - start) < _NEAR) == 0:
+            continue
+        if label not in _PARTS and not (any(c.isdigit() for c in value) or label.startswith("stra")):
+            continue
+        yield start, end
+
+
+def _united(spans: Iterable[Span]) -> list[Span]:
+    kept: list[Span] = []
+    for start, end in sorted(spans):
+        if kept and start <= kept[-1][1]:
+            kept[-1] = (kept[-1][0], max(kept[-1][1], end))
+        else:
+            kept.append((start, end))
+    return kept

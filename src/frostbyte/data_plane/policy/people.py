@@ -1,0 +1,359 @@
+"""Names of people: capitalised words judged by what stands around them, and by the engine where that leaves doubt.
+
+A run of capitalised words is a name at once where a title, a salutation, a label, a column's head or a given name
+says so, and none at once where it holds a word of organisations, places or headings. Only the rest is put to the
+engine, in short passages: it is right about most prose, but slow, and it knows neither lists nor letters in capitals.
+The words are in rules/people.toml.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import Final
+
+from frostbyte.data_plane.policy.columns import Columns
+
+UPPER: Final = r"[^\W\d_a-zß-öø-ÿăąćčđęěğıłńňőřśşšťűźżž]"
+"""A character class for what may begin a name."""
+
+_TOKEN: Final = re.compile(rf"(?<![\w@.]){UPPER}(?:[^\W\d_]|['’-](?=[^\W\d_]))*(?![\w@])|(?<=[A-Z]\.){UPPER}(?=\.)")
+_GAP: Final = re.compile(
+    r" |\. ?|"
+    r"\.?(?: (?:von|van|zu|zum|zur|vom|de|del|della|di|da|dos|das|du|le|la|el|al|bin|ibn|ter|ten|den|der|y|af)){1,2} "
+)
+_COMMA: Final = re.compile(r", ?")
+_AND: Final = re.compile(r" (?:and|und|&|u\.) ")
+_LISTED: Final = re.compile(
+    r"(?:[,;/]| and| und|, and| sowie)\s+(?:dr\.? |prof\.? |mrs?\.? |ms\.? |frau |herrn? )*", re.IGNORECASE
+)
+_MAIL_BEHIND: Final = re.compile(r"\"?\s?[<(\[]?\s?(?:mailto:)?[\w.+-]+@\w")
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_LAST_WORD: Final = re.compile(r"([^\W\d_]+)[.'’]?[\s,:!]{1,4}$")
+_LABEL: Final = re.compile(
+    r"(?:^|[\n\t|;,(]|\d[.)]| {2}|[.!?] )[ *•\-]*(?P<label>[^\W\d_][^\n\t|;:=]{0,40}?)\s?(?:\([^()\n]*\))?"
+    r"(?P<gap>[ \t]*[:=][ \t]*\n?[ \t]*|[ .…_]*\.{3,}[ .]*|\t[ \t]*|[ \t]*\n[ \t]*| {2,}|, | )\"?"
+    r"(?:[^\W\d_]{1,4}\.? ){0,2}$"
+)
+_MARK: Final = re.compile(r"(?:/s/|gez\.|i\. ?[AV]\.|Richter(?:in)? am \w{3,20}gericht)[ \t]*$")
+_PARTICLES: Final = re.compile(
+    r"(?<!\w)(?:(?:[Vv]on|[Vv]an|[Zz]u|[Dd]e|[Dd]el|[Dd]i|[Dd]a|[Dd]u|[Ll]a|[Tt]er|den|der|und zu) ){1,3}$"
+)
+_CELL_ENDS: Final = re.compile(r"[ .]?(?:[\n\r\t|,;()]|$| {2}| [-–/] )")
+_LEFT: Final = 64
+
+Span = tuple[int, int]
+
+
+@lru_cache(maxsize=1)
+def _book() -> dict[str, frozenset[str]]:
+    text = files("frostbyte.data_plane.policy.rules").joinpath("people.toml").read_text("utf-8")
+    return {
+        key: frozenset(part.strip() for part in value.split("|")) if "|" in value else frozenset(value.split())
+        for key, value in tomllib.loads(text).items()
+    }
+
+
+@lru_cache(maxsize=1)
+def _label_words() -> frozenset[str]:
+    """The last word of each label: a quick look whether one can stand there."""
+    return frozenset(_WORD.findall(label)[-1] for label in _book()["labels"] if _WORD.search(label))
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Capitalised words in a row, without titles and words that are no names."""
+
+    tokens: tuple[Span, ...]
+    words: tuple[str, ...]
+    """The tokens in lower case."""
+    titled: bool
+    inverted: bool = False
+    """Whether the surname stands first, with a comma."""
+
+    @property
+    def start(self) -> int:
+        """Where the first token begins."""
+        return self.tokens[0][0]
+
+    @property
+    def end(self) -> int:
+        """Where the last token ends."""
+        return self.tokens[-1][1]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A run that only the engine can judge, and how much of it the engine must see as a name."""
+
+    run: Run
+    least: int
+    """Tokens that must lie in what the engine found."""
+
+
+class People:
+    """The names in one text.
+
+    `sure` holds what the words around tell; `doubts` what is to be put to an engine.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._columns = Columns(text)
+        self.sure: list[Span] = []
+        self.doubts: list[Doubt] = []
+        last: tuple[int, str] = (-1, "")
+        for run in self._surnames_first(self._runs()):
+            said = self._evidence(run, last)
+            verdict = self._judge(run, said)
+            if verdict is True:
+                self.sure.append(self._with_partner(run))
+                last = (run.end, said or "given")
+            elif isinstance(verdict, Doubt):
+                self.doubts.append(verdict)
+
+    def settle(self, found: Iterable[Span]) -> list[Span]:
+        """All names, with what the engine found in the passages that hold the doubts."""
+        spans = list(found)
+        names = list(self.sure)
+        for doubt in self.doubts:
+            seen = [any(a < stop and start < b for a, b in spans) for start, stop in doubt.run.tokens]
+            if sum(seen) >= doubt.least:
+                names.append(self._with_partner(doubt.run))
+        return sorted(set(names))
+
+    def _runs(self) -> Iterator[Run]:
+        text = self._text
+        row: list[Span] = []
+        for match in _TOKEN.finditer(text):
+            if row and not self._joins(row[-1], match.start()):
+                yield from self._split(row)
+                row = []
+            row.append(match.span())
+        if row:
+            yield from self._split(row)
+
+    def _joins(self, last: Span, start: int) -> bool:
+        gap = self._text[last[1] : start]
+        if gap == " ":
+            return True
+        if len(gap) > 14:
+            return False
+        word = self._text[last[0] : last[1]]
+        if gap in (". ", "."):
+            return len(word) == 1 or word.lower() in _book()["abbreviations"]
+        if gap in ("\n", "\r\n"):  # a line's end in prose, not in a list
+            begin = self._text.rfind("\n", 0, last[0]) + 1
+            return last[1] - begin > 45 and word.lower() in _book()["given"]
+        return _GAP.fullmatch(gap) is not None
+
+    def _split(self, row: list[Span]) -> Iterator[Run]:
+        """The runs between words that are no names; a title before a run is remembered, not kept."""
+        book, titled = _book(), False
+        part: list[Span] = []
+        for index, (start, end) in enumerate(row):
+            word = self._text[start:end].lower()
+            bare = word.removesuffix("'s").removesuffix("’s")
+            if bare in book["titles"] and not (part and bare in ("ra", "father", "judge", "dame", "pater", "pastor")):
+                if part:
+                    yield self._run(part, titled)
+                    part = []
+                titled = True
+            elif bare in book["words"] and not self._is_surname(part, titled, row, index):
+                if part:
+                    yield self._run(part, titled)
+                part, titled = [], False
+            else:
+                part.append((start, start + len(bare)))
+        if part:
+            yield self._run(part, titled)
+
+    def _is_surname(self, part: list[Span], titled: bool, row: list[Span], index: int) -> bool:
+        """Whether a common word ends a name ("Anna Green", "Mr. Best")."""
+        if index + 1 < len(row):
+            return False
+        word = self._text[row[index][0] : row[index][1]].lower()
+        given = bool(part) and self._text[part[0][0] : part[0][1]].lower() in _book()["given"]
+        return word in _book()["surnames"] and (given or (titled and not part))
+
+    def _run(self, part: list[Span], titled: bool) -> Run:
+        return Run(tuple(part), tuple(self._text[a:b].lower() for a, b in part), titled)
+
+    def _surnames_first(self, runs: Iterable[Run]) -> Iterator[Run]:
+        """Runs, with "Surname, Given" as one where it opens a line or a cell."""
+        book, held = _book(), None
+        for run in runs:
+            if held is not None:
+                gap = self._text[held.end : run.start]
+                if _COMMA.fullmatch(gap) and _inverted(held, run, book):
+                    yield Run((*held.tokens, *run.tokens), (*held.words, *run.words), held.titled, inverted=True)
+                    held = None
+                    continue
+                yield held
+            held = run
+        if held is not None:
+            yield held
+
+    def _evidence(self, run: Run, last: tuple[int, str]) -> str:
+        """'strong', 'weak' or ''."""
+        text, book = self._text, _book()
+        left = text[max(0, run.start - _LEFT) : run.start]
+        if run.titled or _MARK.search(left):
+            return "strong"
+        word = _LAST_WORD.search(left)
+        if word is not None:
+            if word.group(1).lower() in book["before_names"]:
+                return "strong"
+            if word.group(1).lower() in book["titles"] and "\n" not in word.group():
+                return "strong"
+        if last[0] >= 0 and run.start - last[0] < 16 and _LISTED.fullmatch(text, last[0], run.start):
+            return last[1] if last[1] == "strong" else "weak"
+        said = self._label(left, run)
+        if said:
+            return said
+        if _MAIL_BEHIND.match(text, run.end, run.end + 80):
+            return "weak"
+        head = " ".join(self._columns.head(run.start)[0].lower().split()).rstrip(":")
+        if head in book["heads"]:
+            return "weak" if head in book["labels_weak"] else "strong"
+        return ""
+
+    def _label(self, left: str, run: Run) -> str:
+        """What a label before the run says; one in a line or a cell of its own labels the whole of the next."""
+        near = _WORD.findall(left)[-6:]
+        if _label_words().isdisjoint(word.lower() for word in near):
+            return ""
+        match = _LABEL.search(left)
+        if match is None:
+            return ""
+        label = " ".join(match["label"].lower().split()).rstrip(".:")
+        spaced = match["gap"] == " "
+        if not match["gap"].strip(" ,") and not spaced and not _CELL_ENDS.match(self._text, run.end):
+            return ""
+        book = _book()
+        for _ in range(5):
+            if label in book["labels"]:
+                if spaced and " " not in label:
+                    return ""
+                return "weak" if label in book["labels_weak"] else "strong"
+            _, _, label = label.partition(" ")
+        return ""
+
+    def _judge(self, run: Run, said: str) -> bool | Doubt:
+        book = _book()
+        if len(run.tokens) > 6 or self._is_organisation(run):
+            return False
+        count = sum(1 for word in run.words if len(word) > 1)
+        if not count:
+            return False
+        given = any(word in book["given"] or word.split("-")[0] in book["given"] for word in run.words)
+        weak = any(word in book["given_weak"] for word in run.words)
+        if said == "strong":
+            return True
+        if said == "weak":
+            return True if given or weak or _initialled(run) else Doubt(run, 1)
+        if count == 1 and not _initialled(run):
+            return Doubt(run, 1) if given and not self._names_a_thing(run) else False
+        if given:
+            return True
+        return Doubt(run, 1 if _initialled(run) or weak else 2)
+
+    def _names_a_thing(self, run: Run) -> bool:
+        """Whether another capitalised word follows at once ("Emma Sofa")."""
+        behind = self._text[run.end : run.end + 2]
+        return len(behind) == 2 and behind[0] == " " and behind[1].isupper()
+
+    def _is_organisation(self, run: Run) -> bool:
+        text, book = self._text, _book()
+        if any(word in book["organisations"] or word.endswith(_STREET_ENDS) for word in run.words):
+            return True
+        before, behind = text[max(0, run.start - 14) : run.start].lower(), text[run.end : run.end + 24]
+        if before.endswith(("& ", "firma ", "autohaus ", "bäckerei ", "praxis ", "die ", "fa. ")):
+            return True
+        if re.match(r" ?& ?[A-ZÄÖÜ]", behind) or re.match(r"[-–]\w", behind):
+            return True
+        word = re.match(r",? ([^\W\d_][\w.&]*)", behind)
+        return (
+            word is not None
+            and word.group(1).lower().rstrip(".") in book["organisations"]
+            and word.group(1)[0].isupper()
+        )
+
+    def _with_partner(self, run: Run) -> Span:
+        """The run, with a given name that shares its surname ("Aaron and Noah Feldman")."""
+        left = self._text[max(0, run.start - 30) : run.start]
+        match = re.search(rf"({UPPER}[^\W\d_]+) (?:and|und|&) (?:[^\W\d_]{{2,4}}\.? )?$", left)
+        if match and match.group(1).lower() in _book()["given"] | _book()["given_weak"]:
+            return run.start - len(left) + match.start(1), run.end
+        particles = _PARTICLES.search(left)
+        return run.start - (len(particles.group()) if particles else 0), run.end
+
+
+_STREET_ENDS: Final = (
+    "straße",
+    "strasse",
+    "gasse",
+    "allee",
+    "platz",
+    "weg",
+    "universität",
+    "gymnasium",
+    "stiftung",
+    "schule",
+    "institut",
+)
+
+
+def _initialled(run: Run) -> bool:
+    """Whether an initial stands before or within a name: "R. Singh", "Thomas E. Garrity"."""
+    return len(run.words) > 1 and len(run.words[-1]) > 1 and any(len(word) == 1 for word in run.words[:-1])
+
+
+def _inverted(surname: Run, given: Run, book: dict[str, frozenset[str]]) -> bool:
+    """Whether "Surname, Given Given" or "Surname, Given G." stands there, and not a list of people."""
+    known = all(len(word) == 1 or word in book["given"] or word.split("-")[0] in book["given"] for word in given.words)
+    single = len(surname.words) <= 2 and all(len(word) > 1 and word not in book["given"] for word in surname.words)
+    return known and len(given.words[0]) > 1 and single and not given.titled
+
+
+def mentions(text: str, names: Collection[str]) -> Iterator[Span]:
+    """Where a word of a name that was found elsewhere stands alone, also with a genitive's s.
+
+    A word that the text also uses without a capital is a word like others there, and is left alone.
+    """
+    book = _book()
+    words = {
+        word
+        for name in names
+        for word in re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", name)
+        if len(word) > 2
+        and word[0].isupper()
+        and word.lower() not in book["words"] | book["titles"] | book["particles"]
+    }
+    common: dict[str, bool] = {}
+    for match in _TOKEN.finditer(text):
+        token = match.group().removesuffix("'s").removesuffix("’s")
+        if token not in words and token.removesuffix("s") not in words:
+            continue
+        lower = token.lower()
+        if lower not in common:
+            common[lower] = (
+                lower not in book["given"] and re.search(rf"(?<!\w){re.escape(lower)}(?!\w)", text) is not None
+            )
+        if common[lower]:
+            continue
+        run = Run((match.span(),), (lower,), False)
+        if not _next_to_organisation(text, run, book):
+            yield match.start(), match.start() + len(token)
+
+
+def _next_to_organisation(text: str, run: Run, book: dict[str, frozenset[str]]) -> bool:
+    behind = re.match(r"(?: ?& ?|-)\w|,? ([^\W\d_][\w.]*)", text[run.end : run.end + 24])
+    if behind is None:
+        return text[max(0, run.start - 2) : run.start] == "& "
+    word = behind.group(1)
+    return word is None or (word[0].isupper() and word.lower().rstrip(".") in book["organisations"])
