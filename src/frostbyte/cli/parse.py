@@ -94,7 +94,8 @@ def _blocks(file: Path) -> Iterator[bytes]:
 
 def _rendered(document: Document, form: Form) -> str:
     from frostbyte.data_plane.artefacts import View
-    from frostbyte.data_plane.serve.markdown import to_json, to_markdown
+    from frostbyte.data_plane.serve.markdown import to_markdown
+    from frostbyte.data_plane.serve.shape import to_json
 
     everything = View(
         title=document.title,

@@ -10,7 +10,8 @@ from frostbyte.data_plane import artefacts
 from frostbyte.data_plane.artefacts import Artefacts, View
 from frostbyte.data_plane.document import Document, decode_document
 from frostbyte.data_plane.serve.batches import display_name, no_such
-from frostbyte.data_plane.serve.markdown import to_json, to_markdown
+from frostbyte.data_plane.serve.markdown import to_markdown
+from frostbyte.data_plane.serve.shape import to_json
 from frostbyte.kernel.audit.events import EventType, make_event
 from frostbyte.kernel.clock import Clock, iso
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Kind
