@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -18,6 +18,10 @@ from frostbyte.cli.output import hint
 
 if TYPE_CHECKING:
     from frostbyte.data_plane.document import Document
+
+
+_TITLE: Final = 200
+"""Characters of a title above a passage, as in a plane."""
 
 
 class Form(StrEnum):
@@ -112,19 +116,25 @@ def _rendered(document: Document, form: Form) -> str:
 
 
 def _passages(document: Document) -> Iterator[dict[str, Any]]:
-    """The passages as they would be cut if nothing had to be kept whole for redaction."""
-    from frostbyte.data_plane.chunking import cut
+    """The passages that a plane with the embedded model would cut if nothing had to be redacted or withheld."""
+    from frostbyte.adapters.embeddings.minilm import MAX_TOKENS
+    from frostbyte.data_plane.chunking import Cutting, cut
 
     pages = {page.number: page for page in document.pages}
     open_sections: tuple[Any, ...] = ()
+    settings = Cutting.for_window(MAX_TOKENS)
     for page in document.pages:
-        made = cut(page, open=open_sections)
+        made = cut(page, open=open_sections, settings=settings)
         open_sections = made.open
         for piece in made.pieces:
+            text = page.reading(piece.start, piece.end)
+            if not text.strip():
+                continue
+            titles = (" ".join(pages[at.page].reading(at.start, at.end).split()) for at in piece.headings)
             yield {
                 "page": page.number,
                 "start": piece.start,
                 "end": piece.end,
-                "headings": [pages[at.page].reading(at.start, at.end) for at in piece.headings],
-                "text": page.reading(piece.start, piece.end),
+                "headings": [title[:_TITLE] for title in titles if title],
+                "text": text,
             }

@@ -16,7 +16,7 @@ from frostbyte.kernel.clock import Clock
 from frostbyte.kernel.errors import Invalid
 from frostbyte.kernel.ids import new_id
 from frostbyte.kernel.ports.unit_of_work import UnitOfWorkFactory
-from frostbyte.kernel.records import ChunkRow, HandoutRow
+from frostbyte.kernel.records import ChunkRow, DocumentRow, HandoutRow
 
 _TYPES: Final = {"jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet"}
 
@@ -53,12 +53,11 @@ class Export:
                     )
                 )
             uow.commit()
-        records = [self._record(chunk, rows[chunk.doc_id].classification) for chunk in chunks]
+        records = [self._record(chunk, rows[chunk.doc_id]) for chunk in chunks]
         content = _jsonl(records) if format == "jsonl" else _parquet(records)
         return content, _TYPES[format], _encode(chunks[-1]) if len(chunks) == limit else None
 
-    def _record(self, chunk: ChunkRow, classification: str) -> dict[str, Any]:
-        row = self._documents.row(chunk.doc_id)
+    def _record(self, chunk: ChunkRow, row: DocumentRow) -> dict[str, Any]:
         shown = self._documents.artefacts.chunk(row, chunk)
         return {
             "chunk_id": str(chunk.chunk_id),
@@ -69,7 +68,7 @@ class Export:
             "end": chunk.end,
             "headings": list(shown.headings),
             "text": shown.text,
-            "classification": classification,
+            "classification": row.classification,
             "pii": list(chunk.pii),
             "generation": chunk.generation,
             "config_version": chunk.config_version,
