@@ -4,7 +4,8 @@
 
 What is fitted: a multinomial log-linear model over the features of rules/classification.toml, by Newton's method with
 a Gaussian prior. The prior's mean says that a feature speaks for the class it was written for (`_PRIOR`), so that a
-word that no tuning document holds keeps a sensible weight. Each class weighs the same. Each document is seen whole,
+word that no tuning document holds keeps a sensible weight. A class of many documents weighs
+more than one of few, but by the root only. Each document is seen whole,
 without its title, as its beginning, as its end and with others of its class behind it, and each of these also with a
 share of its features taken away (`_TAKEN`): a document of somebody else will hold fewer of the words that we know. The
 strength of the prior is chosen, and temperature and `unknown` are fitted, by predictions for such views of documents
@@ -36,8 +37,8 @@ TUNING: Final = Path(__file__).parent / "sets" / "classification" / "tuning.json
 RULES: Final = Path(class_reading.__file__).parent / "rules" / "classification.toml"
 
 _PRIOR: Final = 1.5
-_STRENGTHS: Final = (0.5, 1.0, 2.0)
-_TAKEN: Final = (0.35, 0.35, 0.7)
+_STRENGTHS: Final = (0.3, 1.0)
+_TAKEN: Final = (0.5, 0.5, 0.7)
 _PARTS: Final = 5
 _VIEWS: Final = _PARTS * (len(_TAKEN) + 1)
 """How many views there are of a document."""
@@ -122,7 +123,7 @@ def fit(seen: Data, mean: Matrix, strength: float, seed: int) -> Matrix:
     weights = mean.copy()
     goal = np.eye(classes)[targets]
     often = np.bincount(targets, minlength=classes)
-    worth = (len(seen.targets) / classes / np.maximum(often, 1))[targets][:, None]  # the views are one document
+    worth = np.sqrt(often.mean() / np.maximum(often, 1))[targets][:, None] / _VIEWS
     stiff = np.full((wide, 1), strength)
     stiff[-1] *= _STIFF
     for _ in range(20):
@@ -138,7 +139,7 @@ def fit(seen: Data, mean: Matrix, strength: float, seed: int) -> Matrix:
         bend += np.diag(np.tile(stiff[:, 0], classes))
         step = np.linalg.solve(bend, slope.T.ravel()).reshape(classes, wide).T
         weights -= step
-        if np.abs(step).max() < 1e-4:
+        if np.abs(step).max() < 1e-3:
             break
     return weights
 

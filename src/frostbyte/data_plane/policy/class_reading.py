@@ -34,7 +34,8 @@ _HEADINGS: Final = 400
 _BREAK: Final = "\x1f"
 """Stands between pieces so that no phrase reaches across."""
 
-_CONFUSED: Final = str.maketrans("01l58q", "oiisbg") | {
+_DIGITS: Final = str.maketrans("0158", "oisb")
+_CONFUSED: Final = str.maketrans("lq", "ig") | {
     ord(accented): unicodedata.normalize("NFD", accented)[0] for accented in "äöüáàâãåçéèêëíìîïñóòôõúùûýÿ"
 }
 _DIGRAPHS: Final = (("ß", "ss"), ("ae", "a"), ("oe", "o"), ("ue", "u"), ("rn", "m"), ("vv", "w"))
@@ -50,7 +51,7 @@ _SUBJECT: Final = re.compile(r"(?:subject|betreff|betr|re|aw|wg|fwd?)\b", re.IGN
 
 
 def fold(text: str) -> str:
-    """Lower-case text in which letters that OCR confuses are one."""
+    """Lower-case text in which letters that OCR confuses are one; digits stay."""
     folded = text.lower().translate(_CONFUSED)
     for pair, one in _DIGRAPHS:
         folded = folded.replace(pair, one)
@@ -58,8 +59,10 @@ def fold(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The folded words of a text, in order."""
-    return _WORD.findall(fold(text))
+    """The folded words of a text, in order; digits become letters only inside words."""
+    return [
+        word if word.isalpha() or word.isdecimal() else word.translate(_DIGITS) for word in _WORD.findall(fold(text))
+    ]
 
 
 @dataclass(frozen=True, slots=True)
