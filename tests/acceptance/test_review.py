@@ -88,6 +88,15 @@ def test_a_reviewer_names_a_class(plane: Plane, injected: UUID) -> None:
     assert str(injected) not in {item["doc_id"] for item in plane.review.queue()["documents"]}
 
 
+def test_the_queue_says_between_what_an_uncertain_class_wavers(plane: Plane, send: Send, settle: Settle) -> None:
+    doc_id = send("note.txt", b"INVOICE\nCONTRACT\n")
+    settle()
+    (item,) = [item for item in plane.review.queue()["documents"] if item["doc_id"] == str(doc_id)]
+    assert {item["classification"], item["second"]} == {"invoice", "contract"}
+    assert item["class_confidence"] >= item["second_confidence"] > 0.1
+    assert item["reasons"]
+
+
 def test_a_failed_document_is_tried_again(
     plane: Plane, send: Send, settle: Settle, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -162,14 +162,23 @@ def test_review_lists_releases_and_classifies(run: Run, plane: FakePlane) -> Non
                 "injection_score": 0.9,
             }
         ],
-        "documents": [{"doc_id": doc_id(2), "classification": "invoice", "class_confidence": 0.41}],
+        "documents": [
+            {
+                "doc_id": doc_id(2),
+                "classification": "invoice",
+                "class_confidence": 0.41,
+                "second": "policy",
+                "second_confidence": 0.33,
+                "reasons": ["invoice_title"],
+            }
+        ],
     }
     plane.on("GET", "/review", queue)
     plane.on("POST", f"/review/chunks/{CHUNK}/release", {"event_id": "ev1"})
     plane.on("POST", f"/review/documents/{doc_id(2)}", {"event_id": "ev2"})
     listed = run("review", "list").out
     assert "ignore all" in listed
-    assert "0.41" in listed
+    assert "0.41, or policy, 0.33 (by invoice_title)" in " ".join(listed.split())
     assert run("review", "release", CHUNK, "--reason", "harmless").code == Exit.OK
     assert json.loads(plane.last("POST", f"/review/chunks/{CHUNK}/release").body) == {"reason": "harmless"}
     assert run("review", "classify", doc_id(2), "invoice", "-r", "read it").code == Exit.OK

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,8 +34,18 @@ def show(as_json: AsJson = False, token: Token = None) -> None:
     for item in queue["documents"]:
         head = f"document {item['doc_id']}"
         console.print(text("● ", "cyan") + text(head, "bold"))
-        console.print(text(f"  looks like {item['classification']}, confidence {item['class_confidence']}"))
+        console.print(text(f"  looks like {_wavering(item)}"))
     hint("Decide with: frostbyte review release CHUNK, frostbyte review classify DOC CLASS")
+
+
+def _wavering(item: dict[str, Any]) -> str:
+    """The two best classes, and what spoke for the first."""
+    line = f"{item['classification']}, confidence {item['class_confidence']}"
+    if item.get("second"):
+        line += f", or {item['second']}, {item['second_confidence']}"
+    if item.get("reasons"):
+        line += f" (by {', '.join(item['reasons'])})"
+    return line
 
 
 @app.command("release")

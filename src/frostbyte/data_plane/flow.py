@@ -234,6 +234,9 @@ class Flow:
         judged = {
             "classification": cleared.classification,
             "class_confidence": cleared.class_confidence,
+            "class_second": cleared.class_second,
+            "class_second_confidence": cleared.class_second_confidence,
+            "class_reasons": cleared.class_reasons,
             "needs_review": cleared.needs_review,
             "account": msgspec.to_builtins(cleared.account),
         }

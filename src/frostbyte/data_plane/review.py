@@ -31,7 +31,8 @@ class Review:
         self._artefacts = artefacts.Artefacts(ports.vault)
 
     def queue(self, limit: int = 100) -> dict[str, Any]:
-        """Withheld passages (as they would be shown) and documents whose class is uncertain."""
+        """Withheld passages (as they would be shown) and documents whose class is uncertain, with what it wavers
+        between and the features that spoke."""
         with self._p.unit_of_work() as uow:
             chunks = uow.chunks.withheld(limit)
             uncertain = uow.documents.page(state=State.INDEXED, needs_review=True, limit=limit)
@@ -43,6 +44,9 @@ class Review:
                     "doc_id": str(row.doc_id),
                     "classification": row.classification,
                     "class_confidence": round(row.class_confidence, 3),
+                    "second": row.class_second,
+                    "second_confidence": round(row.class_second_confidence, 3),
+                    "reasons": list(row.class_reasons),
                 }
                 for row in uncertain
             ],

@@ -73,6 +73,11 @@ class DocumentRow(Row, frozen=True, kw_only=True):
     """`clean`, `infected` or `unscanned`."""
     classification: str = ""
     class_confidence: float = 0.0
+    class_second: str = ""
+    """The next best class: between the two a reviewer decides."""
+    class_second_confidence: float = 0.0
+    class_reasons: tuple[str, ...] = ()
+    """Names of the features that speak most for the class against the second."""
     needs_review: bool = False
     pages: int = 0
     chunks: int = 0

@@ -31,6 +31,8 @@ LONG: Final = 10_000
 _SHORT: Final = 500
 """Characters of a text that counts as a fifth of that."""
 
+_REASONS: Final = 4
+
 _REPEATED: Final = 0.3
 """What a term counts that was counted before: breadth says more than repetition."""
 _GROWTH: Final = 0.7
@@ -60,6 +62,14 @@ class Classification:
     second_confidence: float
     evidence: tuple[Evidence, ...]
     """The features that were found, those first that speak most for the label against the second."""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Names of the few features that speak most for the label against the second."""
+        return tuple(item.feature for item in self.evidence if self._favour(item) > 0)[:_REASONS]
+
+    def _favour(self, item: Evidence) -> float:
+        return item.weights.get(self.label, 0.0) - item.weights.get(self.second, 0.0)
 
 
 def classify(title: str, text: str, rules: RuleSet) -> Classification:

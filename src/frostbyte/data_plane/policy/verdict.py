@@ -83,6 +83,11 @@ class Cleared(Record, frozen=True, kw_only=True):
     """Ordered by page and start. Page 0 stands for title, metadata, sheet names and formulas."""
     classification: str
     class_confidence: float
+    class_second: str = ""
+    """The next best class."""
+    class_second_confidence: float = 0.0
+    class_reasons: tuple[str, ...] = ()
+    """Names of the features that speak most for the class against the second."""
     needs_review: bool
     title: str
     metadata: dict[str, str]
