@@ -19,7 +19,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from frostbyte.data_plane.document import FORMATS
+from frostbyte.data_plane.formats import FORMATS, REGISTERED
 
 PDF: Final = "application/pdf"
 DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -38,13 +38,7 @@ _REMEDY: Final = f"Accepted are {_ACCEPTED}. Convert the file to one of them and
 
 _ZIP: Final = b"PK\x03\x04"
 _CFB: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_MAGIC: Final = {
-    b"\x89PNG\r\n\x1a\n": PNG,
-    b"II*\x00": TIFF,
-    b"MM\x00*": TIFF,
-    b"II+\x00": TIFF,  # BigTIFF
-    b"MM\x00+": TIFF,
-}
+_MAGIC: Final = {magic: entry.mime for entry in REGISTERED for magic in entry.magic}
 _OTHER_TEXT: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<!doctype|<html|<\?xml|<svg|\{\\rtf|%!ps)", re.IGNORECASE)
 _PDF_HEADER: Final = re.compile(rb"%PDF-\d")
 _PDF_OBJECT: Final = re.compile(rb"\d+\s+\d+\s+obj\b")
@@ -61,10 +55,7 @@ _CONTROLS_PER: Final = 200  # text may hold one control character in so many byt
 
 _DIRECTORY_MAX: Final = 16 * 1024 * 1024  # bytes of a zip's directory that we are willing to read
 _TYPES_MAX: Final = 1024 * 1024  # bytes of [Content_Types].xml
-_MAIN_PARTS: Final = {
-    b"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml": DOCX,
-    b"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml": XLSX,
-}
+_MAIN_PARTS: Final = {entry.main_part: entry.mime for entry in REGISTERED if entry.main_part}
 _CONTENT_TYPE: Final = re.compile(rb"""ContentType\s*=\s*["']([^"']{1,200})["']""")
 
 
@@ -178,7 +169,7 @@ def _is_pdf(head: bytes) -> bool:
 
 
 def text_kind(head: bytes, *, whole: bool) -> str | None:
-    """`text/plain` or `text/csv` if the head reads as text, else None.
+    """The kind of text if the head reads as one, else None: a registered kind, `text/csv` or `text/plain`.
 
     Args:
         head: the first bytes of the file.
@@ -198,6 +189,10 @@ def text_kind(head: bytes, *, whole: bool) -> str | None:
         controls = len(head.translate(None, _TEXT_BYTES))
     if controls * _CONTROLS_PER > len(head):
         return None
+    text = text.removeprefix("\ufeff")
+    for entry in REGISTERED:
+        if entry.text is not None and entry.text.match(text):
+            return entry.mime
     return CSV if is_table(text, whole=whole) else TXT
 
 
