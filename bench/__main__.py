@@ -28,6 +28,7 @@ NAMES: Final = (
     "intake",
     "start",
     "classification",
+    "policy",
     "pdf",
     "pdf_quality",
     "pdf_tables",
