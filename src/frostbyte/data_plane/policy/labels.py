@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from frostbyte.data_plane.policy.columns import Columns
@@ -24,6 +25,7 @@ _HYPHENATED: Final = re.compile(r"-[ \t]*[\r\n]+[ \t]*")
 _SPACED: Final = re.compile(r"(?<!\w)(?:[^\W\d_] ){2,}[^\W\d_](?!\w)")
 """Letters that a scan set apart: "T e l"."""
 
+_APART: Final = re.compile(r" [^\W\d_] [^\W\d_]|^[^\W\d_] [^\W\d_] ", re.MULTILINE)
 _BETWEEN: Final = re.compile(r"[\W_]{0,4}")
 _REACH: Final = 120
 """No label lies further before its value."""
@@ -93,8 +95,8 @@ class Vocabulary:
         words = set(_WORD.findall(lower))
         if "-\n" in lower or "- \n" in lower:
             words.update(_WORD.findall(_HYPHENATED.sub("", lower)))
-        for match in _SPACED.finditer(lower):
-            words.add(match.group().replace(" ", ""))
+        if _APART.search(lower):
+            words.update(match.group().replace(" ", "") for match in _SPACED.finditer(lower))
         ids: set[str] = set()
         for first in self._words & words:
             for tokens, label in self._by_first[first]:
@@ -129,6 +131,7 @@ class Vocabulary:
         return True
 
 
+@lru_cache(maxsize=4096)
 def _tokens(phrase: str) -> tuple[str, ...]:
     return tuple(_WORD.findall(phrase.lower()))
 

@@ -13,7 +13,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 from frostbyte.data_plane.policy.checks import CHECKS
@@ -25,6 +25,9 @@ _COMMON_ENDS: Final = re.compile(r"\.(?:com|org|net|de|eu|at|ch|uk|edu|gov|info|
 _EDGE: Final = re.compile(r"\W")
 _LONGEST: Final = 400
 """No pattern finds more characters than this."""
+
+_REACH: Final = 120
+"""Characters on each side of a page's end in which a value that runs on must show a digit, an @ or a filler."""
 
 _BLOCK: Final = 4096
 """Characters in which labels are looked for at once: a long text's rules are not tried all over for one word."""
@@ -53,76 +56,85 @@ def find(
     reading: Reading, rules: Iterable[PiiRule], kinds: Collection[str], headers: Headers = no_headers
 ) -> list[Hit]:
     """Everything of the `kinds` asked for, ordered; hits may overlap until `resolve`."""
-    return _patterns(tuple(rules), frozenset(kinds)).find(reading, headers)
+    return patterns(tuple(rules), frozenset(kinds)).find(reading, headers)
 
 
-def find_joined(
-    reading: Reading,
-    rules: Iterable[PiiRule],
-    kinds: Collection[str],
-    known: Iterable[Hit],
-    text_at: Callable[[int, int], str],
-) -> list[Hit]:
-    """Values that a layout cut: those rules that allow it, in a joined reading.
+_CUT: Final = re.compile(r"\d[^\d\s]?[ -]{0,2}[\n\r\t]\s{0,8}[^\d\s]?\d")
+_EDGES: Final = re.compile(r"[\d@<]")
 
-    A hit counts only if it is no value that was already found whole with neighbouring text stuck to it.
+
+def may_be_cut(text: str) -> bool:
+    """Whether a line's end or a cell's border may cut a value: a quick look before `find_joined`."""
+    return "@" in text or _CUT.search(text) is not None
+
+
+def may_run_on(before: str, behind: str) -> bool:
+    """Whether a value may begin at the end of one page and go on at the start of the next."""
+    return _EDGES.search(before[-_REACH:]) is not None and _EDGES.search(behind[:_REACH]) is not None
+
+
+class Patterns:
+    """Rules made ready: which of them need labels, which digits, which a certain string.
 
     Args:
-        known: what `find` saw in the reading with its separators.
-        text_at: the canonical text of a range.
+        rules: all that are in force; labels of every type count against the others.
+        kinds: the types asked for.
     """
-    wholes = sorted(known)
-    found: list[Hit] = []
-    for hit in _patterns(tuple(rules), frozenset(kinds)).joined(reading):
-        if not re.search(r"\s", text_at(hit.start, hit.end)):
-            continue
-        near = wholes[bisect_left(wholes, hit.start - _LONGEST, key=_start) : bisect_left(wholes, hit.end, key=_start)]
-        inside = [whole for whole in near if whole.kind == hit.kind and hit.start < whole.end]
-        if any(w.kind != "EMAIL" or _COMMON_ENDS.search(text_at(w.start, w.end)) for w in inside):
-            continue
-        found.append(hit)
-    return found
-
-
-class _Patterns:
-    """Rules made ready: which of them need labels, which digits, which a certain string."""
 
     def __init__(self, rules: Sequence[PiiRule], kinds: Collection[str]) -> None:
         self._vocabulary = Vocabulary(rules)
-        self._rules = [rule for rule in rules if rule.type.value in kinds]
-        self._free = [rule for rule in self._rules if not rule.context]
-        self._labelled = [rule for rule in self._rules if rule.context]
+        wanted = [rule for rule in rules if rule.type.value in kinds]
+        self._free = [rule for rule in wanted if not rule.context]
+        self._joined = [rule for rule in wanted if rule.joined]
+        self._labelled = {rule.id: rule for rule in wanted if rule.context}
+        self._least = min((rule.digits for rule in self._labelled.values()), default=0)
 
-    def find(self, reading: Reading, headers: Headers) -> list[Hit]:
+    def find(self, reading: Reading, headers: Headers = no_headers) -> list[Hit]:
+        """Everything of the kinds asked for, ordered; hits may overlap until `resolve`."""
         text = reading.text
         if not text:
             return []
         stretches = _Stretches(text)
         around = Surroundings(self._vocabulary, text, reading.at, headers)
-        hits: list[Hit] = []
+        hits: set[Hit] = set()
         for rule in self._free:
             for start, end in stretches.of(rule, 0, len(text)):
-                hits += _matches(rule, reading, around, start, end)
-        for start, end, ids in self._labelled_blocks(text, headers):
-            for rule in self._labelled:
-                if rule.id in ids:
-                    for a, b in stretches.of(rule, start, end):
-                        hits += _matches(rule, reading, around, a, b)
-        return sorted(set(hits))
+                hits.update(_matches(rule, reading, around, start, end))
+        if self._labelled and stretches.any(self._least):
+            for start, end, ids in self._labelled_blocks(text, headers):
+                for rule in (self._labelled[id_] for id_ in sorted(ids & self._labelled.keys())):
+                    for first, last in stretches.of(rule, start, end):
+                        hits.update(_matches(rule, reading, around, first, last))
+        return sorted(hits)
 
-    def joined(self, reading: Reading) -> Iterator[Hit]:
+    def find_joined(self, reading: Reading, known: Iterable[Hit], text_at: Callable[[int, int], str]) -> Iterator[Hit]:
+        """Values that a layout cut: those rules that allow it, in a joined reading.
+
+        A hit counts only if it is no value that was already found whole with neighbouring text stuck to it.
+
+        Args:
+            known: what `find` saw in the reading with its separators.
+            text_at: the canonical text of a range.
+        """
+        wholes = sorted(known)
+        for hit in self._in_joined(reading):
+            if not re.search(r"\s", text_at(hit.start, hit.end)):
+                continue
+            first, last = (bisect_left(wholes, at, key=_start) for at in (hit.start - _LONGEST, hit.end))
+            inside = [whole for whole in wholes[first:last] if whole.kind == hit.kind and hit.start < whole.end]
+            if not any(w.kind != "EMAIL" or _COMMON_ENDS.search(text_at(w.start, w.end)) for w in inside):
+                yield hit
+
+    def _in_joined(self, reading: Reading) -> Iterator[Hit]:
         text = reading.text
         stretches = _Stretches(text)
         around = Surroundings(self._vocabulary, text, reading.at, no_headers)
-        for rule in self._rules:
-            if rule.joined:
-                for start, end in stretches.of(rule, 0, len(text)):
-                    yield from _matches(rule, reading, around, start, end)
+        for rule in self._joined:
+            for start, end in stretches.of(rule, 0, len(text)):
+                yield from _matches(rule, reading, around, start, end)
 
     def _labelled_blocks(self, text: str, headers: Headers) -> Iterator[tuple[int, int, frozenset[str]]]:
         """Stretches of the text with the rules whose labels may stand there; one where a column's head may be far."""
-        if not self._labelled:
-            return
         if len(text) <= 2 * _BLOCK or headers is not no_headers or "\t" in text or "|" in text or ";" in text:
             yield 0, len(text), self._vocabulary.rules_in(text)
             return
@@ -135,7 +147,14 @@ class _Patterns:
             before = here
 
 
-_patterns = lru_cache(maxsize=64)(_Patterns)
+@lru_cache(maxsize=64)
+def patterns(rules: tuple[PiiRule, ...], kinds: frozenset[str]) -> Patterns:
+    """`Patterns`, made once for the same rules and kinds."""
+    return Patterns(rules, kinds)
+
+
+_DIGITS: Final = re.compile(r"\d(?:\D{0,3}\d)+")
+"""Digits with at most three other characters between neighbours."""
 
 
 class _Stretches:
@@ -145,42 +164,54 @@ class _Stretches:
         self._text = text
         self._known: dict[int, list[tuple[int, int]]] = {}
 
+    def any(self, digits: int) -> bool:
+        """Whether there is a stretch with so many digits."""
+        return digits <= self._most
+
     def of(self, rule: PiiRule, first: int, last: int) -> Iterable[tuple[int, int]]:
         """Ranges of `[first, last)` worth a search for `rule`."""
-        if rule.needs and rule.needs not in self._text:
+        if rule.digits > self._most or (rule.needs and not any(map(self._text.__contains__, rule.needs))):
             return ()
         if not rule.digits:
             return ((first, last),)
         ranges = self._with(rule.digits)
         if first == 0 and last == len(self._text):
             return ranges
-        index = bisect_left(ranges, (first, 0))
-        index = max(index - 1, 0)
         found = []
-        for start, end in ranges[index:]:
+        for start, end in ranges[max(bisect_left(ranges, (first, 0)) - 1, 0) :]:
             if start >= last:
                 break
             if end > first:
                 found.append((max(start, first), min(end, last)))
         return found
 
+    @cached_property
+    def _runs(self) -> list[tuple[int, int, int]]:
+        """Runs of digits: start, end, how many."""
+        runs = []
+        for match in _DIGITS.finditer(self._text):
+            start, end = match.span()
+            runs.append((start, end, sum(map(str.isdecimal, match.group()))))
+        return runs
+
+    @cached_property
+    def _most(self) -> int:
+        return max((count for _, _, count in self._runs), default=0)
+
     def _with(self, digits: int) -> list[tuple[int, int]]:
         if digits not in self._known:
             ranges: list[tuple[int, int]] = []
-            for match in _runs(digits).finditer(self._text):
-                start, end = max(0, match.start() - _MARGIN), min(len(self._text), match.end() + _MARGIN)
+            length = len(self._text)
+            for first, last, count in self._runs:
+                if count < digits:
+                    continue
+                start, end = max(0, first - _MARGIN), min(length, last + _MARGIN)
                 if ranges and start <= ranges[-1][1]:
                     ranges[-1] = (ranges[-1][0], end)
                 else:
                     ranges.append((start, end))
             self._known[digits] = ranges
         return self._known[digits]
-
-
-@lru_cache(maxsize=32)
-def _runs(digits: int) -> re.Pattern[str]:
-    """At least so many digits with at most three other characters between neighbours."""
-    return re.compile(rf"\d(?:\D{{0,3}}\d){{{digits - 1},}}")
 
 
 def _matches(rule: PiiRule, reading: Reading, around: Surroundings, first: int, last: int) -> Iterator[Hit]:

@@ -117,6 +117,9 @@ def _without(length: int, gaps: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _build(text: str, base: int, ranges: list[tuple[int, int]]) -> Reading:
+    if len(ranges) == 1 and _PLAIN_RUN.search(text, *ranges[0]) is None:
+        start, end = ranges[0]
+        return Reading(text[start:end].replace("\u2013", "-"), range(base + start, base + end))
     parts: list[str] = []
     at: list[int] = []
     for start, end in ranges:

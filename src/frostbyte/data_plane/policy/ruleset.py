@@ -60,8 +60,8 @@ class PiiRule(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True, dict
     """Whether pattern and check decide alone, whatever label stands there."""
     digits: Annotated[int, Meta(ge=0, le=40)] = 0
     """Least digits of any value, at most three other characters apart: text without them is passed over. 0: unknown."""
-    needs: str = ""
-    """A string that every value holds: text without it is passed over."""
+    needs: tuple[str, ...] = ()
+    """Strings of which every value, or what its pattern asks around it, holds one: text without is passed over."""
     joined: bool = False
     """Whether a value that a line end or a cell border cuts is looked for too."""
     positive: Annotated[tuple[str, ...], Meta(min_length=1)]

@@ -50,6 +50,10 @@ class Search:
         """The types asked for."""
         return frozenset(kind.value for kind in self.config.pii_types)
 
+    @cached_property
+    def _patterns(self) -> pii.Patterns:
+        return pii.patterns(self.rules.pii, self.kinds)
+
     @property
     def wants_names(self) -> bool:
         """Whether a NameFinder is needed."""
@@ -58,7 +62,7 @@ class Search:
     def text(self, text: str) -> list[Hit]:
         """Personal data in a text that stands on no page."""
         reading = plain(text)
-        hits = pii.find(reading, self.rules.pii, self.kinds) if text else []
+        hits = self._patterns.find(reading)
         return pii.resolve([*hits, *self._named(reading)])
 
     def metadata(self, key: str, value: str) -> list[Hit]:
@@ -76,9 +80,9 @@ class Search:
         for page, base in zip(document.pages, bases, strict=True):
             reading = of_page(page, base)
             hits += self._page(page, base, reading)
-            if before is not None and before.text and reading.text:
+            if before is not None and pii.may_run_on(before.text, reading.text):
                 across = join(before, reading, reach=REACH)
-                hits += [h for h in pii.find(across, self.rules.pii, self.kinds) if h.start < base <= h.end - 1]
+                hits += [h for h in self._patterns.find(across) if h.start < base <= h.end - 1]
             before = reading
             readings.append(reading)
         hits += self._mentions(readings, hits)
@@ -98,12 +102,10 @@ class Search:
 
     def _page(self, page: Page, base: int, reading: Reading) -> list[Hit]:
         columns = _Columns(page, base)
-        hits = pii.find(reading, self.rules.pii, self.kinds, columns.header if columns.there else pii.no_headers)
-        if page.inserted or "\n" in page.text or "\r" in page.text:
+        hits = self._patterns.find(reading, columns.header if columns.there else pii.no_headers)
+        if pii.may_be_cut(reading.text):
             joined = of_page(page, base, joined=True)
-            hits += pii.find_joined(
-                joined, self.rules.pii, self.kinds, hits, lambda a, b: page.text[a - base : b - base]
-            )
+            hits += list(self._patterns.find_joined(joined, hits, lambda a, b: page.text[a - base : b - base]))
         return [*hits, *self._named(reading)]
 
     def _named(self, reading: Reading) -> Iterator[Hit]:
