@@ -35,6 +35,7 @@ NAMES: Final = (
     "pii",
     "pipeline",
     "ocr",
+    "injection",
 )
 RESULTS: Final = Path(__file__).parent / "RESULTS.md"
 _LONGEST: Final = 900.0

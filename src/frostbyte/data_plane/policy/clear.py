@@ -168,22 +168,15 @@ class _Fields:
             self.findings.append(
                 _finding(0, hit.start, hit.end, hit.kind, f"{place}:{hit.rule}", hit.confidence, self._action)
             )
-        if text and self._search.suspicion(text) >= self._search.config.injection_withhold:
-            score = self._search.suspicion(text)
-            self.findings.append(
-                Finding(
-                    page=0,
-                    start=0,
-                    end=len(text),
-                    gate="injection",
-                    kind=place,
-                    action="withhold",
-                    rule=place,
-                    confidence=score,
-                )
-            )
+        config = self._search.config
+        score = self._search.suspicion(text, unseen=place == "metadata") if text else 0.0
+        held = score >= config.injection_withhold
+        if text and score >= config.injection_flag:
+            action = "withhold" if held else "flag"
+            self.findings.append(_finding(0, 0, len(text), place, place, score, action, gate="injection"))
+        if text and held:
             return WITHHELD
-        return text if self._search.config.pii_policy is PiiPolicy.FLAG else _replace(text, hits)
+        return text if config.pii_policy is PiiPolicy.FLAG else _replace(text, hits)
 
     def _formulas(self, page: Page) -> Iterable[FormulaRedaction]:
         for element in page.elements:
@@ -410,12 +403,14 @@ def _pii_findings(document: Document, hits: list[list[Hit]], config: TenantConfi
             yield _finding(page.number, hit.start, hit.end, hit.kind, hit.rule, hit.confidence, action)
 
 
-def _finding(page: int, start: int, end: int, kind: str, rule: str, confidence: float, action: str) -> Finding:
+def _finding(
+    page: int, start: int, end: int, kind: str, rule: str, confidence: float, action: str, gate: str = "pii"
+) -> Finding:
     return Finding(
         page=page,
         start=start,
         end=end,
-        gate="pii",
+        gate=gate,
         kind=kind,
         action=action,
         rule=rule,

@@ -7,8 +7,9 @@ import re
 from frostbyte.data_plane.policy import class_reading, classify, injection, pii
 from frostbyte.data_plane.policy.class_reading import Vocabulary
 from frostbyte.data_plane.policy.class_rules import ClassRule
+from frostbyte.data_plane.policy.injection_rules import InjectionRule, InjectionRules
 from frostbyte.data_plane.policy.reading import plain
-from frostbyte.data_plane.policy.ruleset import InjectionRule, PiiRule, RuleSet, invalid
+from frostbyte.data_plane.policy.ruleset import PiiRule, RuleSet, invalid
 
 
 def run(rules: RuleSet) -> None:
@@ -19,8 +20,8 @@ def run(rules: RuleSet) -> None:
     """
     for rule in rules.pii:
         _pii(rule)
-    for suspect in rules.injection:
-        _injection(suspect)
+    for suspect in rules.injection.rules:
+        _injection(suspect, rules.injection.only(suspect))
     for feature in rules.classes:
         _feature(feature)
     for number, example in enumerate(rules.class_examples, 1):
@@ -43,12 +44,13 @@ def _pii(rule: PiiRule) -> None:
             raise invalid("pii.toml", rule.id, f"negative example {number} is found")
 
 
-def _injection(rule: InjectionRule) -> None:
+def _injection(rule: InjectionRule, alone: InjectionRules) -> None:
+    look = injection.find_unseen if rule.unseen else injection.find
     for number, example in enumerate(rule.positive, 1):
-        if not injection.find(plain(example), [rule]):
+        if not look(plain(example), alone):
             raise invalid("injection.toml", rule.id, f"positive example {number} is not found")
     for number, example in enumerate(rule.negative, 1):
-        if injection.find(plain(example), [rule]):
+        if look(plain(example), alone):
             raise invalid("injection.toml", rule.id, f"negative example {number} is found")
 
 

@@ -1,26 +1,29 @@
 """The injection gate: how much a passage reads like orders to a language model, 0..1.
 
+What is spoken to (a model, a machine that reads), what is ordered (to override, reveal, send, rate, pretend) and how
+it is concealed are separate pieces of evidence. Words that say much alone are rules; words that people use, too, are
+parts, and count where they stand together. Finds combine as independent evidence: 1 - product(1 - score).
+
 Rules are matched on several views of a text, because an attacker chooses how to write: folded (case, accents,
-letters of other scripts that look Latin), spaced out (`i g n o r e`), with digits for letters, decoded (base64, hex,
-ROT13, reversed, invisible tag characters). Finds combine as independent evidence: 1 - product(1 - score). A find in
-text that a person cannot see, or in a disguise, weighs more than the same words in plain sight.
+letters of other scripts that look Latin) and with disguises undone (`disguises.py`). A find in text that a person
+cannot see, or in a disguise, weighs more than the same words in plain sight; one that is quoted as an example weighs
+less.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import codecs
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
 from frostbyte.data_plane.document import Page
-from frostbyte.data_plane.policy.reading import INVISIBLE, Reading
-from frostbyte.data_plane.policy.ruleset import InjectionRule
+from frostbyte.data_plane.policy import disguises
+from frostbyte.data_plane.policy.injection_rules import InjectionRule, InjectionRules, Part
+from frostbyte.data_plane.policy.reading import Reading, plain
 
 DISGUISE: Final = 0.2
 """Added to a rule's score when it only matched behind an encoding or a spelling trick."""
@@ -31,23 +34,18 @@ HIDDEN_WEIGHT: Final = 0.5
 HIDDEN_ALONE: Final = 0.2
 """Score of text that is hidden by how it is drawn, before any rule; below the default flag."""
 
-_DISGUISED: Final = "disguised"
-_SQUEEZED: Final = "squeezed"
-"""Views of a text: with a disguise undone; with all gaps lost too."""
+QUOTED: Final = 0.2
+"""What is left of a score when the words are quoted as an example (`such as "ignore all ..."`)."""
 
 _DRAWN_HIDDEN: Final = frozenset({"white", "tiny", "off_page", "invisible", "transparent", "covered", "hidden_text"})
+_UNSEEN: Final = _DRAWN_HIDDEN | {"alternative_text", "metadata"}
+"""Where orders to people do not stand. Comments and deleted text are full of them."""
 
 _LOOKALIKES: Final = str.maketrans(
     "аеорсухіјѕԁԛԝһӏᴀʙᴄᴅᴇɪᴊᴋʟᴍɴᴏᴘʀᴛᴜᴠᴡʏᴢвкмнтгпиαβεικνορτυχγωηɡɑıƖ",
     "aeopcyxijsdqwhlabcdeijklmnoprtuvwyzbkmhtrpuabeiknoptuxywngail",
 )
-_DIGIT_LETTERS: Final = str.maketrans("0134578@$!|", "oieastbasil")
-_LETTERED: Final = re.compile(r"(?<=[a-z])[0134578@$!|]{1,4}|[0134578@$!|]{1,4}(?=[a-z])")
 _FOREIGN: Final = re.compile(r"[^\x00-\x7f]+")
-_SPACED: Final = re.compile(r"(?<!\w)(?:\w[ .\-_*]{1,2}){4,200}\w(?!\w)")
-_BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{20,}(?:\s{1,2}[A-Za-z0-9+/_-]{16,}){0,40}={0,2}")
-_HEX: Final = re.compile(r"(?<![0-9A-Fa-f])(?:(?:0x|\\x|%)?[0-9A-Fa-f]{2}[\s,:]?){14,}")
-_ESCAPES: Final = re.compile(r"(?:\\u[0-9A-Fa-f]{4}|&#x?[0-9A-Fa-f]{2,6};){8,}")
 _TAGS: Final = re.compile("[\U000e0020-\U000e007e]{4,}")
 _ZERO_WIDTH: Final = re.compile(r"(?<=[A-Za-z])[\u200b-\u200d\u2060\ufeff]+(?=[A-Za-z])")
 _BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -56,7 +54,25 @@ _MIXED: Final = re.compile(r"[A-Za-z][\u0370-\u03ff\u0400-\u04ff]+|[\u0370-\u03f
 _CLOSE: Final = 100
 """Tricks with characters at most this far apart are reported as one."""
 
-_ANY_INVISIBLE: Final = re.compile(f"[{INVISIBLE}]")
+_REACH: Final = 220
+"""How far around a word a pattern is tried."""
+_BESIDE: Final = 120
+"""How much further than `within` a part may reach."""
+
+_AROUND: Final = 60
+"""How far on each side of a find its `unless` is looked for."""
+
+_LONGEST_QUOTE: Final = 200
+_QUOTES: Final = re.compile(rf"[\"“”„«»‘’‚`]([^\"“”„«»‘’‚`\n]{{4,{_LONGEST_QUOTE}}})[\"“”«»‘’`]")
+_MENTION: Final = re.compile(
+    r"\b(?:such as|for example|for instance|e\.g\.|example|phrases?|wording|sentences?|strings?|prompts?|attacks?|"
+    r"attackers?|malicious|injections?|injected|jailbreaks?|suspicious|hidden|filters?|payloads?|patterns?|reports?|"
+    r"detect(?:s|ed|ion)?|warn(?:s|ing)?|like|wie|etwa|beispiel(?:e|sweise)?|z\. ?b\.|satze?|angriffe?[ns]?|"
+    r"angreifer|eingeschleust\w*|verdachtig\w*|formulierung(?:en)?|wortlaut|muster|meld\w{1,4}|erkenn\w{1,4}|"
+    r"tests?|testers?|search term|suchwort|observed|blocked|found|fanden|fund|"
+    r"said|says|whispered|cried|shouted|replied|asked|told|testified|sagte|rief|flusterte|fragte|meinte)\b"
+)
+_MENTION_REACH: Final = 160
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -69,27 +85,35 @@ class Suspicion:
     score: float
 
 
-def find(reading: Reading, rules: Sequence[InjectionRule]) -> list[Suspicion]:
+def find(reading: Reading, rules: InjectionRules) -> list[Suspicion]:
     """Everything suspicious in a folded reading, at its canonical positions."""
     folded = fold(reading)
-    plain = list(_match(folded, rules))
-    seen = {item.rule for item in plain}
-    tricks = [item for view, mode in _views(folded) for item in _match(view, rules, mode) if item.rule not in seen]
-    decoded = [
-        item for start, end, text in _decoded(reading.text) for item in _hidden_rules(text, rules, reading, start, end)
+    plainly = _unless_quoted(folded, list(_judge(folded, rules)))
+    seen = {rule for _, _, rule, _ in plainly}
+    found = [_at(folded, start, end, rule, score) for start, end, rule, score in plainly]
+    found += [item for item in _disguised(folded, rules) if item.rule not in seen]
+    for start, end, text in disguises.decoded(reading.text):
+        low, high = reading.span(start, end)
+        found += [Suspicion(low, high, rule, _more(score)) for _, _, rule, score in _judge(fold(plain(text)), rules)]
+    return sorted(set(found))
+
+
+def find_unseen(reading: Reading, rules: InjectionRules) -> list[Suspicion]:
+    """What is suspicious only because nobody sees it; beside what `find` finds."""
+    folded = fold(reading)
+    return [
+        _at(folded, start, end, rule, score) for start, end, rule, score in _judge(folded, rules.unseen, every=True)
     ]
-    mirrored = [item for view in (_rot13(folded), _reversed(folded)) for item in _match(view, rules, _DISGUISED)]
-    return sorted({*plain, *tricks, *decoded, *mirrored})
 
 
-def find_marks(text: str, base: int, rules: Sequence[InjectionRule]) -> list[Suspicion]:
+def find_marks(text: str, base: int, rules: InjectionRules) -> list[Suspicion]:
     """Tricks with characters that a folded reading no longer has: invisible ones, and words of two scripts."""
     found: list[Suspicion] = []
-    if text.isascii():
+    if _common(text):
         return found
     for run in _TAGS.finditer(text):
         hidden = "".join(chr(ord(char) - 0xE0000) for char in run.group())
-        inner = score(item.score for item in _match(fold(Reading(hidden, range(len(hidden)))), rules))
+        inner = score(value for _, _, _, value in _judge(fold(plain(hidden)), rules))
         found.append(Suspicion(base + run.start(), base + run.end(), "invisible_tags", max(0.75, inner)))
     for pattern, rule, least, value in (
         (_ZERO_WIDTH, "zero_width_in_words", 3, 0.35),
@@ -103,6 +127,15 @@ def find_marks(text: str, base: int, rules: Sequence[InjectionRule]) -> list[Sus
     return found
 
 
+def _common(text: str) -> bool:
+    """Whether a text has only characters of Western European documents, which can play no such trick."""
+    try:
+        text.encode("cp1252")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _near(runs: Sequence[re.Match[str]]) -> Iterator[tuple[int, int]]:
     """The ranges of runs, with those that stand close together as one."""
     start, end = runs[0].span()
@@ -114,13 +147,20 @@ def _near(runs: Sequence[re.Match[str]]) -> Iterator[tuple[int, int]]:
     yield start, end
 
 
-def hidden_marks(page: Page, base: int) -> list[Suspicion]:
-    """Elements that are drawn so that nobody sees them."""
-    return [
-        Suspicion(base + element.start, base + element.end, "hidden_element", HIDDEN_ALONE)
-        for element in page.elements
-        if element.hidden in _DRAWN_HIDDEN and page.reading(element.start, element.end).strip()
-    ]
+def hidden_marks(page: Page, base: int, rules: InjectionRules) -> list[Suspicion]:
+    """Elements that nobody sees: that alone if it is how they are drawn, and orders in them."""
+    found: list[Suspicion] = []
+    for element in page.elements:
+        if element.hidden not in _UNSEEN:
+            continue
+        text = page.reading(element.start, element.end)
+        if not text.strip():
+            continue
+        low, high = base + element.start, base + element.end
+        if element.hidden in _DRAWN_HIDDEN:
+            found.append(Suspicion(low, high, "hidden_element", HIDDEN_ALONE))
+        found += [replace(item, start=low, end=high) for item in find_unseen(plain(text), rules)]
+    return found
 
 
 def score(scores: Iterable[float]) -> float:
@@ -162,9 +202,9 @@ def fold(reading: Reading) -> Reading:
         parts.append(text[here : run.start()].lower())
         at.extend(reading.at[here : run.start()])
         for index in range(run.start(), run.end()):
-            plain = _plain_letter(text[index])
-            parts.append(plain)
-            at.extend([reading.at[index]] * len(plain))
+            letter = _plain_letter(text[index])
+            parts.append(letter)
+            at.extend([reading.at[index]] * len(letter))
         here = run.end()
     parts.append(text[here:].lower())
     at.extend(reading.at[here:])
@@ -181,93 +221,147 @@ def _plain_letter(char: str) -> str:
     return stripped.translate(_LOOKALIKES) or ""
 
 
-def _match(view: Reading, rules: Sequence[InjectionRule], mode: str = "") -> Iterator[Suspicion]:
-    for rule in rules:
-        if mode and not rule.encoded:
-            continue
-        if rule.needs and not any(word in view.text for word in rule.needs):
-            continue
-        for match in (rule.squeezed if mode == _SQUEEZED else rule.regex).finditer(view.text):
-            if match.end() > match.start():
-                low, high = view.at[match.start()], view.at[match.end() - 1]
-                value = min(rule.score + DISGUISE, 0.98) if mode else rule.score
-                yield Suspicion(min(low, high), max(low, high) + 1, rule.id, value)
+_Find = tuple[int, int, str, float]
+"""(start, end, rule, score) at positions of the view's own text."""
 
 
-def _views(folded: Reading) -> Iterator[tuple[Reading, str]]:
-    """The text with spelling tricks undone."""
+class _View:
+    """One text that rules are matched on; what its parts are is found once.
+
+    A pattern is tried only around the words that give it a chance, and a part only near the part that is looked for
+    first: `_REACH` characters each way, so no find is longer.
+    """
+
+    def __init__(self, text: str, rules: InjectionRules, squeezed: bool) -> None:
+        self.text = text
+        self._rules = rules
+        self._squeezed = squeezed
+        self._chances: dict[str, list[int]] = {} if squeezed else rules.index.chances(text)
+        self._parts: dict[str, list[tuple[int, int]]] = {}
+
+    def spans(self, rule: InjectionRule) -> Iterator[tuple[int, int]]:
+        """Where a rule holds, but for its `unless`."""
+        if not rule.parts:
+            yield from self._matches(rule, self._windows(rule))
+            return
+        first = self._first(rule.parts[0])
+        others: list[list[tuple[int, int]]] = []
+        for name in rule.parts[1:]:
+            if not first:
+                return
+            about = _merged(first, rule.within + _BESIDE, len(self.text))
+            spans = sorted(span for part in self._rules.parts[name] for span in self._matches(part, about))
+            first = [span for span in first if _nearest(spans, *span, rule.within)]
+            others.append(spans)
+        for start, end in first:
+            near = [_nearest(spans, start, end, rule.within) or (start, end) for spans in others]
+            yield min(start, *(span[0] for span in near)), max(end, *(span[1] for span in near))
+
+    def _first(self, name: str) -> list[tuple[int, int]]:
+        if name not in self._parts:
+            same = self._rules.parts[name]
+            self._parts[name] = sorted(span for part in same for span in self._matches(part, self._windows(part)))
+        return self._parts[name]
+
+    def _matches(self, rule: InjectionRule | Part, windows: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        regex = rule.squeezed if self._squeezed else rule.regex
+        for start, end in windows:
+            yield from (found.span() for found in regex.finditer(self.text, start, end) if found.group())
+
+    def _windows(self, rule: InjectionRule | Part) -> list[tuple[int, int]]:
+        """The stretches of the text in which the pattern has a chance."""
+        places = [] if self._squeezed else self._chances.get(rule.id)
+        if places is None:
+            return []
+        if not places:
+            return [(0, len(self.text))]
+        return _merged([(place, place) for place in places], _REACH, len(self.text))
+
+
+def _merged(spans: Sequence[tuple[int, int]], reach: int, length: int) -> list[tuple[int, int]]:
+    """What lies within `reach` of any of the spans (ordered by their start)."""
+    windows: list[tuple[int, int]] = []
+    for first, last in spans:
+        start, end = max(0, first - reach), min(length, last + reach)
+        if windows and start <= windows[-1][1]:
+            windows[-1] = (windows[-1][0], max(end, windows[-1][1]))
+        else:
+            windows.append((start, end))
+    return windows
+
+
+def _nearest(spans: Sequence[tuple[int, int]], start: int, end: int, within: int) -> tuple[int, int] | None:
+    """The span closest to `[start, end)` that is no piece of it and not further away than `within`."""
+    index = bisect_left(spans, (start, 0))
+    best: tuple[int, int] | None = None
+    least = within + 1
+    for other in spans[max(index - 4, 0) : index + 12]:
+        away = max(other[0] - end, start - other[1], 0)
+        if away < least and not start <= other[0] <= other[1] <= end:
+            best, least = other, away
+    return best
+
+
+def _judge(
+    view: Reading, rules: InjectionRules, *, encoded: bool = False, squeezed: bool = False, every: bool = False
+) -> Iterator[_Find]:
+    text = view.text
+    known = _View(text, rules, squeezed)
+    for rule in rules.rules if every else rules.seen:
+        if encoded and not rule.encoded:
+            continue
+        for start, end in known.spans(rule):
+            against = rule.unless_regex
+            if against is None or not against.search(text, max(0, start - _AROUND), min(len(text), end + _AROUND)):
+                yield start, end, rule.id, rule.score
+
+
+def _disguised(folded: Reading, rules: InjectionRules) -> Iterator[Suspicion]:
+    """What only shows when a spelling trick is undone."""
     text = folded.text
-    if any(sign in text for sign in "0134578@$!|"):
-        # A one stands for an i or an l; twice in a row it is mostly ll.
-        for guessed in (text.replace("11", "ll"), text.replace("1", "l")):
-            parts = list(guessed)
-            for run in _LETTERED.finditer(guessed):
-                parts[run.start() : run.end()] = run.group().translate(_DIGIT_LETTERS)
-            view = "".join(parts)
-            if view != text:
-                yield Reading(view, folded.at), _DISGUISED
-    for run in _SPACED.finditer(text):
-        kept = [index for index in range(run.start(), run.end()) if text[index].isalnum()]
-        yield Reading("".join(text[i] for i in kept), [folded.at[i] for i in kept]), _SQUEEZED
-
-
-def _rot13(folded: Reading) -> Reading:
-    return Reading(codecs.encode(folded.text, "rot13"), folded.at)
-
-
-def _reversed(folded: Reading) -> Reading:
-    return Reading(folded.text[::-1], list(reversed(folded.at)))
-
-
-def _decoded(text: str) -> Iterator[tuple[int, int, str]]:
-    """Readable text behind base64, hex and escapes, with where its encoded form stands."""
-    for match in _BASE64.finditer(text):
-        for run in (match.group(), *match.group().split()):
-            plain = _unbase64(run)
-            if plain:
-                yield match.start(), match.end(), plain
-                break
-    for match in _HEX.finditer(text):
-        digits = re.sub(r"0x|\\x|[%\s,:]", "", match.group())
-        plain = _readable(bytes.fromhex(digits[: len(digits) // 2 * 2]))
-        if plain:
-            yield match.start(), match.end(), plain
-    for match in _ESCAPES.finditer(text):
-        codes = re.findall(r"\\u([0-9A-Fa-f]{4})|&#x([0-9A-Fa-f]{2,6});|&#(\d{2,6});", match.group())
-        points = [int(decimal) if decimal else int(u or x, 16) for u, x, decimal in codes]
-        yield match.start(), match.end(), "".join(chr(point) for point in points if point < 0x110000)
-
-
-def _unbase64(run: str) -> str:
-    data = re.sub(r"\s", "", run).rstrip("=").translate(str.maketrans("-_", "+/"))
-    try:
-        return _readable(base64.b64decode(data + "=" * (-len(data) % 4), validate=True))
-    except (binascii.Error, ValueError):
-        return ""
-
-
-def _readable(data: bytes) -> str:
-    """The bytes as text, or '' if they are none."""
-    for encoding in ("utf-8", "utf-16-le"):
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
+    views = [(view, False) for view in (*disguises.lettered(folded), *disguises.mended(folded))]
+    views += [(view, True) for view in disguises.closed_up(folded)]
+    turned, reversed_ = rules.mirrored
+    if any(word in text for word in turned):
+        views.append((disguises.rot13(folded), False))
+    if any(word in text for word in reversed_):
+        views.append((disguises.backwards(folded), False))
+    for view, squeezed in views:
+        if rules.telltale and not any(word in view.text for word in rules.telltale):
             continue
-        good = sum(char.isalpha() or char in " \n.,:;!?'\"-" for char in text)
-        if len(text) >= 8 and good >= 0.85 * len(text):
-            return text
-    return ""
+        for start, end, rule, value in _judge(view, rules, encoded=True, squeezed=squeezed):
+            yield _at(view, start, end, rule, _more(value))
 
 
-def _hidden_rules(
-    text: str, rules: Sequence[InjectionRule], reading: Reading, start: int, end: int
-) -> Iterator[Suspicion]:
-    low, high = reading.span(start, end)
-    view = fold(Reading(text, range(len(text))))
-    for item in _match(view, rules):
-        yield Suspicion(low, high, item.rule, min(item.score + DISGUISE, 0.98))
+def _at(view: Reading, start: int, end: int, rule: str, value: float) -> Suspicion:
+    low, high = view.at[start], view.at[end - 1]
+    return Suspicion(min(low, high), max(low, high) + 1, rule, value)
 
 
-def clean(text: str) -> str:
-    """A text without invisible characters (for titles and other short values)."""
-    return _ANY_INVISIBLE.sub("", text)
+def _more(value: float) -> float:
+    """The score of what only shows behind a disguise."""
+    return min(value + DISGUISE, 0.98)
+
+
+def _unless_quoted(folded: Reading, found: list[_Find]) -> list[_Find]:
+    """Finds with less weight where they stand in quotation marks and the text speaks about them.
+
+    That holds only if nothing suspicious stands outside of quotation marks: an order that is followed by another one
+    is no example.
+    """
+    if not found:
+        return found
+    text = folded.text
+    quotes = [quote.span(1) for quote in _QUOTES.finditer(text)]
+    inside = [
+        any(first <= start and end <= last for first, last in quotes) and _mentioned(text, start, end)
+        for start, end, _, _ in found
+    ]
+    if not all(inside):
+        return found
+    return [(start, end, rule, round(value * QUOTED, 4)) for start, end, rule, value in found]
+
+
+def _mentioned(text: str, start: int, end: int) -> bool:
+    before = text[max(0, start - _MENTION_REACH) : start]
+    return _MENTION.search(before) is not None or _MENTION.search(text, end, end + _MENTION_REACH // 2) is not None

@@ -11,7 +11,7 @@ import hashlib
 import re
 import threading
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -26,6 +26,7 @@ from frostbyte.data_plane.policy.checks import CHECKS
 from frostbyte.data_plane.policy.class_reading import Vocabulary, term_problem
 from frostbyte.data_plane.policy.class_rules import LABELS as LABELS
 from frostbyte.data_plane.policy.class_rules import ClassExample, ClassFile, ClassRule, ClassSettings, unknown_label
+from frostbyte.data_plane.policy.injection_rules import InjectionFile, InjectionRule, InjectionRules
 from frostbyte.data_plane.tenancy import PiiType, Ratio
 from frostbyte.kernel.errors import Invalid
 
@@ -73,40 +74,10 @@ class PiiRule(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True, dict
         return re.compile(self.pattern)
 
 
-class InjectionRule(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
-    """Something that reads like an order to a language model.
-
-    A blank in the pattern stands for any short gap. Patterns are matched on folded text: lower case, no accents.
-    """
-
-    pattern: str
-    score: Ratio
-    needs: tuple[str, ...] = ()
-    """Strings of which folded text must hold one for the pattern to have a chance: looked for first, to save time."""
-    encoded: bool = True
-    """Whether it is also looked for in decoded, reversed, spaced-out and letter-substituted text."""
-    positive: Annotated[tuple[str, ...], Meta(min_length=1)]
-    negative: Annotated[tuple[str, ...], Meta(min_length=1)]
-
-    @cached_property
-    def regex(self) -> re.Pattern[str]:
-        """For text as it is: a blank is a gap of up to eight characters that are no letters or digits."""
-        return re.compile(self.pattern.replace(" ", r"(?:[\W_]{1,8})"))
-
-    @cached_property
-    def squeezed(self) -> re.Pattern[str]:
-        """For text whose gaps were lost: a blank may be nothing, and word borders are not asked for."""
-        return re.compile(self.pattern.replace(" ", r"(?:[\W_]{0,8})").replace(r"\b", ""))
-
-
 class _PiiFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     unless: tuple[str, ...] = ()
     """Labels that take a value away from every rule but those that are `sure`."""
     rule: Annotated[tuple[PiiRule, ...], Meta(min_length=1)]
-
-
-class _InjectionFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    rule: Annotated[tuple[InjectionRule, ...], Meta(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -114,7 +85,7 @@ class RuleSet:
     """All rules of a plane, compiled and proven by their examples."""
 
     pii: tuple[PiiRule, ...]
-    injection: tuple[InjectionRule, ...]
+    injection: InjectionRules
     classes: tuple[ClassRule, ...]
     class_settings: ClassSettings
     class_examples: tuple[ClassExample, ...]
@@ -136,11 +107,11 @@ class RuleSet:
         for name, data in sources.items():
             digest.update(f"{name} {len(data)}\n".encode() + data)
         pii = _convert("pii.toml", sources["pii.toml"], _PiiFile)
-        injection = _convert("injection.toml", sources["injection.toml"], _InjectionFile)
+        injection = _injection_rules(_convert("injection.toml", sources["injection.toml"], InjectionFile))
         classes = _class_file(sources["classification.toml"])
         rules = RuleSet(
             pii=tuple(structs.replace(rule, unless=(*rule.unless, *pii.unless)) for rule in pii.rule),
-            injection=injection.rule,
+            injection=injection,
             classes=classes.rule,
             class_settings=classes.settings,
             class_examples=classes.example,
@@ -214,6 +185,14 @@ def _convert(file: str, data: bytes, type_: type[T]) -> T:
         raise invalid(file, rule, str(error)) from error
 
 
+def _injection_rules(file: InjectionFile) -> InjectionRules:
+    try:
+        return InjectionRules.of(file)
+    except KeyError as error:
+        rule, _, why = str(error.args[0]).partition(": ")
+        raise invalid("injection.toml", rule, why) from error
+
+
 def _class_file(data: bytes) -> ClassFile:
     """Checked before anything is built of it."""
     file = _convert("classification.toml", data, ClassFile)
@@ -226,9 +205,9 @@ def _class_file(data: bytes) -> ClassFile:
 
 
 def _check_static(rules: RuleSet) -> None:
-    groups: tuple[tuple[str, tuple[PiiRule | InjectionRule | ClassRule, ...]], ...] = (
+    groups: tuple[tuple[str, Sequence[Any]], ...] = (
         ("pii.toml", rules.pii),
-        ("injection.toml", rules.injection),
+        ("injection.toml", rules.injection.everything),
         ("classification.toml", rules.classes),
     )
     for file, members in groups:
@@ -238,14 +217,19 @@ def _check_static(rules: RuleSet) -> None:
                 raise invalid(file, rule.id, "its id is used twice")
             seen.add(rule.id)
             try:
-                tree = _parser.parse(rule.regex.pattern)
+                trees = [_parser.parse(pattern.pattern) for pattern in _patterns(rule)]
             except (re.error, RecursionError, OverflowError) as error:
                 raise invalid(file, rule.id, f"the pattern does not compile ({error})") from error
-            if _nested(tree):
+            if any(_nested(tree) for tree in trees):
                 raise invalid(file, rule.id, "the pattern has an unbounded repeat inside an unbounded repeat")
     for pii in rules.pii:
         if pii.check and pii.check not in CHECKS:
             raise invalid("pii.toml", pii.id, f"there is no check {pii.check}")
+
+
+def _patterns(rule: Any) -> list[re.Pattern[str]]:
+    against = rule.unless_regex if isinstance(rule, InjectionRule) else None
+    return [rule.regex, against] if against is not None else [rule.regex]
 
 
 def _nested(tree: Any, inside: bool = False) -> bool:

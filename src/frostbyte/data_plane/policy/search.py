@@ -125,7 +125,7 @@ class Search:
             reading = of_page(page, base)
             found += injection.find(reading, self.rules.injection)
             found += injection.find_marks(page.text, base, self.rules.injection)
-            found += injection.hidden_marks(page, base)
+            found += injection.hidden_marks(page, base, self.rules.injection)
             if before is not None and before.text and reading.text:
                 across = injection.find(join(before, reading, reach=REACH), self.rules.injection)
                 found += [s for s in across if s.start < base <= s.end - 1]
@@ -136,11 +136,14 @@ class Search:
                 parts[index].append(Suspicion(start, end, item.rule, item.score))
         return parts
 
-    def suspicion(self, text: str) -> float:
-        """The injection score of a text that stands on no page."""
-        found = injection.find(plain(text), self.rules.injection)
-        found += injection.find_marks(text, 0, self.rules.injection)
-        return injection.score_range(0, max(len(text), 1), found, ())[0]
+    def suspicion(self, text: str, *, unseen: bool = False) -> float:
+        """The injection score of a text that stands on no page; `unseen` if a reader of the file does not see it."""
+        reading, rules = plain(text), self.rules.injection
+        found = injection.find(reading, rules) + injection.find_marks(text, 0, rules)
+        if unseen:
+            found += injection.find_unseen(reading, rules)
+        whole = (0, max(len(text), 1))
+        return injection.score_range(*whole, found, [whole] if unseen else ())[0]
 
 
 class _Columns:

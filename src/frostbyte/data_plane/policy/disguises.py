@@ -1,0 +1,140 @@
+"""Spelling tricks and encodings undone: the readings of a text that a model might see and a filter might not.
+
+A view is a `Reading`: each of its characters knows where it came from. What is decoded as a whole (base64, hex,
+escapes) has lost that and comes with the range of its encoded form.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from frostbyte.data_plane.policy.reading import Reading
+
+_DIGIT_LETTERS: Final = str.maketrans("0134578@$!|", "oieastbasil")
+_LETTERED: Final = re.compile(r"(?<=[a-z])[0134578@$!|]{1,4}|[0134578@$!|]{1,4}(?=[a-z])")
+_LEANING: Final = re.compile(r"[0134578@$!|](?=[a-z])")
+"""A digit or sign before a letter; text in disguise has several, and little else does."""
+_MIXED_WORD: Final = re.compile(r"[a-z]{1,20}[0134578@$!|][a-z0-9@$!|]{1,20}|[0134578@$!|]{1,3}[a-z][a-z0-9@$!|]{1,20}")
+_DISGUISED_LEAST: Final = 2
+_SPACED: Final = re.compile(r"(?<!\w)(?:\w[ .\-_*]{1,3}){4,200}\w(?!\w)")
+_BROKEN: Final = re.compile(
+    r"(?<=[a-z])-[ \t]*\r?\n[ \t]*(?=[a-z])|[\"'][ \t]*\r?\n?[ \t]*(?:[a-z]\s*=\s*|\+\s*|,\s*)[\"']"
+)
+_LONG: Final = re.compile(r"[A-Za-z0-9+/_-]{20}")
+_BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{20,}(?:\s{1,2}[A-Za-z0-9+/_-]{16,}){0,40}={0,2}")
+_HEX: Final = re.compile(r"(?:(?:0x|\\x|%)?(?:[2-7]|[cC]3[\s,:]?(?:0x|\\x|%)?[89abAB])[0-9A-Fa-f][\s,:]?){14,}")
+"""Bytes of letters and punctuation in ASCII, and umlauts in UTF-8."""
+_BITS: Final = re.compile(r"(?<![01])(?:[01]{8}[\s,]{0,2}){8,}")
+_PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
+_URL: Final = re.compile(r"(?:[\w.,;:!?'()~+-]{0,40}%[0-9A-Fa-f]{2}){3,}[\w.~-]{0,40}")
+_ESCAPES: Final = re.compile(r"(?:\\u[0-9A-Fa-f]{4}|&#x?[0-9A-Fa-f]{2,6};){8,}")
+_ESCAPE: Final = re.compile(r"\\u([0-9A-Fa-f]{4})|&#x([0-9A-Fa-f]{2,6});|&#(\d{2,6});")
+
+
+def lettered(folded: Reading) -> Iterator[Reading]:
+    """The text with digits and signs inside words read as the letters that they look like."""
+    text = folded.text
+    if len(_LEANING.findall(text)) < _DISGUISED_LEAST:
+        return
+    mixed = [word.group().translate(_DIGIT_LETTERS) for word in _MIXED_WORD.finditer(text)]
+    if not any(word.isalpha() for word in mixed):
+        return
+    # A one stands for an i or an l; twice in a row it is mostly ll.
+    for guessed in (text.replace("11", "ll"), text.replace("1", "l")):
+        parts = list(guessed)
+        for run in _LETTERED.finditer(guessed):
+            parts[run.start() : run.end()] = run.group().translate(_DIGIT_LETTERS)
+        view = "".join(parts)
+        if view != text:
+            yield Reading(view, folded.at)
+
+
+def closed_up(folded: Reading) -> Iterator[Reading]:
+    """Runs of letters that stand apart (`i g n o r e`), each without its gaps."""
+    text = folded.text
+    for run in _SPACED.finditer(text):
+        kept = [index for index in range(run.start(), run.end()) if text[index].isalnum()]
+        yield Reading("".join(text[i] for i in kept), [folded.at[i] for i in kept])
+
+
+def mended(folded: Reading) -> Iterator[Reading]:
+    """The text with words joined that a hyphen at a line's end or the end of a quoted string cut."""
+    breaks = list(_BROKEN.finditer(folded.text))
+    if not breaks:
+        return
+    parts: list[str] = []
+    at: list[int] = []
+    here = 0
+    for found in breaks:
+        parts.append(folded.text[here : found.start()])
+        at.extend(folded.at[here : found.start()])
+        here = found.end()
+    parts.append(folded.text[here:])
+    at.extend(folded.at[here:])
+    yield Reading("".join(parts), at)
+
+
+def rot13(folded: Reading) -> Reading:
+    """Each letter thirteen places on."""
+    return Reading(codecs.encode(folded.text, "rot13"), folded.at)
+
+
+def backwards(folded: Reading) -> Reading:
+    """The last character first."""
+    return Reading(folded.text[::-1], list(reversed(folded.at)))
+
+
+def decoded(text: str) -> Iterator[tuple[int, int, str]]:
+    """Readable text behind base64, hex, bits and escapes, with where its encoded form stands."""
+    if _LONG.search(text):
+        for match in _BASE64.finditer(text):
+            for run in (match.group(), *match.group().split()):
+                plain = _unbase64(run)
+                if plain:
+                    yield match.start(), match.end(), plain
+                    break
+    for match in _HEX.finditer(text):
+        digits = re.sub(r"0x|\\x|[%\s,:]", "", match.group())
+        plain = readable(bytes.fromhex(digits[: len(digits) // 2 * 2]))
+        if plain:
+            yield match.start(), match.end(), plain
+    if "0" in text:
+        for match in _BITS.finditer(text):
+            bits = re.sub(r"[\s,]", "", match.group())
+            plain = readable(bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8)))
+            if plain:
+                yield match.start(), match.end(), plain
+    if "%" in text:
+        for match in _URL.finditer(text):
+            yield match.start(), match.end(), _PERCENT.sub(lambda found: chr(int(found[0][1:], 16)), match.group())
+    if "\\u" in text or "&#" in text:
+        for match in _ESCAPES.finditer(text):
+            codes = _ESCAPE.findall(match.group())
+            points = [int(decimal) if decimal else int(u or x, 16) for u, x, decimal in codes]
+            yield match.start(), match.end(), "".join(chr(point) for point in points if point < 0x110000)
+
+
+def _unbase64(run: str) -> str:
+    data = re.sub(r"\s", "", run).rstrip("=").translate(str.maketrans("-_", "+/"))
+    try:
+        return readable(base64.b64decode(data + "=" * (-len(data) % 4), validate=True))
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def readable(data: bytes) -> str:
+    """The bytes as text, or '' if they are none."""
+    for encoding in ("utf-8", "utf-16-le"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        good = sum(char.isalpha() or char in " \n.,:;!?'\"-" for char in text)
+        if len(text) >= 8 and good >= 0.85 * len(text):
+            return text
+    return ""

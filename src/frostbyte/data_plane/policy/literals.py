@@ -1,0 +1,69 @@
+"""Which strings a text must hold for a pattern to have a chance: to look for strings costs much less."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from re import _constants, _parser  # type: ignore[attr-defined]
+from typing import Any, Final
+
+_SHORT: Final = 3
+"""Shorter strings stand in almost every text."""
+_COMMON: Final = frozenset(
+    "add all and any are auf auftrag copy das dem den der des die document end for from has hat have ing ist mit "
+    "new not out read run sag ten that the this und was wer wird with you your".split()
+)
+"""Strings in so many ordinary texts that almost any other choice is better."""
+_MANY: Final = 400
+"""Looking for more strings than this costs as much as the pattern."""
+
+
+def required(pattern: str) -> tuple[str, ...]:
+    """Strings of which every text that the pattern matches holds at least one; () if nothing useful is known."""
+    return tuple(sorted(_minimal(_of(_parser.parse(pattern)) or ())))
+
+
+def _of(tree: Any) -> frozenset[str] | None:
+    """The best choice among what a sequence of parsed nodes must hold."""
+    choices: list[frozenset[str]] = []
+    run = ""
+    for op, argument in [*tree, (None, None)]:
+        if op is _constants.LITERAL:
+            run += chr(argument)
+            continue
+        if op is _constants.AT:
+            continue  # a position between characters does not interrupt the string
+        if run:
+            choices.append(frozenset([run]))
+            run = ""
+        found = _inside(op, argument)
+        if found is not None:
+            choices.append(found)
+    useful = [choice for choice in choices if _worth(choice)[0] >= _SHORT and len(choice) <= _MANY]
+    return max(useful, key=_worth, default=None)
+
+
+def _inside(op: Any, argument: Any) -> frozenset[str] | None:
+    if op is _constants.SUBPATTERN:
+        return _of(argument[3])
+    if op is _constants.BRANCH:
+        branches = [_of(branch) for branch in argument[1]]
+        if any(branch is None for branch in branches):
+            return None
+        return frozenset(text for branch in branches for text in branch or ())
+    if op in (_constants.MAX_REPEAT, _constants.MIN_REPEAT) and argument[0] >= 1:
+        return _of(argument[2])
+    return None
+
+
+def _worth(choice: frozenset[str]) -> tuple[int, int]:
+    """Longer strings first, then fewer; common ones last."""
+    return (_SHORT if choice & _COMMON else min(min(map(len, choice)), 6)), -len(choice)
+
+
+def _minimal(strings: Iterable[str]) -> set[str]:
+    """Without strings that hold another one."""
+    kept: set[str] = set()
+    for text in sorted(strings, key=len):
+        if not any(shorter in text for shorter in kept):
+            kept.add(text)
+    return kept
