@@ -35,6 +35,7 @@ from msgspec.structs import replace
 from bench.distractors import documents as distractors
 from bench.rendering import render
 from bench.table import Line, show
+from frostbyte.adapters.collections import TwoCollections
 from frostbyte.adapters.embeddings.minilm import MiniLm
 from frostbyte.adapters.memory.blobs import MemoryBlobs
 from frostbyte.adapters.memory.unit_of_work import MemoryStore
@@ -104,7 +105,7 @@ class Shelf:
         self.count = 0
         self.search = Search(
             unit_of_work=self.rows.unit_of_work,
-            vectors=self.vectors,
+            vectors=TwoCollections(lambda _: self.vectors, lambda _: None),
             embedder=embedder,
             terms=self.terms,
             load=Artefacts(self.vault).chunk,

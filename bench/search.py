@@ -25,6 +25,7 @@ import numpy as np
 import qdrant_edge as qe
 
 from bench.table import Line, percentile, show
+from frostbyte.adapters.collections import TwoCollections
 from frostbyte.adapters.objects.local import LocalBlobs
 from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore, claim_plane, migrate
 from frostbyte.adapters.qdrant.edge import EdgeVectors
@@ -213,7 +214,7 @@ def main() -> None:
                 fill(store, vault, vectors, options.documents)
                 search = Search(
                     unit_of_work=store.unit_of_work,
-                    vectors=vectors,
+                    vectors=TwoCollections(lambda _: vectors, lambda _: None),
                     embedder=None,  # type: ignore[arg-type]  # vectors are given: nothing is embedded
                     terms=TermHasher(os.urandom(32)),
                     load=Artefacts(vault).chunk,

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
+from frostbyte.adapters.collections import TwoCollections
 from frostbyte.adapters.memory.unit_of_work import MemoryStore
 from frostbyte.data_plane import embed, index
 from frostbyte.data_plane.artefacts import ShownChunk
@@ -72,7 +73,7 @@ class Plane:
     def searching(self, embedder: Embedder) -> Search:
         return Search(
             unit_of_work=self.rows.unit_of_work,
-            vectors=self.vectors,
+            vectors=TwoCollections(lambda _: self.vectors, lambda _: None),
             embedder=embedder,
             terms=self.terms,
             load=self._load,

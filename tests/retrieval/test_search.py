@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from frostbyte.adapters.collections import TwoCollections
 from frostbyte.adapters.memory.blobs import MemoryBlobs
 from frostbyte.adapters.memory.unit_of_work import MemoryStore
 from frostbyte.adapters.memory.vectors import MemoryVectors
@@ -75,7 +76,7 @@ class Shelf:
     def search(self, embedder: Themes | None = None) -> Search:
         return Search(
             unit_of_work=self.store.unit_of_work,
-            vectors=self.vectors,
+            vectors=TwoCollections(lambda _: self.vectors, lambda _: None),
             embedder=embedder or self.embedder,
             terms=self.terms,
             load=self.artefacts.chunk,
@@ -352,8 +353,10 @@ def test_another_models_index_is_refused_before_the_question_is_embedded(shelf: 
     shelf.add("payment")
     other = Themes("another")
     with pytest.raises(Conflict) as refused:
-        shelf.search(other).find("payment", top_k=1, filters=Filters())
+        shelf.search(other).find("payment", top_k=1, filters=Filters(), mode=Mode.DENSE)
     assert refused.value.code == "embedding_mismatch"
+    [found] = shelf.search(other).find("payment", top_k=1, filters=Filters())  # by words alone
+    assert found.similarity is None
     assert other.asked == 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from frostbyte import __version__
 from frostbyte.adapters.children.troubles import Bounds
 from frostbyte.adapters.clamav.clamd import Clamd, parse_address
 from frostbyte.adapters.clamav.none import NoScanner
+from frostbyte.adapters.collections import TwoCollections
 from frostbyte.adapters.embeddings.lexical import LexicalOnly
 from frostbyte.adapters.embeddings.minilm import MiniLm
 from frostbyte.adapters.embeddings.openai import OpenAiEmbedder
@@ -32,6 +34,7 @@ from frostbyte.data_plane.flow import ORDER, Flow, Ports
 from frostbyte.data_plane.intake import Intake, sweep_orphans
 from frostbyte.data_plane.lifecycle.configuration import Configuration
 from frostbyte.data_plane.lifecycle.erasure import Erasure, erase_expired, sweep_generations
+from frostbyte.data_plane.rebuild import Rebuild
 from frostbyte.data_plane.replay import Replay
 from frostbyte.data_plane.review import Review
 from frostbyte.data_plane.serve.answers import Answers
@@ -56,6 +59,8 @@ from frostbyte.kernel.tokens import TokenSigner, TokenVerifier
 from frostbyte.kernel.vault import Vault
 
 _MAINTENANCE_SECONDS: Final = 60.0
+_REBUILD_SECONDS: Final = 0.25
+_REBUILD_IDLE_SECONDS: Final = 5.0
 _JUDGE_SECONDS: Final = 3600.0
 
 
@@ -83,6 +88,7 @@ class Plane:
     export: Export
     answers: Answers
     review: Review
+    rebuild: Rebuild
     replay: Replay
     configuration: Configuration
     erasure: Erasure
@@ -103,6 +109,10 @@ class Plane:
         """Whether the process lives, and what a person should know about it."""
         production = self.settings.mode is not Mode.DEVELOPMENT
         warnings = []
+        if self.ports.vectors.spec not in (None, self.ports.embedder.spec):
+            warnings.append(
+                "The index was made by another model: `frostbyte index status` says how far the new one is."
+            )
         if self.ports.scanner.stand_in:
             warnings.append("Documents are not scanned for malware: they are marked unscanned.")
         if production and self.stand_ins:
@@ -133,7 +143,8 @@ class Plane:
     def start(self) -> None:
         """Start the loops: sequencer, runner, maintenance."""
         self.runner.start()
-        for name, target in (("sequencer", self._sequence), ("maintenance", self._maintain)):
+        loops = {"sequencer": self._sequence, "maintenance": self._maintain, "rebuild": self._rebuild}
+        for name, target in loops.items():
             thread = threading.Thread(target=target, name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -148,6 +159,17 @@ class Plane:
                 self.maintain()
             except FrostbyteError as error:  # tried again in a minute
                 log.warning("maintenance_waits", code=error.code)
+
+    def _rebuild(self) -> None:
+        log = structlog.get_logger("frostbyte.rebuild")
+        wait = 0.0
+        while not self._stop.wait(wait):
+            try:
+                wait = _REBUILD_SECONDS if self.rebuild.step() else _REBUILD_IDLE_SECONDS
+                self.runner.wake()
+            except FrostbyteError as error:  # nothing is lost: asked again
+                log.warning("rebuild_waits", code=error.code)
+                wait = _REBUILD_IDLE_SECONDS
 
     def maintain(self) -> None:
         """Finish erasures, apply retention, remove what nothing refers to."""
@@ -204,7 +226,7 @@ def _build(settings: Settings, undo: ExitStack) -> Plane:
     rules = policy.RuleBook()
     names = installed()
     embedder = _embedder(settings)
-    vectors = EdgeVectors(settings.data_dir / "vectors")
+    vectors = _collections(settings.data_dir, store)
     undo.callback(vectors.close)
     memory = settings.parse_memory_mb << 20
     ports = Ports(
@@ -241,6 +263,8 @@ def _assemble(
 ) -> Plane:
     tenant, clock, vault, unit_of_work = settings.tenant_id, ports.clock, ports.vault, store.unit_of_work
     flow = Flow(ports)
+    rebuild = Rebuild(ports, flow)
+    rebuild.resume()
     documents = Documents(tenant_id=tenant, unit_of_work=unit_of_work, vault=vault, clock=clock)
     configuration = Configuration(tenant, unit_of_work, clock)
     if not ports.scanner.stand_in:
@@ -249,6 +273,7 @@ def _assemble(
         unit_of_work=unit_of_work,
         vectors=ports.vectors,
         embedder=ports.embedder,
+        others=() if isinstance(ports.embedder, MiniLm) else (MiniLm(),),
         terms=ports.terms,
         load=documents.artefacts.chunk,
     )
@@ -289,6 +314,7 @@ def _assemble(
             guard=lambda query, config: policy.redact_query(query, config, ports.rules(), ports.names),
         ),
         review=Review(ports),
+        rebuild=rebuild,
         replay=Replay(ports, flow),
         configuration=configuration,
         erasure=Erasure(
@@ -355,6 +381,24 @@ def _database(settings: Settings, origin: str) -> tuple[EmbeddedServer | None, P
     migrate(owner)
     claim_plane(owner, settings.tenant_id, origin)
     return server, PostgresStore(writer, max_connections=settings.workers * 2 + 16, role=role).open()
+
+
+def _collections(folder: Path, store: PostgresStore) -> TwoCollections:
+    """The collection that serves, as the database says; what no rebuild needs any more is removed."""
+
+    def place(name: str) -> Path:
+        return folder / (f"vectors-{name}" if name else "vectors")
+
+    def remove(name: str) -> None:
+        shutil.rmtree(place(name), ignore_errors=True)
+
+    with store.unit_of_work() as uow:
+        serving, latest = uow.rebuilds.serving(), uow.rebuilds.latest()
+    filled = latest.collection if latest is not None and latest.finished_at is None else ""
+    for found in folder.glob("vectors*"):
+        if found not in {place(serving), place(filled or serving)}:
+            remove(found.name.removeprefix("vectors").removeprefix("-"))
+    return TwoCollections(lambda name: EdgeVectors(place(name)), remove, serving=serving)
 
 
 def _embedder(settings: Settings) -> Embedder:

@@ -14,6 +14,7 @@ from frostbyte.cli import (
     doctor,
     documents,
     errors,
+    index,
     ingest,
     parse,
     proof,
@@ -49,6 +50,7 @@ app.add_typer(serve.app, name="serve", rich_help_panel=OPERATION)
 app.command("doctor", rich_help_panel=OPERATION)(doctor.doctor)
 app.command("demo", rich_help_panel=OPERATION)(demo.demo)
 app.add_typer(admin.config, name="config", rich_help_panel=OPERATION)
+app.add_typer(index.app, name="index", rich_help_panel=OPERATION)
 app.add_typer(admin.tokens, name="token", rich_help_panel=OPERATION)
 
 

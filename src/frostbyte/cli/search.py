@@ -110,6 +110,9 @@ def _panel(item: dict[str, Any], *, full: bool) -> Any:
     if flags := item.get("flags"):
         parts.append(text(f"flagged: {', '.join(map(str, flags))}", "yellow"))
     parts.append(_passage(str(item["text"]), full=full))
+    if also := item.get("also_in"):
+        files = ", ".join(dict.fromkeys(str(other.get("filename") or other["doc_id"]) for other in also))
+        parts.append(text(f"much the same in {len(also)} other passages: {files}", "dim"))
     proof = text(f"proof: frostbyte proof get {safe(item['chunk_id'])} -o answer.proof.json", "dim")
     return Panel(Group(*parts, proof), title=title, title_align="left", border_style="dim", padding=(0, 1))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -21,18 +21,19 @@ from msgspec.structs import replace
 from frostbyte.data_plane import artefacts, embed, index, parse, policy, scan
 from frostbyte.data_plane.artefacts import Artefacts
 from frostbyte.data_plane.chunking import Cutting
-from frostbyte.data_plane.document import Document, encode
+from frostbyte.data_plane.document import encode
+from frostbyte.data_plane.outcomes import Note, Outcome, drops
 from frostbyte.data_plane.tenancy import TenantConfig, config_from
 from frostbyte.data_plane.terms import TERMS_VERSION, TermHasher
 from frostbyte.kernel.audit.events import EventType, chain
 from frostbyte.kernel.batches import complete_batches_of
 from frostbyte.kernel.clock import Clock
-from frostbyte.kernel.errors import FrostbyteError, LeaseLost, StageFailed, Unavailable
+from frostbyte.kernel.errors import Conflict, FrostbyteError, LeaseLost, StageFailed, Unavailable
 from frostbyte.kernel.ids import generation_id, new_id
 from frostbyte.kernel.ports.embedder import Embedder
 from frostbyte.kernel.ports.scanner import Scanner
 from frostbyte.kernel.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
-from frostbyte.kernel.ports.vectors import VectorStore
+from frostbyte.kernel.ports.vectors import Collections
 from frostbyte.kernel.records import DocumentRow, JobRow, Stage, State
 from frostbyte.kernel.vault import DocumentKey, Vault
 
@@ -73,35 +74,12 @@ class Ports:
     """What the judge judges by; part of the generation."""
     names: policy.NameFinder | None
     embedder: Embedder
-    vectors: VectorStore
+    vectors: Collections
     terms: TermHasher
     clock: Clock
     allow_unscanned: bool
     retry_scale: float = 1.0
     """Factor on BACKOFF_SECONDS; tests shorten waits with it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Note:
-    """An event to write: its type, its own details and, where an artefact was made, that artefact's commitment."""
-
-    type: EventType
-    details: dict[str, Any] = field(default_factory=dict)
-    output: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What a stage decided; nothing of it holds before the commit."""
-
-    notes: tuple[Note, ...]
-    changes: dict[str, Any] = field(default_factory=dict)
-    """Fields of the document's row."""
-    following: Stage | None = None
-    """The next stage; None ends the flow and needs `state` in `changes`."""
-    write: Callable[[UnitOfWork], None] | None = None
-    after: Callable[[], None] | None = None
-    """Cleaning that may be lost: done again by the sweep."""
 
 
 def restarts(row: DocumentRow, stage: Stage, generation: str) -> bool:
@@ -194,7 +172,8 @@ class Flow:
             end = {"state": State.QUARANTINED, "code": decision.code, "message": decision.message}
             return Outcome(
                 notes=(note, Note(type=EventType.DOCUMENT_QUARANTINED, details={"code": decision.code})),
-                changes=changes | end | {"remedy": decision.remedy},
+                changes=changes | end | {"remedy": decision.remedy, "active_generation": ""},
+                after=lambda: self._p.vectors.delete_document(work.row.doc_id),
             )
         if not decision.proceed:
             raise Unavailable(decision.code, decision.message, decision.remedy)
@@ -213,7 +192,7 @@ class Flow:
         output = work.commit_to("document", hashlib.sha256(data).digest())
         details = {"pages": document.pages_found, "pipeline_version": parse.PARSER_VERSION}
         return Outcome(
-            notes=(Note(type=EventType.DOCUMENT_PARSED, details=details, output=output), *_drops(document)),
+            notes=(Note(type=EventType.DOCUMENT_PARSED, details=details, output=output), *drops(document)),
             changes={"generation": work.generation, "pages": document.pages_found, "notes": document.notes},
             following=Stage.POLICY,
         )
@@ -238,10 +217,14 @@ class Flow:
             "class_second_confidence": cleared.class_second_confidence,
             "class_reasons": cleared.class_reasons,
             "needs_review": cleared.needs_review,
+        }
+        if row.classification and row.class_confidence == 1.0 and not row.needs_review:
+            judged = {}  # a reviewer set the class: that holds when the index is rebuilt
+        judged |= {
             "account": msgspec.to_builtins(cleared.account),
         }
         if cleared.blocked:
-            return self._blocked(found, judged)
+            return self._blocked(row, found, judged)
         self._artefacts.put(row, work.generation, artefacts.VIEW, work.key, encode(_view(cleared)))
         rows, text = artefacts.lay_out(cleared.chunks, cleared.withheld)
         self._artefacts.put(row, work.generation, artefacts.CHUNKS, work.key, text)
@@ -267,7 +250,7 @@ class Flow:
             write=lambda uow: uow.chunks.put_generation(row.doc_id, work.generation, rows),
         )
 
-    def _blocked(self, found: tuple[Note, ...], judged: dict[str, Any]) -> Outcome:
+    def _blocked(self, row: DocumentRow, found: tuple[Note, ...], judged: dict[str, Any]) -> Outcome:
         code = "pii_blocked"
         return Outcome(
             notes=(
@@ -281,11 +264,14 @@ class Flow:
                 "code": code,
                 "message": "The document holds personal data of a type that this tenant blocks.",
                 "remedy": "Remove the personal data and send the file again, or have the policy changed.",
+                "active_generation": "",  # what older rules let pass is not shown any more
             },
+            after=lambda: self._p.vectors.delete_document(row.doc_id),
         )
 
     def _embed(self, work: _Work) -> Outcome:
         cleared = policy.load_cleared(self._artefacts.get(work.row, work.generation, artefacts.CLEARED, work.key))
+        self._fitting()
         vectors = embed.run(cleared.chunks, self._p.embedder)
         data = embed.encode(vectors)
         self._artefacts.put(work.row, work.generation, artefacts.VECTORS, work.key, data)
@@ -296,8 +282,19 @@ class Flow:
         )
         return Outcome(notes=(note,), changes={"embedding": self._p.embedder.label}, following=Stage.INDEX)
 
+    def _fitting(self) -> None:
+        """See that the index is of the embedder's model; else the document waits for a rebuild."""
+        try:
+            self._p.vectors.ensure(self._p.embedder.spec)
+        except Conflict as error:
+            raise Unavailable(
+                error.code, error.message, "Run `frostbyte index rebuild`, or set the embedder back; it goes on then."
+            ) from None
+
     def _index(self, work: _Work) -> Outcome:
         row = work.row
+        self._fitting()
+        beside = self._p.vectors.building and bool(row.active_generation)  # one switch for all that answers already
         cleared = policy.load_cleared(self._artefacts.get(row, work.generation, artefacts.CLEARED, work.key))
         vectors = embed.decode(self._artefacts.get(row, work.generation, artefacts.VECTORS, work.key))
         index.run(
@@ -308,6 +305,8 @@ class Flow:
             terms=self._p.terms,
             labels=[row.classification],
             received=row.received_at.timestamp(),
+            # A new document is found by its words until the collection that it is in serves.
+            also=self._p.vectors.words if self._p.vectors.building and not beside else None,
         )
         note = Note(
             type=EventType.INDEX_WRITTEN,
@@ -316,8 +315,9 @@ class Flow:
         )
         return Outcome(
             notes=(note,),
-            changes={"state": State.INDEXED, "active_generation": work.generation},
-            after=lambda: self._indexed(row, work.generation),
+            changes={"state": State.INDEXED}
+            | ({"generation": work.generation} if beside else {"active_generation": work.generation}),
+            after=None if beside else lambda: self._indexed(row, work.generation),
         )
 
     def _indexed(self, written: DocumentRow, generation: str) -> None:
@@ -485,16 +485,3 @@ def _view(cleared: policy.Cleared) -> artefacts.View:
             for item in cleared.withheld
         ),
     )
-
-
-def _drops(document: Document) -> tuple[Note, ...]:
-    counts: dict[str, int] = {}
-    for page in document.pages:
-        for drop in page.dropped:
-            counts[drop.reason] = counts.get(drop.reason, 0) + drop.end - drop.start
-    missing = document.pages_found - len(document.pages)
-    pages = (Note(type=EventType.CONTENT_DROPPED, details={"reason": "missing_page", "count": missing}),)
-    return tuple(
-        Note(type=EventType.CONTENT_DROPPED, details={"reason": reason, "count": count})
-        for reason, count in sorted(counts.items())
-    ) + (pages if missing else ())

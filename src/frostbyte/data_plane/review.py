@@ -71,7 +71,7 @@ class Review:
 
         Raises:
             NotFound: `chunk_not_found`.
-            Conflict: `not_withheld`.
+            Conflict: `not_withheld`; `rebuild_running`.
         """
         with self._p.unit_of_work() as uow:
             chunk = uow.chunks.get(chunk_id)
@@ -80,6 +80,12 @@ class Review:
             raise NotFound("chunk_not_found", "There is no such passage to review.", "Look at the review queue.")
         if not chunk.withheld:
             raise Conflict("not_withheld", "This passage is not withheld.", "Nothing to do.")
+        if self._p.vectors.building:
+            raise Conflict(
+                "rebuild_running",
+                "The index is being rebuilt for another model.",
+                "Release it when the rebuild is through; `frostbyte index status` says how long.",
+            )
         key = self._p.vault.load_key(row.key_object)
         cleared = policy.load_cleared(self._artefacts.get(row, row.active_generation, artefacts.CLEARED, key))
         released = policy.release(cleared, (*self._released(row, cleared), chunk_id))

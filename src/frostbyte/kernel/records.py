@@ -88,6 +88,8 @@ class DocumentRow(Row, frozen=True, kw_only=True):
     embedding: str = ""
     """Name of the embedder and model that made its vectors."""
     finished_at: datetime | None = None
+    rebuild: UUID | None = None
+    """The rebuild of the index that it was last sent through."""
     last_event_id: UUID | None = None
     """The newest event of the document's chain."""
     last_output: str = ""
@@ -186,6 +188,29 @@ class ConfigRow(Row, frozen=True, kw_only=True):
     values: dict[str, Any]
     created_at: datetime
     actor: str
+
+
+class RebuildRow(Row, frozen=True, kw_only=True):
+    """A rebuild of the index: every document once more through the stages, while the old passages answer."""
+
+    rebuild_id: UUID
+    started_at: datetime
+    actor: str
+    collection: str = ""
+    """The vector collection that it fills, to be switched to as a whole; '' if documents are replaced one by one."""
+    finished_at: datetime | None = None
+    """When its last document was through and, where there is a collection, when that was switched to."""
+
+
+class RebuildCounts(Row, frozen=True, kw_only=True):
+    """How far a rebuild is, in documents."""
+
+    pending: int = 0
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+    recent: int = 0
+    """Ended since the moment that was asked for."""
 
 
 class EventRow(Row, frozen=True, kw_only=True):

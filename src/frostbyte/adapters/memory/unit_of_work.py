@@ -13,6 +13,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from frostbyte.adapters.memory.audit import MemoryAuditLog
+from frostbyte.adapters.memory.rebuilds import MemoryRebuilds
 from frostbyte.adapters.memory.tables import Database, Table, Transaction
 from frostbyte.kernel.errors import Conflict, Invalid
 from frostbyte.kernel.records import (
@@ -312,6 +313,7 @@ class MemoryUnitOfWork:
         self.configs = MemoryConfigs(transaction)
         self.access = MemoryAccess(transaction)
         self.erasures = MemoryErasures(transaction)
+        self.rebuilds = MemoryRebuilds(transaction)
 
     def lock_content(self, doc_id: UUID) -> None:
         self._transaction.lock("content", doc_id)

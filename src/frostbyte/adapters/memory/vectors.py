@@ -45,7 +45,7 @@ class MemoryVectors:
         with self._lock:
             if self._spec is None:
                 raise Unavailable("vectors_unavailable", "The vector index was not set up.", "Index a document first.")
-            if any(len(point.dense) != self._spec.dimensions for point in points):
+            if any(len(point.dense) not in (0, self._spec.dimensions) for point in points):
                 raise _mismatch()
             self._points.update({point.chunk_id: point for point in points})
             self._table = None
@@ -70,7 +70,7 @@ class MemoryVectors:
             allowed = np.array([scope is None or _inside(point, scope) for point in table.points], dtype=bool)
             rankings = []
             if dense is not None:
-                rankings.append(_ranked(table.cosines(dense), allowed)[: candidates(limit)])
+                rankings.append(_ranked(table.cosines(dense), allowed & table.placed)[: candidates(limit)])
             if sparse is not None and sparse.indices:
                 weights = table.lexical(sparse)
                 rankings.append(_ranked(weights, allowed & (weights > 0))[: candidates(limit)])
@@ -85,7 +85,11 @@ class MemoryVectors:
                 return {}
             table, wanted = self._rows(), set(chunk_ids)
             pairs = zip(table.points, table.cosines(dense), strict=True)
-            return {point.chunk_id: float(cosine) for point, cosine in pairs if point.chunk_id in wanted}
+            return {
+                point.chunk_id: float(cosine)
+                for point, cosine in pairs
+                if point.chunk_id in wanted and len(point.dense)
+            }
 
     def _check(self, dense: Sequence[float] | None) -> None:
         if dense is not None and self._spec is not None and len(dense) != self._spec.dimensions:
@@ -131,7 +135,10 @@ class _Table:
 
     def __init__(self, points: list[Point]) -> None:
         self.points = points
-        dense = np.array([point.dense for point in points], dtype=np.float32).reshape(len(points), -1)
+        length = max((len(point.dense) for point in points), default=0)
+        self.placed = np.array([bool(len(point.dense)) for point in points], dtype=bool)
+        rows = [point.dense if len(point.dense) else [0.0] * length for point in points]
+        dense = np.array(rows, dtype=np.float32).reshape(len(points), length)
         norms = np.linalg.norm(dense, axis=1, keepdims=True)
         self._dense = np.divide(dense, norms, out=np.zeros_like(dense), where=norms > 0)
         self._postings: dict[int, list[tuple[int, float]]] = defaultdict(list)
@@ -142,6 +149,8 @@ class _Table:
     def cosines(self, dense: Sequence[float]) -> npt.NDArray[np.float32]:
         vector = np.array(dense, dtype=np.float32)
         norm = float(np.linalg.norm(vector))
+        if not self.placed.any():
+            return np.zeros(len(self.points), dtype=np.float32)
         cosines: npt.NDArray[np.float32] = self._dense @ (vector / norm if norm else vector)
         return cosines
 

@@ -16,6 +16,7 @@ from frostbyte.adapters.postgres.documents import PostgresChunks, PostgresDocume
 from frostbyte.adapters.postgres.errors import translate, translated
 from frostbyte.adapters.postgres.jobs import PostgresJobs
 from frostbyte.adapters.postgres.mapping import Connection, Repository, Session, prepare
+from frostbyte.adapters.postgres.rebuilds import PostgresRebuilds
 from frostbyte.adapters.postgres.settings import PostgresAccess, PostgresConfigs, PostgresErasures
 
 CONNECT_SECONDS: Final = 5
@@ -39,6 +40,7 @@ class PostgresUnitOfWork(Repository):
         self.configs = PostgresConfigs(session)
         self.access = PostgresAccess(session)
         self.erasures = PostgresErasures(session)
+        self.rebuilds = PostgresRebuilds(session)
 
     def lock_content(self, doc_id: UUID) -> None:
         # The id is an HMAC: any 64 bits of it are as good as random, and a rare clash only makes two documents wait.

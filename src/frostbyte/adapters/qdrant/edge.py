@@ -139,7 +139,7 @@ class EdgeVectors:
         shard, spec = self._shard, self._spec
         if shard is None or spec is None:
             raise Unavailable("vectors_unavailable", "The vector index was not set up.", "Index a document first.")
-        if any(len(point.dense) != spec.dimensions for point in points):
+        if any(len(point.dense) not in (0, spec.dimensions) for point in points):
             raise _mismatch(f"A vector does not have the {spec.dimensions} dimensions of the index.")
         with _translated():
             for at in range(0, len(points), _WRITE_BATCH):
@@ -274,7 +274,7 @@ def _config(spec: CollectionSpec) -> qe.EdgeConfig:
 
 def _point(point: Point, spec: CollectionSpec) -> qe.Point:
     vectors: dict[str, Any] = {}
-    if spec.dimensions:
+    if len(point.dense):
         vectors[DENSE] = list(point.dense)
     vectors[TERMS] = qe.SparseVector(list(point.sparse.indices), list(point.sparse.values))
     payload = {

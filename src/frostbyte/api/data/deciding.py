@@ -78,6 +78,26 @@ def erasure(
     return plane.erasure.receipt(erasure_id)
 
 
+@router.get("/index", tags=["index"], responses=_FAILS)
+def index_status(plane: PlaneDep, caller: Administrator) -> dict[str, Any]:
+    """Which model's index answers, and how far its rebuild is: done, failed, rate and time left."""
+    return plane.rebuild.status()
+
+
+@router.post("/index/rebuild", tags=["index"], responses=_FAILS, status_code=202)
+def rebuild_index(plane: PlaneDep, caller: Administrator) -> dict[str, Any]:
+    """Send every document through the stages again; the old passages answer meanwhile."""
+    begun = plane.rebuild.start(actor=caller.subject)
+    plane.runner.wake()
+    return begun
+
+
+@router.post("/index/switch", tags=["index"], responses=_FAILS)
+def switch_index(plane: PlaneDep, caller: Administrator) -> dict[str, Any]:
+    """Switch to the new index although documents failed: they are not found until they are tried again."""
+    return plane.rebuild.finish(actor=caller.subject)
+
+
 @router.get("/audit/events", tags=["audit"], responses=_FAILS)
 def audit_events(
     plane: PlaneDep,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -36,12 +36,14 @@ def run(
     terms: TermHasher,
     labels: Sequence[str] = (),
     received: float = 0.0,
+    also: Callable[[Sequence[Point]], None] | None = None,
 ) -> None:
     """Write the points of all chunks and make them durable.
 
     Args:
         labels: the document's class, for filters.
         received: when it came, in seconds since 1970.
+        also: who else gets the points.
 
     Raises:
         ValueError: there is not one usable vector a chunk; nothing is written.
@@ -57,7 +59,10 @@ def run(
         part = chunks[at : at + _BATCH]
         rows = vectors[at : at + _BATCH].tolist()
         made = [_point(chunk, row, terms) for chunk, row in zip(part, rows, strict=True)]
-        store.upsert([replace(point, labels=tuple(labels), received=received) for point in made])
+        points = [replace(point, labels=tuple(labels), received=received) for point in made]
+        store.upsert(points)
+        if also is not None:
+            also(points)
     store.flush()
 
 

@@ -233,6 +233,7 @@ def sweep_generations(
             row = uow.documents.get(UUID(doc))
             if row is None or generation not in (row.generation, row.active_generation) or row.state is State.ERASED:
                 blobs.delete(Artefacts.name(UUID(doc), generation, kind))
-                vectors.delete_document(UUID(doc), except_generation=row.active_generation if row else "")
+                if row is None or row.generation == row.active_generation or row.state is State.ERASED:
+                    vectors.delete_document(UUID(doc), except_generation=row.active_generation if row else "")
                 removed += 1
     return removed

@@ -60,7 +60,8 @@ class Answers:
             raise Invalid(
                 "top_k_invalid", f"top_k must lie between 1 and {config.top_k_max}.", "Ask for fewer results."
             )
-        asked = self._guard(query, config) if self._embedder.remote else query
+        embedder = self._search.embedder or self._embedder
+        asked = self._guard(query, config) if embedder.remote else query
         found = self._search.find(asked, top_k=wanted, filters=filters, mode=mode)
         query_id = new_id()
         details = {"component": "serve", "top_k": wanted, "results": len(found), "mode": mode.value, "status": "ok"}
@@ -79,7 +80,9 @@ class Answers:
             uow.commit()
         return {
             "query_id": str(query_id),
-            "embedding": {"label": self._embedder.label, "remote": self._embedder.remote},
+            "embedding": {"label": embedder.label, "remote": embedder.remote}
+            if self._search.embedder is not None
+            else {"label": "words alone: the index was made by another model", "remote": False},
             "results": [self._result(item) for item in found],
         }
 

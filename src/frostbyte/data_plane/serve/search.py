@@ -18,10 +18,10 @@ from frostbyte.data_plane.artefacts import ShownChunk
 from frostbyte.data_plane.serve import alike
 from frostbyte.data_plane.serve.alike import Gist
 from frostbyte.data_plane.terms import TermHasher
-from frostbyte.kernel.errors import FrostbyteError, Invalid, Kind
+from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid, Kind
 from frostbyte.kernel.ports.embedder import Embedder
 from frostbyte.kernel.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
-from frostbyte.kernel.ports.vectors import Hit, Scope, SparseVector, VectorStore
+from frostbyte.kernel.ports.vectors import Collections, Hit, Scope, SparseVector
 from frostbyte.kernel.records import ChunkRow, DocumentRow
 
 ALSO: Final = 20
@@ -94,6 +94,7 @@ class Search:
     """Answers questions.
 
     Args:
+        others: embedders that may have made the index that serves while another is made.
         load: reads a chunk's text as it is shown.
     """
 
@@ -101,40 +102,51 @@ class Search:
         self,
         *,
         unit_of_work: UnitOfWorkFactory,
-        vectors: VectorStore,
+        vectors: Collections,
         embedder: Embedder,
+        others: Sequence[Embedder] = (),
         terms: TermHasher,
         load: Callable[[DocumentRow, ChunkRow], ShownChunk],
     ) -> None:
         self._unit_of_work = unit_of_work
         self._vectors = vectors
-        self._embedder = embedder
+        self._embedders = (embedder, *others)
         self._terms = terms
         self._load = load
 
     def find(self, query: str, *, top_k: int, filters: Filters, mode: Mode = Mode.HYBRID) -> list[Found]:
         """The best visible passages for a question.
 
+        While an index is made for another model, a question is read by the model of the one that serves; if that model
+        is not at hand, hybrid search goes by words alone.
+
         Raises:
             Invalid: `mode_unavailable`: meaning is asked for where search is lexical only.
-            Conflict: `embedding_mismatch`: the index was made by another model.
+            Conflict: `embedding_mismatch`: meaning is asked for, and the index was made by a model not at hand.
             Unavailable: `embedder_unavailable`, `vectors_unavailable`, `database_unavailable`.
         """
-        blind = self._embedder.spec.dimensions == 0
-        if blind and mode is Mode.DENSE:
-            raise Invalid(
-                "mode_unavailable",
-                "This plane searches by words only: it has no embedding model.",
-                "Ask with mode hybrid or lexical, or set FROSTBYTE_EMBEDDING_ENDPOINT and index anew.",
-            )
-        sparse = None if mode is Mode.DENSE else self._terms.query(query)
+        epoch, embedder = self._vectors.epoch, self.embedder
+        if mode is Mode.DENSE and (embedder is None or embedder.spec.dimensions == 0):
+            raise _no_meaning(embedder)
         asked = alike.forms(query)
-        if blind or mode is Mode.LEXICAL:
-            return self.nearest(None, sparse, top_k=top_k, filters=filters, asked=asked)
-        if self._vectors.spec is not None:  # another model's vector would give an answer, and a wrong one
-            self._vectors.ensure(self._embedder.spec)
-        dense = self._embedder.query(query)
-        return self.nearest(dense, sparse, top_k=top_k, filters=filters, asked=asked)
+        sparse = None if mode is Mode.DENSE else self._terms.query(query)
+        by_words = mode is Mode.LEXICAL or embedder is None or embedder.spec.dimensions == 0
+        dense = None if by_words or embedder is None else embedder.query(query)
+        try:
+            found = self.nearest(dense, sparse, top_k=top_k, filters=filters, asked=asked)
+        except FrostbyteError:
+            if epoch == self._vectors.epoch:
+                raise
+        else:
+            if epoch == self._vectors.epoch:
+                return found
+        return self.find(query, top_k=top_k, filters=filters, mode=mode)  # the index was switched meanwhile
+
+    @property
+    def embedder(self) -> Embedder | None:
+        """The one whose vectors the serving index holds; None if it is not at hand."""
+        spec = self._vectors.spec
+        return next((item for item in self._embedders if spec is None or item.spec == spec), None)
 
     def nearest(
         self,
@@ -206,6 +218,20 @@ class Search:
             if error.kind in (Kind.GONE, Kind.NOT_FOUND):
                 return None
             raise
+
+
+def _no_meaning(embedder: Embedder | None) -> FrostbyteError:
+    if embedder is None:
+        return Conflict(
+            "embedding_mismatch",
+            "The index was made by a model that this plane does not have.",
+            "Ask with mode hybrid or lexical, set the embedder back, or run `frostbyte index rebuild`.",
+        )
+    return Invalid(
+        "mode_unavailable",
+        "This plane searches by words only: it has no embedding model.",
+        "Ask with mode hybrid or lexical, or set FROSTBYTE_EMBEDDING_ENDPOINT and index anew.",
+    )
 
 
 class _Known:

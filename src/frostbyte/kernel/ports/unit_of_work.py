@@ -28,6 +28,8 @@ from frostbyte.kernel.records import (
     EventRow,
     HandoutRow,
     JobRow,
+    RebuildCounts,
+    RebuildRow,
     ReceiptRow,
     RevocationRow,
     SequencedEvent,
@@ -68,6 +70,32 @@ class Documents(Protocol):
 
     def received_before(self, moment: datetime, limit: int = 100) -> list[DocumentRow]:
         """Not erased documents older than `moment`, oldest first (for retention)."""
+        ...
+
+
+class Rebuilds(Protocol):
+    """Rebuilds of the index. At most one is open: the newest."""
+
+    def put(self, row: RebuildRow) -> None: ...
+    def latest(self) -> RebuildRow | None: ...
+    def serving(self) -> str:
+        """The name of the vector collection that was last switched to; '' for the first."""
+        ...
+
+    def counts(self, rebuild_id: UUID, since: datetime) -> RebuildCounts:
+        """Over all documents that search sees or that the rebuild touched."""
+        ...
+
+    def pending(self, rebuild_id: UUID, limit: int) -> list[DocumentRow]:
+        """Documents with passages that search sees, at rest, which the rebuild has not touched; newest first."""
+        ...
+
+    def switch(self) -> int:
+        """Make what was rebuilt beside the active generations active; returns for how many documents."""
+        ...
+
+    def forget_replaced(self, limit: int) -> int:
+        """Remove chunks of generations that are neither active nor being made, of documents at rest."""
         ...
 
 
@@ -259,6 +287,8 @@ class UnitOfWork(Protocol):
     def access(self) -> Access: ...
     @property
     def erasures(self) -> Erasures: ...
+    @property
+    def rebuilds(self) -> Rebuilds: ...
 
     def lock_content(self, doc_id: UUID) -> None:
         """Wait for and hold the advisory lock of this content until the transaction ends.

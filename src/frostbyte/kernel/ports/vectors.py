@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -33,6 +33,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     doc_id: UUID
     generation: str
     dense: Sequence[float]
+    """Empty for a chunk that is found by its words alone."""
     sparse: SparseVector
     labels: tuple[str, ...] = ()
     """Classes of its document: what `Scope.labels` chooses by. May name too many, never too few."""
@@ -106,3 +107,33 @@ class VectorStore(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class Collections(VectorStore, Protocol):
+    """One collection that serves and, while another model's is made, one beside it.
+
+    As a `VectorStore` it answers from the one that serves and writes into the one that is made; what is deleted,
+    labelled, flushed or compacted is so in both.
+    """
+
+    @property
+    def building(self) -> bool:
+        """Whether a collection is being made beside the one that serves."""
+        ...
+
+    @property
+    def epoch(self) -> int:
+        """Raised by each switch: an answer that began in one epoch and ended in another must be made again."""
+        ...
+
+    def begin(self, name: str) -> None:
+        """Make a collection of this name beside the one that serves, or open it again."""
+        ...
+
+    def words(self, points: Sequence[Point]) -> None:
+        """Write points without their vectors into the one that serves."""
+        ...
+
+    def switch(self, commit: Callable[[], None]) -> None:
+        """Commit, and let the new collection serve from then on; the old one is removed."""
+        ...
