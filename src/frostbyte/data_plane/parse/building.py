@@ -87,11 +87,9 @@ class PageBuilder:
         separator: str = "\n",
     ) -> Iterator[Open]:
         """Write an element: what is found inside belongs to it. Put `separator` before it if it is not the first."""
-        if self.at:
-            self.insert(separator)
-        draft = Open(start=self.at)
+        draft = Open(start=self.begin(separator))
         yield draft
-        self.elements.append(
+        self.end(
             Element(
                 kind=kind,
                 start=draft.start,
@@ -106,6 +104,16 @@ class PageBuilder:
                 hidden=hidden,
             )
         )
+
+    def begin(self, separator: str = "\n") -> int:
+        """Where an element begins that `end` will add: for those who make many and know them whole."""
+        if self.at:
+            self.insert(separator)
+        return self.at
+
+    def end(self, element: Element) -> None:
+        """Add an element that ends here."""
+        self.elements.append(element)
 
     def piece(self, kind: Kind, text: str, *, level: int = 0, ocr: bool = False, hidden: str = "") -> None:
         """Write an element that is one run of text; nothing if the text is blank."""

@@ -16,6 +16,8 @@ from frostbyte.data_plane.parse.pdf.tables import Grid
 from frostbyte.data_plane.parse.pdf.text import PageText, Run
 
 Item = Run | Grid
+Placed = tuple[Box, Item]
+"""An item and where it stands for somebody who looks along its letters."""
 
 _GUTTER: Final = 8.0
 """Points: a narrower vertical strip of white is not the gap between columns."""
@@ -36,24 +38,23 @@ _MAX_GUTTERS: Final = 4
 
 def reading_order(items: Sequence[Item]) -> list[Item]:
     """The items in the order in which a person reads them."""
-    turned = [item for item in items if isinstance(item, Run) and item.turn]
-    if not turned:
-        return _order(list(items), 0)
+    if not any(isinstance(item, Run) and item.turn for item in items):
+        return [item for _, item in _order([(item.box, item) for item in items], 0)]
     weights: Counter[int] = Counter()
     for item in items:
         weights[_turn(item)] += len(item.text) if isinstance(item, Run) else 1_000
-    return [
-        item for turn, _ in weights.most_common() for item in _order([item for item in items if _turn(item) == turn], 0)
-    ]
+    ordered: list[Item] = []
+    for turn, _ in weights.most_common():
+        ordered.extend(item for _, item in _order([(place(item), item) for item in items if _turn(item) == turn], 0))
+    return ordered
 
 
 def place(item: Item) -> Box:
     """Where the item stands for somebody who looks along its letters: left, top, right, bottom."""
-    box = item.box
-    turn = _turn(item)
-    if not turn:
-        return box
-    left, top, right, bottom = box
+    if not isinstance(item, Run) or not item.turn:
+        return item.box
+    left, top, right, bottom = item.box
+    turn = item.turn
     if turn == 90:
         return (top, -right, bottom, -left)
     if turn == 180:
@@ -118,7 +119,7 @@ def _parts_columns(runs: list[Run], here: list[tuple[float, float, Run]], at: fl
     return median(before) >= _MIN_CHARACTERS and median(after) >= _MIN_CHARACTERS
 
 
-def _order(items: list[Item], depth: int) -> list[Item]:
+def _order(items: list[Placed], depth: int) -> list[Placed]:
     if len(items) < 2 or depth > _MAX_DEPTH:
         return _by_rows(items)
     columns = _columns(items)
@@ -127,7 +128,7 @@ def _order(items: list[Item], depth: int) -> list[Item]:
     bands = _bands(items)
     if len(bands) == 1:
         return _by_rows(items)
-    ordered: list[Item] = []
+    ordered: list[Placed] = []
     for group in _join_bands(bands):
         if len(group) == 1:
             ordered.append(group[0])
@@ -136,30 +137,28 @@ def _order(items: list[Item], depth: int) -> list[Item]:
     return ordered
 
 
-def _by_rows(items: list[Item]) -> list[Item]:
+def _by_rows(items: list[Placed]) -> list[Placed]:
     """Top to bottom; what overlaps by half its height is one row, read left to right."""
     if len(items) < 2:
         return items
-    rows: list[list[Item]] = []
+    rows: list[list[Placed]] = []
     head: Box = (0.0, 0.0, 0.0, 0.0)
     for item in sorted(items, key=_downward):
-        box = place(item)
-        if rows and same_row(head, box):
+        if rows and same_row(head, item[0]):
             rows[-1].append(item)
         else:
             rows.append([item])
-            head = box
+            head = item[0]
     return [item for row in rows for item in (sorted(row, key=_along) if len(row) > 1 else row)]
 
 
-def _downward(item: Item) -> tuple[float, float]:
-    box = place(item)
+def _downward(item: Placed) -> tuple[float, float]:
+    box = item[0]
     return box[1], box[0]
 
 
-def _along(item: Item) -> float:
-    box = place(item)
-    return -box[2] if isinstance(item, Run) and item.leftward else box[0]
+def _along(item: Placed) -> float:
+    return -item[0][2] if isinstance(item[1], Run) and item[1].leftward else item[0][0]
 
 
 def same_row(a: Box, b: Box) -> bool:
@@ -168,9 +167,9 @@ def same_row(a: Box, b: Box) -> bool:
     return overlap > 0.5 * max(0.1, min(a[3] - a[1], b[3] - b[1]))
 
 
-def _columns(items: list[Item]) -> list[list[Item]] | None:
+def _columns(items: list[Placed]) -> list[list[Placed]] | None:
     """The items cut at the widest gutter that leaves columns of text on both sides, or None."""
-    spans = sorted((box[0], box[2]) for box in map(place, items))
+    spans = sorted((box[0], box[2]) for box, _ in items)
     gutters: list[tuple[float, float]] = []
     reach = spans[0][1]
     for left, right in spans:
@@ -179,15 +178,15 @@ def _columns(items: list[Item]) -> list[list[Item]] | None:
         if right > reach:
             reach = right
     for _, cut in sorted(gutters, reverse=True):
-        sides = [item for item in items if place(item)[2] <= cut], [item for item in items if place(item)[0] >= cut]
+        sides = [item for item in items if item[0][2] <= cut], [item for item in items if item[0][0] >= cut]
         if all(_is_column(side) for side in sides):
-            leftward = sum(1 for item in items if isinstance(item, Run) and item.leftward)
+            leftward = sum(1 for _, item in items if isinstance(item, Run) and item.leftward)
             return list(sides) if 2 * leftward <= len(items) else [sides[1], sides[0]]
     return None
 
 
-def _is_column(side: list[Item]) -> bool:
-    runs = [item for item in side if isinstance(item, Run)]
+def _is_column(side: list[Placed]) -> bool:
+    runs = [item for _, item in side if isinstance(item, Run)]
     if len(runs) < len(side):
         return True
     return len(runs) >= _MIN_LINES and median(_weight(run.text) for run in runs) >= _MIN_CHARACTERS
@@ -199,12 +198,12 @@ def _weight(text: str) -> int:
     return len(stripped) if stripped.isascii() else sum(2 if character >= "\u2e80" else 1 for character in stripped)
 
 
-def _bands(items: list[Item]) -> list[list[Item]]:
+def _bands(items: list[Placed]) -> list[list[Placed]]:
     """The items cut wherever a white line crosses them from left to right."""
-    bands: list[list[Item]] = []
+    bands: list[list[Placed]] = []
     reach = float("-inf")
     for item in sorted(items, key=_downward):
-        box = place(item)
+        box = item[0]
         if box[1] >= reach - 0.5 or not bands:
             bands.append([])
         bands[-1].append(item)
@@ -213,9 +212,9 @@ def _bands(items: list[Item]) -> list[list[Item]]:
     return bands
 
 
-def _join_bands(bands: list[list[Item]]) -> list[list[Item]]:
+def _join_bands(bands: list[list[Placed]]) -> list[list[Placed]]:
     """Neighbouring bands that share a gutter put together, so that a column is read to its end."""
-    groups: list[list[Item]] = []
+    groups: list[list[Placed]] = []
     gutter: tuple[float, float] | None = None
     for band in bands:
         merged = _shared(gutter, band) if gutter is not None and groups else None
@@ -228,8 +227,8 @@ def _join_bands(bands: list[list[Item]]) -> list[list[Item]]:
     return groups
 
 
-def _gap(band: list[Item]) -> tuple[float, float] | None:
-    spans = sorted((box[0], box[2]) for box in map(place, band))
+def _gap(band: list[Placed]) -> tuple[float, float] | None:
+    spans = sorted((box[0], box[2]) for box, _ in band)
     reach = spans[0][1]
     best: tuple[float, float] | None = None
     for left, right in spans[1:]:
@@ -239,11 +238,10 @@ def _gap(band: list[Item]) -> tuple[float, float] | None:
     return best
 
 
-def _shared(gutter: tuple[float, float], band: list[Item]) -> tuple[float, float] | None:
+def _shared(gutter: tuple[float, float], band: list[Placed]) -> tuple[float, float] | None:
     """What is left of the gutter beside the items of the band, or None if one of them crosses it."""
     left, right = gutter
-    for item in band:
-        box = place(item)
+    for box, _ in band:
         middle = (left + right) / 2
         if box[2] <= middle:
             left = max(left, box[2])

@@ -34,21 +34,22 @@ class PageNote:
     hidden: str
 
 
-def read_notes(page: pdfium.PdfPage, form: Any | None) -> list[PageNote]:
+def read_notes(page: pdfium.PdfPage, frame: Frame, form: Any | None) -> list[PageNote]:
     """The texts of a page's annotations, in the file's order.
 
     Args:
         page: the open page.
+        frame: its frame.
         form: PDFium's form handle, for values that fields inherit; None for documents without a form.
     """
-    frame = Frame(page)
     notes: list[PageNote] = []
     for number in range(min(raw.FPDFPage_GetAnnotCount(page.raw), _MAX_NOTES)):
         annotation = raw.FPDFPage_GetAnnot(page.raw, number)
         if not annotation:
             continue
         try:
-            note = _note(annotation, frame, form)
+            subtype = raw.FPDFAnnot_GetSubtype(annotation)
+            note = None if subtype in (_LINK, _POPUP) else _note(annotation, subtype, frame, form)
         finally:
             raw.FPDFPage_CloseAnnot(annotation)
         if note is not None and note.text.strip():
@@ -56,10 +57,7 @@ def read_notes(page: pdfium.PdfPage, form: Any | None) -> list[PageNote]:
     return notes
 
 
-def _note(annotation: Any, frame: Frame, form: Any | None) -> PageNote | None:
-    subtype = raw.FPDFAnnot_GetSubtype(annotation)
-    if subtype in (_LINK, _POPUP):
-        return None
+def _note(annotation: Any, subtype: int, frame: Frame, form: Any | None) -> PageNote:
     rect = raw.FS_RECTF()
     raw.FPDFAnnot_GetRect(annotation, rect)
     box = frame.box(rect.left, rect.bottom, rect.right, rect.top)

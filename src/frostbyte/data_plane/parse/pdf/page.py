@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pypdfium2 as pdfium
 
-from frostbyte.data_plane.document import Box, Cell, Drop, Image, Kind, Line, Page
+from frostbyte.data_plane.document import Box, Cell, Drop, Element, Image, Kind, Line, Page
 from frostbyte.data_plane.parse.building import PageBuilder, union
 from frostbyte.data_plane.parse.image.ahead import ReadAhead
 from frostbyte.data_plane.parse.limits import ParseLimits
@@ -62,6 +62,7 @@ class Layout:
     """A page's text in reading order, while PDFium still holds it."""
 
     draft: Draft
+    frame: Frame
     text: PageText
     runs: list[Run]
     pictures: list[Picture]
@@ -82,7 +83,7 @@ def laid_out(page: pdfium.PdfPage, number: int) -> Iterator[Layout]:
         grids, rest = find_tables(drawing, runs, text)
         items = blocks(reading_order([*cut_at_gutters(rest, text), *grids]))
         draft = Draft(number=number, width=frame.width, height=frame.height, blocks=items, scanned=scanned)
-        yield Layout(draft, text, runs, drawing.pictures)
+        yield Layout(draft, frame, text, runs, drawing.pictures)
     finally:
         text.close()
 
@@ -93,7 +94,7 @@ def read_page(
     """Read a page that PDFium has opened, by OCR where it has no text of its own: `finish_scans` ends that."""
     with laid_out(page, number) as layout:
         draft, runs, pictures = layout.draft, layout.runs, layout.pictures
-    draft.notes = read_notes(page, form)
+    draft.notes = read_notes(page, layout.frame, form)
     if any(not run.hidden for run in runs):
         read_pictures(page, draft, pictures, runs, limits, ahead)
     elif page_has_ink(page):
@@ -153,9 +154,21 @@ def _write_block(
 ) -> None:
     runs = block.runs
     box = union([run.box for run in runs])
-    with builder.element(kind, level=level, box=box, hidden=runs[0].hidden, ocr=draft.scanned) as element:
-        start = builder.at
-        _write_lines(builder, block.lines, element.lines, origin, block)
+    start = builder.begin()
+    lines: list[Line] = []
+    _write_lines(builder, block.lines, lines, origin, block)
+    builder.end(
+        Element(
+            kind=kind,
+            start=start,
+            end=builder.at,
+            level=level,
+            box=box,
+            lines=tuple(lines),
+            hidden=runs[0].hidden,
+            ocr=draft.scanned,
+        )
+    )
     if repeat:
         _drop_range(builder, start, builder.at, repeat)
 

@@ -21,7 +21,7 @@ from frostbyte.data_plane.parse.pdf import native
 
 _COLUMN_GAP: Final = 1.6
 """Width in em of a jump inside one PDFium line that separates columns; word spaces of justified text stay below."""
-_WIDE: Final = 0.4
+_WIDE: Final = 0.6
 """Em of white inside a line that may be a narrow gutter; spaces are a quarter to a third, more in justified lines."""
 _BACK: Final = 2.0
 """Em that a piece of a line may begin before the one in front of it ends (accents, kerning) without being a jump."""
