@@ -24,7 +24,7 @@ def _getter(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
 
 
 DOUBLES: Final = (ctypes.c_double * 4)()
-"""Where `get_rect`, `char_box` and `char_origin` put what they find: `DOUBLES[:]`."""
+"""Where `get_rect`, `char_box` and `RAW_ORIGIN` (x and y of a character's baseline) put what they find: `DOUBLES[:]`."""
 FLOATS: Final = (ctypes.c_float * 6)()
 """Where `bounds`, `matrix` and `font_size` put what they find."""
 NUMBERS: Final = (ctypes.c_uint * 4)()
@@ -32,7 +32,7 @@ NUMBERS: Final = (ctypes.c_uint * 4)()
 
 TO_DOUBLES: Final = tuple(ctypes.addressof(DOUBLES) + 8 * number for number in range(4))
 TO_NUMBERS: Final = tuple(ctypes.addressof(NUMBERS) + 4 * number for number in range(4))
-"""Their addresses, for `RAW_RECT` and `RAW_FILL` in loops where one more call counts."""
+"""Their addresses, for `RAW_RECT`, `RAW_ORIGIN` and `RAW_FILL` in loops where one more call counts."""
 _F: Final = tuple(ctypes.addressof(FLOATS) + 4 * number for number in range(6))
 
 count_objects: Final = _getter("FPDFPage_CountObjects", _INT, _HANDLE)
@@ -56,7 +56,7 @@ segment_closes: Final = _getter("FPDFPathSegment_GetClose", _INT, _HANDLE)
 RAW_RECT = _getter("FPDFText_GetRect", _INT, _HANDLE, _INT, *[_HANDLE] * 4)
 _char_box = _getter("FPDFText_GetCharBox", _INT, _HANDLE, _INT, *[_HANDLE] * 4)
 _loose_box = _getter("FPDFText_GetLooseCharBox", _INT, _HANDLE, _INT, _HANDLE)
-_char_origin = _getter("FPDFText_GetCharOrigin", _INT, _HANDLE, _INT, *[_HANDLE] * 2)
+RAW_ORIGIN = _getter("FPDFText_GetCharOrigin", _INT, _HANDLE, _INT, *[_HANDLE] * 2)
 RAW_FILL = _getter("FPDFPageObj_GetFillColor", _INT, _HANDLE, *[_HANDLE] * 4)
 _bounds = _getter("FPDFPageObj_GetBounds", _INT, _HANDLE, *[_HANDLE] * 4)
 _matrix = _getter("FPDFPageObj_GetMatrix", _INT, _HANDLE, _HANDLE)
@@ -85,11 +85,6 @@ def char_box(text: int, index: int) -> int:
 def loose_box(text: int, index: int) -> int:
     """Into FLOATS: left, top, right, bottom of the room that a character takes up; 0 if there is none."""
     return _loose_box(text, index, _F[0])  # type: ignore[no-any-return]
-
-
-def char_origin(text: int, index: int) -> int:
-    """Into DOUBLES: x and y of where a character stands on its baseline; 0 if there is none."""
-    return _char_origin(text, index, TO_DOUBLES[0], TO_DOUBLES[1])  # type: ignore[no-any-return]
 
 
 def fill_color(item: int) -> int:

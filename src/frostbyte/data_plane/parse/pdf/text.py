@@ -259,41 +259,37 @@ class PageText:
             start, drawn = end, upto
 
     def _run(self, text: str, index: Sequence[int], pieces: list[Box], gap: float) -> Run:
-        first = index[0]
+        first, frame = index[0], self._frame
         item = native.text_object(self._handle, first) or 0
         style = self._styles.get(item) or self._style_of(item)
         turn, size, bold = style.turn, style.size, style.bold
-        native.char_origin(self._handle, first)
+        native.RAW_ORIGIN(self._handle, first, *_TO_POINT)
         x, y = native.DOUBLES[:2]
-        frame = self._frame
         x, y = frame.point(x, y) if frame.rotation else (x - frame.left, frame.top - y)
-        if not pieces:
-            box = (round(x, 2), round(y - size, 2), round(x, 2), round(y, 2))
-        else:
+        if len(pieces) == 1:
             left, top, right, bottom = pieces[0]
-            for piece in pieces:
-                if piece[0] < left:
-                    left = piece[0]
-                if piece[1] < top:
-                    top = piece[1]
-                if piece[2] > right:
-                    right = piece[2]
-                if piece[3] > bottom:
-                    bottom = piece[3]
-            box = (round(left, 2), round(top, 2), round(right, 2), round(bottom, 2))
-            if bottom - top > 2.5 * size and right - left > 2.5 * size and len(text) > 1:
-                size = min(box[3] - box[1], box[2] - box[0])  # a font with a scale of its own (Type 3)
+        elif pieces:
+            lefts, tops, rights, bottoms = zip(*pieces, strict=True)
+            left, top, right, bottom = min(lefts), min(tops), max(rights), max(bottoms)
+        else:
+            left, top, right, bottom = x, y - size, x, y
+        box = (round(left, 2), round(top, 2), round(right, 2), round(bottom, 2))
+        if bottom - top > 2.5 * size and right - left > 2.5 * size and len(text) > 1:
+            size = min(box[3] - box[1], box[2] - box[0])  # a font with a scale of its own (Type 3)
         if bold and len(pieces) > 1:
             # A line that only begins in bold is not bold: its last letters tell.
             last = native.text_object(self._handle, index[len(text.rstrip()) - 1]) or 0
             bold = last == item or self._style_of(last).bold
         hidden = ""
-        if self._doubtful or size < _TINY or frame.off_page(box):
+        outside = right <= 0 or bottom <= 0 or left >= frame.width or top >= frame.height
+        if self._doubtful or outside or size < _TINY:
             hidden = self._hidden(item, box, size)
-        baseline = y if not turn else -x if turn == 90 else -y if turn == 180 else x
         leftward = not text.isascii() and _RIGHT_TO_LEFT.search(text) is not None
-        run = Run(text, index, box, baseline, size, bold, hidden, gap, turn, style.font, (), leftward)
-        if gap > _WIDE * size and not turn and not leftward:
+        if turn:
+            baseline = -x if turn == 90 else -y if turn == 180 else x
+            return Run(text, index, box, baseline, size, bold, hidden, gap, turn, style.font, (), leftward)
+        run = Run(text, index, box, y, size, bold, hidden, gap, 0, style.font, (), leftward)
+        if gap > _WIDE * size and not leftward:
             run.gaps = tuple(
                 (before[2], after[0]) for before, after in pairwise(pieces) if after[0] - before[2] > _WIDE * size
             )
@@ -418,14 +414,14 @@ class PageText:
         turn = self._frame.rotation
         if native.matrix(item):
             a, b, c, d, _, _ = native.FLOATS
-            if b or c:
+            if b or c or a < 0:
                 size *= math.hypot(c, d)
                 if abs(b) > abs(a):
                     turn += 270 if b > 0 else 90
+                elif a < 0 and d < 0:
+                    turn += 180
             else:
                 size *= abs(d)
-            if a < 0 and d < 0 and abs(a) >= abs(b):
-                turn += 180
         font = native.font(item)
         face = self._fonts.get(font)
         if face is None:
@@ -433,6 +429,7 @@ class PageText:
         return Style(round(size, 2), face[0], face[1], turn % 360)
 
 
+_TO_POINT: Final = native.TO_DOUBLES[:2]
 _UNKNOWN: Final = Style(size=10.0, bold=False, font="", turn=0)
 
 
