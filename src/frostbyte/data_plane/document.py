@@ -76,12 +76,22 @@ class Mark(Record, frozen=True, kw_only=True, gc=False):
     """A sheet's range like `B2:E14`, or a note's sign. Never content."""
 
 
+class Word(Record, frozen=True, kw_only=True, gc=False):
+    """A word of a line, with where."""
+
+    start: int
+    end: int
+    box: Box
+
+
 class Line(Record, frozen=True, kw_only=True, gc=False):
     """A line as it stands on the page, with where."""
 
     start: int
     end: int
     box: Box
+    words: tuple[Word, ...] = ()
+    """Only where they were asked for (`ParseLimits.words`)."""
 
 
 class Cell(Record, frozen=True, kw_only=True, gc=False):
@@ -129,7 +139,7 @@ class Element(Record, frozen=True, kw_only=True):
     columns: int = 0
     ocr: bool = False
     hidden: str = ""
-    """Why a person would not see it (white, tiny, off_page, invisible, comment, deleted, moved_away, metadata,
+    """Why a person would not see it (white, tiny, off_page, invisible, covered, comment, deleted, moved_away, metadata,
     alternative_text), or ''."""
 
 

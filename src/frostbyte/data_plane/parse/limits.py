@@ -29,6 +29,8 @@ class ParseLimits(Record, frozen=True, kw_only=True):
     """Resolution at which pages without text are rendered for OCR."""
     ocr: bool = True
     """Whether pictures and pages without text are read at all; without it they are told as `not_read`."""
+    words: bool = False
+    """Whether PDF lines tell where each word stands: about twice the work."""
 
 
 DEFAULT_LIMITS = ParseLimits()

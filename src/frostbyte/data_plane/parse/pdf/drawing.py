@@ -9,7 +9,8 @@ import pypdfium2 as pdfium
 
 from frostbyte.data_plane.document import Box
 from frostbyte.data_plane.parse.pdf import native
-from frostbyte.data_plane.parse.pdf.text import MAX_OBJECTS, WHITE, Cover, Drawing, Frame, Picture, own_visibility
+from frostbyte.data_plane.parse.pdf.sight import WHITE, own_visibility
+from frostbyte.data_plane.parse.pdf.text import MAX_OBJECTS, Cover, Drawing, Frame, Picture
 
 _TEXT: Final = 1
 _PATH: Final = 2

@@ -58,6 +58,8 @@ def read_pdf(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None]
                 draft.unread = draft.unread.replace("blank", "damaged")
         if not drafts or all(draft.unread == "damaged" for draft in drafts):
             raise damaged("PDF")
+        if not raw.FPDF_DocumentHasValidCrossReferenceTable(document.raw):
+            notes.append("recovered_xref")
         if any(draft.scanned for draft in drafts):
             notes.append("text_layer_trusted")  # another program's OCR was taken over, not compared with the scan
         find_roles(drafts, _outline(document))

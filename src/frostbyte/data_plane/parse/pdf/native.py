@@ -24,7 +24,7 @@ def _getter(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
 
 
 DOUBLES: Final = (ctypes.c_double * 4)()
-"""Where `get_rect`, `char_box` and `RAW_ORIGIN` (x and y of a character's baseline) put what they find: `DOUBLES[:]`."""
+"""Where `RAW_RECT`, `char_box` and `RAW_ORIGIN` (x and y on the baseline) put what they find."""
 FLOATS: Final = (ctypes.c_float * 6)()
 """Where `bounds`, `matrix` and `font_size` put what they find."""
 NUMBERS: Final = (ctypes.c_uint * 4)()
@@ -54,6 +54,7 @@ segment_type: Final = _getter("FPDFPathSegment_GetType", _INT, _HANDLE)
 segment_closes: Final = _getter("FPDFPathSegment_GetClose", _INT, _HANDLE)
 
 RAW_RECT = _getter("FPDFText_GetRect", _INT, _HANDLE, _INT, *[_HANDLE] * 4)
+"""Left, top, right, bottom of a rectangle that `count_rects` counted."""
 _char_box = _getter("FPDFText_GetCharBox", _INT, _HANDLE, _INT, *[_HANDLE] * 4)
 _loose_box = _getter("FPDFText_GetLooseCharBox", _INT, _HANDLE, _INT, _HANDLE)
 RAW_ORIGIN = _getter("FPDFText_GetCharOrigin", _INT, _HANDLE, _INT, *[_HANDLE] * 2)
@@ -70,11 +71,6 @@ _font_name = _getter("FPDFFont_GetBaseFontName", ctypes.c_size_t, _HANDLE, _HAND
 def address(handle: Any) -> int:
     """The integer behind one of pypdfium2's handles (`page.raw`, `textpage.raw`)."""
     return ctypes.addressof(handle.contents)
-
-
-def get_rect(text: int, number: int) -> int:
-    """Into DOUBLES: left, top, right, bottom of a rectangle that `count_rects` counted; 0 if there is none."""
-    return RAW_RECT(text, number, *TO_DOUBLES)  # type: ignore[no-any-return]
 
 
 def char_box(text: int, index: int) -> int:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pypdfium2 as pdfium
 
-from frostbyte.data_plane.document import Box, Cell, Drop, Element, Image, Kind, Line, Page
+from frostbyte.data_plane.document import Box, Cell, Drop, Element, Image, Kind, Line, Page, Word
 from frostbyte.data_plane.parse.building import PageBuilder, union
 from frostbyte.data_plane.parse.image.ahead import ReadAhead
 from frostbyte.data_plane.parse.limits import ParseLimits
@@ -69,8 +69,8 @@ class Layout:
 
 
 @contextmanager
-def laid_out(page: pdfium.PdfPage, number: int) -> Iterator[Layout]:
-    """The text layer of an open page, without OCR."""
+def laid_out(page: pdfium.PdfPage, number: int, *, words: bool = False) -> Iterator[Layout]:
+    """The text layer of an open page, without OCR; with the place of each word if asked."""
     frame = Frame(page)
     drawing = read_drawing(page, frame)
     text = PageText(page, frame, drawing)
@@ -79,9 +79,11 @@ def laid_out(page: pdfium.PdfPage, number: int) -> Iterator[Layout]:
         scanned = _is_layer(runs, drawing.pictures, frame)
         if scanned:
             for run in runs:
-                run.hidden = "" if run.hidden == "invisible" else run.hidden
+                run.hidden = "" if run.hidden in _LAYERED else run.hidden
         grids, rest = find_tables(drawing, runs, text)
         items = blocks(reading_order([*cut_at_gutters(rest, text), *grids]))
+        if words:
+            _locate_words(items, text)
         draft = Draft(number=number, width=frame.width, height=frame.height, blocks=items, scanned=scanned)
         yield Layout(draft, frame, text, runs, drawing.pictures)
     finally:
@@ -92,7 +94,7 @@ def read_page(
     page: pdfium.PdfPage, number: int, limits: ParseLimits, ahead: ReadAhead, form: Any | None = None
 ) -> Draft:
     """Read a page that PDFium has opened, by OCR where it has no text of its own: `finish_scans` ends that."""
-    with laid_out(page, number) as layout:
+    with laid_out(page, number, words=limits.words) as layout:
         draft, runs, pictures = layout.draft, layout.runs, layout.pictures
     draft.notes = read_notes(page, layout.frame, form)
     if any(not run.hidden for run in runs):
@@ -104,17 +106,27 @@ def read_page(
     return draft
 
 
+def _locate_words(items: list[Block | Grid], text: PageText) -> None:
+    for item in items:
+        runs = item.runs if isinstance(item, Block) else [run for cell in item.cells for run in cell.runs]
+        for run in runs:
+            text.locate_words(run)
+
+
 def page_has_ink(page: pdfium.PdfPage) -> bool:
     """Whether anything at all is drawn on the page."""
     return next(iter(page.get_objects(max_depth=1)), None) is not None
 
 
 def _is_layer(runs: list[Run], pictures: list[Picture], frame: Frame) -> bool:
-    if not runs or any(run.hidden != "invisible" for run in runs):
+    if not runs or any(run.hidden not in _LAYERED for run in runs):
         return False
     area = max(1.0, frame.width * frame.height)
     return any(_area(picture.box) >= _SCAN_SHARE * area for picture in pictures)
 
+
+_LAYERED: Final = frozenset({"invisible", "covered"})
+"""What hides the text layer of a scan: OCR programs write it without ink, or under the picture."""
 
 Origin = Callable[[int, Run], None]
 """Told of each run that is written: position in the text, and the run."""
@@ -201,7 +213,8 @@ def _write_lines(
             start, text = builder.at, run.text
             if origin is not None:
                 origin(start, run)
-            record.append(Line(start=start, end=start + len(text), box=run.box))
+            words = tuple(Word(start=start + a, end=start + b, box=box) for a, b, box in run.words) if run.words else ()
+            record.append(Line(start=start, end=start + len(text), box=run.box, words=words))
             if not after or position < len(line) - 1:
                 builder.found(text)
                 continue

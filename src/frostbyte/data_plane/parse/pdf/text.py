@@ -18,6 +18,7 @@ import pypdfium2.raw as raw
 
 from frostbyte.data_plane.document import Box
 from frostbyte.data_plane.parse.pdf import native
+from frostbyte.data_plane.parse.pdf.sight import hides, own_visibility
 
 _COLUMN_GAP: Final = 1.6
 """Width in em of a jump inside one PDFium line that separates columns; word spaces of justified text stay below."""
@@ -34,8 +35,6 @@ _LINE: Final = re.compile("[^\r\n\ufffe]+\ufffe?")
 _WORD: Final = re.compile(r"\S+")
 _HYPHEN: Final = "\ufffe"
 """What PDFium puts in place of a hyphen that ends a line."""
-WHITE: Final = 245
-"""Each of red, green and blue at or above this is white on white paper."""
 _BOLD: Final = re.compile(
     rb"bold|black|heavy|(?:^|\+)(?:cm|ec|sf|la|t[ck]s?)[a-z]*b[xc]|(?:^|\+)[a-z]*-bd", re.IGNORECASE
 )
@@ -66,6 +65,8 @@ class Run:
     """From where to where it is white inside, for whites wider than words leave as a rule; of upright text."""
     leftward: bool = False
     """Read from right to left."""
+    words: tuple[tuple[int, int, Box], ...] = ()
+    """Start and end in `text` and place of each word, where they were asked for."""
 
     @property
     def height(self) -> float:
@@ -159,11 +160,13 @@ class PageText:
     def __init__(self, page: pdfium.PdfPage, frame: Frame, drawing: Drawing) -> None:
         self._frame = frame
         self._drawing = drawing
+        self._page = page
         self._text = page.get_textpage()
         self._handle = native.address(self._text.raw)
         self._styles: dict[int, Style] = {}
         self._fonts: dict[int, tuple[bool, str]] = {}
         self._doubtful = bool(drawing.unseen) or drawing.truncated
+        self._last_cover = drawing.covers[-1].order if drawing.covers else 0
 
     def close(self) -> None:
         """Free PDFium's page."""
@@ -282,7 +285,8 @@ class PageText:
             bold = last == item or self._style_of(last).bold
         hidden = ""
         outside = right <= 0 or bottom <= 0 or left >= frame.width or top >= frame.height
-        if self._doubtful or outside or size < _TINY:
+        covered = self._last_cover and self._last_cover > self._drawing.order.get(item, 0)
+        if self._doubtful or outside or covered or size < _TINY:
             hidden = self._hidden(item, box, size)
         leftward = not text.isascii() and _RIGHT_TO_LEFT.search(text) is not None
         if turn:
@@ -294,6 +298,16 @@ class PageText:
                 (before[2], after[0]) for before, after in pairwise(pieces) if after[0] - before[2] > _WIDE * size
             )
         return run
+
+    def locate_words(self, run: Run) -> None:
+        """Find the place of each word of the run: two look-ups a character, so only where asked."""
+        words: list[tuple[int, int, Box]] = []
+        for word in _WORD.finditer(run.text):
+            boxes = [box for number in run.index[word.start() : word.end()] if (box := self.char_box(number))]
+            if boxes:
+                lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+                words.append((word.start(), word.end(), (min(lefts), min(tops), max(rights), max(bottoms))))
+        run.words = tuple(words)
 
     def parted(self, run: Run, at: float) -> tuple[Run, ...]:
         """The run in two where it passes the place `at` (points from the left); whole if no word begins after it."""
@@ -320,7 +334,14 @@ class PageText:
             return hidden
         if hidden == "white" and self._on_colour(item, box):
             hidden = ""
-        return hidden or ("tiny" if size < _TINY else "")
+        return hidden or ("tiny" if size < _TINY else "covered" if self._is_covered(item, box) else "")
+
+    def _is_covered(self, item: int, box: Box) -> bool:
+        painted = self._drawing.order.get(item)
+        return painted is not None and any(
+            cover.order > painted and cover.item and hides(cover.item, self._page, box, cover.box)
+            for cover in reversed(self._drawing.covers)
+        )
 
     def _unseen(self, item: int) -> str:
         """What hides a text object by itself; asked anew where the page had too many objects to look at all."""
@@ -431,20 +452,6 @@ class PageText:
 
 _TO_POINT: Final = native.TO_DOUBLES[:2]
 _UNKNOWN: Final = Style(size=10.0, bold=False, font="", turn=0)
-
-
-def own_visibility(item: int) -> str:
-    """Why a text object cannot be seen by its mode or colour alone, or ''."""
-    mode = native.render_mode(item)
-    if mode in (3, 7):
-        return "invisible"
-    if native.fill_color(item):
-        red, green, blue, alpha = native.NUMBERS
-        if not alpha:
-            return "invisible"
-        if red >= WHITE and green >= WHITE and blue >= WHITE and mode in (0, 4):
-            return "white"
-    return ""
 
 
 def _face(font: int) -> tuple[bool, str]:
