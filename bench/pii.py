@@ -49,7 +49,7 @@ _MARK: Final = re.compile(r"⟦(\w+)\|(.*?)⟧", re.DOTALL)
 _TITLES: Final = frozenset(
     (
         "dr prof med mr mrs ms mx miss sir lady herr frau herrn familie rev hon judge md phd jr sr dipl ing rer nat col"
-        " capt tante oma opa and und"
+        " capt tante oma opa and und pd"
     ).split()
 )
 _PATTERNED: Final = tuple(kind for kind in PiiType if kind.value not in NAMED)

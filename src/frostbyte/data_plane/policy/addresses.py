@@ -13,9 +13,20 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Final
 
+from frostbyte.data_plane.policy.columns import Columns
+
 Span = tuple[int, int]
 
 _MONEY: Final = frozenset("€$£%")
+_WHOLE: Final = frozenset(
+    (
+        "address|home address|street|street address|mailing address|postal address|zip|zip code|postcode|postal code"
+        "|anschrift|adresse|straße|strasse|straße, nr|straße/nr.|straße und hausnummer|plz|plz ort|plz/ort|plz, ort"
+        "|wohnanschrift"
+    ).split("|")
+)
+"""Heads of columns that make their table one of addresses."""
+
 _PARTS: Final = frozenset("city town state zip ort plz wohnort city/town street".split())
 """Fields that name no more than a place: part of an address where another field of one is near."""
 
@@ -52,7 +63,7 @@ def find(text: str) -> list[Span]:
     """Addresses by form and by label, ordered; they do not overlap."""
     found = [match.span() for form in _book()[0] for match in form.finditer(text)]
     spans = [span for span in (_trimmed(text, span) for span in found) if _is_one(text, span)]
-    return _united([*spans, *_fields(text, spans)])
+    return _united([*spans, *_fields(text, spans), *_cells(text)])
 
 
 def plausible(text: str, span: Span) -> bool:
@@ -93,6 +104,18 @@ def _fields(text: str, known: Iterable[Span]) -> Iterator[Span]:
         if label not in _PARTS and not (any(c.isdigit() for c in value) or label.startswith("stra")):
             continue
         yield start, end
+
+
+def _cells(text: str) -> Iterator[Span]:
+    """The cells below the heads of a table that name an address or its parts."""
+    columns = Columns(text)
+    for match in _book()[1]["heads"].finditer(text):
+        for heads, cells in columns.below(match.start()):
+            names = [head.strip().lower() for head in heads]
+            whole = any(name in _WHOLE for name in names)
+            for name, (start, end) in zip(names, cells, strict=False):
+                if end > start and (name in _WHOLE or (whole and name in _PARTS)):
+                    yield start, end
 
 
 def _united(spans: Iterable[Span]) -> list[Span]:

@@ -149,7 +149,10 @@ def _is_phone(text: str) -> bool:
 
 def phone_shape(text: str) -> Accepted:
     """A number of a plausible length: enough where a label says that it is one. A date is none."""
-    return _whole(text, 6 <= len(_digits(text)) <= 20 and not _is_date(text))
+    return _whole(text, 6 <= len(_digits(text)) <= 20 and not _is_date(text) and not _SUMS.search(text))
+
+
+_SUMS: Final = re.compile(r"(?:^|\s)\d{1,6}\.\d{1,2}(?=\s|$)")
 
 
 _DATE: Final = re.compile(r"(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})")
@@ -270,8 +273,11 @@ def de_health_insurance(text: str) -> Accepted:
 
 
 def identifier(text: str) -> Accepted:
-    """An identifier that only its label gives away: at least four digits, and no date."""
-    return _whole(text, len(_digits(text)) >= 4 and not _is_date(text))
+    """An identifier that only its label gives away: at least four digits, no date and no year."""
+    return _whole(text, len(_digits(text)) >= 4 and not _is_date(text) and not _YEAR.fullmatch(text))
+
+
+_YEAR: Final = re.compile(r"(?:19|20)\d\d")
 
 
 def document_number(text: str) -> Accepted:

@@ -7,6 +7,7 @@ line of the run of lines with the same separator that stands at the value's numb
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
@@ -49,6 +50,28 @@ class Columns:
         index = next(i for i, (_, stop) in enumerate(cells) if position <= stop)
         left = cells[max(index - 1, 0)][0]
         return self._head(first, kind, index, len(cells), position - start), left or 1
+
+    def heads(self, position: int) -> list[str]:
+        """The heads of all columns of the table at `position`; empty outside of tables."""
+        start, end = self._line(position)
+        kind = self._kind(start, end) if end - start <= _LONGEST_LINE else -1
+        if kind < 0:
+            return []
+        first = self._top(start, end, kind)
+        return [self._text[a:b] for a, b in self._cells(first, self._line(first)[1], kind)] if first != start else []
+
+    def below(self, position: int) -> Iterator[tuple[list[str], list[tuple[int, int]]]]:
+        """For each row of the table whose heads stand in the line at `position`: the heads, and the row's cells."""
+        start, end = self._line(position)
+        kind = self._kind(start, end) if end - start <= _LONGEST_LINE else -1
+        if kind < 0 or self._top(start, end, kind) != start:
+            return
+        heads = [self._text[a:b] for a, b in self._cells(start, end, kind)]
+        while end < len(self._text):
+            start, end = self._line(end + 1)
+            if end - start > _LONGEST_LINE or self._kind(start, end) != kind:
+                return
+            yield heads, self._cells(start, end, kind)
 
     def cell(self, position: int) -> int:
         """Where the cell at `position` begins."""

@@ -34,7 +34,7 @@ def find(text: str, engine: NameFinder) -> list[NameSpan]:
     if len(text) <= _SHORT and text == text.lower():
         return engine.find(text)
     places = addresses.find(text)
-    people = People(text)
+    people = People(text, places)
     doubts = [(doubt.run.start, doubt.run.end) for doubt in people.doubts]
     cues = [cue for cue in addresses.cues(text) if not _overlaps(cue, places)]
     seen: list[NameSpan] = []

@@ -33,9 +33,9 @@ _LISTED: Final = re.compile(
 )
 _MAIL_BEHIND: Final = re.compile(r"\"?\s?[<(\[]?\s?(?:mailto:)?[\w.+-]+@\w")
 _WORD: Final = re.compile(r"[^\W\d_]+")
-_LAST_WORD: Final = re.compile(r"([^\W\d_]+)[.'’]?[\s,:!]{1,4}$")
+_LAST_WORD: Final = re.compile(r"([^\W\d_]+)([.'’]?[\s,:!]{0,4})$")
 _LABEL: Final = re.compile(
-    r"(?:^|[\n\t|;,(]|\d[.)]| {2}|[.!?] )[ *•\-]*(?P<label>[^\W\d_][^\n\t|;:=]{0,40}?)\s?(?:\([^()\n]*\))?"
+    r"(?:^|[\n\t|;:,(]|\d[.)]| {2}|[.!?] )[ *•\-]*(?P<label>[^\W\d_][^\n\t|;:=]{0,40}?)\s?(?:\([^()\n]*\))?"
     r"(?P<gap>[ \t]*[:=][ \t]*\n?[ \t]*|[ .…_]*\.{3,}[ .]*|\t[ \t]*|[ \t]*\n[ \t]*| {2,}|, | )\"?"
     r"(?:[^\W\d_]{1,4}\.? ){0,2}$"
 )
@@ -43,6 +43,23 @@ _MARK: Final = re.compile(r"(?:/s/|gez\.|i\. ?[AV]\.|Richter(?:in)? am \w{3,20}g
 _PARTICLES: Final = re.compile(
     r"(?<!\w)(?:(?:[Vv]on|[Vv]an|[Zz]u|[Dd]e|[Dd]el|[Dd]i|[Dd]a|[Dd]u|[Ll]a|[Tt]er|den|der|und zu) ){1,3}$"
 )
+_BORN_BEHIND: Final = re.compile(
+    r"(?:,? \(?|, ?|\n)(?:born|geb\.|geboren|d\.?o\.?b|DOB|aged? \d|\* ?\d|\d{2} (?:years|Jahre))"
+)
+_DATE_BEHIND: Final = re.compile(r",? \(?\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d{2}")
+_TO_ADDRESS: Final = re.compile(r",? ?\(?(?:, (?:residing|living|wohnhaft) (?:at|in) )?|[ \t]*\n[ \t]*")
+_OF_PEOPLE: Final = re.compile(
+    r"name|geb|birth|dob|ssn|social|mail|phone|telefon|mobil|iban|stra(?:ß|ss)e|address|anschrift|employee|personal"
+    r"|steuer|patient"
+)
+_HANDED: Final = re.compile(
+    r"(?<!\w)(?:from|to|by|for|with|and|customer|tenant|von|an|durch|mit|für|und|bei|sagt|says|said) $"
+)
+_NAME_ONLY: Final = frozenset(
+    "surname forename forenames nachname vorname vornamen familienname zuname geburtsname rufname".split()
+)
+"""Labels that need no colon."""
+
 _CELL_ENDS: Final = re.compile(r"[ .]?(?:[\n\r\t|,;()]|$| {2}| [-–/] )")
 _LEFT: Final = 64
 
@@ -71,7 +88,8 @@ class Run:
     tokens: tuple[Span, ...]
     words: tuple[str, ...]
     """The tokens in lower case."""
-    titled: bool
+    titled: str
+    """'strong' or 'weak' if a title stands before it, else ''."""
     inverted: bool = False
     """Whether the surname stands first, with a comma."""
 
@@ -99,10 +117,14 @@ class People:
     """The names in one text.
 
     `sure` holds what the words around tell; `doubts` what is to be put to an engine.
+
+    Args:
+        places: addresses in the text; who stands directly before one lives there.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, places: Iterable[Span] = ()) -> None:
         self._text = text
+        self._places = frozenset(start for start, _ in places)
         self._columns = Columns(text)
         self.sure: list[Span] = []
         self.doubts: list[Doubt] = []
@@ -144,7 +166,9 @@ class People:
         if len(gap) > 14:
             return False
         word = self._text[last[0] : last[1]]
-        if gap in (". ", "."):
+        if gap == "/":  # a passenger's name
+            return word.isupper() and self._text[start : start + 2].isupper()
+        if gap in (". ", ".", ".-"):
             return len(word) == 1 or word.lower() in _book()["abbreviations"]
         if gap in ("\n", "\r\n"):  # a line's end in prose, not in a list
             begin = self._text.rfind("\n", 0, last[0]) + 1
@@ -153,7 +177,7 @@ class People:
 
     def _split(self, row: list[Span]) -> Iterator[Run]:
         """The runs between words that are no names; a title before a run is remembered, not kept."""
-        book, titled = _book(), False
+        book, titled = _book(), ""
         part: list[Span] = []
         for index, (start, end) in enumerate(row):
             word = self._text[start:end].lower()
@@ -162,25 +186,26 @@ class People:
                 if part:
                     yield self._run(part, titled)
                     part = []
-                titled = True
+                titled = "weak" if bare in book["titles_weak"] and titled != "strong" else "strong"
             elif bare in book["words"] and not self._is_surname(part, titled, row, index):
                 if part:
                     yield self._run(part, titled)
-                part, titled = [], False
+                part, titled = [], ""
             else:
                 part.append((start, start + len(bare)))
         if part:
             yield self._run(part, titled)
 
-    def _is_surname(self, part: list[Span], titled: bool, row: list[Span], index: int) -> bool:
+    def _is_surname(self, part: list[Span], titled: str, row: list[Span], index: int) -> bool:
         """Whether a common word ends a name ("Anna Green", "Mr. Best")."""
         if index + 1 < len(row):
             return False
         word = self._text[row[index][0] : row[index][1]].lower()
-        given = bool(part) and self._text[part[0][0] : part[0][1]].lower() in _book()["given"]
-        return word in _book()["surnames"] and (given or (titled and not part))
+        first = self._text[part[0][0] : part[0][1]].lower() if part else ""
+        given = len(first) == 1 or first in _book()["given"]
+        return word in _book()["surnames"] and (given or (titled == "strong" and not part))
 
-    def _run(self, part: list[Span], titled: bool) -> Run:
+    def _run(self, part: list[Span], titled: str) -> Run:
         return Run(tuple(part), tuple(self._text[a:b].lower() for a, b in part), titled)
 
     def _surnames_first(self, runs: Iterable[Run]) -> Iterator[Run]:
@@ -203,24 +228,49 @@ class People:
         text, book = self._text, _book()
         left = text[max(0, run.start - _LEFT) : run.start]
         if run.titled or _MARK.search(left):
-            return "strong"
-        word = _LAST_WORD.search(left)
-        if word is not None:
-            if word.group(1).lower() in book["before_names"]:
-                return "strong"
-            if word.group(1).lower() in book["titles"] and "\n" not in word.group():
-                return "strong"
+            return "weak" if run.titled == "weak" and len(run.words) < 2 else "strong"
+        said = self._word_before(run, left)
+        if said:
+            return said
         if last[0] >= 0 and run.start - last[0] < 16 and _LISTED.fullmatch(text, last[0], run.start):
             return last[1] if last[1] == "strong" else "weak"
         said = self._label(left, run)
         if said:
             return said
+        if len(run.words) > 1 and _BORN_BEHIND.match(text, run.end, run.end + 40):
+            return "strong"
+        if _DATE_BEHIND.match(text, run.end, run.end + 40) or self._lives_behind(run):
+            return "weak"
         if _MAIL_BEHIND.match(text, run.end, run.end + 80):
             return "weak"
         head = " ".join(self._columns.head(run.start)[0].lower().split()).rstrip(":")
         if head in book["heads"]:
-            return "weak" if head in book["labels_weak"] else "strong"
+            others = {" ".join(other.lower().split()) for other in self._columns.heads(run.start)} - {head}
+            told = head not in book["labels_weak"] or any(_OF_PEOPLE.search(other) for other in others)
+            return "strong" if told else "weak"
         return ""
+
+    def _word_before(self, run: Run, left: str) -> str:
+        """What a salutation, a closing or a title directly before the run says."""
+        match, book = _LAST_WORD.search(left), _book()
+        if match is None:
+            return ""
+        word, gap = match.group(1).lower(), match.group(2)
+        if "." in gap and word not in book["abbreviations"] and word != "gez":  # a sentence ends there
+            return ""
+        if word in book["before_names"]:
+            return "strong"
+        alone = _CELL_ENDS.match(self._text, run.end) is not None
+        if word in book["closings"] and alone and not {"\n", ","}.isdisjoint(gap):
+            return "strong"
+        if word in book["titles"] and gap in (" ", ". ", "."):
+            return "weak" if word in book["titles_weak"] and len(run.words) < 2 else "strong"
+        return ""
+
+    def _lives_behind(self, run: Run) -> bool:
+        """Whether an address begins right behind the run, in the same line or the next."""
+        gap = _TO_ADDRESS.match(self._text, run.end)
+        return gap is not None and gap.end() in self._places
 
     def _label(self, left: str, run: Run) -> str:
         """What a label before the run says; one in a line or a cell of its own labels the whole of the next."""
@@ -237,7 +287,7 @@ class People:
         book = _book()
         for _ in range(5):
             if label in book["labels"]:
-                if spaced and " " not in label:
+                if spaced and " " not in label and label not in _NAME_ONLY:
                     return ""
                 return "weak" if label in book["labels_weak"] else "strong"
             _, _, label = label.partition(" ")
@@ -260,7 +310,14 @@ class People:
             return Doubt(run, 1) if given and not self._names_a_thing(run) else False
         if given:
             return True
+        initials = sum(len(word) == 1 for word in run.words)
+        if _initialled(run) and (initials > 1 or self._handed(run)):
+            return True
         return Doubt(run, 1 if _initialled(run) or weak else 2)
+
+    def _handed(self, run: Run) -> bool:
+        """Whether a small word before an initial speaks of a person: "from M. Washington"."""
+        return len(run.words[0]) == 1 and _HANDED.search(self._text[max(0, run.start - 10) : run.start]) is not None
 
     def _names_a_thing(self, run: Run) -> bool:
         """Whether another capitalised word follows at once ("Emma Sofa")."""
@@ -346,7 +403,7 @@ def mentions(text: str, names: Collection[str]) -> Iterator[Span]:
             )
         if common[lower]:
             continue
-        run = Run((match.span(),), (lower,), False)
+        run = Run((match.span(),), (lower,), "")
         if not _next_to_organisation(text, run, book):
             yield match.start(), match.start() + len(token)
 
