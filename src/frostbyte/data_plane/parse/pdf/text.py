@@ -484,7 +484,11 @@ def _gaps(pieces: list[Box], style: Style, leftward: bool) -> tuple[float, list[
                 widest = gap
             # Among letters that run to the left, numbers and foreign words run the other way.
             if gap > column or (
-                after[low] - before[high] > 2 * column if leftward else after[low] < before[low] - back
+                after[low] - before[high] > 2 * column
+                if leftward
+                else after[low] < before[low] - back
+                # The next line of a cell, where lines of its neighbours stand half a line off.
+                or (gap < -em and (after[1 - low] >= before[3 - low] or after[3 - low] <= before[1 - low]))
             ):
                 jumps.append(number)
         before = after

@@ -249,7 +249,7 @@ def _sequences(lines: list[TextLine]) -> list[list[TextLine]]:
         several = len(line.segments) > 1
         if current:
             white = (line.top - max(other.bottom for other in current[-3:])) / line.size
-            near = white <= min(_NEAR, max(0.9, 1.6 * max(whites) + 0.1))
+            near = white <= min(_NEAR, max(1.35, 1.6 * max(whites) + 0.1))
             if not several and CAPTION.match(line.segments[0].text):
                 near = False
             shared = _shared(gaps, line)
@@ -285,7 +285,10 @@ def _headings(before: list[TextLine], part: list[TextLine]) -> list[TextLine]:
     top, size = part[0].top, part[0].size
     while start and len(before) - start < 3:
         line = before[start - 1]
-        if top - line.bottom > _HEADING_WHITE * size or line.left < edge - 1 or line.right > part[0].right + 4 * size:
+        white = (top - line.bottom) / size
+        if white > _HEADING_WHITE or line.right > part[0].right + 4 * size:
+            break
+        if line.left < edge - 1 and (white > _TAIL_WHITE or line.right > edge or line.bold != part[0].bold):
             break
         start, top = start - 1, line.top
     return before[start:]

@@ -27,6 +27,8 @@ class Column:
 
     left: float
     right: float
+    widest: float = 0.0
+    """Width of its widest line of text, once that is known."""
 
 
 def is_number(text: str) -> bool:

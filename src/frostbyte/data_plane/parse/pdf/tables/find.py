@@ -26,7 +26,7 @@ def find_tables(drawing: Drawing, runs: list[Run], text: PageText) -> tuple[list
         if _coarse(grid):
             walls = [(v[0] + v[2]) / 2 for v in rules.vertical if v[1] < grid.box[3] and grid.box[1] < v[3]]
             finer = refine(grid, runs, marks, walls, text)
-            if finer is not None and finer.columns >= grid.columns:
+            if finer is not None and finer.columns >= grid.columns and finer.rows > grid.rows:
                 grids.append(finer)
                 continue
         if grid.columns > 1 and (grid.rows > 1 or not _coarse(grid)):
@@ -60,15 +60,17 @@ def _sparse(grid: Grid) -> bool:
 
 
 def _coarse(grid: Grid) -> bool:
-    """Whether one row of it holds most of its lines of text, so that its rows are not ruled."""
+    """Whether several of its cells beside each other hold lines that stand level: rows that are not ruled."""
     if grid.columns == 1:
         return True
-    lines: dict[int, set[int]] = {}
+    lines: dict[int, dict[int, int]] = {}
     for cell in grid.cells:
         if cell.row_span == 1:
-            lines.setdefault(cell.row, set()).update(round(run.baseline) for run in cell.runs)
-    counts = [len(found) for found in lines.values()]
-    return bool(counts) and max(counts) >= 3 and 2 * max(counts) > sum(counts)
+            counts = lines.setdefault(cell.row, {})
+            for base in {round(run.baseline) for run in cell.runs}:
+                counts[base] = counts.get(base, 0) + 1
+    level = [sum(count > 1 for count in counts.values()) for counts in lines.values()]
+    return bool(level) and max(level) >= 3 and 2 * max(level) > sum(level)
 
 
 def _has_header(grid: Grid) -> bool:

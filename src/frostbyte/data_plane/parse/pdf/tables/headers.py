@@ -13,6 +13,8 @@ _MAX_HEADER: Final = 4
 """Rows of a header, at most."""
 _OFF: Final = 0.5
 """Em by which a heading may stand off the middle of its columns."""
+_EDGE: Final = 4.0
+"""Em by which the last column may be wider than its text."""
 _BARE: Final = 0.3
 """What a column without a heading costs, in em off the middle."""
 _ASIDE: Final = 0.1
@@ -106,7 +108,8 @@ def _tiles(segments: list[Segment], columns: list[Column], under: set[int]) -> l
                 bare = sum(n in under for n in range(used, first) if n)
                 for last in range(segment.last, count):
                     off = _off(segment, columns, first, last)
-                    if last > first and (off > _OFF or first not in under or last not in under):
+                    own = first == segment.first and last == segment.last
+                    if last > first and not own and (off > _OFF or first not in under or last not in under):
                         continue
                     total = cost + bare * _BARE + 2 * off + _ASIDE * _aside(segment, columns, first, last)
                     if last + 1 not in following or total < following[last + 1][0]:
@@ -123,7 +126,7 @@ def _off(segment: Segment, columns: list[Column], first: int, last: int) -> floa
     A column's text need not fill it: its edge is somewhere between its text and that of its neighbour.
     """
     before = columns[first - 1].right if first else columns[first].left
-    after = columns[last + 1].left if last + 1 < len(columns) else columns[last].right
+    after = columns[last + 1].left if last + 1 < len(columns) else columns[last].right + _EDGE * segment.size
     middle = (segment.left + segment.right) / 2
     low, high = (before + columns[last].right) / 2, (columns[first].left + after) / 2
     return max(low - middle, middle - high, 0.0) / segment.size

@@ -64,7 +64,8 @@ def plausible(layout: Layout) -> bool:
         return False
     numeric = sum(_share(texts, n, layout.head) >= 0.5 for n in range(len(columns)))
     if len(rows) == 2:
-        return layout.head == 1 and len(columns) > 2 and numeric > 0
+        strong = all(line.bold for line in rows[0]) and not any(line.bold for line in rows[1])
+        return layout.head == 1 and (numeric > 0 or strong) and len(columns) > 2
     if numeric:
         return True
     if len(columns) == 2 or len(rows) < 3:
@@ -158,7 +159,7 @@ def _is_contents(texts: list[list[str]], layout: Layout) -> bool:
     rises = all(a <= b for a, b in itertools.pairwise(numbers))
     first = [row[0] for row in texts if row[0]]
     sections = sum(_SECTION.match(t.split()[0]) is not None for t in first) >= 0.4 * len(first)
-    return rises and (sections or len(layout.columns) == 2) and layout.head == 0
+    return rises and (sections or len(layout.columns) == 2) and not (layout.head and texts[0][-1])
 
 
 def _is_index(flat: list[str]) -> bool:

@@ -9,10 +9,15 @@ from typing import Final
 
 from frostbyte.data_plane.parse.pdf.text import PageText, Run
 
-GAP: Final = 0.55
-"""White in em that may separate columns; spaces between words take a quarter to a third, justified up to a half."""
+GAP: Final = 0.42
+"""White in em that may separate columns; spaces between words take a quarter to a third, justified ones more."""
 _JUMP: Final = 0.45
 """White in em beside a space that stands in the file."""
+_EVEN: Final = 0.2
+_EVEN_GAPS: Final = 3
+"""Gaps more than so many that differ by less than so much, in em, are those of a justified line."""
+_SUSPECT: Final = 0.55
+"""White in em between pieces of a line, from which they may be cells."""
 _FIXED_GAP: Final = 1.2
 """White in widths of a character of a typewriter face, from which it may separate columns."""
 _NARROW: Final = re.compile("[iljtfI.,:;'|!]")
@@ -131,7 +136,7 @@ def usable(run: Run) -> bool:
 def suspect(run: Run, text: PageText) -> bool:
     """Whether a run may hold more than one cell, without asking for each of its words."""
     width, size = run.box[2] - run.box[0], run.size
-    if run.gap <= GAP * size and width <= _STRETCHED * size * len(run.text) + size:
+    if run.gap <= _SUSPECT * size and width <= _STRETCHED * size * len(run.text) + size:
         return False
     return not (_ITEM.match(run.text) or LEADER.search(run.text) or _fixed(run, width, text))
 
@@ -139,7 +144,7 @@ def suspect(run: Run, text: PageText) -> bool:
 def loose(run: Run, text: PageText) -> bool:
     """As `suspect`, with less evidence: for lines beside those that hold several cells."""
     width, size = run.box[2] - run.box[0], run.size
-    if run.gap <= _JUMP * size and width <= _LOOSE * size * len(run.text) + _LOOSE * size:
+    if run.gap <= GAP * size and width <= _LOOSE * size * len(run.text) + _LOOSE * size:
         return False
     return not _fixed(run, width, text)
 
@@ -149,7 +154,7 @@ def _fixed(run: Run, width: float, text: PageText) -> bool:
     count = len(run.text.rstrip())
     if count < _MANY or run.gap > run.size:
         return False
-    near = any(abs(width - pitch * run.size * count) < 0.6 * run.size for pitch in _TYPEWRITERS)
+    near = any(-0.6 * run.size < width - pitch * run.size * count < 0.05 * run.size for pitch in _TYPEWRITERS)
     return near and _pitch(run, text) > 0
 
 
@@ -168,6 +173,10 @@ def cut(run: Run, text: PageText, walls: Sequence[float] = ()) -> list[Segment]:
     pitch = _pitch(run, text)
     if pitch:
         limits = max(limits[0], _FIXED_GAP * pitch), max(limits[1], _FIXED_GAP * pitch)
+    if len(gaps) > _EVEN_GAPS and not walls:
+        white = [after - end_of_space for _, end_of_space, after in gaps]
+        if max(white) - min(white) < _EVEN * run.size:
+            return [whole(run)]
     segments: list[Segment] = []
     left, begin = run.box[0], words[0][0]
     for number, (space, end_of_space, after) in enumerate(gaps):
