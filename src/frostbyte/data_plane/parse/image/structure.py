@@ -16,6 +16,14 @@ from frostbyte.data_plane.parse.marks import LIST_MARK, NUMBERED_TITLE
 _TITLE: Final = 1.22
 """Times the usual height of letters from which a line stands out as a heading."""
 _GREAT_TITLE: Final = 1.55
+_SMALL_TITLE: Final = 1.1
+"""The same for a few words that stand alone and end without a point."""
+_TITLE_WORDS: Final = 8
+_EDGE: Final = 0.09
+"""Part of the page's height at top and bottom where page numbers stand."""
+_PAGE_NUMBER: Final = re.compile(
+    r"^(?:(?:page|seite|s\.|p\.)\s*)?[-–]?\s*\d{1,4}\s*[-–]?(?:\s*(?:of|von|/)\s*\d{1,4})?$", re.IGNORECASE
+)
 _TITLE_LINES: Final = 3
 _TITLE_LENGTH: Final = 160
 _BULLET: Final = re.compile(r"^([^\w\s(\"'„“§$€&/\\#]{1,2}e?|[eo0])\s+\S")
@@ -47,6 +55,8 @@ class Piece:
     table: Ruled | None = None
     cells: list[list[Part]] = field(default_factory=list)
     """One list a cell of the table, in its order."""
+    kept: set[int] = field(default_factory=set)
+    """Numbers of the lines that end before the column does, though the next word would have fitted (an address)."""
     bullet: bool = False
     """The first sign of the text is a bullet, whatever it was taken for."""
 
@@ -78,6 +88,9 @@ def arrange(scan: Scan) -> list[Piece]:
     for piece in pieces:
         if piece.table is None:
             _judge(piece, usual)
+            _edge(piece, scan.height)
+            if piece.kind is not Kind.HEADING:
+                _keep_breaks(piece, free)
     _bullets(pieces)
     return pieces
 
@@ -111,6 +124,8 @@ def _breaks(before: OcrLine, line: OcrLine, usual: float) -> bool:
 
 def _goes_on(before: OcrLine, line: OcrLine) -> bool:
     """Whether a sentence runs on over what Tesseract took for the end of a paragraph."""
+    if _BULLET.match(line.text):
+        return False
     level = abs(before.level[0] - line.level[0]) <= before.height
     return level and line.text[0].islower() and before.text[-1] not in ".!?:;" and len(line.text.split()) > 1
 
@@ -129,14 +144,38 @@ def _judge(piece: Piece, usual: float) -> None:
         return
     if height >= _TITLE * usual:
         piece.kind, piece.level = Kind.HEADING, 1 if height >= _GREAT_TITLE * usual else 2
-    elif (
-        len(piece.lines) == 1
-        and NUMBERED_TITLE.match(text)
-        and not _BARE_NUMBER.match(text)
-        and len(text) <= 80
-        and text[-1] not in ",:-"
-    ):
+    elif len(piece.lines) == 1 and _is_small_title(text, height / usual):
         piece.kind, piece.level = Kind.HEADING, 2
+
+
+def _is_small_title(text: str, ratio: float) -> bool:
+    if ratio >= _SMALL_TITLE and _stands_alone(text):
+        return True
+    numbered = NUMBERED_TITLE.match(text) is not None and not _BARE_NUMBER.match(text)
+    return numbered and len(text) <= 80 and text[-1] not in ",:-"
+
+
+def _stands_alone(text: str) -> bool:
+    return len(text.split()) <= _TITLE_WORDS and text[0].isupper() and text[-1] not in ".,;:!?-"
+
+
+def _edge(piece: Piece, height: int) -> None:
+    """A page number at the edge of the page is no text."""
+    text = " ".join(line.text for line in piece.lines)
+    if len(piece.lines) == 1 and height and _PAGE_NUMBER.match(text):
+        if piece.lines[0].level[1] > (1 - _EDGE) * height:
+            piece.kind, piece.level = Kind.FOOTER, 0
+        elif piece.lines[0].level[3] < _EDGE * height:
+            piece.kind, piece.level = Kind.HEADER, 0
+
+
+def _keep_breaks(piece: Piece, lines: list[OcrLine]) -> None:
+    for number, (line, after) in enumerate(pairwise(piece.lines)):
+        left, right = line.level[0], line.level[2]
+        edge = max(other.level[2] for other in lines if abs(other.level[0] - left) <= 3 * line.height)
+        word = after.words[0].box[2] - after.words[0].box[0]
+        if edge - right > word + line.height + 0.05 * (edge - left):
+            piece.kept.add(number)
 
 
 def _bullets(pieces: list[Piece]) -> None:

@@ -30,7 +30,7 @@ _STEEPEST: Final = 12.0
 """Degrees of slope that are looked for; feeders and hands stay below 10."""
 _LEAST_SLOPE: Final = 0.25
 """Degrees that Tesseract copes with by itself."""
-_LOW, _HIGH, _GOAL = 14.0, 66.0, 30.0
+_LOW, _HIGH, _GOAL = 14.0, 66.0, 26.0
 """Height of a line of letters in pixels: scaled below the first and above the second to the third."""
 _SPECKS: Final = 0.03
 """Share of dark pixels without a dark neighbour above which specks are taken out; a clean page has none."""
@@ -215,25 +215,28 @@ def _specked(grey: Pillow.Image, level: float) -> bool:
         return False
     side_x, side_y = min(width, 700), min(height, 700)
     left, top = (width - side_x) // 2, (height - side_y) // 2
-    dark = np.pad(np.asarray(grey.crop((left, top, left + side_x, top + side_y))) < level, 1)
-    here = dark[1:-1, 1:-1]
-    beside = dark[:-2, 1:-1] | dark[2:, 1:-1] | dark[1:-1, :-2] | dark[1:-1, 2:]
-    found = int(here.sum())
-    return found > 200 and int((here & ~beside).sum()) > _SPECKS * found
+    pixels = np.asarray(grey.crop((left, top, left + side_x, top + side_y)))
+    found = int((pixels < level).sum())
+    return found > 200 and int(_lonely(pixels, level).sum()) > _SPECKS * found
 
 
-def _unspecked(grey: Pillow.Image, level: float) -> Pillow.Image:
-    """Without single dark pixels, and without single light ones in letters. A median filter would eat thin strokes."""
-    pixels = np.asarray(grey).copy()
-    dark = np.pad(pixels < level, 1)
+def _lonely(pixels: Array, level: float) -> Array:
+    """Dark pixels with light around: at most one neighbour is as much as grey, as the edges of small letters are."""
+    grey = np.pad(pixels < (level + 255) / 2, 1)
     around = np.zeros(pixels.shape, dtype=np.uint8)
     for y in (0, 1, 2):
         for x in (0, 1, 2):
             if (y, x) != (1, 1):
-                around += dark[y : y + pixels.shape[0], x : x + pixels.shape[1]]
-    here = dark[1:-1, 1:-1]
-    pixels[here & (around <= 1)] = 255
-    pixels[~here & (around >= 7)] = 0
+                around += grey[y : y + pixels.shape[0], x : x + pixels.shape[1]]
+    lonely: Array = (pixels < level) & (around <= 1)
+    return lonely
+
+
+def _unspecked(grey: Pillow.Image, level: float) -> Pillow.Image:
+    """Without lonely dark pixels, and lonely light ones in letters. A median filter would eat thin strokes."""
+    pixels = np.asarray(grey).copy()
+    pixels[_lonely(pixels, level)] = 255
+    pixels[_lonely(255 - pixels, 255 - level)] = 0
     return Pillow.fromarray(pixels)
 
 

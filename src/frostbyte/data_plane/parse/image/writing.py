@@ -72,7 +72,7 @@ def _write_piece(builder: PageBuilder, piece: Piece, kind: Kind, shown: Shown, w
             if number == 0 and piece.bullet and kind is Kind.LIST_ITEM:
                 mark, _, text = text.partition(" ")
                 builder.drop(f"{mark} ", "list_mark")
-            _write_line(builder, text, after)
+            _write_line(builder, text, after, "\n" if number in piece.kept else " ")
             if box:
                 element.lines.append(Line(start=start, end=start + len(line.text), box=box))
 
@@ -114,7 +114,7 @@ def _write_part(builder: PageBuilder, table: Open, text: str, after: str, box: B
         table.lines.append(Line(start=start, end=start + len(text), box=box))
 
 
-def _write_line(builder: PageBuilder, text: str, after: str) -> None:
+def _write_line(builder: PageBuilder, text: str, after: str, between: str = " ") -> None:
     """Append a line of a paragraph and what joins it to the line `after` ('' for the last)."""
     if after and text.endswith("-") and hyphen_joins(text, after):
         builder.found(text[:-1])
@@ -122,4 +122,4 @@ def _write_line(builder: PageBuilder, text: str, after: str) -> None:
         return
     builder.found(text)
     if after and not (text.endswith("-") and hyphen_binds(text, after)) and not text[-1:].isspace():
-        builder.insert(" ")
+        builder.insert(between)
