@@ -263,6 +263,9 @@ def test_a_broken_frame_leaves_the_others(read):
     assert document.pages[1].unread == "damaged"
     assert [image.outcome for image in document.pages[1].images] == ["not_decodable"]
     assert "frame_damaged" in document.notes
+    with pytest.raises(StageFailed) as failed:
+        redacted_png(io.BytesIO(bytes(data)), "image/tiff", document.pages[1])
+    assert failed.value.code == "damaged"
 
 
 def test_every_frame_of_an_animation_is_read(read):
@@ -328,3 +331,48 @@ def test_every_frame_is_counted_with_an_outcome(read, frames):
     account = blocked(document, [Marks.of(found, []) for found in document.pages])
     assert account.closes
     assert account.images.found == sum(len(found.images) for found in document.pages)
+
+
+def test_changed_bytes_are_read_or_refused_but_never_crash(read):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    small = page(ENGLISH[:1], size=(300, 60))
+    wholes = [
+        ("image/png", png(small, exif=exif)),
+        ("image/png", png(small, save_all=True, append_images=[small])),
+        ("image/tiff", tiff(small.convert("1"), small.convert("1"), compression="group4")),
+        ("image/tiff", tiff(small.convert("RGB"), compression="jpeg")),
+        ("image/tiff", tiff(small, compression="tiff_lzw")),
+    ]
+    chance = random.Random(11)
+    codes = set()
+    for _ in range(400):
+        mime, whole = chance.choice(wholes)
+        data = bytearray(whole)
+        for _ in range(chance.choice((1, 3, 12))):
+            data[chance.choice((chance.randrange(len(data)), -1 - chance.randrange(min(len(data), 250))))] = (
+                chance.randrange(256)
+            )
+        try:
+            read(bytes(data[: len(data) - chance.choice((0, 0, 40))]), mime, ParseLimits(ocr=False))
+        except StageFailed as failed:
+            codes.add(failed.code)
+    assert "damaged" in codes
+    assert codes <= {"damaged", "image_too_large", "too_many_pages"}
+
+
+def test_an_address_keeps_its_lines_and_page_numbers_are_told_apart(read):
+    image = Image.new("L", (1240, 1754), 255)
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.truetype(str(FONT), 26)
+    lines = ("Ottilie Bergengruen", "Kastanienallee 58", "Wendeburg")
+    for number, line in enumerate(lines):
+        draw.text((120, 200 + 40 * number), line, font=font, fill=0)
+    for number, line in enumerate((*ENGLISH[:2], "seal is broken, the shift leader counts")):
+        draw.text((120, 500 + 40 * number), line, font=font, fill=0)
+    draw.text((560, 1680), "Page 3 of 12", font=font, fill=0)
+    found = read(png(image), "image/png").pages[0]
+    shown = [(element.kind, found.text[element.start : element.end]) for element in found.elements]
+    assert shown[0] == (Kind.PARAGRAPH, "\n".join(lines))
+    assert shown[1] == (Kind.PARAGRAPH, " ".join((*ENGLISH[:2], "seal is broken, the shift leader counts")))
+    assert shown[2] == (Kind.FOOTER, "Page 3 of 12")

@@ -234,7 +234,10 @@ def _draw(source: BinaryIO, mime: str, number: int, dpi: int, limits: ParseLimit
     with frames.opened(source, mime, limits) as image:
         if not 1 <= number <= frames.count_frames(image, limits):
             raise _no_picture()
-        picture = frames.frame_picture(image, number, limits).convert("RGB")
+        try:
+            picture = frames.frame_picture(image, number, limits).convert("RGB")
+        except frames.BROKEN:
+            raise damaged("image") from None
     scale = min(1.0, _A4_INCHES * dpi / max(picture.size))
     if scale < 1.0:
         size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))

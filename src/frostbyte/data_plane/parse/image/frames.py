@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import struct
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
-import PIL
 from PIL import Image as Pillow
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import ImageOps
 
 from frostbyte.data_plane.document import Image, Page
 from frostbyte.data_plane.parse.building import PageBuilder
@@ -20,6 +20,20 @@ from frostbyte.data_plane.parse.image.ahead import ReadAhead
 from frostbyte.data_plane.parse.image.writing import write_scan
 from frostbyte.data_plane.parse.limits import ParseLimits, damaged, image_too_large, too_many_pages
 
+BROKEN: Final = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
+"""All ways in which Pillow says that an image is broken: a changed byte finds each of them sooner or later."""
 _FORMATS: Final = {"image/png": "PNG", "image/tiff": "TIFF"}
 
 
@@ -41,8 +55,7 @@ def read_images(
                 picture = frame_picture(image, number, limits).convert("L")
                 wait = ahead.ask(picture, dpi_of(image)) if limits.ocr else None
                 waiting.append(_Frame(number, picture.size, wait))
-            except (OSError, ValueError, SyntaxError, EOFError):
-                # Pillow reports broken frames in all of these ways; the other frames may still be read.
+            except BROKEN:  # the other frames may still be read
                 notes.append("frame_damaged")
                 waiting.append(_Frame(number, None, None))
         if all(frame.size is None for frame in waiting):
@@ -96,25 +109,27 @@ def opened(source: BinaryIO, mime: str, limits: ParseLimits) -> Iterator[Any]:
     """
     source.seek(0)
     Pillow.MAX_IMAGE_PIXELS = None  # the bound below is ours and says what to do
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd metadata, which is not ours to judge
-            with Pillow.open(source, formats=[_FORMATS[mime]]) as image:
-                _check_size(image, limits)
-                yield image
-    except (UnidentifiedImageError, PIL.UnidentifiedImageError, SyntaxError) as error:
-        raise damaged(_FORMATS[mime]) from error
-    except (OSError, ValueError, EOFError) as error:
-        raise damaged(_FORMATS[mime]) from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of odd metadata, which is not ours to judge
+        try:
+            image = Pillow.open(source, formats=[_FORMATS[mime]])
+        except BROKEN as error:
+            raise damaged(_FORMATS[mime]) from error
+        with image:
+            _check_size(image, limits)
+            yield image
 
 
 def count_frames(image: Any, limits: ParseLimits) -> int:
     """How many frames the image has.
 
     Raises:
-        StageFailed: `too_many_pages`.
+        StageFailed: `damaged`, `too_many_pages`.
     """
-    frames = int(getattr(image, "n_frames", 1))
+    try:
+        frames = int(getattr(image, "n_frames", 1))
+    except BROKEN as error:
+        raise damaged(str(image.format)) from error
     if frames > limits.max_pages:
         raise too_many_pages(frames, limits.max_pages)
     return frames
@@ -125,7 +140,7 @@ def frame_picture(image: Any, number: int, limits: ParseLimits) -> Pillow.Image:
 
     Raises:
         StageFailed: `image_too_large`.
-        OSError: the frame is damaged.
+        Exception: one of `BROKEN`, the frame is damaged.
     """
     image.seek(number - 1)
     _check_size(image, limits)
@@ -153,7 +168,7 @@ def _as_shown(image: Any) -> Pillow.Image:
         return picture
     try:
         return ImageOps.exif_transpose(picture)
-    except (SyntaxError, ValueError, KeyError, TypeError, EOFError, struct.error):
+    except BROKEN:
         return picture  # the note on how to show it is broken, not the picture
 
 

@@ -61,7 +61,7 @@ class EmbeddedImages:
                     picture = frames.frame_picture(image, 1, self._limits).convert("L")
         except StageFailed:
             return "too_large", ocr.Scan()
-        except (OSError, ValueError, SyntaxError, EOFError):
+        except frames.BROKEN:
             return "not_decodable", ocr.Scan()
         scan = ocr.read(picture)
         return ("read" if scan.has_text else "no_text"), scan
