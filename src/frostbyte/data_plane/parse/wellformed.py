@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from operator import add, attrgetter
+from operator import attrgetter, eq, gt, le
 from typing import Final
 
 from frostbyte.data_plane.document import Cell, Document, Drop, Element, Grid, Page, Span
@@ -14,10 +14,8 @@ from frostbyte.kernel.errors import StageFailed
 
 Range = tuple[int, int]
 
-_RANGE: Final = attrgetter("start", "end")
-_ROW, _ROW_SPAN = attrgetter("row"), attrgetter("row_span")
-_COLUMN, _COLUMN_SPAN = attrgetter("column"), attrgetter("column_span")
-_INNER: Final = attrgetter("inner")
+_START, _END = attrgetter("start"), attrgetter("end")
+_ROW, _COLUMN, _INNER = attrgetter("row"), attrgetter("column"), attrgetter("inner")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _DEEPEST: Final = 50
 """Tables in tables in tables."""
@@ -43,10 +41,9 @@ def _page(page: Page) -> None:
     inserted = _ranges(page, "inserted", page.inserted, length)
     dropped = _ranges(page, "dropped", page.dropped, length)
     elements = _ranges(page, "element", page.elements, length)
-    ordered = sorted([*inserted, *dropped]) if dropped else inserted
-    if dropped and _overlap(ordered):
-        raise _open(page.number, "inserted and dropped characters overlap")
-    special = _Special(ordered)
+    if dropped.starts:
+        inserted = _together(page, inserted, dropped)
+    special = inserted.merged()
     if gap := special.first_open(elements, 0, length):
         raise _open(page.number, f"characters {gap[0]} to {gap[1]} belong to no element")
     for element in page.elements:
@@ -57,28 +54,59 @@ def _page(page: Page) -> None:
         raise _open(page.number, "the text has no UTF-8 form")
 
 
-class _Special:
-    """The characters that need no element: inserted and dropped ones, those that touch as one range."""
+class _Ranges:
+    """Ranges in their order. Large sheets have a million: everything here works on whole lists."""
 
-    def __init__(self, ordered: list[Range]) -> None:
-        self._ranges = _merge(ordered)
-        self._known = set(self._ranges)
+    def __init__(self, starts: list[int], ends: list[int]) -> None:
+        self.starts = starts
+        self.ends = ends
 
-    def first_open(self, spans: list[Range], start: int, end: int) -> Range | None:
-        """The first gap between ranges that do not overlap, from `start` to `end`, that is not covered.
+    def rise(self) -> bool:
+        """Whether none runs backwards and none begins before the one in front of it has ended."""
+        return all(map(le, self.starts, self.ends)) and all(map(le, self.ends, self.starts[1:]))
 
-        Nearly every gap is one separator, exactly: a set takes those away at once.
-        """
-        starts, ends = zip(*spans, strict=True) if spans else ((), ())
-        gaps = set(zip((start, *ends), (*starts, end), strict=True)) - self._known
-        for gap in sorted(gaps):
-            index = bisect_right(self._ranges, (gap[0], float("inf"))) - 1
-            if gap[0] < gap[1] and (index < 0 or self._ranges[index][1] < gap[1]):
-                return gap
+    def merged(self) -> _Ranges:
+        """The same with those that touch as one. They rise."""
+        if not any(map(eq, self.ends, self.starts[1:])):
+            return self
+        starts, ends = self.starts[:1], self.ends[:1]
+        for start, end in zip(self.starts[1:], self.ends[1:], strict=True):
+            if start == ends[-1]:
+                ends[-1] = end
+            else:
+                starts.append(start)
+                ends.append(end)
+        return _Ranges(starts, ends)
+
+    def first_open(self, spans: _Ranges, start: int, end: int) -> Range | None:
+        """The first gap between `spans`, which rise, from `start` to `end`, that these ranges do not cover."""
+        left, right = [start, *spans.ends], [*spans.starts, end]
+        first, last = bisect_left(self.starts, start), bisect_left(self.starts, end)
+        # The usual table: its cells reach from end to end, with one separator between each and the next.
+        if (
+            left[0] == right[0]
+            and left[-1] == right[-1]
+            and self.starts[first:last] == left[1:-1]
+            and self.ends[first:last] == right[1:-1]
+        ):
+            return None
+        for gap in zip(left, right, strict=True):
+            if gap[0] < gap[1]:
+                index = bisect_right(self.starts, gap[0]) - 1
+                if index < 0 or self.ends[index] < gap[1]:
+                    return gap
         return None
 
 
-def _parts(page: Page, element: Element, special: _Special) -> None:
+def _together(page: Page, one: _Ranges, other: _Ranges) -> _Ranges:
+    ordered = sorted([*zip(one.starts, one.ends, strict=True), *zip(other.starts, other.ends, strict=True)])
+    both = _Ranges([start for start, _ in ordered], [end for _, end in ordered])
+    if not both.rise():
+        raise _open(page.number, "inserted and dropped characters overlap")
+    return both
+
+
+def _parts(page: Page, element: Element, special: _Ranges) -> None:
     for line in element.lines:
         if not element.start <= line.start <= line.end <= element.end:
             raise _open(page.number, "a line runs outside its element")
@@ -86,21 +114,25 @@ def _parts(page: Page, element: Element, special: _Special) -> None:
         _table(page, element, special, 0)
 
 
-def _table(page: Page, table: Element | Grid, special: _Special, depth: int) -> None:
+def _table(page: Page, table: Element | Grid, special: _Ranges, depth: int) -> None:
     """Cells lie in their table and on its grid, one behind the other, with separators between."""
     cells: Sequence[Cell] = table.cells
-    spans = list(map(_RANGE, cells))
-    if not _rising(spans):
-        if any(start > end for start, end in spans):
+    spans = _Ranges(list(map(_START, cells)), list(map(_END, cells)))
+    if not spans.rise():
+        if any(map(gt, spans.starts, spans.ends)):
             raise _open(page.number, "a cell runs backwards")
-        spans.sort()
-        if _overlap(spans):
+        ordered = sorted(zip(spans.starts, spans.ends, strict=True))
+        spans = _Ranges([start for start, _ in ordered], [end for _, end in ordered])
+        if not spans.rise():
             raise _open(page.number, "cells overlap")
-    if spans and not (table.start <= spans[0][0] and max(spans[-1]) <= table.end):
+    if cells and not (table.start <= spans.starts[0] and spans.ends[-1] <= table.end):
         raise _open(page.number, "a cell runs outside its table")
-    lowest = max(map(add, map(_ROW, cells), map(_ROW_SPAN, cells)), default=0)
-    rightmost = max(map(add, map(_COLUMN, cells), map(_COLUMN_SPAN, cells)), default=0)
-    if lowest > table.rows or rightmost > table.columns:
+    wide = [c for c in cells if c.row_span != 1 or c.column_span != 1]
+    if (
+        max(map(_ROW, cells), default=-1) >= table.rows
+        or max(map(_COLUMN, cells), default=-1) >= table.columns
+        or any(c.row + c.row_span > table.rows or c.column + c.column_span > table.columns for c in wide)
+    ):
         raise _open(page.number, "a cell lies outside its table's grid")
     if gap := special.first_open(spans, table.start, table.end):
         raise _open(page.number, f"characters {gap[0]} to {gap[1]} of a table belong to no cell")
@@ -110,7 +142,7 @@ def _table(page: Page, table: Element | Grid, special: _Special, depth: int) -> 
         _inner(page, cell, special, depth)
 
 
-def _inner(page: Page, cell: Cell, special: _Special, depth: int) -> None:
+def _inner(page: Page, cell: Cell, special: _Ranges, depth: int) -> None:
     at = cell.start
     for grid in cell.inner:
         if not at <= grid.start <= grid.end <= cell.end:
@@ -119,35 +151,13 @@ def _inner(page: Page, cell: Cell, special: _Special, depth: int) -> None:
         _table(page, grid, special, depth + 1)
 
 
-def _ranges(page: Page, name: str, spans: Sequence[Span | Drop | Element], length: int) -> list[Range]:
-    found = list(map(_RANGE, spans))
-    if found and not (found[0][0] >= 0 and found[-1][1] <= length and _rising(found)):
-        if any(not 0 <= start <= end <= length for start, end in found):
+def _ranges(page: Page, name: str, spans: Sequence[Span | Drop | Element], length: int) -> _Ranges:
+    found = _Ranges(list(map(_START, spans)), list(map(_END, spans)))
+    if spans and not (found.starts[0] >= 0 and found.ends[-1] <= length and found.rise()):
+        if any(not 0 <= start <= end <= length for start, end in zip(found.starts, found.ends, strict=True)):
             raise _open(page.number, f"an {name} span runs outside the text")
         raise _open(page.number, f"{name} spans overlap or are out of order")
     return found
-
-
-def _rising(spans: list[Range]) -> bool:
-    """Whether no range runs backwards and none begins before the one in front of it has ended."""
-    flat = list(itertools.chain.from_iterable(spans))
-    return flat == sorted(flat)
-
-
-def _overlap(spans: list[Range]) -> bool:
-    return any(after[0] < before[1] for before, after in itertools.pairwise(spans))
-
-
-def _merge(spans: list[Range]) -> list[Range]:
-    merged: list[Range] = []
-    last = -1
-    for span in spans:
-        if span[0] == last:
-            merged[-1] = (merged[-1][0], span[1])
-        else:
-            merged.append(span)
-        last = span[1]
-    return merged
 
 
 def _open(page: int, what: str) -> StageFailed:

@@ -61,9 +61,9 @@ class _Section:
     percent: int = 0
     scale: int = 0
     grouped: bool = False
-    plain: tuple[str, str, str] | None = None
-    """For the usual case, one `0` before the point and only `0` behind it: what stands before the number, Python's
-    format of it, what stands behind it."""
+    plain: tuple[str, int, str] | None = None
+    """For the usual case, one `0` before the point and only `0` behind it: what stands before the number, how many
+    decimal places it has, what stands behind it."""
 
     kinds: frozenset[str] = frozenset()
     """The kinds of its tokens."""
@@ -82,10 +82,6 @@ class NumberFormat:
             self._text = sections[3]
         self._sections = sections[:3] if len(sections) > 1 or "text" not in sections[0].kinds else []
         self._conditional = any(part.condition for part in self._sections)
-        usual = self._sections[0] if len(self._sections) == 1 and not self._conditional else None
-        self._single = usual.plain if usual is not None else None
-        self._factor = 100**usual.percent / 1000**usual.scale if usual is not None else 1
-        self._places = int(self._single[1].strip(",.f")) if self._single else 0
         self.shows_general = len(sections) == 1 and (not code or sections[0].tokens == [("general", "")])
         self.is_date = any(part.moment for part in self._sections)
 
@@ -93,17 +89,6 @@ class NumberFormat:
         """A number as it is shown."""
         if not self._sections:
             return general(value)
-        if self._single is not None:
-            before, style, behind = self._single
-            if self._factor != 1:
-                value = float(f"{value * self._factor:.15g}")  # Excel counts in 15 digits
-            text = repr(value)
-            fraction = text.partition(".")[2]
-            if fraction[self._places :] != "5" and "e" not in text:
-                shown = format(abs(value), style)
-                sign = "-" if value < 0 and shown.strip("0.,") else ""
-                return f"{sign}{before}{shown}{behind}"
-            value /= self._factor
         section, signed = self._choose(value)
         if section.moment:
             if value < 0 and not self._shift:
@@ -112,6 +97,30 @@ class NumberFormat:
         sign = "-" if signed and value < 0 else ""
         shown = _digits(section, abs(value))
         return sign + shown if not sign or any(character in "123456789" for character in shown) else shown
+
+    def quick(self) -> Callable[[str], str] | None:
+        """For formats like `#,##0.00 "EUR"` and `0.0%`: from a stored number to what it shows, '' for the few values
+        that need `number`. None for other formats."""
+        section = self._sections[0] if len(self._sections) == 1 else None
+        if section is None or section.plain is None or section.condition:
+            return None
+        before, places, behind = section.plain
+        style, whole, grouped = f"%.{places}f", -places - 1 if places else None, section.grouped
+        factor = 100**section.percent / 1000**section.scale
+
+        def shown(value: str) -> str:
+            number = float(value)
+            if factor != 1:
+                value = f"{number * factor:.15g}"  # Excel counts in 15 digits
+                number = float(value)
+            if value[-1] == "5" or (before and number < 0) or number - number != 0:
+                return ""  # perhaps a half, which goes away from zero; a sign before the currency; no number
+            text = style % number
+            if grouped and (number >= 1000 or number <= -1000):
+                text = f"{int(text[:whole]):,}{text[whole:] if whole else ''}"
+            return "" if text[:2] == "-0" else f"{before}{text}{behind}"
+
+        return shown
 
     def text(self, value: str) -> str:
         """A text as it is shown."""
@@ -220,14 +229,14 @@ def _section(code: str) -> _Section:
     return section
 
 
-def _plain(section: _Section) -> tuple[str, str, str] | None:
+def _plain(section: _Section) -> tuple[str, int, str] | None:
     code = "".join(text if kind in ("place", "point") else "x" for kind, text in section.tokens)
     match = _USUAL.match(code)
     if match is None or section.locale in _COMMA:
         return None
     before, behind = section.tokens[: match.start(2)], section.tokens[match.end(2) :]
-    style = f"{',' if section.grouped else ''}.{len(match.group(3) or '')}f"
-    return "".join(text for _, text in before), style, "".join(text for _, text in behind)
+    places = len(match.group(3) or "")
+    return "".join(text for _, text in before), places, "".join(text for _, text in behind)
 
 
 def _bracket(section: _Section, text: str) -> None:
@@ -425,7 +434,7 @@ def _moment(section: _Section, value: float, shift: int) -> str:
         return general(value)
     parts = _behind_seconds(section)
     unit = 86_400 * 10**parts
-    ticks = int(Decimal(repr(value * unit)).quantize(Decimal(1), ROUND_HALF_UP))
+    ticks = math.floor(value * unit + 0.5)
     day, inside = divmod(ticks, unit)
     seconds, rest = divmod(inside, 10**parts)
     year, month, date, weekday = _date(day, shift)

@@ -15,7 +15,7 @@ from frostbyte.data_plane.parse.office.cell_references import area
 from frostbyte.data_plane.parse.office.embedded import EmbeddedImages
 from frostbyte.data_plane.parse.office.graphics import chart_lines, diagram_lines
 from frostbyte.data_plane.parse.office.xlsx_blocks import BlockWriter, Line, Place, Sheet
-from frostbyte.data_plane.parse.office.xlsx_cells import Row, read_sheet
+from frostbyte.data_plane.parse.office.xlsx_cells import Chunk, read_sheet
 from frostbyte.data_plane.parse.office.xlsx_values import Values
 
 _HEADER_CODE: Final = re.compile(r'&(?:"[^"]*"|\d+|K[0-9A-Fa-f]{6}|K\d\d[+-]\d{3}|[A-Za-z&])')
@@ -140,37 +140,38 @@ def _cells(
             sheet.headers |= _table_header(reading.archive.xml(target))
     wanted = {(found[0], found[1]) for comment in comments if (found := area(comment.reference))}
     writer = BlockWriter(builder, sheet, reading.values.is_text, reading.limits, reading.area)
-    writer.write(_lines(xml.rows, reading, sheet), wanted)
+    writer.write(_lines(xml.chunks, reading, sheet), wanted)
     reading.area = writer.area
     _headers(builder, xml.rest)
     return writer.places
 
 
-def _lines(rows: Iterator[Row], reading: _Reading, sheet: Sheet) -> Iterator[Line]:
+def _lines(chunks: Iterator[Chunk], reading: _Reading, sheet: Sheet) -> Iterator[Line]:
     """The rows as they are shown, without cells that show nothing."""
-    values, told = reading.values, 0
-    kinds: tuple[str, ...] = ()
-    answers: list[Callable[[str], tuple[str, str | None]]] = []
-    hiding = any(values.hidden)
-    for row in rows:
-        if row.number - told > 1_000:
-            told = row.number
-            reading.progress()
-        if row.kinds != kinds:
-            kinds = row.kinds
-            answers = [values.answer(kind) for kind in kinds]
-            if hiding:
-                sheet.unseen.update(_unseen(values, kinds))
-        texts, stored = zip(*[answer(value) for answer, value in zip(answers, row.values, strict=True)], strict=True)
-        columns: tuple[int, ...] = row.columns
-        shown: tuple[str, ...] = row.kinds
-        if "" in texts:
-            keep = [n for n, text in enumerate(texts) if text or columns[n] in row.formulas]
-            if not keep:
-                continue
-            texts, stored = tuple(texts[n] for n in keep), tuple(stored[n] for n in keep)
-            columns, shown = tuple(columns[n] for n in keep), tuple(shown[n] for n in keep)
-        yield Line(row.number, row.hidden, columns, texts, stored, shown, row.formulas)
+    values, hiding = reading.values, any(reading.values.hidden)
+    for chunk in chunks:
+        reading.progress()
+        texts, stored = values.shown(chunk.kinds, chunk.values)
+        if hiding:
+            sheet.unseen.update(_unseen(values, chunk.kinds))
+        for number, hidden, start, end in chunk.rows:
+            part = slice(start, end)
+            formulas: dict[int, str] = {}
+            if chunk.formulas:
+                formulas = {chunk.columns[n]: chunk.formulas[n] for n in range(start, end) if n in chunk.formulas}
+            line = Line(number, hidden, chunk.columns[part], texts[part], stored[part], chunk.kinds[part], formulas)
+            if "" not in line.texts:
+                yield line
+            elif keep := [n for n, text in enumerate(line.texts) if text or line.columns[n] in formulas]:
+                yield Line(
+                    number,
+                    hidden,
+                    tuple(line.columns[n] for n in keep),
+                    tuple(line.texts[n] for n in keep),
+                    tuple(line.values[n] for n in keep),
+                    tuple(line.kinds[n] for n in keep),
+                    formulas,
+                )
 
 
 def _unseen(values: Values, kinds: tuple[str, ...]) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
 from collections.abc import Iterator
+from itertools import accumulate, chain, pairwise, repeat
+from operator import lt
 from typing import Any, Final, NamedTuple
 
 from frostbyte.data_plane.parse.limits import damaged
@@ -16,7 +19,7 @@ from frostbyte.data_plane.parse.office.archive import check_xml, local, parsed
 from frostbyte.data_plane.parse.office.cell_references import Shared, column_number
 
 _ROW: Final = re.compile(r"<row\b([^>]*)>")
-_BEGIN: Final = r'<c r="([A-Z]{1,3})\d+"([^>]*)>(?:(?<=/>)|'
+_BEGIN: Final = r'<c r="([A-Z]{1,3})(\d{1,7})"([^>]*)>(?:(?<=/>)|'
 _VALUE: Final = r"(?:(?:<v>|<is><t[^>]*>)([^<]*)(?:</v>|</t></is>))?</c>)"
 _CELL: Final = re.compile(_BEGIN + _VALUE)
 _FORMULA_CELL: Final = re.compile(_BEGIN + r"(?:<f([^>]*)>(?:(?<=/>)|([^<]*)</f>))?" + _VALUE)
@@ -29,28 +32,37 @@ _ENTITY: Final = re.compile(r"&(#x[0-9a-fA-F]{1,6}|#\d{1,7}|lt|gt|amp|quot|apos)
 _ESCAPED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _NAMED: Final = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
 _LAST_ROW: Final = 1_048_576
-_SHAPES: Final = 10_000
-"""Different rows whose columns are remembered."""
+_CHUNK: Final = 250_000
+"""Characters of XML that are taken at a time: what is made of them stays in the processor's cache."""
 
 
-class Row(NamedTuple):
-    """The cells of a row that state something."""
+class RowOf(NamedTuple):
+    """Where the cells of a row stand in a chunk."""
 
     number: int
     """From 0."""
     hidden: bool
+    start: int
+    end: int
+
+
+class Chunk(NamedTuple):
+    """The cells of some rows, one behind the other."""
+
+    rows: list[RowOf]
     columns: tuple[int, ...]
     kinds: tuple[str, ...]
     """Attributes of each cell as they are written, but for its place: ` s="3" t="s"`."""
     values: tuple[str, ...]
+    """As they are stored, with the entities of XML."""
     formulas: dict[int, str]
-    """By column, with the `=`."""
+    """By place in the chunk, with the `=`."""
 
 
 class SheetXml(NamedTuple):
     """A worksheet taken apart."""
 
-    rows: Iterator[Row]
+    chunks: Iterator[Chunk]
     rest: Any
     """The root without the cells: columns, merged ranges, headers and the like."""
 
@@ -75,7 +87,7 @@ def read_sheet(data: bytes) -> SheetXml:
     if start.group(1):
         body = body.replace(f"<{start.group(1)}:", "<").replace(f"</{start.group(1)}:", "</")
         frame = ("<row>", "</row>")
-    return SheetXml(_rows(body, frame), rest)
+    return SheetXml(_chunks(body, frame), rest)
 
 
 def _decoded(data: bytes) -> str:
@@ -91,40 +103,62 @@ def _decoded(data: bytes) -> str:
     return _DECLARATION.sub("", text, count=1)
 
 
-def _rows(body: str, frame: tuple[str, str]) -> Iterator[Row]:
-    """All rows. `frame` is what stands around the body: it makes a document of a single row."""
-    number, shared = -1, Shared()
-    columns: dict[tuple[str, ...], tuple[int, ...]] = {}
-    for piece in body.split("</row>"):
-        *empty, match = _ROW.finditer(piece) if "<row" in piece else (None,)
-        for before in empty:
-            number, _ = _about_row(before.group(1), number)
-        if match is None:
-            continue
-        inner = piece[match.end() :]
-        number, hidden = _about_row(match.group(1), number)
-        amount = inner.count("<c")
-        if not amount:
-            continue
-        formulas: dict[int, str] = {}
-        coded = "<f" in inner
-        cells = (_FORMULA_CELL if coded else _CELL).findall(inner)
-        if len(cells) != amount:
-            yield _careful(f"{match.group()}{inner}</row>", number, hidden, shared, frame)
-            continue
-        if coded:
-            names, kinds, attributes, codes, values = zip(*cells, strict=True)
-            for name, stated, code in zip(names, attributes, codes, strict=True):
-                place = column_number(name)
-                if formula := shared.formula(dict(_ATTRIBUTE.findall(stated)), unescaped(code), number, place):
+def _chunks(body: str, frame: tuple[str, str]) -> Iterator[Chunk]:
+    """All rows, some thousand cells at a time. `frame` is what stands around the body: it makes XML of a single row."""
+    number, at, shared = -1, 0, Shared()
+    while at < len(body):
+        found = body.find("</row>", at + _CHUNK)
+        end = len(body) if found < 0 else found + len("</row>")
+        piece, at = body[at:end], end
+        chunk = _usual(piece, number, shared)
+        for part in [chunk] if chunk is not None else _row_by_row(piece, number, shared, frame):
+            yield part
+            number = part.rows[-1].number
+
+
+def _usual(piece: str, number: int, shared: Shared) -> Chunk | None:
+    """Rows that hold nothing but cells of the usual forms, or None."""
+    amount = piece.count("<c")
+    coded = "<f" in piece
+    cells = (_FORMULA_CELL if coded else _CELL).findall(piece)
+    if not amount or len(cells) != amount or "hidden=" in piece:
+        return None
+    formulas: dict[int, str] = {}
+    if coded:
+        names, numbers, kinds, attributes, codes, values = zip(*cells, strict=True)
+    else:
+        names, numbers, kinds, values = zip(*cells, strict=True)
+    counts = Counter(numbers)
+    order = list(map(int, counts))
+    if list(chain.from_iterable(map(repeat, counts, counts.values()))) != list(numbers):
+        return None
+    if order[0] <= number + 1 or order[-1] > _LAST_ROW or not all(map(lt, order, order[1:])):
+        return None
+    columns = tuple(map(column_number, names))
+    if coded:
+        for place, (about, code) in enumerate(zip(attributes, codes, strict=True)):
+            if about or code:
+                row, column = int(numbers[place]) - 1, columns[place]
+                if formula := shared.formula(dict(_ATTRIBUTE.findall(about)), unescaped(code), row, column):
                     formulas[place] = formula
-        else:
-            names, kinds, values = zip(*cells, strict=True)
-        if names not in columns:
-            if len(columns) > _SHAPES:
-                columns.clear()
-            columns[names] = tuple(map(column_number, names))
-        yield Row(number, hidden, columns[names], kinds, values, formulas)
+    edges = list(accumulate(counts.values(), initial=0))
+    rows = [RowOf(row - 1, False, start, end) for row, (start, end) in zip(order, pairwise(edges), strict=True)]
+    return Chunk(rows, columns, kinds, values, formulas)
+
+
+def _row_by_row(body: str, number: int, shared: Shared, frame: tuple[str, str]) -> Iterator[Chunk]:
+    """The same for rows of any form, each a chunk of its own; rows without cells are left out."""
+    for piece in body.split("</row>"):
+        for match in _ROW.finditer(piece):
+            number, hidden = _about_row(match.group(1), number)
+            inner = piece[match.end() :]
+            if match.group(1).endswith("/") or "<row" in inner or "<c" not in inner:
+                continue
+            chunk = _usual(inner, number - 1, shared)
+            if chunk is None or len(chunk.rows) > 1 or chunk.rows[0].number != number:
+                chunk = _careful(f"{match.group()}{inner}</row>", number, shared, frame)
+            if chunk.columns:
+                yield chunk._replace(rows=[RowOf(number, hidden, 0, len(chunk.columns))])
 
 
 def _about_row(about: str, before: int) -> tuple[int, bool]:
@@ -137,19 +171,15 @@ def _about_row(about: str, before: int) -> tuple[int, bool]:
     return number, hidden
 
 
-def _careful(row: str, number: int, hidden: bool, shared: Shared, frame: tuple[str, str]) -> Row:
+def _careful(row: str, number: int, shared: Shared, frame: tuple[str, str]) -> Chunk:
     """A row of whatever XML there is."""
     root = parsed(f"{frame[0]}{row}{frame[1]}".encode(), "XLSX")
-    return _row(next(root.iter("{*}row", "row")), number, hidden, shared)
-
-
-def _row(node: Any, number: int, hidden: bool, shared: Shared) -> Row:
     columns: list[int] = []
     kinds: list[str] = []
     values: list[str] = []
     formulas: dict[int, str] = {}
     column = -1
-    for cell in node:
+    for cell in next(root.iter("{*}row", "row")):
         if local(cell) != "c":
             continue
         letters = (cell.get("r") or "").rstrip("0123456789")
@@ -159,7 +189,7 @@ def _row(node: Any, number: int, hidden: bool, shared: Shared) -> Row:
             name = local(child)
             if name == "f":
                 if formula := shared.formula(dict(child.attrib), child.text or "", number, column):
-                    formulas[column] = formula
+                    formulas[len(columns)] = formula
             elif name == "v":
                 value = child.text or ""
             elif name == "is":
@@ -167,7 +197,7 @@ def _row(node: Any, number: int, hidden: bool, shared: Shared) -> Row:
         columns.append(column)
         kinds.append("".join(f' {key}="{text}"' for key, text in cell.attrib.items() if key in ("s", "t")))
         values.append(value.replace("&", "&amp;"))
-    return Row(number, hidden, tuple(columns), tuple(kinds), tuple(values), formulas)
+    return Chunk([], tuple(columns), tuple(kinds), tuple(values), formulas)
 
 
 def string_of(node: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
 from frostbyte.data_plane.parse.limits import damaged
@@ -40,6 +40,20 @@ class _Answers(dict[str, Shown]):
         return shown
 
 
+class _Kinds(dict[str, Callable[[str], Shown]]):
+    """How to answer for a cell with these attributes."""
+
+    def __init__(self, make: Callable[[str], Callable[[str], Shown]]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, kind: str) -> Callable[[str], Shown]:
+        if len(self) > _REMEMBERED:
+            self.clear()
+        self[kind] = made = self._make(kind)
+        return made
+
+
 class Values:
     """Answers for every kind of cell of one workbook."""
 
@@ -52,16 +66,14 @@ class Values:
         if styles:
             self._read_styles(archive.xml(styles))
         self._text = _Answers(self._string)
-        self._by_kind: dict[str, Callable[[str], Shown]] = {}
+        self._by_kind = _Kinds(self._make)
         self._by_style: dict[int, Callable[[str], Shown]] = {}
 
-    def answer(self, kind: str) -> Callable[[str], Shown]:
-        """From the stored value of a cell with these attributes to what it shows."""
-        if kind not in self._by_kind:
-            if len(self._by_kind) > _REMEMBERED:
-                self._by_kind.clear()
-            self._by_kind[kind] = self._make(kind)
-        return self._by_kind[kind]
+    def shown(self, kinds: Iterable[str], values: Iterable[str]) -> tuple[tuple[str, ...], tuple[str | None, ...]]:
+        """What cells show and store; there is at least one."""
+        answers = map(self._by_kind.__getitem__, kinds)
+        texts, stored = zip(*[answer(value) for answer, value in zip(answers, values, strict=True)], strict=True)
+        return texts, stored
 
     def style(self, kind: str) -> int:
         """The number of a cell's style."""
@@ -189,12 +201,16 @@ class _Number:
 
     def __init__(self, form: NumberFormat) -> None:
         self._form = form
+        self._quick = form.quick()
 
     def shown(self, value: str) -> Shown:
         """The text and the stored value. Where the format shows nothing, the value itself is the text."""
         if not value:
             return "", None
         try:
+            text = self._quick(value).strip() if self._quick is not None else ""
+            if text:
+                return text, None if text == value or text.replace(",", "") == value else value
             number = float(value)
             text = self._form.number(number).strip()
         except (ValueError, OverflowError):
