@@ -43,7 +43,8 @@ class PageBuilder:
     def found(self, text: str) -> Span:
         """Append text of the source; control characters in it are kept and marked as dropped."""
         start = self.at
-        if not text.isprintable():  # most text is, and the question is cheap
+        # Nearly all text is printable but for tabs and line ends, and to ask is cheap.
+        if not text.isprintable() and not text.replace("\t", "").replace("\n", "").isprintable():
             for match in CONTROL.finditer(text):
                 drop = Drop(start=start + match.start(), end=start + match.end(), reason="control_character")
                 self.dropped.append(drop)

@@ -76,6 +76,8 @@ def _no_collection() -> Iterator[None]:
         yield
     finally:
         if collected:
+            gc.freeze()  # what was made is put among the old objects at once, unseen
+            gc.unfreeze()
             gc.enable()
 
 

@@ -81,6 +81,9 @@ class Writer:
 
     def __post_init__(self) -> None:
         self._reader = ParagraphReader(self.styles, self.fields)
+        usual = self.styles.paragraph("")
+        self._usual = usual if usual.number in ("", "0") else None
+        """The style of paragraphs that state none, where it makes no list of them."""
 
     def story(self, root: Any, place: Place) -> None:
         """Write all blocks of a part; fields do not run out of it."""
@@ -164,6 +167,8 @@ class Writer:
     def _properties(self, node: Any, place: Place) -> tuple[Style, str, int]:
         """Style, label of list or heading, and level: of the heading where positive, of the list where negative."""
         stated = place.scan.properties.get(node)
+        if stated is None and self._usual is not None:
+            return self._usual, "", self._usual.level
         style = self.styles.paragraph(stated.style if stated else "")
         number = (stated.number if stated else "") or style.number
         level = style.level
@@ -368,6 +373,8 @@ class Writer:
             return
         for child in parent:
             name = local(child)
+            if name == "tcPr":
+                continue
             if name == "p":
                 self._cell_paragraph(child, place, start)
             elif name == "tbl":

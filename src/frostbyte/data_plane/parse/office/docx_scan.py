@@ -20,8 +20,6 @@ _RICH: Final = (
 ).split()
 """What a plain paragraph does not hold. Tabs also stand in properties, which costs a little time and nothing else."""
 _OTHER: Final = ("{*}AlternateContent", "{*}oMath")
-_WHITE: Final = ".//w:rPr/w:color[starts-with(translate(@w:val, 'f', 'F'), 'F')]"
-_TINY: Final = ".//w:rPr/w:sz[@w:val < 3]"
 
 
 @dataclass(slots=True)
@@ -46,10 +44,9 @@ class Scan:
         self.properties: dict[Any, Stated] = {}
         """By paragraph; those that state nothing are not in it."""
         self._mark(root.iter(*(f"{{{space}}}{name}" for name in _RICH), *_OTHER))
-        if space:
-            names = {"w": space}
-            self._mark(root.xpath(_WHITE, namespaces=names))
-            self._mark(root.xpath(_TINY, namespaces=names))
+        value = f"{{{space}}}val"
+        self._mark(node for node in root.iter(f"{{{space}}}color") if (node.get(value) or "")[:1] in ("F", "f"))
+        self._mark(node for node in root.iter(f"{{{space}}}sz") if len(node.get(value) or "") == 1)
         if styles.hiding:
             named = root.iter(f"{{{space}}}rStyle")
             self._mark(node for node in named if attribute(node, "val") in styles.hiding)

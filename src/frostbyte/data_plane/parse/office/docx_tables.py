@@ -9,6 +9,10 @@ from typing import Any, Final
 from frostbyte.data_plane.parse.office.archive import attribute, is_on, local
 
 WRAPPERS: Final = frozenset({"sdt", "sdtContent", "customXml", "ins", "moveTo", "AlternateContent", "Choice"})
+_SPECIAL: Final = (
+    "gridSpan", "vMerge", "hMerge", "shd", "gridBefore", "tblHeader", "sdt", "customXml", "ins", "moveTo"
+)  # fmt: skip
+_ALTERNATIVE: Final = "{http://schemas.openxmlformats.org/markup-compatibility/2006}AlternateContent"
 _MAX_DEPTH: Final = 40
 _WIDEST: Final = 1_000
 
@@ -30,6 +34,13 @@ class GridCell:
 def grid(table: Any) -> list[GridCell]:
     """The cells, row by row; a cell that is merged takes the places that continue it."""
     cells: list[GridCell] = []
+    space = table.tag[: table.tag.index("}") + 1] if "}" in table.tag else ""
+    if next(table.iter(*(f"{space}{name}" for name in _SPECIAL), _ALTERNATIVE), None) is None:
+        # Most tables are plain rows of plain cells; whether one is, lxml sees without making an object of each node.
+        for row, node in enumerate(table.iterchildren(f"{space}tr")):
+            cells += [GridCell(row, n, 1, 1, False, cell) for n, cell in enumerate(node.iterchildren(f"{space}tc"))]
+        _first_row(table, cells)
+        return cells
     open_above: dict[int, GridCell] = {}
     for row, node in enumerate(_members(table, "tr")):
         column, header = _row(node)

@@ -78,6 +78,9 @@ class Level:
     paragraph_style: str = ""
 
 
+_UNSAID: Final = Level()
+
+
 @dataclass(slots=True)
 class _List:
     levels: dict[int, Level] = field(default_factory=dict)
@@ -100,6 +103,7 @@ class Numbering:
         self._uses: dict[str, _Use] = {}
         self._counts: dict[str, list[int | None]] = {}
         self._begun: set[tuple[str, int]] = set()
+        self._levels: dict[str, tuple[Level, ...]] = {}
         if root is not None:
             self._read(root)
 
@@ -118,40 +122,41 @@ class Numbering:
         found = self._uses.get(use)
         if found is None or not 0 <= at < _LEVELS:
             return ""
+        if use not in self._levels:
+            levels = self._lists[found.definition].levels | found.levels
+            self._levels[use] = tuple(levels.get(place, _UNSAID) for place in range(_LEVELS))
         counts = self._counts.setdefault(found.definition, [None] * _LEVELS)
-        start = found.starts.get(at)
+        return self._counted(use, at, found.starts.get(at), self._levels[use], counts)
+
+    def _counted(
+        self, use: str, at: int, start: int | None, levels: tuple[Level, ...], counts: list[int | None]
+    ) -> str:
+        before = counts[at]
         if start is not None and (use, at) not in self._begun:
             counts[at] = start
         else:
-            before = counts[at]
-            counts[at] = self._level(found, at).start if before is None else before + 1
+            counts[at] = levels[at].start if before is None else before + 1
         self._begun.add((use, at))
         for deeper in range(at + 1, _LEVELS):
-            restart = self._level(found, deeper).restart
+            restart = levels[deeper].restart
             if restart is None or at < restart:
                 counts[deeper] = None
-        return self._shown(found, at, counts)
-
-    def _shown(self, use: _Use, at: int, counts: list[int | None]) -> str:
-        level = self._level(use, at)
+        level = levels[at]
         if level.style == "bullet":
             text = level.text
         else:
 
             def part(match: re.Match[str]) -> str:
                 place = int(match.group(1)) - 1
-                other = self._level(use, place)
-                if counts[place] is None:
-                    counts[place] = other.start
+                other = levels[place]
                 number = counts[place]
+                if number is None:
+                    counts[place] = number = other.start
                 style = "decimal" if level.legal and other.style not in ("none", "bullet") else other.style
-                return formatted(other.start if number is None else number, style)
+                return formatted(number, style)
 
             text = _PLACE.sub(part, level.text)
         return text[:_LONGEST] + level.suffix if text.strip() else ""
-
-    def _level(self, use: _Use, at: int) -> Level:
-        return use.levels.get(at) or self._lists[use.definition].levels.get(at) or Level()
 
     def _read(self, root: Any) -> None:
         styles: dict[str, str] = {}
