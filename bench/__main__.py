@@ -32,6 +32,7 @@ NAMES: Final = (
     "pdf",
     "pdf_quality",
     "pdf_tables",
+    "office",
     "pii",
     "pipeline",
     "ocr",
