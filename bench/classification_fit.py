@@ -4,13 +4,12 @@
 
 What is fitted: a multinomial log-linear model over the features of rules/classification.toml, by Newton's method with
 a Gaussian prior. The prior's mean says that a feature speaks for the class it was written for (`_PRIOR`), so that a
-word that no tuning document holds keeps a sensible weight. A class of many documents weighs
-more than one of few, but by the root only. Each document is seen whole,
-without its title, as its beginning, as its end and with others of its class behind it, and each of these also with a
-share of its features taken away (`_TAKEN`): a document of somebody else will hold fewer of the words that we know. The
-strength of the prior is chosen, and temperature and `unknown` are fitted, by predictions for such views of documents
-that were left out (five folds). All draws are seeded: the same documents and rules give the same file. `--check` only
-says how well that went.
+word that no tuning document holds keeps a sensible weight. A class of many documents weighs more than one of few, but
+by the root only. Each document is seen whole, without its title, as its beginning, as its end, with others of its
+class behind it and with a printed foot; and each of these also with a share of its features taken away (`_TAKEN`): a
+document of somebody else will hold fewer of the words that we know. The strength of the prior is chosen, and
+temperature and `unknown` are fitted, by predictions for such views of documents that were left out (five folds). All
+draws are seeded: the same documents and rules give the same file. `--check` only says how well that went.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ RULES: Final = Path(class_reading.__file__).parent / "rules" / "classification.t
 _PRIOR: Final = 1.5
 _STRENGTHS: Final = (0.3, 1.0)
 _TAKEN: Final = (0.5, 0.5, 0.7)
-_PARTS: Final = 5
+_PARTS: Final = 6
 _VIEWS: Final = _PARTS * (len(_TAKEN) + 1)
 """How many views there are of a document."""
 _FOLDS: Final = 5
@@ -50,6 +49,24 @@ _UNKNOWN: Final = 2.5
 """`unknown` is at least this: so a title word alone stays below the review threshold. The fit would let it decide."""
 _SMALL: Final = 0.1
 """Weights nearer to zero are left out of the file."""
+
+
+_FEET: Final = {
+    "en": (
+        "This message may contain confidential information. If you are not the intended recipient, please delete it.",
+        "Confidential, for internal use only. Page 1 of 3. Printed 12.03.2024.",
+        "Registered office: 4 Mill Lane. Company no. 0044120. VAT no. GB 000 0000 00. Tel. 0100 440 220",
+        "All rights reserved. Version 1.2, March. No part may be reproduced without permission. www.example.org",
+    ),
+    "de": (
+        "Diese Nachricht kann vertrauliche Informationen enthalten. Sind Sie nicht gemeint, löschen Sie sie bitte.",
+        "Vertraulich, nur für den internen Gebrauch. Seite 1 von 3. Ausdruck vom 12.03.2024.",
+        "Sitz der Gesellschaft: Seebruck, Amtsgericht Seebruck HRB 0000, Geschäftsführer: A. Beispiel, USt-IdNr. "
+        "DE000000000, Bankverbindung: IBAN DE00 0000 0000, Tel. 0100 440220",
+        "Alle Rechte vorbehalten. Stand: März, Version 1.2. Nachdruck nur mit Genehmigung. www.example.org",
+    ),
+}
+"""What stands at the foot of pages and mails, whatever they are."""
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -87,7 +104,15 @@ def data(documents: list[Sample], rules: RuleSet) -> Data:
         third = max(1, len(text) // 3)
         kin = [other for other in documents[number % _FOLDS :: _FOLDS] if other.label == document.label]
         long = "\n\n".join([text, *(other.text for other in kin if other is not document)])
-        parts = ((title, text), ("", text), (title, text[:third]), ("", text[third:]), (title, long))
+        foot = _FEET[document.language][number % 4]
+        parts = (
+            (title, text),
+            ("", text),
+            (title, text[:third]),
+            ("", text[third:]),
+            (title, long),
+            (title, f"{text}\n\n{foot}"),
+        )
         readings = [class_reading.read(*part) for part in parts]
         rows.append([[*strengths(reading, rules), length_strength(reading), 1.0] for reading in readings])
     return Data(np.array(rows), np.array([LABELS.index(document.label) for document in documents]))
