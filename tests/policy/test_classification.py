@@ -87,6 +87,15 @@ def test_it_says_what_decided(rules: policy.RuleSet) -> None:
     assert verdict.second_confidence <= verdict.confidence
 
 
+def test_amounts_are_a_bill_only_beside_its_words(rules: policy.RuleSet) -> None:
+    table = "Station\tMay\tJuly\n" + "".join(f"Quay {n}\t{n}.10\t{n}.45\n" for n in range(1, 20))
+    assert not any(item.feature == "invoice_amounts" for item in classify("", table, rules).evidence)
+    assert classify("", table, rules).label == "other"
+    bill = f"Invoice no. 7\n{table}Amount due 209.00"
+    assert any(item.feature == "invoice_amounts" for item in classify("", bill, rules).evidence)
+    assert classify("", bill, rules).label == "invoice"
+
+
 def test_evidence_for_two_classes_is_no_verdict(rules: policy.RuleSet) -> None:
     verdict = classify("", "INVOICE\nCONTRACT", rules)
     assert verdict.confidence < 0.7
@@ -132,6 +141,8 @@ def test_two_hundred_pages_cost_milliseconds(rules: policy.RuleSet) -> None:
         ('terms = ["invoice", "*invoice",', 'terms = ["...",', "invoice_title"),
         ('id = "invoice_title"', 'id = "invoice_title"\npattern = "x"', "invoice_title"),
         ("weights = { contract", "weights = { novel", "novel"),
+        ('beside = ["invoice_title"', 'beside = ["no_such_rule"', "invoice_amounts"),
+        ('beside = ["invoice_title"', 'beside = ["invoice_amount_lines"', "invoice_amounts"),
         ("bias = {", "bias = { novel = 1.0, ", "novel"),
         ('label = "sop"\nwhere', 'label = "novel"\nwhere', "novel"),
         ('positive = ["Ventil öffnen."]', 'positive = ["Ventil."]', "sop_infinitives"),
@@ -153,7 +164,7 @@ def test_the_sets_are_judged_as_promised(rules: policy.RuleSet, path: Path, righ
     judged = bench.judge(samples(path), rules)
     assert bench.accuracy(judged) >= right
     sure = [item for item in judged if item[1].confidence >= 0.7]
-    assert bench.accuracy(sure) >= bench.accuracy(judged)
+    assert bench.accuracy(sure) >= 0.95
     assert len(sure) >= 0.8 * len(judged)
 
 

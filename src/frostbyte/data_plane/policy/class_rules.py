@@ -48,6 +48,8 @@ class ClassRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     pattern: str = ""
     full: Annotated[float, Meta(ge=1, le=200)] = 1
     """How much of it, on a page of `PAGE` characters, counts in full; less counts by the logarithm."""
+    beside: tuple[str, ...] = ()
+    """Ids of features of which one must be there too, or it does not count: amounts are a bill's beside its words."""
     weights: dict[str, _Weight] = {}
     """What it adds to each class; classes that are not named get nothing."""
     positive: tuple[str, ...] = ()
@@ -87,6 +89,12 @@ class ClassFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     settings: ClassSettings
     rule: Annotated[tuple[ClassRule, ...], Meta(min_length=1)]
     example: tuple[ClassExample, ...] = ()
+
+
+def lonely(file: ClassFile) -> str:
+    """The first rule whose `beside` names what does not exist or depends on others itself; '' if there is none."""
+    free = {rule.id for rule in file.rule if not rule.beside}
+    return next((rule.id for rule in file.rule if not free.issuperset(rule.beside)), "")
 
 
 def unknown_label(file: ClassFile) -> tuple[str, str] | None:

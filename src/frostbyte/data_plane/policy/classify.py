@@ -109,9 +109,14 @@ def classify(title: str, text: str, rules: RuleSet) -> Classification:
 def strengths(reading: Reading, rules: RuleSet) -> list[float]:
     """How strong each feature is in a document, 0 to 1, in the order of the rules."""
     terms = rules.class_vocabulary.count(reading)
-    return [
+    alone = [
         _strength(rule, _patterned(rule, reading) if rule.pattern else _named(terms.get(number, [])), reading.pages)
         for number, rule in enumerate(rules.classes)
+    ]
+    there = {rule.id for rule, strength in zip(rules.classes, alone, strict=True) if strength}
+    return [
+        strength if not rule.beside or not there.isdisjoint(rule.beside) else 0.0
+        for rule, strength in zip(rules.classes, alone, strict=True)
     ]
 
 

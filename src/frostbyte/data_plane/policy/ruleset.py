@@ -25,7 +25,14 @@ from msgspec import Meta, structs
 from frostbyte.data_plane.policy.checks import CHECKS
 from frostbyte.data_plane.policy.class_reading import Vocabulary, term_problem
 from frostbyte.data_plane.policy.class_rules import LABELS as LABELS
-from frostbyte.data_plane.policy.class_rules import ClassExample, ClassFile, ClassRule, ClassSettings, unknown_label
+from frostbyte.data_plane.policy.class_rules import (
+    ClassExample,
+    ClassFile,
+    ClassRule,
+    ClassSettings,
+    lonely,
+    unknown_label,
+)
 from frostbyte.data_plane.policy.injection_rules import InjectionFile, InjectionRule, InjectionRules
 from frostbyte.data_plane.tenancy import PiiType, Ratio
 from frostbyte.kernel.errors import Invalid
@@ -199,6 +206,8 @@ def _class_file(data: bytes) -> ClassFile:
     for rule in file.rule:
         if problem := term_problem(rule):
             raise invalid("classification.toml", rule.id, problem)
+    if rule_id := lonely(file):
+        raise invalid("classification.toml", rule_id, "it counts beside a rule that does not exist or has a beside too")
     if unknown := unknown_label(file):
         raise invalid("classification.toml", unknown[0], f"there is no class {unknown[1]}")
     return file
