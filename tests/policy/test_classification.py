@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bench import classification as bench
 from bench.classification_fit import TUNING, samples
 
 from frostbyte.data_plane import policy
+from frostbyte.data_plane.document import Page
 from frostbyte.data_plane.policy import class_reading
 from frostbyte.data_plane.policy.class_reading import Vocabulary
 from frostbyte.data_plane.policy.class_rules import LABELS, ClassRule, Zone
@@ -112,6 +114,18 @@ def test_what_a_long_text_mentions_once_is_not_what_it_is(rules: policy.RuleSet)
     text = walk * 400 + "Here a court once heard a plaintiff. " + walk * 400
     verdict = classify("", text, rules)
     assert (verdict.label, verdict.confidence >= 0.7) == ("other", True)
+
+
+def test_the_end_of_a_long_document_is_read_and_hidden_pages_are_not(clear: Any, make_document: Any) -> None:
+    prose = "The path climbs slowly through the wood, and after an hour the lake lies below. " * 40
+    middle = [Page(number=number, text=prose) for number in range(2, 12)]
+    first = Page(number=1, text="Dear Ms Hale,\nthank you for your letter.\n" + prose)
+    last = Page(number=12, text="I look forward to hearing from you.\nKind regards\nP. Stone")
+    whole, cut = make_document(first, *middle, last), make_document(first, *middle)
+    assert clear(whole).classification == "correspondence"
+    assert clear(whole).class_confidence > clear(cut).class_confidence
+    hidden = Page(number=2, text=_FILING, hidden=True)
+    assert clear(make_document(Page(number=1, text=_LETTER), hidden)).classification == "correspondence"
 
 
 def test_the_same_text_gives_the_same_verdict(rules: policy.RuleSet) -> None:

@@ -15,6 +15,7 @@ from frostbyte.data_plane import chunking
 from frostbyte.data_plane.chunking import Cutting, Heading, Piece, Readable
 from frostbyte.data_plane.document import ClearedChunk, Document, Finding, Page, Span
 from frostbyte.data_plane.policy import account as accounts
+from frostbyte.data_plane.policy import class_reading
 from frostbyte.data_plane.policy.account import Ledger, Marks
 from frostbyte.data_plane.policy.classify import classify
 from frostbyte.data_plane.policy.injection import Suspicion, score_range
@@ -83,7 +84,7 @@ def clear(
         account = work.ledger.close(document)
     if not account.closes:
         raise account_open()
-    judged = classify(document.title, _opening_text(document), rules)
+    judged = classify(document.title, _class_text(document), rules)
     findings = [*fields.findings, *_pii_findings(document, hits, config), *work.findings]
     return Cleared(
         doc_id=doc_id,
@@ -418,13 +419,19 @@ def _finding(
     )
 
 
-def _opening_text(document: Document) -> str:
-    """The readable text of the first pages, as far as the classifier looks."""
+def _class_text(document: Document) -> str:
+    """The text that tells a document's kind: its first pages as far as the classifier looks, and how its last one ends.
+
+    Hidden pages are not its face.
+    """
+    pages = [page for page in document.pages if not page.hidden]
     parts: list[str] = []
-    length = 0
-    for page in document.pages:
-        if length > 60_000:
-            break
-        parts.append(page.reading(0, min(len(page.text), 60_000)))
-        length += len(parts[-1])
+    left = class_reading.READ
+    for page in pages:
+        if left > 0:
+            parts.append(page.reading(0, min(len(page.text), left)))
+        left -= len(page.text)
+    if left < 0:
+        end = len(pages[-1].text)
+        parts.append(pages[-1].reading(max(0, end - class_reading.ENDING), end))
     return "\n".join(parts)
