@@ -114,7 +114,7 @@ def _cells(text: str) -> Iterator[Span]:
             names = [head.strip().lower() for head in heads]
             whole = any(name in _WHOLE for name in names)
             for name, (start, end) in zip(names, cells, strict=False):
-                if end > start and (name in _WHOLE or (whole and name in _PARTS)):
+                if any(map(str.isalnum, text[start:end])) and (name in _WHOLE or (whole and name in _PARTS)):
                     yield start, end
 
 

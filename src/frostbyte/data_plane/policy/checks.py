@@ -286,7 +286,7 @@ def document_number(text: str) -> Accepted:
     return _whole(text, length >= 6 and len(_digits(text)) >= (2 if length >= 9 else 5) and not _is_date(text))
 
 
-_DATE_BEHIND: Final = re.compile(r"[ -](?:\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d{4})$")
+_DATE_BEHIND: Final = re.compile(r"[ -](?:\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|(?:19|20)\d\d)$")
 
 
 def licence_number(text: str) -> Accepted:

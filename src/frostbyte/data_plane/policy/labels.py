@@ -31,7 +31,7 @@ _REACH: Final = 120
 """No label lies further before its value."""
 
 _GLUE: Final = re.compile(
-    r"(?:[\W_]|(?:no|nr|num|number|nummer|id|code|is|was|ist|war|lautet|are|of|the|der|die|das|den|vom|von|für|for)\b){0,12}",
+    r"(?:[\W_]|(?:no|nr|num|number|nummer|id|code|is|was|ist|war|lautet|are|of|the|der|die|das|den|vom|von|für|for|from|to|ab|bis)\b){0,12}",
     re.IGNORECASE,
 )
 """What may stand between a value and a label that takes it away from others."""

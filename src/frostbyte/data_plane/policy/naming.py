@@ -21,8 +21,11 @@ _PASSAGE: Final = 600
 _SHORT: Final = 400
 """A text up to this length without capitals is judged whole: people type queries so."""
 
-_BY_RULE: Final = 0.9
-_BY_BOTH: Final = 0.85
+BY_WORDS: Final = 0.9
+"""Confidence in what form and surroundings tell."""
+
+BY_ENGINE: Final = 0.75
+"""Confidence in what only the engine tells."""
 
 
 def find(text: str, engine: NameFinder) -> list[NameSpan]:
@@ -45,9 +48,10 @@ def find(text: str, engine: NameFinder) -> list[NameSpan]:
         for a, b, kind, _ in seen
         if kind == "ADDRESS" and addresses.plausible(text, (a, b)) and not _overlaps((a, b), places)
     ]
-    names = people.settle((a, b) for a, b, kind, _ in seen if kind == "NAME")
-    found: list[NameSpan] = [(a, b, "ADDRESS", _BY_RULE) for a, b in places]
-    found += [(a, b, "NAME", _BY_BOTH) for a, b in names if not _overlaps((a, b), places)]
+    found: list[NameSpan] = [(a, b, "ADDRESS", BY_WORDS) for a, b in places]
+    found += [(a, b, "NAME", BY_WORDS) for a, b in people.sure if not _overlaps((a, b), places)]
+    settled = people.settle((a, b) for a, b, kind, _ in seen if kind == "NAME")
+    found += [(a, b, "NAME", BY_ENGINE) for a, b in settled if not _overlaps((a, b), places)]
     return sorted(found)
 
 

@@ -52,6 +52,7 @@ _OF_PEOPLE: Final = re.compile(
     r"name|geb|birth|dob|ssn|social|mail|phone|telefon|mobil|iban|stra(?:ß|ss)e|address|anschrift|employee|personal"
     r"|steuer|patient"
 )
+_IS_LABEL: Final = re.compile(r"(?:nr|no)?\.?[:#]? ?[#\d]")
 _HANDED: Final = re.compile(
     r"(?<!\w)(?:from|to|by|for|with|and|customer|tenant|von|an|durch|mit|für|und|bei|sagt|says|said) $"
 )
@@ -139,14 +140,14 @@ class People:
                 self.doubts.append(verdict)
 
     def settle(self, found: Iterable[Span]) -> list[Span]:
-        """All names, with what the engine found in the passages that hold the doubts."""
+        """The doubts that are names by what the engine found in the passages that hold them."""
         spans = list(found)
-        names = list(self.sure)
+        names = []
         for doubt in self.doubts:
             seen = [any(a < stop and start < b for a, b in spans) for start, stop in doubt.run.tokens]
             if sum(seen) >= doubt.least:
                 names.append(self._with_partner(doubt.run))
-        return sorted(set(names))
+        return names
 
     def _runs(self) -> Iterator[Run]:
         text = self._text
@@ -232,6 +233,8 @@ class People:
         said = self._word_before(run, left)
         if said:
             return said
+        if _IS_LABEL.match(text, run.end):
+            return ""
         if last[0] >= 0 and run.start - last[0] < 16 and _LISTED.fullmatch(text, last[0], run.start):
             return last[1] if last[1] == "strong" else "weak"
         said = self._label(left, run)
@@ -249,6 +252,14 @@ class People:
             told = head not in book["labels_weak"] or any(_OF_PEOPLE.search(other) for other in others)
             return "strong" if told else "weak"
         return ""
+
+    def _fills_a_cell(self, run: Run) -> bool:
+        """Whether the run ends its line or cell, and the line is not itself one of heads."""
+        if not _CELL_ENDS.match(self._text, run.end):
+            return False
+        begin, end = self._text.rfind("\n", 0, run.start) + 1, self._text.find("\n", run.end)
+        cells = re.split(r"\t| {2,}|\|", self._text[begin : len(self._text) if end < 0 else end].lower())
+        return sum(cell.strip() in _book()["heads"] for cell in cells) < 2
 
     def _word_before(self, run: Run, left: str) -> str:
         """What a salutation, a closing or a title directly before the run says."""
@@ -282,7 +293,7 @@ class People:
             return ""
         label = " ".join(match["label"].lower().split()).rstrip(".:")
         spaced = match["gap"] == " "
-        if not match["gap"].strip(" ,") and not spaced and not _CELL_ENDS.match(self._text, run.end):
+        if not match["gap"].strip(" ,\t\n") and not spaced and not self._fills_a_cell(run):
             return ""
         book = _book()
         for _ in range(5):
@@ -313,7 +324,12 @@ class People:
         initials = sum(len(word) == 1 for word in run.words)
         if _initialled(run) and (initials > 1 or self._handed(run)):
             return True
-        return Doubt(run, 1 if _initialled(run) or weak else 2)
+        return Doubt(run, 1 if _initialled(run) or weak or self._introduced(run) else 2)
+
+    def _introduced(self, run: Run) -> bool:
+        """Whether a colon stands before the run and a mark ends it: something is named."""
+        before = self._text[max(0, run.start - 2) : run.start]
+        return before == ": " and self._text[run.end : run.end + 1] in (",", ";", "\n", "")
 
     def _handed(self, run: Run) -> bool:
         """Whether a small word before an initial speaks of a person: "from M. Washington"."""
@@ -386,7 +402,7 @@ def mentions(text: str, names: Collection[str]) -> Iterator[Span]:
     words = {
         word
         for name in names
-        for word in re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", name)
+        for word in _parts(name)
         if len(word) > 2
         and word[0].isupper()
         and word.lower() not in book["words"] | book["titles"] | book["particles"]
@@ -406,6 +422,13 @@ def mentions(text: str, names: Collection[str]) -> Iterator[Span]:
         run = Run((match.span(),), (lower,), "")
         if not _next_to_organisation(text, run, book):
             yield match.start(), match.start() + len(token)
+
+
+def _parts(name: str) -> list[str]:
+    """A name's words; what stands before the first given name is what the person does, not what they are called."""
+    parts = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", name)
+    given = next((index for index, word in enumerate(parts) if word.lower() in _book()["given"]), 0)
+    return parts if "," in name or given == len(parts) - 1 else parts[given:]
 
 
 def _next_to_organisation(text: str, run: Run, book: dict[str, frozenset[str]]) -> bool:

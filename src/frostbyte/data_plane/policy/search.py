@@ -89,9 +89,9 @@ class Search:
         return [pii.resolve(part) for part in _by_page(hits, bases, lengths)]
 
     def _mentions(self, readings: list[Reading], hits: list[Hit]) -> Iterator[Hit]:
-        """Names that were found once, wherever else they stand: what is redacted here must not show there."""
+        """Names that are sure, wherever else they stand: what is redacted here must not show there."""
         kind = PiiType.NAME.value
-        names = {h for h in hits if h.kind == kind}
+        names = {h for h in hits if h.kind == kind and h.confidence >= naming.BY_WORDS}
         if not names:
             return
         known = {text for reading in readings for text in _texts(reading, names)}
