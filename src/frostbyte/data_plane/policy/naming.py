@@ -50,8 +50,9 @@ def find(text: str, engine: NameFinder) -> list[NameSpan]:
     ]
     found: list[NameSpan] = [(a, b, "ADDRESS", BY_WORDS) for a, b in places]
     found += [(a, b, "NAME", BY_WORDS) for a, b in people.sure if not _overlaps((a, b), places)]
-    settled = people.settle((a, b) for a, b, kind, _ in seen if kind == "NAME")
-    found += [(a, b, "NAME", BY_ENGINE) for a, b in settled if not _overlaps((a, b), places)]
+    for span, given in people.settle((a, b) for a, b, kind, _ in seen if kind == "NAME"):
+        if not _overlaps(span, places):
+            found.append((*span, "NAME", BY_WORDS if given else BY_ENGINE))
     return sorted(found)
 
 

@@ -112,6 +112,8 @@ class Doubt:
     run: Run
     least: int
     """Tokens that must lie in what the engine found."""
+    given: bool = False
+    """Whether a given name is among them."""
 
 
 class People:
@@ -139,15 +141,17 @@ class People:
             elif isinstance(verdict, Doubt):
                 self.doubts.append(verdict)
 
-    def settle(self, found: Iterable[Span]) -> list[Span]:
-        """The doubts that are names by what the engine found in the passages that hold them."""
+    def settle(self, found: Iterable[Span]) -> Iterator[tuple[Span, bool]]:
+        """The doubts that are names by what the engine found in the passages that hold them.
+
+        Yields:
+            The name, and whether the words alone speak for it as well.
+        """
         spans = list(found)
-        names = []
         for doubt in self.doubts:
             seen = [any(a < stop and start < b for a, b in spans) for start, stop in doubt.run.tokens]
             if sum(seen) >= doubt.least:
-                names.append(self._with_partner(doubt.run))
-        return names
+                yield self._with_partner(doubt.run), doubt.given
 
     def _runs(self) -> Iterator[Run]:
         text = self._text
@@ -318,7 +322,7 @@ class People:
         if said == "weak":
             return True if given or weak or _initialled(run) else Doubt(run, 1)
         if count == 1 and not _initialled(run):
-            return Doubt(run, 1) if given and not self._names_a_thing(run) else False
+            return Doubt(run, 1, given=True) if given and not self._names_a_thing(run) else False
         if given:
             return True
         initials = sum(len(word) == 1 for word in run.words)

@@ -22,6 +22,7 @@ from frostbyte.data_plane.policy.reading import Reading
 from frostbyte.data_plane.policy.ruleset import PiiRule
 
 _COMMON_ENDS: Final = re.compile(r"\.(?:com|org|net|de|eu|at|ch|uk|edu|gov|info|biz|io|us|fr|it|es|nl)$", re.IGNORECASE)
+_NEXT_SENTENCE: Final = re.compile(r"\.\s+[A-ZÄÖÜ]")
 _EDGE: Final = re.compile(r"\W")
 _LONGEST: Final = 400
 """No pattern finds more characters than this."""
@@ -118,7 +119,8 @@ class Patterns:
         """
         wholes = sorted(known)
         for hit in self._in_joined(reading):
-            if not re.search(r"\s", text_at(hit.start, hit.end)):
+            value = text_at(hit.start, hit.end)
+            if not re.search(r"\s", value) or _NEXT_SENTENCE.search(value):
                 continue
             first, last = (bisect_left(wholes, at, key=_start) for at in (hit.start - _LONGEST, hit.end))
             inside = [whole for whole in wholes[first:last] if whole.kind == hit.kind and hit.start < whole.end]
