@@ -376,3 +376,20 @@ def test_an_address_keeps_its_lines_and_page_numbers_are_told_apart(read):
     assert shown[0] == (Kind.PARAGRAPH, "\n".join(lines))
     assert shown[1] == (Kind.PARAGRAPH, " ".join((*ENGLISH[:2], "seal is broken, the shift leader counts")))
     assert shown[2] == (Kind.FOOTER, "Page 3 of 12")
+
+
+def test_a_scan_that_lies_on_its_side_in_a_pdf(read, tmp_path):
+    file = tmp_path / "scan.pdf"
+    page(GERMAN).transpose(TURNS[90]).save(file, "PDF", resolution=200)
+    document = read(file.read_bytes(), "application/pdf")
+    found = document.pages[0]
+    assert found.turned == 90
+    assert words(found) == " ".join(GERMAN)
+    assert [image.outcome for image in found.images] == ["read"]
+    start = found.text.index("Größe")
+    data = redacted_png(
+        io.BytesIO(file.read_bytes()), "application/pdf", found, redact=[Span(start=start, end=start + 5)], dpi=200
+    )
+    again = read(data, "image/png").pages[0].text
+    assert "Größe" not in again
+    assert "Bericht nach" in again

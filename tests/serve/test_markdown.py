@@ -219,6 +219,21 @@ def test_a_list_that_starts_again_is_another_list():
     assert len(lists) == 2
 
 
+def test_bullets_after_numbers_are_a_list_of_their_own():
+    writer = Writer()
+    for text in ("• one", "• two", "3. three", "4. four", "1) again"):
+        writer.add(Kind.LIST_ITEM, text, level=1)
+    assert markdown(writer) == "- one\n- two\n\n3. three\n4. four\n\n1) again\n"
+    opened = [token.type for token in PARSER.parse(markdown(writer)) if token.type.endswith("list_open")]
+    assert opened == ["bullet_list_open", "ordered_list_open", "ordered_list_open"]
+
+
+def test_words_above_numbers_are_titles_though_the_file_does_not_say_so():
+    writer = Writer()
+    writer.table([["Part", "Price"], ["Valve", "12.40"]], header=False)
+    assert markdown(writer) == "| Part | Price |\n| --- | --- |\n| Valve | 12.40 |\n"
+
+
 def test_tables_with_merged_cells_line_ends_and_without_header():
     writer = Writer()
     writer.table(

@@ -168,8 +168,9 @@ class _Writer:
         body = text.replace("\n", "\n" + indent + " " * (len(marker) + 1))
         lines = f"{indent}{marker} {body}"
         if going and before and not _follows(before, marker):
-            lines = f"{indent}<!-- -->\n\n{lines}"
-            self._blocks[-1] += "\n"
+            # Another list: Markdown sees that by another kind of marker; where that is the same, a comment parts them.
+            parted = "" if before[-1] != marker[-1] else f"{indent}<!-- -->\n\n"
+            lines = f"\n{parted}{lines}"
         if going:
             self._blocks[-1] += "\n" + lines
         else:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from html import escape
+from typing import Final
 
 from frostbyte.data_plane.document import Cell, Element, Grid
 from frostbyte.data_plane.serve.inline import Inline
+
+_DIGIT: Final = re.compile(r"\d")
 
 
 def table(element: Element, inline: Inline) -> str:
@@ -14,15 +17,15 @@ def table(element: Element, inline: Inline) -> str:
 
     A header cell over several columns is repeated in each, a cell over several rows in each of them, so that every
     line can be read alone; in the other rows a wide cell leaves the columns to its right blank. A table whose first
-    row is no header gets an empty one, since Markdown knows no table without.
+    row is no header and holds no titles gets an empty one, since Markdown knows no table without.
     """
     rows, columns = max(element.rows, 1), max(element.columns, 1)
     grid = [[""] * columns for _ in range(rows)]
-    header = any(cell.header and cell.row == 0 for cell in element.cells)
+    header = any(cell.header and cell.row == 0 for cell in element.cells) or _has_titles(element, inline)
     for cell in element.cells:
         text = _cell(cell, inline)
         for row in range(cell.row, min(rows, cell.row + cell.row_span)):
-            wide = cell.column_span if cell.header else 1
+            wide = cell.column_span if cell.header or (header and cell.row == 0) else 1
             for column in range(cell.column, min(columns, cell.column + wide)):
                 grid[row][column] = text
     if not any(any(row) for row in grid):
@@ -32,6 +35,17 @@ def table(element: Element, inline: Inline) -> str:
     lines = ["| " + " | ".join(row) + " |" for row in grid]
     lines.insert(1, "|" + " --- |" * columns)
     return "\n".join(lines)
+
+
+def _has_titles(element: Element, inline: Inline) -> bool:
+    """Whether the first row, though the file does not say so, holds titles: words alone, above rows with numbers."""
+    first = [cell for cell in element.cells if cell.row == 0]
+    if element.rows < 2 or sum(cell.column_span for cell in first) < max(2, element.columns):
+        return False
+    titles = [inline.raw(cell.start, cell.end).strip() for cell in first]
+    if not all(titles) or any(_DIGIT.search(title) for title in titles):
+        return False
+    return any(_DIGIT.search(inline.raw(cell.start, cell.end)) for cell in element.cells if cell.row > 0)
 
 
 def _cell(cell: Cell, inline: Inline) -> str:

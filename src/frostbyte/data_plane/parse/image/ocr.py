@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 from PIL import Image as Pillow
@@ -42,7 +43,7 @@ _UMLAUT: Final = re.compile("[äöüßÄÖÜ]")
 _PARAGRAPH_SIGN: Final = re.compile(r"(?:(?<=\s)|^)[&$](?= ?\d{1,4}[a-z]?(?:\W|$))(?! ?\d+[.,]\d)")
 _SQUARE: Final = re.compile(r"(?<=\d [mck]m)\?(?!\w)|(?<=\d m)\?(?!\w)|(?<=je m)\?(?!\w)")
 _CUBIC: Final = re.compile(r"(?<=[gl]/m)\?(?!\w)")
-_EIGHT: Final = re.compile(r"^8(?= \d{1,3}[a-z]? [A-ZÄÖÜ])")
+_EIGHT: Final = re.compile(r"^8(?= (\d{1,3})[a-z]? [A-ZÄÖÜ])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +199,10 @@ def _language(text: str) -> str:
 def _repaired(lines: list[SeenLine]) -> list[SeenLine]:
     """The German model knows neither the paragraph sign nor raised digits: it reads `& 5`, `8 5` and `184 m?`."""
     repaired = [_rewritten(line, _signs) for line in lines]
-    if any(line.words[0].text.startswith("§") for line in repaired):
-        # Where titles begin with the sign, a lonely 8 before a number and a capital is one too.
+    eights = [int(match[1]) for line in repaired if (match := _EIGHT.match(_text(line)))]
+    rising = len(eights) > 1 and all(before < after for before, after in pairwise(eights))
+    if rising or any(line.words[0].text.startswith("§") for line in repaired):
+        # Where titles begin with the sign or count on, a lonely 8 before a number and a capital is one too.
         repaired = [_rewritten(line, lambda text: _EIGHT.sub("§", text)) for line in repaired]
     return repaired
 
@@ -212,9 +215,13 @@ def _signs(text: str) -> str:
     return _SQUARE.sub("²", text)
 
 
+def _text(line: SeenLine) -> str:
+    return " ".join(word.text for word in line.words)
+
+
 def _rewritten(line: SeenLine, rewrite: Callable[[str], str]) -> SeenLine:
     """The line with other signs in the places of some; words stay as they are parted."""
-    before = " ".join(word.text for word in line.words)
+    before = _text(line)
     after = rewrite(before)
     if after == before:
         return line
