@@ -253,3 +253,34 @@ def test_flipped_bytes_never_escape_the_family(read, sample, name):
         broken[place] ^= 0x55
         outcome = attempt(lambda data, mime: reader.parse([data], sha256="", mime=mime, size=1), bytes(broken), mime)
         assert isinstance(outcome, Document) or outcome in {"damaged", "encrypted", "archive_bomb"}, place
+
+
+def test_sheets_that_would_be_cut_into_many_blocks_end_soon(read, sample, zipped):
+    """Gaps between all columns, a thousand titles, a thousand tables with a gap: each is looked at once."""
+    from frostbyte.data_plane.parse.office.cell_references import column_name
+
+    def cell(row, column):
+        return f'<c r="{column_name(column)}{row}" t="str"><v>x{row}.{column}</v></c>'
+
+    gaps = "".join(f'<row r="{n}">{"".join(cell(n, c) for c in range(0, 1500, 3))}</row>' for n in range(1, 40))
+    titles = "".join(f'<row r="{n}">{cell(n, 0)}</row>' for n in range(1, 5000))
+    titles += f'<row r="5000">{cell(5000, 0)}{cell(5000, 1)}</row>'
+    groups = "".join(f'<row r="{n}">{cell(n, 0)}{cell(n, 1)}</row>' for n in range(1, 9000) if n % 3)
+    for rows in (gaps, titles, groups):
+        began = time.process_time()
+        read(*sheet_of(sample, zipped, rows))
+        assert time.process_time() - began < 5
+
+
+def test_thousands_of_notes_and_comments_end_soon(read, make_docx):
+    w = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+    kinds = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    marks = "".join(
+        f'<w:r><w:footnoteReference w:id="{n % 3}"/><w:commentReference w:id="{n}"/></w:r>' for n in range(20_000)
+    )
+    notes = "".join(f'<w:footnote w:id="{n}"><w:p/></w:footnote>' for n in range(3))
+    relation = f'<Relationship Id="f" Type="{kinds}/footnotes" Target="footnotes.xml"/>'
+    members = {"word/footnotes.xml": f"<w:footnotes {w}>{notes}</w:footnotes>"}
+    began = time.process_time()
+    read(make_docx(f"<w:p>{marks}</w:p>", members, relation), DOCX)
+    assert time.process_time() - began < 5

@@ -20,7 +20,10 @@ _LEAST_ALIGNED: Final = 3
 """Rows of a table that only spaces show: two lines may align by accident."""
 _WIDE: Final = 60
 """Characters of a cell of such a table; longer ones are text in two columns."""
-_SHORT: Final = 60
+_SHORT: Final = 12
+"""Lines of a run in which a table is looked for at each line anew."""
+_LONGEST: Final = 400
+"""Characters of a line of a table that only spaces show."""
 _MOST: Final = 2_000
 """Rows of one aligned table that are looked at together."""
 
@@ -167,6 +170,8 @@ def _aligned(lines: list[str], start: int) -> tuple[TextTable | None, int]:
 
 
 def _may_align(line: str) -> bool:
+    if len(line) > _LONGEST:
+        return False
     return bool(line.strip()) and "\t" not in line and bool(_GAP.search(line.strip()) or _RULES.match(line))
 
 

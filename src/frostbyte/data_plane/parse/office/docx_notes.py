@@ -49,6 +49,8 @@ class Notes:
         self.references: list[Reference] = []
         self._open: dict[str, int] = {}
         self._ranges: list[_Range] = []
+        self._ranged: set[str] = set()
+        self._referred: set[tuple[str, str]] = set()
 
     def load(self, kind: str, root: Any, place: Place) -> None:
         """Take the part that holds the notes of a kind. Separators, which have a type, are none."""
@@ -81,7 +83,8 @@ class Notes:
     def place(self, kind: str, identity: str, sign: str, at: int) -> tuple[int, Any | None]:
         """Record a reference; its number and, the first time, the note itself."""
         index = len(self.references)
-        known = any(entry.kind == kind and entry.identity == identity for entry in self.references)
+        known = (kind, identity) in self._referred
+        self._referred.add((kind, identity))
         self.references.append(Reference(kind, identity, sign, at))
         return index, None if known else self._kinds[kind].entries.get(identity)
 
@@ -104,7 +107,8 @@ class Notes:
         """Where the range of a comment opens or closes, or its sign stands."""
         if what == "open":
             self._open[identity] = at
-        elif what == "close" or not any(entry.identity == identity for entry in self._ranges):
+        elif what == "close" or identity not in self._ranged:
+            self._ranged.add(identity)
             self._ranges.append(_Range(identity, self._open.pop(identity, at), at))
 
     def marks(self, comment: Callable[[str], int | None]) -> list[Mark]:

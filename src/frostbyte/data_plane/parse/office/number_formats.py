@@ -98,27 +98,31 @@ class NumberFormat:
         shown = _digits(section, abs(value))
         return sign + shown if not sign or any(character in "123456789" for character in shown) else shown
 
-    def quick(self) -> Callable[[str], str] | None:
-        """For formats like `#,##0.00 "EUR"` and `0.0%`: from a stored number to what it shows, '' for the few values
-        that need `number`. None for other formats."""
+    def quick(self) -> Callable[[str], tuple[str, str | None] | None]:
+        """For formats like `#,##0.00 "EUR"` and `0.0%`: from a stored number to what it shows and, where that is not
+        the same number, itself. None for the values, and all values of other formats, that need `number`."""
         section = self._sections[0] if len(self._sections) == 1 else None
         if section is None or section.plain is None or section.condition:
-            return None
+            return lambda value: None
         before, places, behind = section.plain
         style, whole, grouped = f"%.{places}f", -places - 1 if places else None, section.grouped
-        factor = 100**section.percent / 1000**section.scale
+        factor, framed = 100**section.percent / 1000**section.scale, bool(before or behind)
 
-        def shown(value: str) -> str:
+        def shown(value: str) -> tuple[str, str | None] | None:
             number = float(value)
+            exact = value
             if factor != 1:
-                value = f"{number * factor:.15g}"  # Excel counts in 15 digits
-                number = float(value)
-            if value[-1] == "5" or (before and number < 0) or number - number != 0:
-                return ""  # perhaps a half, which goes away from zero; a sign before the currency; no number
+                exact = f"{number * factor:.15g}"  # Excel counts in 15 digits
+                number = float(exact)
+            if exact[-1] == "5" or (number < 0 and before) or number - number != 0:
+                return None  # perhaps a half, which goes away from zero; a sign before the currency; no number
             text = style % number
-            if grouped and (number >= 1000 or number <= -1000):
+            if text[:2] == "-0":
+                return None
+            stored = None if text == value else value
+            if grouped and (number >= 999 or number <= -999):
                 text = f"{int(text[:whole]):,}{text[whole:] if whole else ''}"
-            return "" if text[:2] == "-0" else f"{before}{text}{behind}"
+            return (f"{before}{text}{behind}".strip() if framed else text), stored
 
         return shown
 

@@ -22,6 +22,8 @@ _WHITE: Final = 245
 """Channel value from which a colour is white, as for PDF."""
 _TINY: Final = 3
 """Half points; smaller text is tiny, as for PDF (1.5 pt)."""
+_DEEPEST: Final = 50
+"""Styles that are based on each other; Word allows eleven."""
 _HEX: Final = re.compile(r"^[0-9A-Fa-f]{6}$")
 
 
@@ -154,6 +156,7 @@ class Styles:
                 if attribute(node, "type") == "paragraph" and attribute(node, "default") in ("1", "true", "on"):
                     self.default = identity
         self._base = base
+        self._looks: dict[str, Look] = {}
         self._known: dict[str, Style] = {}
         self.hiding = frozenset(name for name in self._raw if _may_hide(self.look(name)))
         """Styles whose text may be hidden by the style alone."""
@@ -169,15 +172,17 @@ class Styles:
 
     def look(self, identity: str) -> Look:
         """The look of a style of any type, with what it is based on but without the document's defaults."""
-        look = _PLAIN
-        for raw in self._chain(identity):
-            look = look.over(raw.look)
-        return look
+        if identity not in self._looks:
+            look = _PLAIN
+            for raw in self._chain(identity):
+                look = look.over(raw.look)
+            self._looks[identity] = look
+        return self._looks[identity]
 
     def _chain(self, identity: str) -> list[_Raw]:
         chain: list[_Raw] = []
         seen: set[str] = set()
-        while identity in self._raw and identity not in seen:
+        while identity in self._raw and identity not in seen and len(chain) < _DEEPEST:
             seen.add(identity)
             chain.append(self._raw[identity])
             identity = self._raw[identity].based

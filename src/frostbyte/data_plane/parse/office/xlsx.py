@@ -20,6 +20,7 @@ from frostbyte.data_plane.parse.office.xlsx_values import Values
 
 _HEADER_CODE: Final = re.compile(r'&(?:"[^"]*"|\d+|K[0-9A-Fa-f]{6}|K\d\d[+-]\d{3}|[A-Za-z&])')
 _VARIANTS: Final = {"odd": "", "even": "even_pages", "first": "first_pages"}
+_NO_FORMULAS: Final[dict[int, str]] = {}
 _MERGED: Final = 500_000
 """Merged ranges of a sheet that are kept."""
 
@@ -156,9 +157,7 @@ def _lines(chunks: Iterator[Chunk], reading: _Reading, sheet: Sheet) -> Iterator
             sheet.unseen.update(_unseen(values, chunk.kinds))
         for number, hidden, start, end in chunk.rows:
             part = slice(start, end)
-            formulas: dict[int, str] = {}
-            if chunk.formulas:
-                formulas = {chunk.columns[n]: chunk.formulas[n] for n in range(start, end) if n in chunk.formulas}
+            formulas = chunk.formulas.get(number, _NO_FORMULAS)
             line = Line(number, hidden, chunk.columns[part], texts[part], stored[part], chunk.kinds[part], formulas)
             if "" not in line.texts:
                 yield line

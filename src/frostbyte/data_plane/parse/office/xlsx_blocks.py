@@ -8,6 +8,7 @@ table is a block of its own, too.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise, repeat
@@ -22,6 +23,10 @@ from frostbyte.data_plane.parse.office.cell_references import name_of
 
 _GAP: Final = 3
 """Blank rows over which a table without a second header goes on."""
+_TITLES: Final = 5
+"""Rows of one text above a table that are taken for its titles."""
+_SIDES: Final = 20
+"""Gaps between columns up to which a run of rows is cut into blocks side by side."""
 _TITLE: Final = 200
 """Characters of the longest heading."""
 
@@ -106,7 +111,9 @@ class BlockWriter:
     def _parts(self, run: list[Line]) -> Iterator[_Block]:
         """A run of rows as blocks side by side, and the titles above them."""
         for part in _beside(run, self._heads):
-            while len(part.lines) > 1 and part.right > part.left and self._is_title(part.lines[0]):
+            for _ in range(_TITLES):
+                if len(part.lines) < 2 or part.right == part.left or not self._is_title(part.lines[0]):
+                    break
                 title, part.lines = part.lines[0], part.lines[1:]
                 yield _Block([title], title.columns[0], title.columns[-1])
                 part.left = min(line.columns[0] for line in part.lines)
@@ -251,7 +258,7 @@ def _beside(run: list[Line], heads: Callable[[Line, Line | None], bool]) -> list
     """The blocks of a run from left to right."""
     used = sorted(set().union(*{line.columns for line in run}))
     borders = [(a + 1, b) for a, b in pairwise(used) if b > a + 1]
-    if not borders:
+    if not borders or len(borders) > _SIDES:
         return [_Block(run, used[0], used[-1])]
     blocks, left = [], used[0]
     for start, end in [*borders, (used[-1] + 1, used[-1] + 1)]:
@@ -274,11 +281,10 @@ def _slice(run: list[Line], left: int, right: int) -> list[Line]:
     """The rows between two columns; rows without a cell there are left out."""
     found = []
     for line in run:
-        keep = [index for index, column in enumerate(line.columns) if left <= column < right]
-        if len(keep) == len(line.columns):
+        cut = slice(bisect_left(line.columns, left), bisect_left(line.columns, right))
+        if cut.stop - cut.start == len(line.columns):
             found.append(line)
-        elif keep:
-            cut = slice(keep[0], keep[-1] + 1)
+        elif cut.start < cut.stop:
             found.append(
                 line._replace(
                     columns=line.columns[cut], texts=line.texts[cut], values=line.values[cut], kinds=line.kinds[cut]
@@ -292,7 +298,7 @@ def _joined(blocks: Iterable[_Block]) -> Iterator[_Block]:
     last: _Block | None = None
     for block in blocks:
         if last is not None and _goes_on(last, block):
-            last.lines = [*last.lines, *block.lines]
+            last.lines += block.lines
             continue
         if last is not None:
             yield last

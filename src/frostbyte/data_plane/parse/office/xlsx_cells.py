@@ -55,8 +55,8 @@ class Chunk(NamedTuple):
     """Attributes of each cell as they are written, but for its place: ` s="3" t="s"`."""
     values: tuple[str, ...]
     """As they are stored, with the entities of XML."""
-    formulas: dict[int, str]
-    """By place in the chunk, with the `=`."""
+    formulas: dict[int, dict[int, str]]
+    """By row and column, with the `=`."""
 
 
 class SheetXml(NamedTuple):
@@ -123,7 +123,7 @@ def _usual(piece: str, number: int, shared: Shared) -> Chunk | None:
     cells = (_FORMULA_CELL if coded else _CELL).findall(piece)
     if not amount or len(cells) != amount or "hidden=" in piece:
         return None
-    formulas: dict[int, str] = {}
+    formulas: dict[int, dict[int, str]] = {}
     if coded:
         names, numbers, kinds, attributes, codes, values = zip(*cells, strict=True)
     else:
@@ -140,7 +140,7 @@ def _usual(piece: str, number: int, shared: Shared) -> Chunk | None:
             if about or code:
                 row, column = int(numbers[place]) - 1, columns[place]
                 if formula := shared.formula(dict(_ATTRIBUTE.findall(about)), unescaped(code), row, column):
-                    formulas[place] = formula
+                    formulas.setdefault(row, {})[column] = formula
     edges = list(accumulate(counts.values(), initial=0))
     rows = [RowOf(row - 1, False, start, end) for row, (start, end) in zip(order, pairwise(edges), strict=True)]
     return Chunk(rows, columns, kinds, values, formulas)
@@ -189,7 +189,7 @@ def _careful(row: str, number: int, shared: Shared, frame: tuple[str, str]) -> C
             name = local(child)
             if name == "f":
                 if formula := shared.formula(dict(child.attrib), child.text or "", number, column):
-                    formulas[len(columns)] = formula
+                    formulas[column] = formula
             elif name == "v":
                 value = child.text or ""
             elif name == "is":
@@ -197,7 +197,7 @@ def _careful(row: str, number: int, shared: Shared, frame: tuple[str, str]) -> C
         columns.append(column)
         kinds.append("".join(f' {key}="{text}"' for key, text in cell.attrib.items() if key in ("s", "t")))
         values.append(value.replace("&", "&amp;"))
-    return Chunk([], tuple(columns), tuple(kinds), tuple(values), formulas)
+    return Chunk([], tuple(columns), tuple(kinds), tuple(values), {number: formulas})
 
 
 def string_of(node: Any) -> str:

@@ -208,9 +208,8 @@ class _Number:
         if not value:
             return "", None
         try:
-            text = self._quick(value).strip() if self._quick is not None else ""
-            if text:
-                return text, None if text == value or text.replace(",", "") == value else value
+            if quick := self._quick(value):
+                return quick
             number = float(value)
             text = self._form.number(number).strip()
         except (ValueError, OverflowError):
