@@ -12,7 +12,7 @@ from frostbyte.data_plane.document import Box
 from frostbyte.data_plane.parse.pdf.tables.columns import find_columns, join_headings, join_marks, place
 from frostbyte.data_plane.parse.pdf.tables.grid import Grid, GridCell, piece
 from frostbyte.data_plane.parse.pdf.tables.headers import header_rows, spread
-from frostbyte.data_plane.parse.pdf.tables.plausible import Layout, plausible
+from frostbyte.data_plane.parse.pdf.tables.plausible import Layout, apart, plausible
 from frostbyte.data_plane.parse.pdf.tables.regions import regions
 from frostbyte.data_plane.parse.pdf.tables.rows import group_rows
 from frostbyte.data_plane.parse.pdf.tables.segments import (
@@ -32,6 +32,12 @@ from frostbyte.data_plane.parse.pdf.text import PageText, Run
 
 _EDGE: Final = 4.0
 """Points by which rules of one table differ at their ends."""
+_LONG: Final = 24
+"""Characters of a line that is no cell but prose, beside another one in the next column of the page."""
+_SPARSE: Final = 12
+"""Lines of one cell between others of several in one table, at most."""
+_AROUND: Final = 4
+"""Lines around possible ones that may belong to a table."""
 _REACH: Final = 4
 """Lines between two of several cells in one table."""
 _FAR: Final = 7.0
@@ -66,19 +72,36 @@ def find_aligned(runs: list[Run], marks: Marks, text: PageText) -> list[Grid]:
     near = _near(lines, marks, text)
     if not any(near):
         return []
-    segments: list[Segment] = []
-    for line, close in zip(lines, near, strict=True):
-        for run in line:
-            segments.extend(
-                cut(run, text) if close and (suspect(run, text) or (close > 1 and loose(run, text))) else [whole(run)]
-            )
     grids: list[Grid] = []
-    for region in regions(segments):
-        for part, framed in _candidates(_cut_neighbours(lines_of(region), text), marks):
-            grid = _build(part, marks, text, framed=framed)
-            if grid is not None:
-                grids.append(grid)
+    for start, end in _windows(lines, near):
+        segments: list[Segment] = []
+        for line, close in zip(lines[start:end], near[start:end], strict=True):
+            for run in line:
+                several = close and (suspect(run, text) or (close > 1 and loose(run, text)))
+                segments.extend(cut(run, text) if several else [whole(run)])
+        for region in regions(segments):
+            for part, framed in _candidates(_cut_neighbours(lines_of(region), text), marks):
+                grid = _build(part, marks, text, framed=framed)
+                if grid is not None:
+                    grids.append(grid)
     return sorted(grids, key=lambda grid: (grid.box[1], grid.box[0]))
+
+
+def _windows(lines: list[list[Run]], near: list[int]) -> list[tuple[int, int]]:
+    """Ranges of lines that hold what may be tables and what stands around; all of a page set in columns."""
+    long = sum(sum(len(run.text) > _LONG for run in line) > 1 for line in lines)
+    if long >= 2:
+        return [(0, len(lines))]
+    windows: list[tuple[int, int]] = []
+    for number, close in enumerate(near):
+        if not close:
+            continue
+        start, end = max(0, number - _AROUND), min(len(lines), number + _AROUND + 1)
+        if windows and start <= windows[-1][1] + _SPARSE:
+            windows[-1] = (windows[-1][0], end)
+        else:
+            windows.append((start, end))
+    return windows
 
 
 def refine(grid: Grid, runs: list[Run], marks: Marks, walls: list[float], text: PageText) -> Grid | None:
@@ -337,6 +360,8 @@ def _shared(gaps: list[tuple[float, float]], line: TextLine) -> list[tuple[float
 def _build(
     lines: list[TextLine], marks: Marks, text: PageText, *, framed: bool, walls: Sequence[float] = ()
 ) -> Grid | None:
+    if not framed and apart(lines):
+        return None
     columns, crossing = find_columns(lines, walls)
     if len(columns) < 2:
         return None

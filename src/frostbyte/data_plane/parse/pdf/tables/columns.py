@@ -39,42 +39,51 @@ def is_number(text: str) -> bool:
 def find_columns(lines: list[TextLine], walls: Sequence[float] = ()) -> tuple[list[Column], list[TextLine]]:
     """The columns, and the lines that cross their edges; upright rules part columns that stand close."""
     active = [line for line in lines if len(line.segments) > 1]
-    columns = _spans(active, walls)
-    crossing: list[TextLine] = []
+    edges = sorted((s.left, s.right, s.size, number) for number, line in enumerate(active) for s in line.segments)
+    columns = _spans(edges, walls, set())
+    out: set[int] = set()
     allowed = max(2, int(_CROSSING * len(lines)))
-    for _ in range(_MAX_ROUNDS):
-        most = max((len(line.segments) for line in active), default=0)
+    while len(out) < min(allowed, _MAX_ROUNDS):
+        most = max((len(line.segments) for number, line in enumerate(active) if number not in out), default=0)
         doubtful = sorted(
-            (line for line in active if len(line.segments) < max(most, 3)), key=lambda line: len(line.segments)
+            (len(line.segments), number)
+            for number, line in enumerate(active)
+            if number not in out and len(line.segments) < max(most, 3)
         )
-        best: tuple[int, TextLine, list[Column]] | None = None
-        for line in doubtful[:_MAX_TRIALS]:
-            rest = _spans([other for other in active if other is not line], walls)
+        best: tuple[int, int, list[Column]] | None = None
+        for _, number in doubtful[:_MAX_TRIALS]:
+            rest = _spans(edges, walls, {*out, number})
             if len(rest) > len(columns) and (best is None or len(rest) > best[0]):
-                best = len(rest), line, rest
-        if best is None or len(crossing) >= allowed:
+                best = len(rest), number, rest
+        if best is None:
             break
-        _, line, columns = best
-        active.remove(line)
-        crossing.append(line)
+        out.add(best[1])
+        columns = best[2]
+    crossing = [active[number] for number in sorted(out)]
     crossing.extend(line for line in lines if len(line.segments) == 1 and _crosses(line.segments[0], columns))
     return columns, crossing
 
 
-def _spans(lines: list[TextLine], walls: Sequence[float]) -> list[Column]:
-    edges = sorted((s.left, s.right, s.size) for line in lines for s in line.segments)
+def _spans(edges: list[tuple[float, float, float, int]], walls: Sequence[float], out: set[int]) -> list[Column]:
+    """Where text stands, but for lines that are `out`; edges are those of segments, with size and line, sorted."""
     if not edges:
         return []
     limit = GAP * edges[len(edges) // 2][2]
     columns: list[Column] = []
-    start, reach = edges[0][0], edges[0][1]
-    for left, right, _ in edges:
-        if left - reach < limit and not (walls and left > reach - 2 and _walled(reach, left, walls)):
-            reach = max(reach, right)
+    start, reach = edges[0][0], float("-inf")
+    for left, right, _, number in edges:
+        if number in out:
+            continue
+        if reach == float("-inf"):
+            start, reach = left, right
+        elif left - reach < limit and not (walls and left > reach - 2 and _walled(reach, left, walls)):
+            if right > reach:
+                reach = right
         else:
             columns.append(Column(start, reach))
             start, reach = left, right
-    columns.append(Column(start, reach))
+    if reach > float("-inf"):
+        columns.append(Column(start, reach))
     return columns
 
 

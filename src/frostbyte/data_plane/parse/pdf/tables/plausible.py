@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from frostbyte.data_plane.parse.pdf.tables.columns import Column, is_number
-from frostbyte.data_plane.parse.pdf.tables.segments import TextLine, is_mark
+from frostbyte.data_plane.parse.pdf.tables.segments import Segment, TextLine, is_mark
 
 _LEADERS: Final = re.compile(r"(?:\s?[.·…_]){5,}")
 _SECTION: Final = re.compile(r"^(?:\d+(?:\.\d+)*\.?|[A-Z](?:\.\d+)*\.?|[ivxlc]+)$")
 _INDEX_ENTRY: Final = re.compile(r"[^\d\W].*,\s*\d{1,4}(?:\s*[,–-]\s*\d{1,4})*$")
 _EQUATION: Final = re.compile(r"^\(\d+(?:\.\d+)*[a-z]?\)$")
-_SYMBOLS: Final = re.compile(r"^[^\w\s\"'“”„%€$£–—-]+$")
-"""Cells that hold nothing but signs."""
+_SIGN: Final = re.compile(r"^[^\w\s\"'“”„%€$£–—-]+$|[=≤≥∑∏∫√∈∞∂∀∃≈≠⊤⊥\ue000-\uf8ff]")
+"""Pieces that are nothing but signs, or hold those of formulas."""
+_SIZES: Final = 0.12
+"""Part by which type sizes of one table differ."""
 _OFF_GRID: Final = 0.12
 """Widths of a character by which typewriter text stands off its grid."""
 _TIGHT: Final = 0.34
@@ -53,12 +55,7 @@ def plausible(layout: Layout) -> bool:
         return False
     if layout.framed or layout.striped:
         return True
-    if (
-        filled < _FILLED
-        or layout.crossing > max(1, len(rows) // 4)
-        or _is_formula(layout, texts)
-        or _is_listing(layout)
-    ):
+    if filled < _FILLED or layout.crossing > max(1, len(rows) // 4) or _is_equation(texts):
         return False
     if _is_list(texts) or _is_form(texts) or _is_contents(texts, layout):
         return False
@@ -101,31 +98,28 @@ def _is_prose(layout: Layout) -> bool:
     return not layout.framed and long > 0.4 * len(lines)
 
 
-def _is_formula(layout: Layout, texts: list[list[str]]) -> bool:
-    """Whether signs, indices and equation numbers stand apart as in formulas."""
-    segments = [s for row in layout.rows for line in row for s in line.segments]
-    sizes = sorted(s.size for s in segments)
+def apart(lines: list[TextLine]) -> bool:
+    """Whether pieces stand apart for another reason than being cells: formulas, typewriter text."""
+    segments = [segment for line in lines for segment in line.segments]
+    sizes = sorted(segment.size for segment in segments)
     usual = sizes[len(sizes) // 2]
-    if sum(abs(size - usual) > 0.12 * usual for size in sizes) > 0.2 * len(sizes) and not _one_size_a_row(layout):
+    mixed = sum(abs(size - usual) > _SIZES * usual for size in sizes) > 0.2 * len(sizes)
+    if mixed and any(
+        max(s.size for s in line.segments) - min(s.size for s in line.segments) > _SIZES * line.size for line in lines
+    ):
         return True
-    if sum(_EQUATION.match(row[-1]) is not None for row in texts) >= 1 and sum(bool(row[-1]) for row in texts) <= 2:
-        return True
-    flat = [text for row in texts for text in row if text]
-    return sum(_SYMBOLS.match(text) is not None for text in flat) >= 0.2 * len(flat)
+    signs = sum(_SIGN.search(segment.text) is not None for segment in segments)
+    return signs >= 0.2 * len(segments) or _is_listing(segments)
 
 
-def _one_size_a_row(layout: Layout) -> bool:
-    """Whether type changes from row to row only, as from a header to its body."""
-    return all(
-        max(s.size for s in line.segments) - min(s.size for s in line.segments) <= 0.12 * line.size
-        for row in layout.rows
-        for line in row
-    )
+def _is_equation(texts: list[list[str]]) -> bool:
+    """Whether the last column holds nothing but the number of an equation or two."""
+    last = [row[-1] for row in texts if row[-1]]
+    return len(last) <= 2 and any(map(_EQUATION.match, last))
 
 
-def _is_listing(layout: Layout) -> bool:
+def _is_listing(segments: list[Segment]) -> bool:
     """Whether it is typewriter text set in one piece: all of it stands on one grid of character widths."""
-    segments = [s for row in layout.rows for line in row for s in line.segments]
     pitches = [s.pitch for s in segments if s.pitch]
     if len(pitches) < 0.3 * len(segments):
         return False
