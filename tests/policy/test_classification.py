@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from bench import classification as bench
 from bench.classification_fit import TUNING, samples
@@ -180,6 +182,17 @@ def test_the_sets_are_judged_as_promised(rules: policy.RuleSet, path: Path, righ
     sure = [item for item in judged if item[1].confidence >= 0.7]
     assert bench.accuracy(sure) >= 0.95
     assert len(sure) >= 0.8 * len(judged)
+
+
+def test_a_bad_scan_is_still_told(rules: policy.RuleSet) -> None:
+    scanned = [bench.badly_scanned(sample) for sample in samples(TUNING)]
+    assert scanned == [bench.badly_scanned(sample) for sample in samples(TUNING)]
+    assert bench.accuracy(bench.judge(scanned, rules)) >= 0.93
+
+
+def test_nothing_is_as_sure_as_a_person(rules: policy.RuleSet) -> None:
+    certain = dataclasses.replace(rules, class_settings=msgspec.structs.replace(rules.class_settings, doubt=0.0))
+    assert classify("", _FILING * 3, certain).confidence == 0.9999
 
 
 def test_the_held_back_confidence_is_calibrated(rules: policy.RuleSet) -> None:

@@ -31,6 +31,7 @@ LONG: Final = 10_000
 _SHORT: Final = 500
 """Characters of a text that counts as a fifth of that."""
 
+_SUREST: Final = 0.9999
 _REASONS: Final = 4
 
 _REPEATED: Final = 0.3
@@ -56,7 +57,7 @@ class Classification:
 
     label: str
     confidence: float
-    """The label's probability, rounded to four digits."""
+    """The label's probability, rounded to four digits; never 1, which is what a person's word counts."""
     second: str
     """The next best label."""
     second_confidence: float
@@ -99,7 +100,7 @@ def classify(title: str, text: str, rules: RuleSet) -> Classification:
     evidence.sort(key=lambda item: (item.weights.get(second, 0.0) - item.weights.get(best, 0.0), item.feature))
     return Classification(
         label=best,
-        confidence=round(shares[best], 4),
+        confidence=min(round(shares[best], 4), _SUREST),
         second=second,
         second_confidence=round(shares[second], 4),
         evidence=tuple(evidence),
