@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from frostbyte.data_plane import policy
 from frostbyte.data_plane.document import Element, Kind, Page
 from frostbyte.data_plane.policy import injection
-from frostbyte.data_plane.policy.literals import required
+from frostbyte.data_plane.policy.literals import chances
 from frostbyte.data_plane.policy.reading import plain
 from frostbyte.kernel.errors import Invalid
 
@@ -75,18 +75,38 @@ def test_what_a_pattern_needs_is_in_all_that_it_matches(rules: policy.RuleSet) -
                 continue  # it shows in a disguise undone
             tried += 1
             short = set(re.findall("[a-z]+", text))
-            assert not rule.strings or any(
-                part in (short if len(part) <= 3 and part.isalpha() else text) for part in rule.strings
-            )
-            assert not required(rule.regex.pattern) or any(part in text for part in required(rule.regex.pattern))
+            assert not rule.chances or any(
+                any(part in (short if rule.needs and len(part) <= 3 and part.isalpha() else text) for part in first)
+                and (not second or any(part in text for part in second))
+                for first, second in rule.chances
+            ), rule.id
     assert tried > 100
 
 
-@given(st.from_regex(r"(?:abc|abd)(?:x+|yz?)[0-9]{2}(?:long|other)? ?(?:end|stop)", fullmatch=True))
-def test_needed_strings_hold_for_generated_matches(text: str) -> None:
-    strings = required(r"(?:abc|abd)(?:x+|yz?)[0-9]{2}(?:long|other)? ?(?:end|stop)")
-    assert strings
-    assert any(part in text for part in strings)
+PATTERNS = (
+    r"(?:abc|abd)(?:x+|yz?)[0-9]{2}(?:long|other)? ?(?:end|stop)",
+    r"\b(?:one (?:two|three) four|five(?:six)? (?:seven|eight)+)\b",
+    r"(?:(?:left|right) hand|foot)(?: or (?:arm|legs?)){1,2}",
+)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@given(data=st.data())
+def test_chances_hold_for_generated_matches(pattern: str, data: st.DataObject) -> None:
+    text = data.draw(st.from_regex(pattern, fullmatch=True))
+    pairs = chances(pattern)
+    assert pairs
+    assert any(
+        any(part in text for part in first) and (not second or any(part in text for part in second))
+        for first, second in pairs
+    )
+
+
+def test_two_strings_of_a_pattern_are_asked_for_and_any_choice_may_be_free() -> None:
+    assert chances(r"\b(?:ignore|forget) all (?:instructions?|orders)\b") == (
+        (("forget", "ignore"), ("instruction", "orders")),
+    )
+    assert chances(r"(?:ignore this|\d+)") == ()
 
 
 @pytest.mark.parametrize(

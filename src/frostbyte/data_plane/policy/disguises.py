@@ -10,7 +10,7 @@ import base64
 import binascii
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from frostbyte.data_plane.policy.reading import Reading
@@ -36,22 +36,31 @@ _ESCAPES: Final = re.compile(r"(?:\\u[0-9A-Fa-f]{4}|&#x?[0-9A-Fa-f]{2,6};){8,}")
 _ESCAPE: Final = re.compile(r"\\u([0-9A-Fa-f]{4})|&#x([0-9A-Fa-f]{2,6});|&#(\d{2,6});")
 
 
-def lettered(folded: Reading) -> Iterator[Reading]:
-    """The text with digits and signs inside words read as the letters that they look like."""
+def lettered(folded: Reading, telling: Callable[[str, str], bool]) -> Iterator[Reading]:
+    """The text with digits and signs inside words read as the letters that they look like.
+
+    Args:
+        telling: whether a word and what it might mean are worth it; nothing comes of a text without such a word.
+    """
     text = folded.text
     if len(_LEANING.findall(text)) < _DISGUISED_LEAST:
         return
-    mixed = [word.group().translate(_DIGIT_LETTERS) for word in _MIXED_WORD.finditer(text)]
-    if not any(word.isalpha() for word in mixed):
+    words = (word.group() for word in _MIXED_WORD.finditer(text))
+    undone = ((word, guess.translate(_DIGIT_LETTERS)) for word in words for guess in _ones(word))
+    if not any(guess.isalpha() and telling(word, guess) for word, guess in undone):
         return
-    # A one stands for an i or an l; twice in a row it is mostly ll.
-    for guessed in (text.replace("11", "ll"), text.replace("1", "l")):
+    for guessed in _ones(text):
         parts = list(guessed)
         for run in _LETTERED.finditer(guessed):
             parts[run.start() : run.end()] = run.group().translate(_DIGIT_LETTERS)
         view = "".join(parts)
         if view != text:
             yield Reading(view, folded.at)
+
+
+def _ones(text: str) -> tuple[str, str]:
+    """A one stands for an i or an l; twice in a row it is mostly ll."""
+    return text.replace("11", "ll"), text.replace("1", "l")
 
 
 def closed_up(folded: Reading) -> Iterator[Reading]:

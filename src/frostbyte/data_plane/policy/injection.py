@@ -236,7 +236,7 @@ class _View:
         self.text = text
         self._rules = rules
         self._squeezed = squeezed
-        self._chances: dict[str, list[int]] = {} if squeezed else rules.index.chances(text)
+        self._chances: dict[str, list[int]] = {} if squeezed else rules.index.chances(text, 2 * _REACH)
         self._parts: dict[str, list[tuple[int, int]]] = {}
 
     def spans(self, rule: InjectionRule) -> Iterator[tuple[int, int]]:
@@ -319,7 +319,7 @@ def _judge(
 def _disguised(folded: Reading, rules: InjectionRules) -> Iterator[Suspicion]:
     """What only shows when a spelling trick is undone."""
     text = folded.text
-    views = [(view, False) for view in (*disguises.lettered(folded), *disguises.mended(folded))]
+    views = [(view, False) for view in (*disguises.lettered(folded, rules.telling), *disguises.mended(folded))]
     views += [(view, True) for view in disguises.closed_up(folded)]
     turned, reversed_ = rules.mirrored
     if any(word in text for word in turned):

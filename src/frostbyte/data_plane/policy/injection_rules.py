@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from frostbyte.data_plane.policy.literals import required
+from frostbyte.data_plane.policy.literals import chances
 from frostbyte.data_plane.tenancy import Ratio
 
 _GAP: Final = r"(?:[\W_]{1,8})"
@@ -22,6 +23,8 @@ _WORD: Final = re.compile(r"\{\{([a-z0-9_]+)\}\}")
 _SHORT: Final = 3
 """A need of so few letters is looked for as a word: "ai" stands in "said", too."""
 
+_NAMED: Final = re.compile(r"([a-z]{3,}[a-z])(?!\?)|([a-z]{4,})(?=[a-z]\?)")
+"""Letters that a pattern names one after the other, but for a last one that may be missing."""
 _LETTERS: Final = re.compile(r"[a-z]+")
 _WORDS_KEPT: Final = 50_000
 _LONGEST_WORD: Final = 40
@@ -50,9 +53,16 @@ class _Matched(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return re.compile(self.pattern.replace(" ", _MAYBE).replace(r"\b", ""), re.DOTALL)
 
     @cached_property
-    def strings(self) -> tuple[str, ...]:
-        """Strings of which a text holds one, or the pattern has no chance; empty if nothing is known."""
-        return self.needs or required(self.regex.pattern)
+    def chances(self) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+        """For each alternative: strings of which a text holds one, and others of which one stands near it (or ()).
+
+        Empty if the pattern has a chance in any text.
+        """
+        found = chances(self.regex.pattern)
+        if not self.needs:
+            return found
+        beside = found[0][0] if len(found) == 1 else ()
+        return ((self.needs, () if set(beside) & set(self.needs) else beside),)
 
 
 class Part(_Matched, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
@@ -150,6 +160,25 @@ class InjectionRules:
         """The rules for text where a person does not look, beside the others."""
         return InjectionRules(tuple(rule for rule in self.rules if rule.unseen), self.parts, ())
 
+    def telling(self, word: str, undone: str) -> bool:
+        """Whether a disguised word, undone, holds letters that some pattern names and that it did not hold before."""
+        known = self._telling.get((word, undone))
+        if known is None:
+            if len(self._telling) >= _WORDS_KEPT:
+                self._telling.clear()
+            known = any(text in undone and text not in word for text in self._vocabulary)
+            self._telling[word, undone] = known
+        return known
+
+    @cached_property
+    def _telling(self) -> dict[tuple[str, str], bool]:
+        return {}
+
+    @cached_property
+    def _vocabulary(self) -> tuple[str, ...]:
+        runs = {run[1] for item in self.everything for run in _NAMED.finditer(item.pattern)}
+        return tuple(sorted(runs))
+
     @cached_property
     def mirrored(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The telltale words in ROT13 and reversed."""
@@ -166,42 +195,67 @@ class Index:
 
     def __init__(self, patterns: Sequence[_Matched]) -> None:
         self._free: list[str] = []
-        self._whole: dict[str, list[str]] = {}
-        self._inside: dict[str, list[str]] = {}
-        self._odd: dict[str, list[str]] = {}
-        self._known: dict[str, tuple[str, ...]] = {}
+        self._whole: dict[str, list[int]] = {}
+        self._inside: dict[str, list[int]] = {}
+        self._odd: dict[str, list[int]] = {}
+        self._known: dict[str, tuple[int, ...]] = {}
+        self._pairs: list[tuple[str, int, int]] = []
+        sets = 0
         for item in patterns:
-            if not item.strings:
+            if not item.chances:
                 self._free.append(item.id)
-            for text in item.strings:
-                letters = text.isalpha() and text.isascii()
-                kind = self._odd if not letters else self._whole if len(text) <= _SHORT and item.needs else self._inside
-                kind.setdefault(text, []).append(item.id)
-        self._oddly = sorted({name for names in self._odd.values() for name in names})
+            for first, second in item.chances:
+                self._register(first, sets, whole=bool(item.needs))
+                self._register(second, sets + 1, whole=False)
+                self._pairs.append((item.id, sets, sets + 1 if second else -1))
+                sets += 2
 
-    def chances(self, text: str) -> dict[str, list[int]]:
-        """By pattern, the places of the words and strings that give it a chance; for some, that is the start alone."""
-        places: dict[str, list[int]] = {name: [] for name in self._free}
+    def _register(self, strings: Sequence[str], number: int, *, whole: bool) -> None:
+        for text in strings:
+            letters = text.isalpha() and text.isascii()
+            kind = self._odd if not letters else self._whole if len(text) <= _SHORT and whole else self._inside
+            kind.setdefault(text, []).append(number)
+
+    def chances(self, text: str, reach: int) -> dict[str, list[int]]:
+        """By pattern, the places of the words and strings that give it a chance; [] for those that have one anywhere.
+
+        Args:
+            reach: how far from each other the two strings of a pattern may stand.
+        """
+        places = self._places(text)
+        found: dict[str, list[int]] = {name: [] for name in self._free}
+        for name, first, second in self._pairs:
+            here = places.get(first)
+            if here and second >= 0:
+                here = _accompanied(here, places.get(second, []), reach)
+            if here:
+                found[name] = sorted(found[name] + here) if name in found else here
+        return found
+
+    def _places(self, text: str) -> dict[int, list[int]]:
+        """By set of strings, where one of them stands, in order."""
+        places: dict[int, list[int]] = {}
         known = self._known
         for word in _LETTERS.finditer(text):
             run = word.group()
-            names = known.get(run)
-            if names is None:
-                names = self._of(run)
-            for name in names:
-                places.setdefault(name, []).append(word.start())
+            numbers = known.get(run)
+            if numbers is None:
+                numbers = self._of(run)
+            for number in numbers:
+                places.setdefault(number, []).append(word.start())
+        oddly: set[int] = set()
         for odd, having in self._odd.items():
             at = text.find(odd)
             while at >= 0:
-                for name in having:
-                    places.setdefault(name, []).append(at)
+                for number in having:
+                    places.setdefault(number, []).append(at)
+                oddly.update(having)
                 at = text.find(odd, at + len(odd))
-        for name in self._oddly:
-            if name in places:
-                places[name].sort()
+        for number in oddly:
+            places[number].sort()
         return places
 
-    def _of(self, run: str) -> tuple[str, ...]:
+    def _of(self, run: str) -> tuple[int, ...]:
         names = set(self._whole.get(run, ()))
         names.update(name for text, same in self._inside.items() if text in run for name in same)
         if len(self._known) >= _WORDS_KEPT:
@@ -210,6 +264,15 @@ class Index:
         if len(run) <= _LONGEST_WORD:
             self._known[run] = found
         return found
+
+
+def _accompanied(places: Sequence[int], others: Sequence[int], reach: int) -> list[int]:
+    """The places that have one of the others within `reach` (both ordered)."""
+    return [
+        place
+        for place in places
+        if (index := bisect_left(others, place - reach)) < len(others) and others[index] <= place + reach
+    ]
 
 
 def _filled(rule: InjectionRule, words: Mapping[str, str]) -> InjectionRule:

@@ -17,13 +17,45 @@ _MANY: Final = 400
 """Looking for more strings than this costs as much as the pattern."""
 
 
-def required(pattern: str) -> tuple[str, ...]:
-    """Strings of which every text that the pattern matches holds at least one; () if nothing useful is known."""
-    return tuple(sorted(_minimal(_of(_parser.parse(pattern)) or ())))
+def chances(pattern: str) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    """What a text must hold for each of a pattern's alternatives: a string of the first set, and one of the second.
+
+    Returns:
+        One pair for each alternative; the second set of a pair may be (), which asks for nothing more. Empty if some
+        alternative has a chance in any text.
+    """
+    pairs = [_pair(branch) for branch in _alternatives(_parser.parse(pattern))]
+    return tuple(pairs) if all(first for first, _ in pairs) else ()
+
+
+def _alternatives(tree: Any) -> Iterable[Any]:
+    """The sequences that a pattern consists of, where it is one choice between positions."""
+    body = [node for node in tree if node[0] is not _constants.AT]
+    if len(body) == 1 and body[0][0] is _constants.SUBPATTERN:
+        return _alternatives(body[0][1][3])
+    if len(body) == 1 and body[0][0] is _constants.BRANCH:
+        return [part for branch in body[0][1][1] for part in _alternatives(branch)]
+    return [tree]
+
+
+def _pair(tree: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    ordered = sorted(_useful(_choices(tree)), key=_worth, reverse=True)
+    first = ordered[0] if ordered else frozenset[str]()
+    second = next((other for other in ordered[1:] if not other & first and not other & _COMMON), frozenset[str]())
+    return tuple(sorted(_minimal(first))), tuple(sorted(_minimal(second)))
 
 
 def _of(tree: Any) -> frozenset[str] | None:
     """The best choice among what a sequence of parsed nodes must hold."""
+    return max(_useful(_choices(tree)), key=_worth, default=None)
+
+
+def _useful(choices: Iterable[frozenset[str]]) -> list[frozenset[str]]:
+    return [choice for choice in choices if _worth(choice)[0] >= _SHORT and len(choice) <= _MANY]
+
+
+def _choices(tree: Any) -> list[frozenset[str]]:
+    """Everything that a sequence of parsed nodes must hold: of each set one string."""
     choices: list[frozenset[str]] = []
     run = ""
     for op, argument in [*tree, (None, None)]:
@@ -38,8 +70,7 @@ def _of(tree: Any) -> frozenset[str] | None:
         found = _inside(op, argument)
         if found is not None:
             choices.append(found)
-    useful = [choice for choice in choices if _worth(choice)[0] >= _SHORT and len(choice) <= _MANY]
-    return max(useful, key=_worth, default=None)
+    return choices
 
 
 def _inside(op: Any, argument: Any) -> frozenset[str] | None:
