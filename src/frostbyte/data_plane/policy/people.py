@@ -53,6 +53,11 @@ _OF_PEOPLE: Final = re.compile(
     r"|steuer|patient"
 )
 _IS_LABEL: Final = re.compile(r"(?:nr|no)?\.?[:#]? ?[#\d]")
+_NOUN: Final = re.compile(
+    r".{4,}(?:ungs?|ungen|heit|heiten|keit|keiten|schaft|schaften|ismus|nummer|betrag|kosten|arbeiten|tion|tions|tionen|ments)"
+)
+"""Words whose ending is that of a thing."""
+
 _HANDED: Final = re.compile(
     r"(?<!\w)(?:from|to|by|for|with|and|customer|tenant|von|an|durch|mit|für|und|bei|sagt|says|said) $"
 )
@@ -178,7 +183,10 @@ class People:
         if gap in ("\n", "\r\n"):  # a line's end in prose, not in a list
             begin = self._text.rfind("\n", 0, last[0]) + 1
             return last[1] - begin > 45 and word.lower() in _book()["given"]
-        return _GAP.fullmatch(gap) is not None
+        if _GAP.fullmatch(gap) is None:
+            return False
+        book = _book()  # "Ausschluss der Haftung" is no "Friedrich von Bülow"
+        return len(word) == 1 or any(word.lower() in book[kind] for kind in ("given", "given_weak", "titles"))
 
     def _split(self, row: list[Span]) -> Iterator[Run]:
         """The runs between words that are no names; a title before a run is remembered, not kept."""
@@ -192,7 +200,7 @@ class People:
                     yield self._run(part, titled)
                     part = []
                 titled = "weak" if bare in book["titles_weak"] and titled != "strong" else "strong"
-            elif bare in book["words"] and not self._is_surname(part, titled, row, index):
+            elif (bare in book["words"] or _NOUN.fullmatch(bare)) and not self._is_surname(part, titled, row, index):
                 if part:
                     yield self._run(part, titled)
                 part, titled = [], ""
