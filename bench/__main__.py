@@ -24,6 +24,7 @@ from bench.table import Line
 NAMES: Final = (
     "search",
     "retrieval",
+    "embedding",
     "audit_log",
     "intake",
     "start",

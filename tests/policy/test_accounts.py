@@ -197,7 +197,8 @@ def test_a_canary_of_each_kind_is_gone(clear: Any, make_document: Any) -> None:
     assert cleared.metadata == {"subject": "SSN [SSN]"}
     assert cleared.page_names == {1: "Sheet [SSN]"}
     assert cleared.formulas[0].text == '="[EMAIL]"'
-    assert cleared.chunks[0].headings == ("SSN [SSN] mail [EMAIL] card [FINANCIAL_ACCOUNT] born [DOB]",)
+    assert cleared.chunks[0].headings[:2] == ("File of [EMAIL]", "Sheet [SSN]")
+    assert cleared.chunks[0].headings[2:] == ("SSN [SSN] mail [EMAIL] card [FINANCIAL_ACCOUNT] born [DOB]",)
 
 
 def test_precedence_counts_each_position_once(clear: Any, make_document: Any) -> None:

@@ -5,6 +5,7 @@ The gates judge whole pages before any chunk is cut, so a border never hides a v
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,14 @@ WITHHELD: Final = "[WITHHELD]"
 
 _ACTIONS: Final = {PiiPolicy.REDACT: "redact", PiiPolicy.FLAG: "flag", PiiPolicy.BLOCK: "block"}
 _HEADING_LENGTH: Final = 200
+_TITLE_LENGTH: Final = 80
+"""Of a document's title above each of its chunks: it has to leave them their window."""
+_NO_TITLE: Final = re.compile(
+    r"(?i)\W*(?:untitled|unbenannt|anonymous|title|titel|(?:document|dokument|sheet|tabelle|mappe|table)\s?\d*|"
+    r"microsoft (?:word|excel|powerpoint)\b.*|[\w .-]+\.(?:docx?|xlsx?|pdf|txt|csv|rtf|odt|indd|tex|dvi))\W*\Z|"
+    r"\[WITHHELD\]"
+)
+"""What programs write where people would write a title."""
 _LONGEST: Final = 2000
 """No value is longer; bounds how far back from a chunk its values are looked for."""
 
@@ -76,7 +85,7 @@ def clear(
     redactions = [_redactions(page, found) if hidden else [] for page, found in zip(document.pages, hits, strict=True)]
     marks = marks_of(document, hits if hidden else [[] for _ in hits])
     blocked = config.pii_policy is PiiPolicy.BLOCK and (any(hits) or bool(fields.findings))
-    work = _Work(document, doc_id, generation, config, config_version, hits, redactions, marks)
+    work = _Work(document, doc_id, generation, config, config_version, hits, redactions, marks, fields)
     if blocked:
         account = accounts.blocked(document, marks)
     else:
@@ -214,6 +223,7 @@ class _Work:
         hits: list[list[Hit]],
         redactions: list[list[Redaction]],
         marks: list[Marks],
+        fields: _Fields,
     ) -> None:
         self._document = document
         self._doc_id = doc_id
@@ -223,6 +233,7 @@ class _Work:
         self._hits = hits
         self._redactions = redactions
         self._marks = marks
+        self._fields = fields
         self._readable = [Readable(page) for page in document.pages]
         self._page_index = {page.number: index for index, page in enumerate(document.pages)}
         self.chunks: list[ClearedChunk] = []
@@ -277,7 +288,8 @@ class _Work:
         hits = self._hits[index]
         first = bisect_left(hits, piece.start - _LONGEST, key=lambda hit: hit.start)
         here = hits[first : bisect_left(hits, piece.end, key=lambda hit: hit.start)]
-        headings = tuple(h for h in (self._heading(heading, held, item.held) for heading in piece.headings) if h)
+        titles = [h for h in (self._heading(heading, held, item.held) for heading in piece.headings) if h]
+        headings = (*self._outermost(page, titles), *titles)
         shared = {
             "chunk_id": chunk_id(self._doc_id, self._generation, page.number, piece.start, piece.end),
             "doc_id": self._doc_id,
@@ -324,6 +336,15 @@ class _Work:
                     confidence=reason.score,
                 )
             )
+
+    def _outermost(self, page: Page, titles: Sequence[str]) -> list[str]:
+        """The document's title and the sheet's name, as they may be shown, where the titles do not say them."""
+        said = {title.casefold() for title in titles}
+        found = (" ".join(name.split())[:_TITLE_LENGTH] for name in (self._fields.title, self._sheet(page)))
+        return [name for name in found if name and name.casefold() not in said and not _NO_TITLE.match(name)]
+
+    def _sheet(self, page: Page) -> str:
+        return self._fields.page_names.get(page.number, "")
 
     def _heading(self, heading: Heading, held: dict[tuple[int, int], int], own_held: bool) -> str:
         """A section's title, redacted; '' if it stands in a withheld passage (its words would escape with it)."""
