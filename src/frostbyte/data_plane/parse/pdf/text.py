@@ -6,7 +6,6 @@ Everything leaves here in page units as shown: points, origin at the top left, a
 from __future__ import annotations
 
 import ctypes
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import pypdfium2.raw as raw
 from frostbyte.data_plane.document import Box
 from frostbyte.data_plane.parse.pdf import native
 from frostbyte.data_plane.parse.pdf.sight import hides, own_visibility
+from frostbyte.data_plane.parse.pdf.style import Style, Styles
 
 _COLUMN_GAP: Final = 1.6
 """Width in em of a jump inside one PDFium line that separates columns; word spaces of justified text stay below."""
@@ -35,9 +35,6 @@ _LINE: Final = re.compile("[^\r\n\ufffe]+\ufffe?")
 _WORD: Final = re.compile(r"\S+")
 _HYPHEN: Final = "\ufffe"
 """What PDFium puts in place of a hyphen that ends a line."""
-_BOLD: Final = re.compile(
-    rb"bold|black|heavy|(?:^|\+)(?:cm|ec|sf|la|t[ck]s?)[a-z]*b[xc]|(?:^|\+)[a-z]*-bd", re.IGNORECASE
-)
 _RIGHT_TO_LEFT: Final = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 """Hebrew, Arabic and their presentation forms."""
 
@@ -112,16 +109,6 @@ class Drawing:
     truncated: bool = False
 
 
-@dataclass(slots=True)
-class Style:
-    """How a text object looks."""
-
-    size: float
-    bold: bool
-    font: str
-    turn: int
-
-
 class Frame:
     """Turns PDF coordinates into those of the page as it is shown."""
 
@@ -163,8 +150,7 @@ class PageText:
         self._page = page
         self._text = page.get_textpage()
         self._handle = native.address(self._text.raw)
-        self._styles: dict[int, Style] = {}
-        self._fonts: dict[int, tuple[bool, str]] = {}
+        self._styles = Styles(frame.rotation)
         self._doubtful = bool(drawing.unseen) or drawing.truncated
         self._last_cover = drawing.covers[-1].order if drawing.covers else 0
 
@@ -246,8 +232,9 @@ class PageText:
         leftward = not text.isascii() and _RIGHT_TO_LEFT.search(text) is not None
         gap, jumps = _gaps(pieces, style, leftward)
         cuts = [(self._boundary(index, jump), jump) for jump in jumps]
-        if self._doubtful or _tiny(pieces):
-            cuts = self._with_changes(text, index, cuts)
+        small = _tiny(pieces)
+        if small or (self._doubtful and self._has_unseen(text, index)):
+            cuts = self._with_changes(text, index, cuts, small)
         if not cuts:
             runs.append(self._run(text, index, pieces, gap))
             return
@@ -264,7 +251,7 @@ class PageText:
     def _run(self, text: str, index: Sequence[int], pieces: list[Box], gap: float) -> Run:
         first, frame = index[0], self._frame
         item = native.text_object(self._handle, first) or 0
-        style = self._styles.get(item) or self._style_of(item)
+        style = self._styles.known.get(item) or self._styles.of(item)
         turn, size, bold = style.turn, style.size, style.bold
         native.RAW_ORIGIN(self._handle, first, *_TO_POINT)
         x, y = native.DOUBLES[:2]
@@ -282,7 +269,7 @@ class PageText:
         if bold and len(pieces) > 1:
             # A line that only begins in bold is not bold: its last letters tell.
             last = native.text_object(self._handle, index[len(text.rstrip()) - 1]) or 0
-            bold = last == item or self._style_of(last).bold
+            bold = last == item or self._styles.of(last).bold
         hidden = ""
         outside = right <= 0 or bottom <= 0 or left >= frame.width or top >= frame.height
         covered = self._last_cover and self._last_cover > self._drawing.order.get(item, 0)
@@ -393,72 +380,51 @@ class PageText:
                 low = middle + 1
         return low
 
-    def _with_changes(self, text: str, index: Sequence[int], cuts: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    def _has_unseen(self, text: str, index: Sequence[int]) -> bool:
+        """Whether a word of the line may be hidden by itself; asked at both ends of each."""
+        get, handle, unseen = native.text_object, self._handle, self._drawing.unseen
+        if self._drawing.truncated:
+            return True
+        for word in _WORD.finditer(text):
+            if get(handle, index[word.start()]) in unseen or get(handle, index[word.end() - 1]) in unseen:
+                return True
+        return False
+
+    def _with_changes(
+        self, text: str, index: Sequence[int], cuts: list[tuple[int, int]], small: bool
+    ) -> list[tuple[int, int]]:
         """The cuts, and where a line changes between seen and hidden, which is asked at both ends of each word."""
         get, handle = native.text_object, self._handle
         changes: list[int] = []
         hidden: str | None = None
         for word in _WORD.finditer(text):
             start, last = word.start(), word.end() - 1
-            now = self._look(get(handle, index[start]))
+            now = self._look(get(handle, index[start]), small)
             if hidden is not None and now != hidden:
                 changes.append(start)
-            hidden = self._look(get(handle, index[last]))
+            hidden = self._look(get(handle, index[last]), small)
             if hidden != now:
-                changes.append(self._turning(index, start, last, now))
+                changes.append(self._turning(index, start, last, now, small))
         if not changes:
             return cuts
         return [(position, -1) for position in sorted({*changes, *(position for position, _ in cuts)})]
 
-    def _look(self, item: int) -> str:
+    def _look(self, item: int, small: bool) -> str:
         hidden = self._unseen(item) if self._doubtful else ""
-        return hidden or ("tiny" if item and self._style_of(item).size < _TINY else "")
+        return hidden or ("tiny" if small and item and self._styles.of(item).size < _TINY else "")
 
-    def _turning(self, index: Sequence[int], start: int, end: int, hidden: str | None) -> int:
+    def _turning(self, index: Sequence[int], start: int, end: int, hidden: str | None, small: bool) -> int:
         """The first character after `start` that is not hidden in the same way."""
         for position in range(start + 1, end):
-            if self._look(native.text_object(self._handle, index[position])) != hidden:
+            if self._look(native.text_object(self._handle, index[position]), small) != hidden:
                 return position
         return end
 
     def _style(self, index: int) -> Style:
-        return self._style_of(native.text_object(self._handle, index) or 0)
-
-    def _style_of(self, item: int) -> Style:
-        style = self._styles.get(item)
-        if style is None:
-            style = self._styles[item] = self._new_style(item) if item else _UNKNOWN
-        return style
-
-    def _new_style(self, item: int) -> Style:
-        size = native.font_size(item)
-        turn = self._frame.rotation
-        if native.matrix(item):
-            a, b, c, d, _, _ = native.FLOATS
-            if b or c or a < 0:
-                size *= math.hypot(c, d)
-                if abs(b) > abs(a):
-                    turn += 270 if b > 0 else 90
-                elif a < 0 and d < 0:
-                    turn += 180
-            else:
-                size *= abs(d)
-        font = native.font(item)
-        face = self._fonts.get(font)
-        if face is None:
-            face = self._fonts[font] = _face(font) if font else (False, "")
-        return Style(round(size, 2), face[0], face[1], turn % 360)
+        return self._styles.of(native.text_object(self._handle, index) or 0)
 
 
 _TO_POINT: Final = native.TO_DOUBLES[:2]
-_UNKNOWN: Final = Style(size=10.0, bold=False, font="", turn=0)
-
-
-def _face(font: int) -> tuple[bool, str]:
-    """Whether a font is bold, by its weight or its name (TeX calls its bold faces cmbx, txb, ...-Bd); and that name."""
-    name = native.font_name(font)
-    bold = native.font_weight(font) >= 600 or _BOLD.search(name) is not None
-    return bold, name.decode("latin-1").split("+", 1)[-1]
 
 
 def _tiny(pieces: list[Box]) -> bool:
