@@ -12,6 +12,7 @@ import reportlab
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
+from reportlab.lib.utils import ImageReader
 
 from frostbyte.data_plane.document import Kind, Span
 from frostbyte.data_plane.parse.image import ocr
@@ -202,6 +203,7 @@ def test_one_word_changes_one_word(read):
     assert [(x, y) for x, y in zip(before, after, strict=True) if x != y] == [("leader", "master")]
 
 
+@pytest.mark.slow
 def test_a_poor_page_is_told(read):
     image = page(ENGLISH[:2], size=(900, 180))
     image = image.resize((230, 46), Image.Resampling.BILINEAR).resize(image.size, Image.Resampling.BILINEAR)
@@ -393,3 +395,30 @@ def test_a_scan_that_lies_on_its_side_in_a_pdf(read, tmp_path):
     again = read(data, "image/png").pages[0].text
     assert "Größe" not in again
     assert "Bericht nach" in again
+
+
+@pytest.mark.slow
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(st.sampled_from(["text", "blank", "noise", "small"]), max_size=3), min_size=1, max_size=3))
+def test_every_picture_of_a_pdf_is_counted_with_an_outcome(read, make_pdf, pages):
+    def drawing(kinds):
+        def draw(canvas):
+            canvas.drawString(72, 780, "Pictures below")
+            for number, kind in enumerate(kinds):
+                image = shape("text" if kind == "small" else kind)
+                size = (12, 12) if kind == "small" else (150, 150 * image.height / image.width)
+                # A pixel of its own keeps equal pictures apart, as files of several programs have them.
+                image.putpixel((0, 0), 200 + number)
+                canvas.drawImage(ImageReader(image), 72, 600 - 190 * number, *size)
+
+        return draw
+
+    document = read(make_pdf(*[drawing(kinds) for kinds in pages]), "application/pdf")
+    for kinds, found in zip(pages, document.pages, strict=True):
+        outcomes = [image.outcome for image in found.images if image.outcome != "not_legible"]
+        wanted = {"text": "read", "blank": "no_text", "noise": "no_text", "small": "too_small"}
+        assert sorted(outcomes) == sorted(wanted[kind] for kind in kinds)
+        figures = [e for e in found.elements if e.kind is Kind.FIGURE]
+        assert len(figures) == kinds.count("text")
+    account = blocked(document, [Marks.of(found, []) for found in document.pages])
+    assert account.closes

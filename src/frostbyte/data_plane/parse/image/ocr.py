@@ -104,9 +104,10 @@ def read(grey: Pillow.Image, dpi: tuple[float, float] = (200.0, 200.0)) -> Scan:
     if language == GERMAN:
         seen = _repaired(seen)
     sure = _sure_paragraphs(seen)
+    lines = tuple(_line(line, place.box(line.box), line.paragraph in sure) for line in seen)
     return Scan(
-        lines=tuple(_line(line, place.box(line.box), line.paragraph in sure) for line in seen),
-        turned=straight.turned,
+        lines=lines,
+        turned=straight.turned if any(line.legible for line in lines) else 0,
         place=place,
         grids=find_ruled(straight.picture, judged.level, straight.dpi),
         height=straight.picture.height,
