@@ -54,7 +54,7 @@ def escaped(line: str, *, starts: bool = True) -> str:
 
 def comment(text: str) -> str:
     """Text inside `<!-- -->`, on one line."""
-    return _TIGHT.sub("- ", " ".join(text.split())).removesuffix("-")
+    return _TIGHT.sub("- ", " ".join(text.split()))
 
 
 @dataclass(slots=True)
