@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +47,7 @@ from frostbyte.data_plane.serve.proofs import Proofs
 from frostbyte.data_plane.serve.record import AuditRecord
 from frostbyte.data_plane.serve.search import Search
 from frostbyte.data_plane.terms import TermHasher
+from frostbyte.data_plane.trial import Trial
 from frostbyte.kernel.audit.checkpoint import Signer, public_key
 from frostbyte.kernel.audit.export import Exporter
 from frostbyte.kernel.audit.sequencer import Sequencer
@@ -90,6 +92,7 @@ class Plane:
     review: Review
     rebuild: Rebuild
     replay: Replay
+    trial: Trial
     configuration: Configuration
     erasure: Erasure
     record: AuditRecord
@@ -223,7 +226,7 @@ def _build(settings: Settings, undo: ExitStack) -> Plane:
     undo.callback(_close, server, store)
     keys = secrets.tenant_keys()
     vault = Vault(LocalBlobs(settings.data_dir / "objects"), keys)
-    rules = policy.RuleBook()
+    rules = policy.RuleBook(_rules_folder(settings))
     names = installed()
     embedder = _embedder(settings)
     vectors = _collections(settings.data_dir, store)
@@ -239,8 +242,7 @@ def _build(settings: Settings, undo: ExitStack) -> Plane:
             timeout=settings.parse_seconds,
             bounds=Bounds(memory=memory, cpu_seconds=int(settings.parse_seconds) + 1),
         ),
-        # A judge tells no progress while it works, so it may take as long as the largest document needs.
-        judge=JudgePool(rules, names, size=settings.workers, timeout=_JUDGE_SECONDS, bounds=Bounds(memory=memory)),
+        judge=_judge(settings, rules, names, settings.workers),
         rules=rules,
         names=names,
         embedder=embedder,
@@ -316,6 +318,7 @@ def _assemble(
         review=Review(ports),
         rebuild=rebuild,
         replay=Replay(ports, flow),
+        trial=Trial(ports, lambda rules: _judge(settings, lambda: rules, ports.names, 1)),
         configuration=configuration,
         erasure=Erasure(
             tenant_id=tenant,
@@ -328,6 +331,26 @@ def _assemble(
         record=AuditRecord(unit_of_work),
         exporter=Exporter(unit_of_work, signer, tenant, clock),
         lock=lock,
+    )
+
+
+def _rules_folder(settings: Settings) -> Path | None:
+    if not settings.policy_dir:
+        return None
+    folder = Path(settings.policy_dir).expanduser().absolute()
+    if not folder.is_dir():
+        raise Invalid(
+            "rules_missing", f"{folder} is no folder.", "Set FROSTBYTE_POLICY_DIR to the folder with the rules."
+        )
+    return folder
+
+
+def _judge(
+    settings: Settings, rules: Callable[[], policy.RuleSet], names: policy.NameFinder | None, size: int
+) -> JudgePool:
+    # A judge tells no progress while it works, so it may take as long as the largest document needs.
+    return JudgePool(
+        rules, names, size=size, timeout=_JUDGE_SECONDS, bounds=Bounds(memory=settings.parse_memory_mb << 20)
     )
 
 

@@ -17,6 +17,7 @@ from frostbyte.cli import (
     index,
     ingest,
     parse,
+    policy,
     proof,
     report,
     review,
@@ -42,6 +43,7 @@ app.command("status", rich_help_panel=DAILY)(documents.status)
 app.command("report", rich_help_panel=DAILY)(report.report)
 app.command("parse", rich_help_panel=DAILY)(parse.parse)
 app.add_typer(review.app, name="review", rich_help_panel=CARE)
+app.add_typer(policy.app, name="policy", rich_help_panel=CARE)
 app.add_typer(proof.app, name="proof", rich_help_panel=CARE)
 app.add_typer(audit.app, name="audit", rich_help_panel=CARE)
 app.command("erase", rich_help_panel=CARE)(documents.erase)

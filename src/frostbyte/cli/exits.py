@@ -17,7 +17,7 @@ class Exit(IntEnum):
     USAGE = 2
     """The command line, or a value in it, can never work."""
     PROBLEMS = 3
-    """It finished, and not everything went well: some documents are not indexed, or `doctor` found a failure."""
+    """It finished, and not all is well: documents are not indexed, would change, or `doctor` found a failure."""
     REFUSED = 4
     """The plane said no: token, scope, or the state of things."""
     NOT_FOUND = 5

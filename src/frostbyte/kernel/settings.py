@@ -60,6 +60,8 @@ class Settings:
     """`unix:/path` or `host:port`; '' means that nothing is scanned."""
     clamd_conf: str = ""
     """The clamd.conf that the scanner runs with; its limits are compared with the tenant's at start."""
+    policy_dir: str = ""
+    """A folder with rule files in place of the shipped ones; '' for the shipped ones."""
     witness_url: str = ""
     """A witness that cosigns checkpoints (C2SP tlog-witness); '' for none."""
     witness_key: str = ""
@@ -96,6 +98,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         embedding_api_key=given.secret("EMBEDDING_API_KEY"),
         clamd_address=given.text("CLAMD_ADDRESS", ""),
         clamd_conf=given.text("CLAMD_CONF", ""),
+        policy_dir=given.text("POLICY_DIR", ""),
         witness_url=given.text("WITNESS_URL", ""),
         witness_key=given.text("WITNESS_KEY", ""),
         stand_ins=given.stand_ins(),

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from frostbyte.api.data.access import PlaneDep, limited, needs
 from frostbyte.api.data.problems import responses
@@ -22,6 +22,7 @@ _FAILS = responses(401, 403, 404, 409, 422, 429, 503)
 Reviewer = Annotated[Caller, needs(Scope.REVIEW)]
 Auditor = Annotated[Caller, needs(Scope.AUDIT)]
 Administrator = Annotated[Caller, needs(Scope.ADMIN)]
+_LONGEST_RULES = 1 << 20
 Counted = Annotated[None, limited("audit")]
 
 
@@ -36,6 +37,29 @@ class Classified(Reasoned):
     """A document's class."""
 
     classification: str = Field(max_length=40)
+
+
+class Tried(BaseModel):
+    """Rules to try, and on which stored documents."""
+
+    model_config = ConfigDict(extra="forbid")
+    files: dict[str, str] = Field(min_length=1, max_length=3)
+    """Contents of rule files by their names; the other files stay those in force."""
+    after: UUID | None = None
+    limit: int = Field(default=10, ge=1, le=50)
+
+    @field_validator("files")
+    @classmethod
+    def _bounded(cls, files: dict[str, str]) -> dict[str, str]:
+        if any(len(text) > _LONGEST_RULES for text in files.values()):
+            raise ValueError("a rule file may have 1 MiB")
+        return files
+
+
+@router.post("/policy/test", tags=["admin"], responses=_FAILS)
+def policy_test(body: Tried, plane: PlaneDep, caller: Administrator) -> dict[str, Any]:
+    """What these rules would change about stored documents; nothing is stored."""
+    return plane.trial.run(body.files, after=body.after, limit=body.limit, actor=caller.subject)
 
 
 @router.get("/review", tags=["review"], responses=_FAILS)

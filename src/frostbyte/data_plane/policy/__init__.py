@@ -5,9 +5,10 @@ stages (`load_cleared`); `release` is a reviewer's decision about withheld chunk
 """
 
 from frostbyte.data_plane.policy.clear import POLICY_VERSION, clear, policy_version, redact_query, redactions, shown
+from frostbyte.data_plane.policy.comparing import Difference, compare, total
 from frostbyte.data_plane.policy.judging import Case, DirectJudge, Judge, judge
 from frostbyte.data_plane.policy.port import NameFinder, NameSpan
-from frostbyte.data_plane.policy.ruleset import LABELS, RuleBook, RuleSet
+from frostbyte.data_plane.policy.ruleset import FILES, LABELS, RuleBook, RuleSet
 from frostbyte.data_plane.policy.verdict import (
     Cleared,
     FormulaRedaction,
@@ -21,10 +22,12 @@ from frostbyte.data_plane.policy.verdict import (
 )
 
 __all__ = [
+    "FILES",
     "LABELS",
     "POLICY_VERSION",
     "Case",
     "Cleared",
+    "Difference",
     "DirectJudge",
     "FormulaRedaction",
     "Judge",
@@ -36,6 +39,7 @@ __all__ = [
     "WithheldCell",
     "WithheldChunk",
     "clear",
+    "compare",
     "encode",
     "judge",
     "load_cleared",
@@ -45,4 +49,5 @@ __all__ = [
     "redactions",
     "release",
     "shown",
+    "total",
 ]

@@ -18,6 +18,8 @@ from frostbyte.data_plane.policy.literals import chances
 from frostbyte.data_plane.tenancy import Ratio
 
 _GAP: Final = r"(?:[\W_]{1,8})"
+_BLANK: Final = r"(?:[ \t_-]{1,3}|\r?\n)"
+"""Between words of one sentence: what speaks against a find must not reach over its end."""
 _MAYBE: Final = r"(?:[\W_]{0,8})"
 _WORD: Final = re.compile(r"\{\{([a-z0-9_]+)\}\}")
 _SHORT: Final = 3
@@ -91,7 +93,7 @@ class InjectionRule(_Matched, frozen=True, kw_only=True, forbid_unknown_fields=T
     @cached_property
     def unless_regex(self) -> re.Pattern[str] | None:
         """The compiled `unless`."""
-        return re.compile(self.unless.replace(" ", _GAP), re.DOTALL) if self.unless else None
+        return re.compile(self.unless.replace(" ", _BLANK), re.DOTALL) if self.unless else None
 
 
 class InjectionFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

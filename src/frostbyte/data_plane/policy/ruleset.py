@@ -11,7 +11,7 @@ import hashlib
 import re
 import threading
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -113,25 +113,10 @@ class RuleSet:
         digest = hashlib.sha256()
         for name, data in sources.items():
             digest.update(f"{name} {len(data)}\n".encode() + data)
-        pii = _convert("pii.toml", sources["pii.toml"], _PiiFile)
-        injection = _injection_rules(_convert("injection.toml", sources["injection.toml"], InjectionFile))
-        classes = _class_file(sources["classification.toml"])
-        rules = RuleSet(
-            pii=tuple(structs.replace(rule, unless=(*rule.unless, *pii.unless)) for rule in pii.rule),
-            injection=injection,
-            classes=classes.rule,
-            class_settings=classes.settings,
-            class_examples=classes.example,
-            class_vocabulary=Vocabulary(classes.rule),
-            version=digest.hexdigest()[:12],
-            folder=folder,
-        )
-        _check_static(rules)
-        # The examples need the matchers, which need these types: imported here to keep the import graph a tree.
-        from frostbyte.data_plane.policy import examples
-
-        examples.run(rules)
-        return rules
+        try:
+            return _built(sources, digest.hexdigest()[:12], folder)
+        except Invalid as error:
+            raise _with_line(error, sources) from error
 
     def reload(self) -> RuleSet:
         """A new set from the same folder; self stays valid and in use if that raises.
@@ -172,6 +157,42 @@ def invalid(file: str, rule: str, why: str) -> Invalid:
         f"The policy rules in {place} are not valid: {why}.",
         "Correct the file; the old rules stay in force.",
     )
+
+
+def _built(sources: Mapping[str, bytes], version: str, folder: Path | None) -> RuleSet:
+    pii = _convert("pii.toml", sources["pii.toml"], _PiiFile)
+    injection = _injection_rules(_convert("injection.toml", sources["injection.toml"], InjectionFile))
+    classes = _class_file(sources["classification.toml"])
+    rules = RuleSet(
+        pii=tuple(structs.replace(rule, unless=(*rule.unless, *pii.unless)) for rule in pii.rule),
+        injection=injection,
+        classes=classes.rule,
+        class_settings=classes.settings,
+        class_examples=classes.example,
+        class_vocabulary=Vocabulary(classes.rule),
+        version=version,
+        folder=folder,
+    )
+    _check_static(rules)
+    # The examples need the matchers, which need these types: imported here to keep the import graph a tree.
+    from frostbyte.data_plane.policy import examples
+
+    examples.run(rules)
+    return rules
+
+
+def _with_line(error: Invalid, sources: Mapping[str, bytes]) -> Invalid:
+    """The error with the line on which the rule begins that it names."""
+    named = re.search(r"in (\S+\.toml), rule (\w+) are", error.message)
+    if named is None or named[1] not in sources:
+        return error
+    lines = sources[named[1]].decode(errors="replace").splitlines()
+    written = re.compile(rf"id\s*=\s*[\"']{named[2]}[\"']")
+    for number, line in enumerate(lines, 1):
+        if written.match(line):
+            place = f"rule {named[2]} (line {number}) are"
+            return Invalid(error.code, error.message.replace(f"rule {named[2]} are", place, 1), error.remedy)
+    return error
 
 
 def _source(name: str, folder: Path | None) -> bytes:
