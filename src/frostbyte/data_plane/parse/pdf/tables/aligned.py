@@ -38,6 +38,8 @@ _SPARSE: Final = 12
 """Lines of one cell between others of several in one table, at most."""
 _AROUND: Final = 4
 """Lines around possible ones that may belong to a table."""
+_HEADING_LINES: Final = 4
+"""Lines of a header between two rules, at most."""
 _REACH: Final = 4
 """Lines between two of several cells in one table."""
 _FAR: Final = 7.0
@@ -77,7 +79,7 @@ def find_aligned(runs: list[Run], marks: Marks, text: PageText) -> list[Grid]:
         segments: list[Segment] = []
         for line, close in zip(lines[start:end], near[start:end], strict=True):
             for run in line:
-                several = close and (suspect(run, text) or (close > 1 and loose(run, text)))
+                several = close and (suspect(run, text) or (close > 1 and (not run.gap or loose(run, text))))
                 segments.extend(cut(run, text) if several else [whole(run)])
         for region in regions(segments):
             for part, framed in _candidates(_cut_neighbours(lines_of(region), text), marks):
@@ -145,10 +147,14 @@ def _near(lines: list[list[Run]], marks: Marks, text: PageText) -> list[int]:
             for other in range(max(0, last - 1), min(len(lines), number + 2)):
                 near[other] = 1
         last = number
-    for top, bottom in _ruled_off(marks.rules):
-        for number, line in enumerate(lines):
-            if top < line[0].baseline < bottom:
-                near[number] = 2
+    for rules in _ruled_off(marks.rules):
+        before: list[int] = []
+        for top, bottom in pairwise(rules):
+            inside = [number for number, line in enumerate(lines) if top < line[0].baseline < bottom]
+            if any(near[number] for number in inside):
+                for number in [*before, *inside]:
+                    near[number] = 2
+            before = inside if len(inside) <= _HEADING_LINES else []
     return near
 
 
@@ -160,13 +166,13 @@ def _is_item(line: list[Run]) -> bool:
     return is_mark(first.text.strip()) or LEADER.search(first.text + second.text) is not None
 
 
-def _ruled_off(rules: list[Box]) -> list[tuple[float, float]]:
-    """Upper and lower edges of what stands between three or more rules of one width."""
+def _ruled_off(rules: list[Box]) -> list[list[float]]:
+    """Heights of three or more rules of one width, from above."""
     chains: dict[tuple[int, int], list[float]] = {}
     for rule in rules:
         if rule[2] - rule[0] > _WIDE:
             chains.setdefault((round(rule[0] / _EDGE), round(rule[2] / _EDGE)), []).append(rule[1])
-    return [(min(chain), max(chain)) for chain in chains.values() if len(chain) > 2]
+    return [sorted(chain) for chain in chains.values() if len(chain) > 2]
 
 
 def _cut_neighbours(lines: list[TextLine], text: PageText) -> list[TextLine]:
@@ -360,7 +366,7 @@ def _shared(gaps: list[tuple[float, float]], line: TextLine) -> list[tuple[float
 def _build(
     lines: list[TextLine], marks: Marks, text: PageText, *, framed: bool, walls: Sequence[float] = ()
 ) -> Grid | None:
-    if not framed and apart(lines):
+    if not framed and apart(lines, text):
         return None
     columns, crossing = find_columns(lines, walls)
     if len(columns) < 2:
@@ -393,12 +399,20 @@ def _build(
         head=head,
         crossing=len(crossing),
         framed=framed,
-        striped=len(stripes) > 1,
+        striped=_alternate(stripes, lines),
         white=_row_white(rows),
     )
     if not plausible(layout):
         return None
     return _grid(layout, text)
+
+
+def _alternate(stripes: list[Box], lines: list[TextLine]) -> bool:
+    """Whether some rows are shaded and some between them are not."""
+    if len(stripes) < 2:
+        return False
+    shaded = [any(box[1] <= line.base <= box[3] for box in stripes) for line in lines]
+    return sum(a != b for a, b in pairwise(shaded)) >= 2 and sum(shaded) <= 0.75 * len(shaded)
 
 
 def _row_white(rows: list[list[TextLine]]) -> float:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from frostbyte.data_plane.parse.pdf.tables.columns import Column, is_number
-from frostbyte.data_plane.parse.pdf.tables.segments import Segment, TextLine, is_mark
+from frostbyte.data_plane.parse.pdf.tables.segments import Segment, TextLine, is_mark, pitch_of
+from frostbyte.data_plane.parse.pdf.text import PageText
 
 _LEADERS: Final = re.compile(r"(?:\s?[.·…_]){5,}")
 _SECTION: Final = re.compile(r"^(?:\d+(?:\.\d+)*\.?|[A-Z](?:\.\d+)*\.?|[ivxlc]+)$")
@@ -22,6 +24,8 @@ _OFF_GRID: Final = 0.12
 """Widths of a character by which typewriter text stands off its grid."""
 _TIGHT: Final = 0.34
 """White in em between lines that are set as one text; rows of a table without rules stand further apart."""
+_LONG_CELL: Final = 60
+"""Characters of a cell in a table of two rows, at most."""
 _FILLED: Final = 0.45
 """Part of the cells that hold text in a table without rules, at least."""
 
@@ -62,7 +66,8 @@ def plausible(layout: Layout) -> bool:
     numeric = sum(_share(texts, n, layout.head) >= 0.5 for n in range(len(columns)))
     if len(rows) == 2:
         strong = all(line.bold for line in rows[0]) and not any(line.bold for line in rows[1])
-        return layout.head == 1 and (numeric > 0 or strong) and len(columns) > 2
+        short = len(flat) >= 1.5 * len(columns) and max(map(len, flat)) < _LONG_CELL
+        return layout.head == 1 and (numeric > 0 or strong) and len(columns) > 2 and short
     if numeric:
         return True
     if len(columns) == 2 or len(rows) < 3:
@@ -98,7 +103,7 @@ def _is_prose(layout: Layout) -> bool:
     return not layout.framed and long > 0.4 * len(lines)
 
 
-def apart(lines: list[TextLine]) -> bool:
+def apart(lines: list[TextLine], text: PageText) -> bool:
     """Whether pieces stand apart for another reason than being cells: formulas, typewriter text."""
     segments = [segment for line in lines for segment in line.segments]
     sizes = sorted(segment.size for segment in segments)
@@ -109,7 +114,7 @@ def apart(lines: list[TextLine]) -> bool:
     ):
         return True
     signs = sum(_SIGN.search(segment.text) is not None for segment in segments)
-    return signs >= 0.2 * len(segments) or _is_listing(segments)
+    return signs >= 0.2 * len(segments) or _is_listing(segments, text)
 
 
 def _is_equation(texts: list[list[str]]) -> bool:
@@ -118,24 +123,26 @@ def _is_equation(texts: list[list[str]]) -> bool:
     return len(last) <= 2 and any(map(_EQUATION.match, last))
 
 
-def _is_listing(segments: list[Segment]) -> bool:
+def _is_listing(segments: list[Segment], text: PageText) -> bool:
     """Whether it is typewriter text set in one piece: all of it stands on one grid of character widths."""
-    pitches = [s.pitch for s in segments if s.pitch]
-    if len(pitches) < 0.3 * len(segments):
+    pitches = {(s.run.font, s.run.size): s.pitch or pitch_of(s.run, text) for s in segments if len(s.run.text) > 5}
+    fixed = [s for s in segments if pitches.get((s.run.font, s.run.size))]
+    if len(fixed) < 0.7 * len(segments):
         return False
-    pitch = sorted(pitches)[len(pitches) // 2]
-    origin = min(s.left for s in segments)
-    on = 0
-    for segment in segments:
-        steps = (segment.left - origin) / pitch
-        on += abs(steps - round(steps)) <= _OFF_GRID
-    return on >= 0.8 * len(segments)
+    pitch = pitches[fixed[0].run.font, fixed[0].run.size]
+    origin = min(s.left for s in fixed)
+    steps = [(s.left - origin) / pitch for s in fixed]
+    return sum(abs(step - round(step)) <= _OFF_GRID for step in steps) >= 0.8 * len(fixed)
 
 
 def _is_list(texts: list[list[str]]) -> bool:
-    """Whether the first column holds nothing but bullets or numbers of items."""
+    """Whether the first of two columns holds nothing but bullets, numbers of items or of lines."""
     first = [row[0] for row in texts if row[0]]
-    return len(texts[0]) == 2 and bool(first) and sum(map(is_mark, first)) >= 0.8 * len(first)
+    if len(texts[0]) != 2 or not first:
+        return False
+    if all(map(str.isdigit, first)):
+        return all(int(b) - int(a) == 1 for a, b in pairwise(first))
+    return sum(map(is_mark, first)) >= 0.8 * len(first)
 
 
 def _is_form(texts: list[list[str]]) -> bool:

@@ -155,7 +155,7 @@ def _fixed(run: Run, width: float, text: PageText) -> bool:
     if count < _MANY or run.gap > run.size:
         return False
     near = any(-0.6 * run.size < width - pitch * run.size * count < 0.05 * run.size for pitch in _TYPEWRITERS)
-    return near and _pitch(run, text) > 0
+    return near and pitch_of(run, text) > 0
 
 
 def whole(run: Run) -> Segment:
@@ -170,7 +170,7 @@ def cut(run: Run, text: PageText, walls: Sequence[float] = ()) -> list[Segment]:
         return [whole(run)]
     gaps = text.spaces(run.index, [start for start, _ in words[1:]])
     limits = GAP * run.size, _JUMP * run.size
-    pitch = _pitch(run, text)
+    pitch = pitch_of(run, text)
     if pitch:
         limits = max(limits[0], _FIXED_GAP * pitch), max(limits[1], _FIXED_GAP * pitch)
     if len(gaps) > _EVEN_GAPS and not walls:
@@ -191,7 +191,7 @@ def cut(run: Run, text: PageText, walls: Sequence[float] = ()) -> list[Segment]:
     return segments
 
 
-def _pitch(run: Run, text: PageText) -> float:
+def pitch_of(run: Run, text: PageText) -> float:
     """Width of a character if a narrow and a wide one have the same, else 0."""
     narrow, wide = _NARROW.search(run.text), _WIDE.search(run.text)
     if narrow is None or wide is None:
