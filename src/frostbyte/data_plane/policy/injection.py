@@ -239,6 +239,11 @@ class _View:
         self._chances: dict[str, list[int]] = {} if squeezed else rules.index.chances(text, 2 * _REACH)
         self._parts: dict[str, list[tuple[int, int]]] = {}
 
+    def may(self, rule: InjectionRule) -> bool:
+        """Whether a rule has a chance at all."""
+        named = (rule,) if rule.pattern else self._rules.parts[rule.parts[0]]
+        return self._squeezed or any(item.id in self._chances for item in named)
+
     def spans(self, rule: InjectionRule) -> Iterator[tuple[int, int]]:
         """Where a rule holds, but for its `unless`."""
         if not rule.parts:
@@ -310,7 +315,7 @@ def _judge(
     for rule in rules.rules if every else rules.seen:
         if encoded and not rule.encoded:
             continue
-        for start, end in known.spans(rule):
+        for start, end in known.spans(rule) if known.may(rule) else ():
             against = rule.unless_regex
             if against is None or not against.search(text, max(0, start - _AROUND), min(len(text), end + _AROUND)):
                 yield start, end, rule.id, rule.score

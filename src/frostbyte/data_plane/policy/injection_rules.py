@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from frostbyte.data_plane.policy.literals import chances
+from frostbyte.data_plane.policy.literals import Strings, chances
 from frostbyte.data_plane.tenancy import Ratio
 
 _GAP: Final = r"(?:[\W_]{1,8})"
@@ -55,16 +55,15 @@ class _Matched(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return re.compile(self.pattern.replace(" ", _MAYBE).replace(r"\b", ""), re.DOTALL)
 
     @cached_property
-    def chances(self) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
-        """For each alternative: strings of which a text holds one, and others of which one stands near it (or ()).
+    def chances(self) -> tuple[tuple[Strings, ...], ...]:
+        """For each alternative: sets of strings of which a text holds one each, near the one of the first set.
 
         Empty if the pattern has a chance in any text.
         """
         found = chances(self.regex.pattern)
         if not self.needs:
             return found
-        beside = found[0][0] if len(found) == 1 else ()
-        return ((self.needs, () if set(beside) & set(self.needs) else beside),)
+        return tuple((*sets, self.needs) for sets in found) or ((self.needs,),)
 
 
 class Part(_Matched, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
@@ -201,16 +200,17 @@ class Index:
         self._inside: dict[str, list[int]] = {}
         self._odd: dict[str, list[int]] = {}
         self._known: dict[str, tuple[int, ...]] = {}
-        self._pairs: list[tuple[str, int, int]] = []
-        sets = 0
+        self._alternatives: list[tuple[str, list[int]]] = []
+        numbers: dict[Strings, int] = {}
         for item in patterns:
             if not item.chances:
                 self._free.append(item.id)
-            for first, second in item.chances:
-                self._register(first, sets, whole=bool(item.needs))
-                self._register(second, sets + 1, whole=False)
-                self._pairs.append((item.id, sets, sets + 1 if second else -1))
-                sets += 2
+            for sets in item.chances:
+                for strings in sets:
+                    if strings not in numbers:
+                        numbers[strings] = len(numbers)
+                        self._register(strings, numbers[strings], whole=strings == item.needs)
+                self._alternatives.append((item.id, [numbers[strings] for strings in sets]))
 
     def _register(self, strings: Sequence[str], number: int, *, whole: bool) -> None:
         for text in strings:
@@ -222,14 +222,15 @@ class Index:
         """By pattern, the places of the words and strings that give it a chance; [] for those that have one anywhere.
 
         Args:
-            reach: how far from each other the two strings of a pattern may stand.
+            reach: how far from the first string of a pattern the others may stand.
         """
         places = self._places(text)
         found: dict[str, list[int]] = {name: [] for name in self._free}
-        for name, first, second in self._pairs:
+        for name, (first, *others) in self._alternatives:
             here = places.get(first)
-            if here and second >= 0:
-                here = _accompanied(here, places.get(second, []), reach)
+            for other in others:
+                if here:
+                    here = _accompanied(here, places.get(other, []), reach)
             if here:
                 found[name] = sorted(found[name] + here) if name in found else here
         return found

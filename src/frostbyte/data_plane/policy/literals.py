@@ -17,15 +17,16 @@ _MANY: Final = 400
 """Looking for more strings than this costs as much as the pattern."""
 
 
-def chances(pattern: str) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
-    """What a text must hold for each of a pattern's alternatives: a string of the first set, and one of the second.
+Strings = tuple[str, ...]
 
-    Returns:
-        One pair for each alternative; the second set of a pair may be (), which asks for nothing more. Empty if some
-        alternative has a chance in any text.
+
+def chances(pattern: str) -> tuple[tuple[Strings, ...], ...]:
+    """What a text must hold for each of a pattern's alternatives: one string of each of its one or two sets.
+
+    Empty if some alternative has a chance in any text.
     """
-    pairs = [_pair(branch) for branch in _alternatives(_parser.parse(pattern))]
-    return tuple(pairs) if all(first for first, _ in pairs) else ()
+    found = [_sets(branch) for branch in _alternatives(_parser.parse(pattern))]
+    return tuple(found) if all(found) else ()
 
 
 def _alternatives(tree: Any) -> Iterable[Any]:
@@ -38,11 +39,11 @@ def _alternatives(tree: Any) -> Iterable[Any]:
     return [tree]
 
 
-def _pair(tree: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _sets(tree: Any) -> tuple[Strings, ...]:
+    """The best set, and the best other one that shares no string with it."""
     ordered = sorted(_useful(_choices(tree)), key=_worth, reverse=True)
-    first = ordered[0] if ordered else frozenset[str]()
-    second = next((other for other in ordered[1:] if not other & first and not other & _COMMON), frozenset[str]())
-    return tuple(sorted(_minimal(first))), tuple(sorted(_minimal(second)))
+    second = next((other for other in ordered[1:] if not other & ordered[0] and not other & _COMMON), None)
+    return tuple(tuple(sorted(_minimal(found))) for found in (*ordered[:1], *([second] if second else [])))
 
 
 def _of(tree: Any) -> frozenset[str] | None:
