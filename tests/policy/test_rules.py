@@ -140,7 +140,7 @@ def test_a_hostile_page_costs_seconds_at_most(rules: policy.RuleSet, name: str) 
     injection.find_marks(text, 0, rules.injection)
     classify.classify(text[:100], text, rules)
     people.People(text)
-    list(people.mentions(text, ["Anna Schmidt"]))
+    list(people.mentions(text, people.words_of("Anna Schmidt")))
     addresses.find(text)
     list(addresses.cues(text))
     # 100 KB: quadratic time would be minutes.

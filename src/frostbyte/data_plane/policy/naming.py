@@ -5,11 +5,11 @@ The engine reads some 15 KB a second, so it sees only short passages around what
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from frostbyte.data_plane.policy import addresses
-from frostbyte.data_plane.policy.people import People
+from frostbyte.data_plane.policy.people import People, overlaps
 from frostbyte.data_plane.policy.port import NameFinder, NameSpan
 
 _AROUND: Final = 120
@@ -39,25 +39,18 @@ def find(text: str, engine: NameFinder) -> list[NameSpan]:
     places = addresses.find(text)
     people = People(text, places)
     doubts = [(doubt.run.start, doubt.run.end) for doubt in people.doubts]
-    cues = [cue for cue in addresses.cues(text) if not _overlaps(cue, places)]
+    cues = [cue for cue in addresses.cues(text) if not overlaps(cue, places)]
     seen: list[NameSpan] = []
     for start, end in _passages(text, sorted([*doubts, *cues])):
         seen += [(start + a, start + b, kind, sure) for a, b, kind, sure in engine.find(text[start:end])]
-    places += [
-        (a, b)
-        for a, b, kind, _ in seen
-        if kind == "ADDRESS" and addresses.plausible(text, (a, b)) and not _overlaps((a, b), places)
-    ]
+    told = [(a, b) for a, b, kind, _ in seen if kind == "ADDRESS" and addresses.plausible(text, (a, b))]
+    places = sorted([*places, *(span for span in told if not overlaps(span, places))])
     found: list[NameSpan] = [(a, b, "ADDRESS", BY_WORDS) for a, b in places]
-    found += [(a, b, "NAME", BY_WORDS) for a, b in people.sure if not _overlaps((a, b), places)]
+    found += [(a, b, "NAME", BY_WORDS) for a, b in people.sure if not overlaps((a, b), places)]
     for span, given in people.settle((a, b) for a, b, kind, _ in seen if kind == "NAME"):
-        if not _overlaps(span, places):
+        if not overlaps(span, places):
             found.append((*span, "NAME", BY_WORDS if given else BY_ENGINE))
     return sorted(found)
-
-
-def _overlaps(span: tuple[int, int], others: Iterable[tuple[int, int]]) -> bool:
-    return any(span[0] < end and start < span[1] for start, end in others)
 
 
 def _passages(text: str, spots: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -9,8 +9,10 @@ The words are in rules/people.toml.
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
-from collections.abc import Collection, Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -152,9 +154,9 @@ class People:
         Yields:
             The name, and whether the words alone speak for it as well.
         """
-        spans = list(found)
+        spans = sorted(found)
         for doubt in self.doubts:
-            seen = [any(a < stop and start < b for a, b in spans) for start, stop in doubt.run.tokens]
+            seen = [overlaps(token, spans) for token in doubt.run.tokens]
             if sum(seen) >= doubt.least:
                 yield self._with_partner(doubt.run), doubt.given
 
@@ -393,6 +395,12 @@ _STREET_ENDS: Final = (
 )
 
 
+def overlaps(span: Span, spans: Sequence[Span]) -> bool:
+    """Whether one of `spans` (ordered, none inside another) shares a character with `span`."""
+    index = bisect_right(spans, (span[1] - 1, sys.maxsize))
+    return index > 0 and spans[index - 1][1] > span[0]
+
+
 def _initialled(run: Run) -> bool:
     """Whether an initial stands before or within a name: "R. Singh", "Thomas E. Garrity"."""
     return len(run.words) > 1 and len(run.words[-1]) > 1 and any(len(word) == 1 for word in run.words[:-1])
@@ -405,20 +413,26 @@ def _inverted(surname: Run, given: Run, book: dict[str, frozenset[str]]) -> bool
     return known and len(given.words[0]) > 1 and single and not given.titled
 
 
-def mentions(text: str, names: Collection[str]) -> Iterator[Span]:
-    """Where a word of a name that was found elsewhere stands alone, also with a genitive's s.
-
-    A word that the text also uses without a capital is a word like others there, and is left alone.
-    """
+def words_of(name: str) -> list[str]:
+    """The words of a name that mean its bearer also when they stand alone."""
     book = _book()
-    words = {
+    return [
         word
-        for name in names
         for word in _parts(name)
         if len(word) > 2
         and word[0].isupper()
-        and word.lower() not in book["words"] | book["titles"] | book["particles"]
-    }
+        and not any(word.lower() in book[kind] for kind in ("words", "titles", "particles"))
+    ]
+
+
+def mentions(text: str, words: Collection[str]) -> Iterator[Span]:
+    """Where one of `words` (see `words_of`) stands alone, also with a genitive's s.
+
+    A word that the text also uses without a capital is a word like others there, and is left alone.
+    """
+    if not words:
+        return
+    book = _book()
     common: dict[str, bool] = {}
     for match in _TOKEN.finditer(text):
         token = match.group().removesuffix("'s").removesuffix("’s")

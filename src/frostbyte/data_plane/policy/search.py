@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -75,30 +75,23 @@ class Search:
         """Personal data on each page, at the page's own positions."""
         bases, lengths = _layout(document)
         hits: list[Hit] = []
-        readings: list[Reading] = []
+        named: list[Reading] = []
+        words: set[str] = set()
         before: Reading | None = None
         for page, base in zip(document.pages, bases, strict=True):
             reading = of_page(page, base)
-            hits += self._page(page, base, reading)
+            here = self._page(page, base, reading)
+            if self.wants_names:
+                named.append(reading)
+                words.update(word for name in _sure_names(reading, here) for word in people.words_of(name))
+            hits += here
             if before is not None and pii.may_run_on(before.text, reading.text):
                 across = join(before, reading, reach=REACH)
                 hits += [h for h in self._patterns.find(across) if h.start < base <= h.end - 1]
             before = reading
-            readings.append(reading)
-        hits += self._mentions(readings, hits)
+        if PiiType.NAME.value in self.kinds:
+            hits += [hit for reading in named for hit in _mentions(reading, words)]
         return [pii.resolve(part) for part in _by_page(hits, bases, lengths)]
-
-    def _mentions(self, readings: list[Reading], hits: list[Hit]) -> Iterator[Hit]:
-        """Names that are sure, wherever else they stand: what is redacted here must not show there."""
-        kind = PiiType.NAME.value
-        names = {h for h in hits if h.kind == kind and h.confidence >= naming.BY_WORDS}
-        if not names:
-            return
-        known = {text for reading in readings for text in _texts(reading, names)}
-        for reading in readings:
-            for start, end in people.mentions(reading.text, known):
-                begin, stop = reading.span(start, end)
-                yield Hit(begin, stop, kind, "name_again", 0.8)
 
     def _page(self, page: Page, base: int, reading: Reading) -> list[Hit]:
         columns = _Columns(page, base)
@@ -114,7 +107,8 @@ class Search:
         for start, end, kind, confidence in naming.find(reading.text, self.names):
             if kind in self.kinds and end > start:
                 begin, stop = reading.span(start, end)
-                yield Hit(begin, stop, kind, "name_engine", confidence)
+                rule = "name_words" if confidence >= naming.BY_WORDS else "name_engine"
+                yield Hit(begin, stop, kind, rule, confidence)
 
     def suspicions(self, document: Document) -> list[list[Suspicion]]:
         """What reads like orders to a model, on each page, at the page's own positions."""
@@ -191,14 +185,18 @@ class _Columns:
         return sorted((cell for cell in table.cells if cell.end > cell.start), key=lambda cell: cell.start), headers
 
 
-def _texts(reading: Reading, hits: Iterable[Hit]) -> Iterator[str]:
-    """What the hits in a reading say."""
-    if not reading.text:
-        return
-    first, last = reading.at[0], reading.at[-1]
+def _sure_names(reading: Reading, hits: Iterable[Hit]) -> Iterator[str]:
+    """The names in a reading that more than the engine speaks for."""
     for hit in hits:
-        if first <= hit.start and hit.end <= last + 1:
+        if hit.kind == PiiType.NAME.value and hit.confidence >= naming.BY_WORDS:
             yield reading.text[reading.index(hit.start) : reading.index(hit.end - 1) + 1]
+
+
+def _mentions(reading: Reading, words: Collection[str]) -> Iterator[Hit]:
+    """Names that are sure, wherever else they stand: what is redacted here must not show there."""
+    for start, end in people.mentions(reading.text, words):
+        begin, stop = reading.span(start, end)
+        yield Hit(begin, stop, PiiType.NAME.value, "name_again", 0.8)
 
 
 def engine_missing() -> Unavailable:
