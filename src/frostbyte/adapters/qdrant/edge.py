@@ -22,7 +22,6 @@ from uuid import UUID
 import msgspec
 import qdrant_edge as qe
 from filelock import FileLock, Timeout
-from msgspec.structs import replace
 
 from frostbyte.adapters.qdrant.queries import DENSE, EXACT, LABELS, RECEIVED, TERMS, equals, inside, nearest
 from frostbyte.data_plane.fusion import candidates, fused
@@ -177,16 +176,15 @@ class EdgeVectors:
             queries.append(qe.Query.Nearest(terms, using=TERMS))
         chosen = inside(scope)
         wanted = candidates(limit) if len(queries) == 2 else limit
-        hits: dict[UUID, Hit] = {}
-        rankings: list[list[tuple[UUID, float]]] = []
+        points: dict[str, qe.ScoredPoint] = {}
+        rankings: list[list[tuple[str, float]]] = []
         with _translated():
             for query in queries:
-                found = [_hit(point) for point in self._shard.query(nearest(query, wanted, chosen))]
-                hits |= {hit.chunk_id: hit for hit in found}
-                rankings.append([(hit.chunk_id, hit.score) for hit in found])
-        if len(rankings) < 2:
-            return list(hits.values())
-        return [replace(hits[name], score=score) for name, score in fused(*rankings)[:limit]]
+                found = [(str(point.id), point) for point in self._shard.query(nearest(query, wanted, chosen))]
+                points |= found
+                rankings.append([(name, point.score) for name, point in found])
+            best = fused(*rankings)[:limit] if len(rankings) == 2 else [item for one in rankings for item in one]
+            return [_hit(points[name], score) for name, score in best]
 
     def similarities(self, dense: Sequence[float], chunk_ids: Sequence[UUID]) -> dict[UUID, float]:
         """Cosine of the question's vector and those of the chunks that exist."""
@@ -286,13 +284,13 @@ def _point(point: Point, spec: CollectionSpec) -> qe.Point:
     return qe.Point(point.chunk_id, vectors, payload)
 
 
-def _hit(point: qe.ScoredPoint) -> Hit:
+def _hit(point: qe.ScoredPoint, score: float) -> Hit:
     payload = point.payload or {}
     return Hit(
         chunk_id=UUID(str(point.id)),
         doc_id=UUID(payload["doc_id"]),
         generation=payload["generation"],
-        score=point.score,
+        score=score,
     )
 
 
