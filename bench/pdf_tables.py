@@ -4,8 +4,8 @@
 
 Pages come from `bench.table_pages` and `bench.table_lookalikes`; the seed of the published figures was not used while
 the rules were made. A page is exact if its tables are as many as were drawn, each with the same number of rows and
-columns, every text in its cell with its spans, and nothing else in it. The references (pdfplumber, liteparse) do not
-tell spans: their pages, and beside them ours, count as exact if every row holds its texts in order.
+columns, every text in its cell with its spans, and nothing else in it. The reference (pdfplumber) does not
+tell spans: its pages, and beside them ours, count as exact if every row holds its texts in order.
 """
 
 from __future__ import annotations

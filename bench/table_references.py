@@ -1,4 +1,4 @@
-"""What pdfplumber and liteparse take for tables; run by the interpreter that has them: FILES -> JSON."""
+"""What pdfplumber takes for tables; run by the interpreter that has them: FILES -> JSON."""
 
 from __future__ import annotations
 

@@ -278,7 +278,7 @@ def _sequences(lines: list[TextLine]) -> list[list[TextLine]]:
         several = len(line.segments) > 1
         if current:
             white = (line.top - max(other.bottom for other in current[-3:])) / line.size
-            near = white <= min(_NEAR, max(1.35, 1.6 * max(whites) + 0.1))
+            near = white <= min(_NEAR, max(2.0 if several and len(current) < 4 else 1.35, 1.6 * max(whites) + 0.1))
             if not several and CAPTION.match(line.segments[0].text):
                 near = False
             shared = _shared(gaps, line)
