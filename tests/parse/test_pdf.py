@@ -8,6 +8,7 @@ import pypdfium2 as pdfium
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 from reportlab.lib.utils import ImageReader
+from reportlab.pdfgen.canvas import Canvas
 
 from frostbyte.data_plane.document import Kind
 
@@ -262,3 +263,64 @@ def test_characters_beyond_the_basic_plane_keep_spans_right(read, sample, find):
     assert page.text[span.start : span.end] == "dreißig Tagen"
     lines = [line for e in page.elements for line in e.lines if line.start <= span.start < line.end]
     assert len(lines) == 1
+
+
+def _pdf(pages: list[list[tuple[float, float, str, float, str]]], title: str = "") -> bytes:
+    """Pages of lines: (left, distance from the top, font, size, text)."""
+    target = io.BytesIO()
+    canvas = Canvas(target, pagesize=(595, 842), invariant=1)
+    if title:
+        canvas.setTitle(title)
+    for page in pages:
+        for left, top, font, size, text in page:
+            canvas.setFont(font, size)
+            canvas.drawString(left, 842 - top, text)
+        canvas.showPage()
+    canvas.save()
+    return target.getvalue()
+
+
+PLAIN = "Times-Roman"
+WORDS = "Samples are kept in the dark and moved only by people who were trained for it."
+
+
+def test_text_that_no_longer_hangs_ends_the_list(read):
+    lines = [
+        (72, 100, PLAIN, 11, "Three things matter for every opening of the room:"),
+        (72, 114, PLAIN, 11, "• an opening is any interval in which the contact of the door"),
+        (80, 127, PLAIN, 11, "is broken for a second or more;"),
+        (72, 140, PLAIN, 11, "After that time the temperature begins to follow the temperature"),
+        (72, 153, PLAIN, 11, "at the door, which is what the rule wants to prevent."),
+    ]
+    page = read(_pdf([lines]), "application/pdf").pages[0]
+    items = [page.reading(e.start, e.end) for e in page.elements if e.kind is Kind.LIST_ITEM]
+    assert len(items) == 1
+    assert items[0].rstrip().endswith("second or more;")
+
+
+def test_numbers_in_brackets_begin_the_entries_of_a_bibliography(read):
+    lines = []
+    for number in range(3):
+        lines.append(
+            (72, 100 + 24 * number, PLAIN, 9, f"[{number + 1}] Aldous, P.: Air exchange through open doors, part")
+        )
+        lines.append((86, 111 + 24 * number, PLAIN, 9, "of a series that nobody has read to its end, 2019."))
+    page = read(_pdf([lines]), "application/pdf").pages[0]
+    assert [page.text[e.start : e.start + 3] for e in page.elements] == ["[1]", "[2]", "[3]"]
+
+
+def test_a_head_on_both_pages_of_two_is_a_running_head(read):
+    pages = [
+        [(72, 40, PLAIN, 8, f"Journal of Storage 19, page {number}")]
+        + [(72, 120 + 14 * line, PLAIN, 11, f"{WORDS} {number} {line}") for line in range(20)]
+        for number in (1, 2)
+    ]
+    for page in read(_pdf(pages), "application/pdf").pages:
+        assert [e.kind for e in page.elements].count(Kind.HEADER) == 1
+
+
+@pytest.mark.parametrize("title", ["(anonymous)", "untitled", "Microsoft Word - report3.doc"])
+def test_what_a_program_puts_in_place_of_a_title_is_none(read, title):
+    lines = [(72, 90, "Times-Bold", 20, "Door Report")]
+    lines += [(72, 130 + 14 * line, PLAIN, 11, f"{WORDS} {line}") for line in range(12)]
+    assert read(_pdf([lines], title), "application/pdf").title == "Door Report"

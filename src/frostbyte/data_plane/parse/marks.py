@@ -9,7 +9,7 @@ LIST_MARK: Final = re.compile(r"^\s*(?:[•◦▪‣●○■–*\-]|\(?(?:\d{1,
 """A bullet, or a number or letter closed by a parenthesis."""
 
 _ITEM: Final = re.compile(
-    r"^\s*([•◦▪▫‣⁃●○■□◆◇►▸➢➤✓✔❖·–—*\-\uf0a7\uf0b7]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})\)|(?:\d{1,3}|[a-z]|[ivx]{2,5})\.)\s+(?=\S)"
+    r"^\s*(\[\d{1,3}\]|[•◦▪▫‣⁃●○■□◆◇►▸➢➤✓✔❖·–—*\-\uf0a7\uf0b7]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})\)|(?:\d{1,3}|[a-z]|[ivx]{2,5})\.)\s+(?=\S)"
 )
 _MONTH: Final = re.compile(r"^\s*\d{1,2}\.\s+(?:Jan|Feb|Mär|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez)[a-zä]*\b")
 """`12. März`: a day, not the number of an item."""

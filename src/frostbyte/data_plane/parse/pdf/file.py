@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,12 @@ from frostbyte.data_plane.parse.pdf.roles import find_roles
 from frostbyte.data_plane.parse.pdf.scans import finish_scans, poor
 
 _MAX_OUTLINE: Final = 20_000
+
+
+_NO_TITLE: Final = re.compile(
+    r"^\(?(?:untitled|anonymous|unspecified|unknown|no title)\)?[\d\s]*$|^microsoft (?:word|powerpoint|excel) - ", re.I
+)
+"""What programs write where nobody gave a title, or the name of a file that was printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,8 @@ def read_pdf(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None]
         if document.count_attachments():
             notes.append("attachments_not_read")
     pages = [write_page(draft) for draft in drafts]
-    title = metadata.get("title", "").removeprefix("untitled") or _first_title(drafts)
+    stated = metadata.get("title", "")
+    title = _first_title(drafts) if not stated or _NO_TITLE.match(stated) else stated
     return PdfResult(pages, count, title, metadata, tuple(dict.fromkeys(notes)))
 
 

@@ -164,7 +164,7 @@ def _continues(block: Block, item: Run, mark: str, leading: float) -> bool:
         return False
     if item.hidden != last.hidden or item.turn != last.turn:
         return False
-    if abs(item.size - last.size) > 0.08 * size and not _same_type(last, item):
+    if abs(item.size - last.size) > 0.08 * size and (_centred(last, item) or not _same_type(last, item)):
         return False
     if item.bold != last.bold and (len(block.lines) == 1 or block.bold):
         return False
@@ -182,6 +182,8 @@ def _aligned(block: Block, before: list[Run], item: Run, size: float) -> bool:
         return place(before[0])[2] - place(item)[2] <= _INDENT * size or len(block.lines) == 1
     left = place(item)[0]
     if block.mark:
+        if len(block.lines) > 1 and left < place(block.lines[1][0])[0] - 2:
+            return False  # the item's lines hang, and this one does not: the text goes on without the list
         start = place(before[-1] if len(block.lines) == 1 else before[0])[0]
         return left >= place(block.lines[0][0])[0] - 1 and left - start <= 4 * size
     shift = left - place(before[0])[0]

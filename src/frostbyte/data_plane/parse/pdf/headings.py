@@ -55,6 +55,7 @@ def find_headings(drafts: list[Draft], outline: dict[int, dict[str, int]]) -> No
     body = body_type(drafts)
     rest: list[Place] = []
     outlined = 0.0
+    known: list[tuple[Draft, int]] = []
     for draft in drafts:
         # Outline entries are often set just before the page turns: the page after it counts too.
         titles = outline.get(draft.number - 1, {}) | outline.get(draft.number, {}) if outline else {}
@@ -62,13 +63,20 @@ def find_headings(drafts: list[Draft], outline: dict[int, dict[str, int]]) -> No
             if titles and (level := _outlined(block.text, titles)):
                 draft.roles[number] = (Kind.HEADING, level)
                 outlined = max(outlined, block.size)
+                known.append((draft, number))
             elif len(block.lines) <= _TITLE_LINES:
                 rest.append((draft, number, block))
     if outlined:
         # The outline knows the headings; only a title above them all is missing from it.
-        for draft, number, block in rest:
-            if block.size > max(outlined, body.size) * 1.12 and _may_be_title(block):
-                draft.roles[number] = (Kind.HEADING, 1)
+        above = [
+            (draft, number)
+            for draft, number, block in rest
+            if block.size > max(outlined, body.size) * 1.12 and _may_be_title(block)
+        ]
+        for draft, number in known if above else ():
+            draft.roles[number] = (Kind.HEADING, min(6, draft.roles[number][1] + 1))
+        for draft, number in above:
+            draft.roles[number] = (Kind.HEADING, 1)
         return
     _by_type(rest, body)
 

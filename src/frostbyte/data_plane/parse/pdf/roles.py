@@ -113,12 +113,18 @@ def _edge(block: Block, draft: Draft) -> str:
 
 def _repeats(places: list[tuple[Draft, int]], pages: int) -> bool:
     if len(places) < _FEW:
-        return False
+        # On both pages of two, at the same height: a running head, which longer documents would show more often.
+        return len(places) == pages > 1 and _level(places)
     if len(places) >= pages // 2:
         return True
     first, last = places[0][0].number, places[-1][0].number
     if len(places) < _DENSE * (last - first + 1) and len(places) < 2 * _FEW:
         return False
+    return _level(places)
+
+
+def _level(places: list[tuple[Draft, int]]) -> bool:
+    """Whether all stand at the same height of their pages."""
     return all(abs(a - b) <= _SAME_HEIGHT for a, b in pairwise(_top(draft, number) for draft, number in places))
 
 
