@@ -1,6 +1,6 @@
 """All benches, one after the other: a table on the screen, and in `bench/RESULTS.md` with the machine it came from.
 
-    python -m bench [NAME ...]
+    python -m bench [NAME ...]        a bench, or a room of them: plane, finding, reading, judging
 
 The exit code is 1 where a promise is missed or a bench breaks.
 """
@@ -21,24 +21,14 @@ import msgspec
 
 from bench.table import Line
 
-NAMES: Final = (
-    "search",
-    "retrieval",
-    "embedding",
-    "audit_log",
-    "intake",
-    "start",
-    "classification",
-    "policy",
-    "pdf",
-    "pdf_quality",
-    "pdf_tables",
-    "office",
-    "pii",
-    "pipeline",
-    "ocr",
-    "injection",
-)
+BENCHES: Final = {
+    "plane": ("start", "intake", "audit_log", "pipeline"),
+    "finding": ("search", "retrieval", "embedding"),
+    "reading": ("ocr", "pdf", "pdf_quality", "pdf_tables", "office"),
+    "judging": ("pii", "injection", "classification", "policy"),
+}
+"""By room, those that measure time on the wall first: they want a quiet machine most."""
+NAMES: Final = tuple(name for names in BENCHES.values() for name in names)
 RESULTS: Final = Path(__file__).parent / "RESULTS.md"
 _LONGEST: Final = 900.0
 
@@ -46,6 +36,7 @@ _LONGEST: Final = 900.0
 def main() -> int:
     """Run what is named, or everything."""
     names = sys.argv[1:] or list(NAMES)
+    names = [bench for name in names for bench in BENCHES.get(name, (name,))]
     unknown = set(names) - set(NAMES)
     if unknown:
         raise SystemExit(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
@@ -63,15 +54,20 @@ def main() -> int:
             RESULTS.write_text(document(table(lines), broken, waiting, began, load), encoding="utf-8")
     print(table(lines))
     for name in broken:
-        print(f"{name} broke off: python -m bench.{name} says why")
+        print(f"{name} broke off: python -m bench.{room(name)}.{name} says why")
     return 1 if broken or any(line.met is False for line in lines) else 0
+
+
+def room(name: str) -> str:
+    """Where a bench stands."""
+    return next(where for where, names in BENCHES.items() if name in names)
 
 
 def run(name: str) -> list[Line]:
     """The lines that one bench prints, in a process of its own; none if it broke."""
     try:
         done = subprocess.run(
-            [sys.executable, "-m", f"bench.{name}"],
+            [sys.executable, "-m", f"bench.{room(name)}.{name}"],
             cwd=RESULTS.parent.parent,
             capture_output=True,
             timeout=_LONGEST,

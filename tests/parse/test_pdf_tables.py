@@ -7,8 +7,8 @@ import random
 import time
 
 import pytest
-from bench.table_lookalikes import LOOKALIKES, draw_lookalike
-from bench.table_pages import draw_page
+from bench.reading.table_lookalikes import LOOKALIKES, draw_lookalike
+from bench.reading.table_pages import draw_page
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from bench import classification as bench
-from bench.classification_fit import TUNING, samples
+from bench.judging import classification as bench
+from bench.judging.classification_fit import TUNING, samples
 
 from frostbyte.data_plane import policy
 from frostbyte.data_plane.document import Page

@@ -62,8 +62,8 @@ class Cutting(Record, frozen=True, kw_only=True):
         """Lengths for a model that reads `window` tokens of a text at once: two windows, at most 512 tokens.
 
         A longer chunk than the window is read in two and averaged (see `Embedder`). On the tuning questions of
-        bench/retrieval.py that finds more than chunks of one window of 256 do: mean reciprocal rank 0.88 for 0.85 in
-        English, 0.82 for 0.74 in German, whose words take twice the tokens.
+        bench/finding/retrieval.py that finds more than chunks of one window of 256 do: mean reciprocal rank 0.88 for
+        0.85 in English, 0.82 for 0.74 in German, whose words take twice the tokens.
         """
         room = min(2 * window, 512) * 15 // 16
         return Cutting(target=max(room * 5 // 6, 10), maximum=max(room, 10), minimum=room // 2)

@@ -1,8 +1,8 @@
 """One ranking out of two: by meaning (vectors) and by words (terms).
 
 Each ranking's scores are brought to 0..1 and added, words counting WORDS times. Adding ranks instead (RRF) forgets by
-how much a passage leads: on the tuning questions of bench/retrieval.py an exact word match that no other passage had
-lost its first place to passages that were middling in both (ADR 56 has the figures).
+how much a passage leads: on the tuning questions of bench/finding/retrieval.py an exact word match that no other
+passage had lost its first place to passages that were middling in both (ADR 56 has the figures).
 """
 
 from __future__ import annotations

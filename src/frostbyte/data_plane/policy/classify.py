@@ -7,11 +7,11 @@ class's sum is its bias plus weight times strength of each feature; the softmax 
 confidence. The sum `unknown`, less the longer the text is, takes part in it and gives its share to all: little
 evidence makes nobody sure.
 
-Calibration: the weights are fitted by `python -m bench.classification_fit` to the tuning documents with a prior (each
-feature speaks for the class it was written for). The temperature is fitted to predictions for documents that the
+Calibration: the weights are fitted by `python -m bench.judging.classification_fit` to the tuning documents with a prior
+(each feature speaks for the class it was written for). The temperature is fitted to predictions for documents that the
 weights have not seen, with a share of the features taken away, so that the confidence holds for documents whose words
-we do not know. `python -m bench.classification` measures it on documents that nobody tuned on (reliability, expected
-calibration error).
+we do not know. `python -m bench.judging.classification` measures it on documents that nobody tuned on (reliability,
+expected calibration error).
 """
 
 from __future__ import annotations

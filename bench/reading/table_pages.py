@@ -13,8 +13,8 @@ from reportlab.lib.pagesizes import A4, landscape
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
-from bench.table_ink import Entry, Sheet, Style, Truth, paint, paragraph
-from bench.table_text import ENGLISH, FONTS, GERMAN, alignment, value, wrap
+from bench.reading.table_ink import Entry, Sheet, Style, Truth, paint, paragraph
+from bench.reading.table_text import ENGLISH, FONTS, GERMAN, alignment, value, wrap
 
 KINDS: Final = ("ruled", "booktabs", "borderless")
 

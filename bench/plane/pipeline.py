@@ -1,12 +1,12 @@
 """From upload to indexed, with OCR and dense embedding left out: what a page costs, and what a second core brings.
 
-    python -m bench.pipeline [--rounds 5] [--pages 700]
+    python -m bench.plane.pipeline [--rounds 5] [--pages 700]
 
 Each round starts a plane of its own (a subprocess on a free loopback port, embedded database, words only), sends the
-files of `bench/pdf_corpus.py` that have a text layer in one upload, and waits until all are indexed. The plane with all
-that it starts (parsers, judges, PostgreSQL) is pinned to one core, then to two; the client sleeps meanwhile and is not
-counted. Processor time is that of all processes of the plane, read from /proc; the reference is raw pypdfium2 text of
-the same files in a process of its own, on one core, before each round. Medians count.
+files of `bench/reading/pdf_corpus.py` that have a text layer in one upload, and waits until all are indexed. The plane
+with all that it starts (parsers, judges, PostgreSQL) is pinned to one core, then to two; the client sleeps meanwhile
+and is not counted. Processor time is that of all processes of the plane, read from /proc; the reference is raw
+pypdfium2 text of the same files in a process of its own, on one core, before each round. Medians count.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from typing import Final
 
 import httpx
 
-from bench import pdf_corpus
-from bench.intake import plane
+from bench.plane.intake import plane
+from bench.reading import pdf_corpus
 from bench.table import Line, show
 
 LEAST_RATIO: Final = 0.2

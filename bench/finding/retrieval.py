@@ -1,6 +1,6 @@
 """Whether the passage that answers is among the first five, over questions with exact answers.
 
-    python -m bench.retrieval [--half tuning] [--misses]
+    python -m bench.finding.retrieval [--half tuning] [--misses]
 
 Each document of bench/sets/retrieval/*/ is rendered to a real file (PDF, DOCX, TXT, XLSX or CSV, mixed) and goes the
 whole way: parser, policy gates, embedder, index, and then `Search`. Both halves and a hundred documents that answer
@@ -32,8 +32,8 @@ from uuid import UUID, uuid5
 import msgspec
 from msgspec.structs import replace
 
-from bench.distractors import documents as distractors
-from bench.rendering import render
+from bench.finding.distractors import documents as distractors
+from bench.finding.rendering import render
 from bench.table import Line, show
 from frostbyte.adapters.collections import TwoCollections
 from frostbyte.adapters.embeddings.minilm import MiniLm
@@ -50,7 +50,7 @@ from frostbyte.data_plane.terms import TermHasher
 from frostbyte.kernel.records import DocumentRow, State
 from frostbyte.kernel.vault import TenantKeys, Vault
 
-SETS: Final = Path(__file__).parent / "sets" / "retrieval"
+SETS: Final = Path(__file__).parents[1] / "sets" / "retrieval"
 HALVES: Final = ("tuning", "held_back")
 TOP_K: Final = 5
 ENOUGH: Final = 0.8

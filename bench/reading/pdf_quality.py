@@ -1,13 +1,13 @@
 """How truly a PDF is read: headings with the outline withheld, order of columns, and PDFium's characters kept.
 
-    python -m bench.pdf_quality [--each]
+    python -m bench.reading.pdf_quality [--each]
 
-Headings: each file of `bench/pdf_corpus.py` that has an outline is copied page by page into a new file, which has none,
-and read. A title of the outline is recalled if a heading on its page or the next has the same letters and digits
-(numbering apart); a heading is precise if it is such a title's. Both are counted over all titles and headings together.
-Order: a made page counts if its numbered words come in their order. Agreement: the part of the letters, digits and
-signs (all but white space and hyphens at line ends) of PDFium's text of each page that the canonical text has too, as
-multisets, and the other way round; the lesser counts. `--each` tells it file by file.
+Headings: each file of `bench/reading/pdf_corpus.py` that has an outline is copied page by page into a new file, which
+has none, and read. A title of the outline is recalled if a heading on its page or the next has the same letters and
+digits (numbering apart); a heading is precise if it is such a title's. Both are counted over all titles and headings
+together. Order: a made page counts if its numbered words come in their order. Agreement: the part of the letters,
+digits and signs (all but white space and hyphens at line ends) of PDFium's text of each page that the canonical text
+has too, as multisets, and the other way round; the lesser counts. `--each` tells it file by file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import pypdfium2
 
-from bench import pdf_corpus, pdf_made
+from bench.reading import pdf_corpus, pdf_made
 from bench.table import Line, show
 from frostbyte.data_plane.document import Document, Kind
 from frostbyte.data_plane.parse.limits import ParseLimits

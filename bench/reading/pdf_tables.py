@@ -1,10 +1,10 @@
 """How many pages with tables are read exactly, and how many pages without tables get one.
 
-    python -m bench.pdf_tables [--seed N] [--show KIND] [--no-references]
+    python -m bench.reading.pdf_tables [--seed N] [--show KIND] [--no-references]
 
-Pages come from `bench.table_pages` and `bench.table_lookalikes`; the seed of the published figures was not used while
-the rules were made. A page is exact if its tables are as many as were drawn, each with the same number of rows and
-columns, every text in its cell with its spans, and nothing else in it. The reference (pdfplumber) does not
+Pages come from `bench.reading.table_pages` and `bench.reading.table_lookalikes`; the seed of the published figures was
+not used while the rules were made. A page is exact if its tables are as many as were drawn, each with the same number
+of rows and columns, every text in its cell with its spans, and nothing else in it. The reference (pdfplumber) does not
 tell spans: its pages, and beside them ours, count as exact if every row holds its texts in order.
 """
 
@@ -24,10 +24,10 @@ from typing import Final
 
 from reportlab.pdfgen.canvas import Canvas
 
+from bench.reading.table_ink import Truth
+from bench.reading.table_lookalikes import LOOKALIKES, draw_lookalike
+from bench.reading.table_pages import KINDS, draw_page
 from bench.table import Line, show
-from bench.table_ink import Truth
-from bench.table_lookalikes import LOOKALIKES, draw_lookalike
-from bench.table_pages import KINDS, draw_page
 from frostbyte.data_plane.document import Kind, Page
 from frostbyte.data_plane.parse.limits import ParseLimits
 from frostbyte.data_plane.parse.reader import parse
@@ -37,7 +37,7 @@ TARGETS: Final = {"ruled": 65, "booktabs": 60, "borderless": 60}
 SEED: Final = 4711
 _LOOKALIKES: Final = 5
 """Pages of each sort of look-alike."""
-_REFERENCE: Final = Path(__file__).parents[1] / ".venv-bench" / "bin" / "python"
+_REFERENCE: Final = Path(__file__).parents[2] / ".venv-bench" / "bin" / "python"
 
 Cells = tuple[int, int, frozenset[tuple[int, int, int, int, str]]]
 Rows = list[list[str]]

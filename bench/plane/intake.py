@@ -1,6 +1,6 @@
 """A large upload through the front door: how fast it is and how much memory it takes.
 
-    python -m bench.intake [--megabytes 500] [--rounds 3]
+    python -m bench.plane.intake [--megabytes 500] [--rounds 3]
 
 Each round starts a plane of its own (a subprocess on a free loopback port, embedded database), sends one text file as
 a streamed multipart upload, and ends the plane once the 202 is in. Memory is the rise of the server's peak resident

@@ -1,6 +1,6 @@
 """What a person waits for first: the command line's own start, and the whole demonstration.
 
-    python -m bench.start [--rounds 5]
+    python -m bench.plane.start [--rounds 5]
 
 The command line's start is `import frostbyte.cli.app` in a fresh interpreter, less an interpreter that does nothing;
 the median of the rounds, which alternate. The demonstration runs once, from the command to its end.

@@ -1,6 +1,6 @@
 """What the embedding stage costs above the bare runtime.
 
-    python -m bench.embedding [--passages 96]
+    python -m bench.finding.embedding [--passages 96]
 
 The same passages, as long as those that the policy gates cut, go through `embed.run` with the local model and, in turn,
 through onnxruntime itself: tokenized beforehand, ordered by length, in full batches of 32 padded to their longest, as
@@ -20,7 +20,7 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-from bench.distractors import documents
+from bench.finding.distractors import documents
 from bench.table import Line, show
 from frostbyte.adapters.embeddings.minilm import MAX_TOKENS, MiniLm, checked
 from frostbyte.data_plane import embed

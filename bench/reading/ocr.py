@@ -1,6 +1,6 @@
 """How fast and how well scans are read, beside bare tesserocr.
 
-    python -m bench.ocr [--rounds 3]
+    python -m bench.reading.ocr [--rounds 3]
 
 Eight A4 pages at 200 dpi (four English, four German, three typefaces) are set from our own texts, so that the truth is
 known. Both sides run in this process on the same bitmaps, page by page in turn, each with warm engines and both
@@ -40,7 +40,7 @@ from frostbyte.data_plane.parse.image import ahead, ocr
 from frostbyte.data_plane.parse.image.engine import BOTH, data_folder
 from frostbyte.data_plane.parse.reader import parse
 
-_TEXTS: Final = Path(__file__).parent / "sets" / "retrieval" / "held_back"
+_TEXTS: Final = Path(__file__).parents[1] / "sets" / "retrieval" / "held_back"
 _PAGES: Final = (
     ("hr-handbook", "Helvetica", 11),
     ("services-agreement-harlow", "Times-Roman", 11),

@@ -1,6 +1,6 @@
 """What a whole answer costs above the engine's own query: visibility, rows and text from sealed objects.
 
-    python -m bench.search [--documents 500] [--queries 200]
+    python -m bench.finding.search [--documents 500] [--queries 200]
 
 50,000 chunks (500 documents of 100) of 768 random dimensions and 100 random terms lie in one shard; their rows lie in
 the embedded PostgreSQL and their texts in sealed objects of a local vault. The reference is the same hybrid query sent

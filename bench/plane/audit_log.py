@@ -1,6 +1,6 @@
 """What the audit costs: writers beside bare INSERTs, and how fast the log is numbered and signed.
 
-    python bench/audit_log.py
+    python bench/plane/audit_log.py
 
 One run, on a fresh embedded server with durable commits, prints JSON lines:
 

@@ -1,6 +1,6 @@
 """Readers of PDFs behind one call, ours and others', each in a process of its own.
 
-    python bench/pdf_readers.py READER FILE...
+    python bench/reading/pdf_readers.py READER FILE...
 
 Prints one JSON object: CPU seconds (all threads and children) for each file, or why it failed. What stands
 outside a document's reading (imports, models, a warm-up on the first file) is not counted. Runs without the package

@@ -10,8 +10,8 @@ from reportlab.lib.pagesizes import A4
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
-from bench.table_ink import Sheet, paragraph
-from bench.table_text import ENGLISH, FONTS, GERMAN, wrap
+from bench.reading.table_ink import Sheet, paragraph
+from bench.reading.table_text import ENGLISH, FONTS, GERMAN, wrap
 
 _CODE: Final = (
     "def total(rows):",

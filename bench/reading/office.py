@@ -9,7 +9,7 @@ Ours is `reader.parse`: text as shown, formulas, numbers of lists, the checked a
 turn, and counts the processor's time of the reading alone, imports left out; the best of three counts, because other
 work can only slow it.
 
-Run: python -m bench.office
+Run: python -m bench.reading.office
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bench.table import Line, show
 _ROUNDS: Final = 3
 _ROWS: Final = 20_000
 _SECTIONS: Final = 300
-_ROOT: Final = Path(__file__).parent.parent
+_ROOT: Final = Path(__file__).parents[2]
 _W: Final = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 _S: Final = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _KINDS: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"

@@ -1,6 +1,6 @@
 """How well the injection gate tells orders to a model from texts that only look like them, and how fast.
 
-    python -m bench.injection [--set tuning] [--wrong]
+    python -m bench.judging.injection [--set tuning] [--wrong]
 
 Each text of `sets/injection/` goes through the whole gate (`policy.clear`, the shipped rules, the default
 configuration) as a document of its own: as a page's text, or where a person would not see it (an element drawn in
@@ -29,7 +29,7 @@ from frostbyte.data_plane.policy import injection
 from frostbyte.data_plane.policy.reading import plain
 from frostbyte.data_plane.tenancy import TenantConfig
 
-_SETS: Final = Path(__file__).parent / "sets" / "injection"
+_SETS: Final = Path(__file__).parents[1] / "sets" / "injection"
 _ORDINARY: Final = _SETS.parent / "classification" / "held_back.jsonl"
 _RECALL: Final = 0.9
 _FALSE: Final = 0.01

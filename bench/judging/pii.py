@@ -1,6 +1,6 @@
 """How well personal data is found, and how fast.
 
-    python -m bench.pii [--misses]
+    python -m bench.judging.pii [--misses]
 
 Quality: `bench/sets/pii/tuning.jsonl` (seen by who wrote the rules) and `held_back.jsonl` (not seen). A line holds a
 text in which the values are marked ⟦TYPE|value⟧; look-alikes stand unmarked. Every text is one page of a document
@@ -34,7 +34,7 @@ from frostbyte.data_plane.policy.pii import Hit
 from frostbyte.data_plane.policy.search import NAMED, Search
 from frostbyte.data_plane.tenancy import PiiType, TenantConfig
 
-SETS: Final = Path(__file__).parent / "sets"
+SETS: Final = Path(__file__).parents[1] / "sets"
 RECALL: Final = 0.98
 PRECISION: Final = 0.95
 NAME_RECALL: Final = 0.95

@@ -1,6 +1,6 @@
 """How fast a file goes through the door, beside what a person would do by hand: `sha256sum` and `cp`, then sync.
 
-Run: python bench/intake_core.py [--megabytes 256] [--rounds 5] [--folder DIR] [--json]
+Run: python bench/plane/intake_core.py [--megabytes 256] [--rounds 5] [--folder DIR] [--json]
 
 Everything happens in one run on one disk, the rounds interleaved, and the median counts. "Door" is a whole upload of
 one PDF: hash, type, AES-256-GCM, fsync, wrapped key, rows, event and job; the rows lie in memory, because what is

@@ -1,6 +1,6 @@
 """Fits the weights of the classification gate to its tuning documents, and writes them into its rule file.
 
-    python -m bench.classification_fit [--check]
+    python -m bench.judging.classification_fit [--check]
 
 What is fitted: a multinomial log-linear model over the features of rules/classification.toml, by Newton's method with
 a Gaussian prior. The prior's mean says that a feature speaks for the class it was written for (`_PRIOR`), so that a
@@ -32,7 +32,7 @@ from frostbyte.data_plane.policy.ruleset import RuleSet
 
 Matrix = NDArray[np.float64]
 
-TUNING: Final = Path(__file__).parent / "sets" / "classification" / "tuning.jsonl"
+TUNING: Final = Path(__file__).parents[1] / "sets" / "classification" / "tuning.jsonl"
 RULES: Final = Path(class_reading.__file__).parent / "rules" / "classification.toml"
 
 _PRIOR: Final = 1.5

@@ -1,11 +1,11 @@
 """How fast a PDF becomes the whole canonical document, beside the bare library and other readers.
 
-    python -m bench.pdf [--rounds 3]
+    python -m bench.reading.pdf [--rounds 3]
 
-Pages per second of processor time on one core, over the files of `bench/pdf_corpus.py`. Each reader runs in a process
-of its own, in turn, on the same files; a file's time is the median of its rounds (the slow readers have one). The
-slowest, pdfplumber, reads every sixth file. A file that a reader fails on is left out for both sides. What each reader
-is asked for stands in `bench/pdf_readers.py`.
+Pages per second of processor time on one core, over the files of `bench/reading/pdf_corpus.py`. Each reader runs in a
+process of its own, in turn, on the same files; a file's time is the median of its rounds (the slow readers have one).
+The slowest, pdfplumber, reads every sixth file. A file that a reader fails on is left out for both sides. What each
+reader is asked for stands in `bench/reading/pdf_readers.py`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from typing import Final
 
 import pypdfium2
 
-from bench import pdf_corpus, pdf_made
+from bench.reading import pdf_corpus, pdf_made
 from bench.table import Line, show
 
-_ROOT: Final = Path(__file__).parents[1]
+_ROOT: Final = Path(__file__).parents[2]
 _OTHERS: Final = _ROOT / ".venv-bench" / "bin" / "python"
 _TARGETS: Final = {
     "raw": (0.35, "raw pypdfium2 text"),
@@ -47,7 +47,7 @@ def run(reader: str, files: Sequence[Path]) -> dict[str, float]:
     if not Path(python).exists():
         return {}
     done = subprocess.run(
-        [python, str(_ROOT / "bench" / "pdf_readers.py"), reader, *map(str, files)],
+        [python, str(_ROOT / "bench" / "reading" / "pdf_readers.py"), reader, *map(str, files)],
         capture_output=True,
         timeout=_LONGEST,
     )

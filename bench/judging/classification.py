@@ -1,6 +1,6 @@
 """How well the classification gate judges, on its tuning documents and on those that were held back from tuning.
 
-    python -m bench.classification [--confusion]
+    python -m bench.judging.classification [--confusion]
 
 Accuracy: documents whose label is the set's. Calibration: documents by their confidence in ten bands; the expected
 calibration error is the mean difference between a band's confidence and its accuracy, weighted by its documents.
@@ -20,14 +20,14 @@ from typing import Final
 
 import msgspec
 
-from bench.classification_fit import TUNING, Sample, samples
+from bench.judging.classification_fit import TUNING, Sample, samples
 from bench.table import Line, show
 from frostbyte.data_plane.policy import RuleSet
 from frostbyte.data_plane.policy.class_rules import LABELS
 from frostbyte.data_plane.policy.classify import Classification, classify
 from frostbyte.data_plane.tenancy import TenantConfig
 
-HELD_BACK: Final = Path(__file__).parent / "sets" / "classification" / "held_back.jsonl"
+HELD_BACK: Final = Path(__file__).parents[1] / "sets" / "classification" / "held_back.jsonl"
 
 Judged = list[tuple[Sample, Classification]]
 

@@ -1,6 +1,6 @@
 """What the policy stage costs, as a whole and by part, on a document of 200 pages.
 
-    python -m bench.policy [--profile]
+    python -m bench.judging.policy [--profile]
 
 The document is made of the tuning texts of the classification set: headings, paragraphs and a table on every fifth
 page, in English and German. Each figure is canonical text by CPU seconds of this process, the best of three rounds.
@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
-from bench.classification_fit import TUNING, samples
+from bench.judging.classification_fit import TUNING, samples
 from bench.table import Line, show
 from frostbyte.data_plane import chunking
 from frostbyte.data_plane.chunking import Cutting

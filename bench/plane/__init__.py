@@ -1,0 +1,1 @@
+"""What a running plane takes and gives."""
