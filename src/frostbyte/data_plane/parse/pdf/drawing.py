@@ -43,7 +43,7 @@ _IDENTITY: Final[Matrix] = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 def read_drawing(page: pdfium.PdfPage, frame: Frame) -> Drawing:
     """Everything drawn on the page: one pass over its objects, in the order in which they are painted."""
     reader = _Objects(frame)
-    handle = native.address(page.raw)
+    handle = native.reference(page.raw)
     reader.all(native.count_objects(handle), native.get_object, handle, _IDENTITY, depth=0)
     return reader.drawing
 
@@ -55,7 +55,7 @@ class _Objects:
         self._seen = 0
         self._segments_left = _MAX_ALL_SEGMENTS
 
-    def all(self, count: int, get: Callable[[int, int], Any], parent: int, matrix: Matrix, *, depth: int) -> None:
+    def all(self, count: int, get: Callable[[Any, int], Any], parent: Any, matrix: Matrix, *, depth: int) -> None:
         order, unseen = self.drawing.order, self.drawing.unseen
         kind_of, color, mode_of, numbers = native.object_type, native.RAW_FILL, native.render_mode, native.NUMBERS
         n0, n1, n2, n3 = native.TO_NUMBERS

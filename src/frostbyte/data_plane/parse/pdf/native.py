@@ -1,8 +1,10 @@
 """PDFium's small getters, called thousands of times a page: typed once, handles as plain integers, results in place.
 
-pypdfium2's own prototypes check and convert every argument anew; these cost a third. They keep the interpreter's lock,
-which is right for calls of nanoseconds and safe for a library that knows no threads. Signatures are those of
-fpdf_text.h and fpdf_edit.h. Results arrive in arrays of this module: read them before the next call.
+pypdfium2's own prototypes check and convert every argument anew; these cost a third. Those asked of a page or of its
+text cost half of that again, as ctypes passes a `reference` on as it is, where an integer is made a pointer each time.
+They keep the interpreter's lock, which is right for calls of nanoseconds and safe for a library that knows no threads.
+Signatures are those of fpdf_text.h and fpdf_edit.h. Results arrive in arrays of this module: read them before the next
+call.
 """
 
 from __future__ import annotations
@@ -23,6 +25,11 @@ def _getter(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
     return found
 
 
+def _of_reference(name: str, result: Any) -> Callable[..., Any]:
+    """A getter whose arguments are references and integers of C's `int` only; ctypes is not told their types."""
+    return _getter(name, result)
+
+
 DOUBLES: Final = (ctypes.c_double * 4)()
 """Where `RAW_RECT`, `char_box` and `RAW_ORIGIN` (x and y on the baseline) put what they find."""
 FLOATS: Final = (ctypes.c_float * 6)()
@@ -30,13 +37,15 @@ FLOATS: Final = (ctypes.c_float * 6)()
 NUMBERS: Final = (ctypes.c_uint * 4)()
 """Where `fill_color`, `draw_mode` and `pixel_size` put what they find."""
 
-TO_DOUBLES: Final = tuple(ctypes.addressof(DOUBLES) + 8 * number for number in range(4))
+TO_DOUBLES: Final[tuple[Any, ...]] = tuple(ctypes.byref(DOUBLES, 8 * number) for number in range(4))
+"""References to them, for `RAW_RECT` and `RAW_ORIGIN` in loops where one more call counts."""
 TO_NUMBERS: Final = tuple(ctypes.addressof(NUMBERS) + 4 * number for number in range(4))
-"""Their addresses, for `RAW_RECT`, `RAW_ORIGIN` and `RAW_FILL` in loops where one more call counts."""
+"""Their addresses, for `RAW_FILL`."""
+_TO_FLOATS: Final[Any] = ctypes.byref(FLOATS)
 _F: Final = tuple(ctypes.addressof(FLOATS) + 4 * number for number in range(6))
 
-count_objects: Final = _getter("FPDFPage_CountObjects", _INT, _HANDLE)
-get_object: Final = _getter("FPDFPage_GetObject", _HANDLE, _HANDLE, _INT)
+count_objects: Final = _of_reference("FPDFPage_CountObjects", _INT)
+get_object: Final = _of_reference("FPDFPage_GetObject", _HANDLE)
 count_form_objects: Final = _getter("FPDFFormObj_CountObjects", _INT, _HANDLE)
 get_form_object: Final = _getter("FPDFFormObj_GetObject", _HANDLE, _HANDLE, ctypes.c_ulong)
 object_type: Final = _getter("FPDFPageObj_GetType", _INT, _HANDLE)
@@ -45,19 +54,19 @@ render_mode: Final = _getter("FPDFTextObj_GetTextRenderMode", _INT, _HANDLE)
 font: Final = _getter("FPDFTextObj_GetFont", _HANDLE, _HANDLE)
 font_weight: Final = _getter("FPDFFont_GetWeight", _INT, _HANDLE)
 font_flags: Final = _getter("FPDFFont_GetFlags", _INT, _HANDLE)
-count_rects: Final = _getter("FPDFText_CountRects", _INT, _HANDLE, _INT, _INT)
-text_object: Final = _getter("FPDFText_GetTextObject", _HANDLE, _HANDLE, _INT)
-text_index: Final = _getter("FPDFText_GetCharIndexFromTextIndex", _INT, _HANDLE, _INT)
+count_rects: Final = _of_reference("FPDFText_CountRects", _INT)
+text_object: Final = _of_reference("FPDFText_GetTextObject", _HANDLE)
+text_index: Final = _of_reference("FPDFText_GetCharIndexFromTextIndex", _INT)
 count_segments: Final = _getter("FPDFPath_CountSegments", _INT, _HANDLE)
 path_segment: Final = _getter("FPDFPath_GetPathSegment", _HANDLE, _HANDLE, _INT)
 segment_type: Final = _getter("FPDFPathSegment_GetType", _INT, _HANDLE)
 segment_closes: Final = _getter("FPDFPathSegment_GetClose", _INT, _HANDLE)
 
-RAW_RECT = _getter("FPDFText_GetRect", _INT, _HANDLE, _INT, *[_HANDLE] * 4)
+RAW_RECT = _of_reference("FPDFText_GetRect", _INT)
 """Left, top, right, bottom of a rectangle that `count_rects` counted."""
-_char_box = _getter("FPDFText_GetCharBox", _INT, _HANDLE, _INT, *[_HANDLE] * 4)
-_loose_box = _getter("FPDFText_GetLooseCharBox", _INT, _HANDLE, _INT, _HANDLE)
-RAW_ORIGIN = _getter("FPDFText_GetCharOrigin", _INT, _HANDLE, _INT, *[_HANDLE] * 2)
+_char_box = _of_reference("FPDFText_GetCharBox", _INT)
+_loose_box = _of_reference("FPDFText_GetLooseCharBox", _INT)
+RAW_ORIGIN = _of_reference("FPDFText_GetCharOrigin", _INT)
 RAW_FILL = _getter("FPDFPageObj_GetFillColor", _INT, _HANDLE, *[_HANDLE] * 4)
 _bounds = _getter("FPDFPageObj_GetBounds", _INT, _HANDLE, *[_HANDLE] * 4)
 _matrix = _getter("FPDFPageObj_GetMatrix", _INT, _HANDLE, _HANDLE)
@@ -68,19 +77,19 @@ _segment_point = _getter("FPDFPathSegment_GetPoint", _INT, _HANDLE, *[_HANDLE] *
 _font_name = _getter("FPDFFont_GetBaseFontName", ctypes.c_size_t, _HANDLE, _HANDLE, ctypes.c_size_t)
 
 
-def address(handle: Any) -> int:
-    """The integer behind one of pypdfium2's handles (`page.raw`, `textpage.raw`)."""
-    return ctypes.addressof(handle.contents)
+def reference(handle: Any) -> Any:
+    """What the getters of a page and of its text take for pypdfium2's handle (`page.raw`, `textpage.raw`)."""
+    return ctypes.byref(handle.contents)
 
 
-def char_box(text: int, index: int) -> int:
+def char_box(text: Any, index: int) -> int:
     """Into DOUBLES: left, right, bottom, top of a character; 0 if there is none."""
     return _char_box(text, index, *TO_DOUBLES)  # type: ignore[no-any-return]
 
 
-def loose_box(text: int, index: int) -> int:
+def loose_box(text: Any, index: int) -> int:
     """Into FLOATS: left, top, right, bottom of the room that a character takes up; 0 if there is none."""
-    return _loose_box(text, index, _F[0])  # type: ignore[no-any-return]
+    return _loose_box(text, index, _TO_FLOATS)  # type: ignore[no-any-return]
 
 
 def fill_color(item: int) -> int:

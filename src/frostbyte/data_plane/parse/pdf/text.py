@@ -37,6 +37,9 @@ _HYPHEN: Final = "\ufffe"
 """What PDFium puts in place of a hyphen that ends a line."""
 _RIGHT_TO_LEFT: Final = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 """Hebrew, Arabic and their presentation forms."""
+_DOUBLES: Final = native.DOUBLES
+_TO_X: Final = native.TO_DOUBLES[0]
+_TO_Y: Final = native.TO_DOUBLES[1]
 
 
 @dataclass(slots=True)
@@ -149,7 +152,7 @@ class PageText:
         self._drawing = drawing
         self._page = page
         self._text = page.get_textpage()
-        self._handle = native.address(self._text.raw)
+        self._handle = native.reference(self._text.raw)
         self._styles = Styles(frame.rotation)
         self._doubtful = bool(drawing.unseen) or drawing.truncated
         self._last_cover = drawing.covers[-1].order if drawing.covers else 0
@@ -225,18 +228,19 @@ class PageText:
     def _line(self, text: str, index: Sequence[int], runs: list[Run]) -> None:
         first = index[0]
         pieces = self._rects(first, index[-1] - first + 1)
-        if len(pieces) < 2:
-            runs.append(self._run(text, index, pieces, 0.0))
-            return
-        style = self._style(first)
+        item = native.text_object(self._handle, first) or 0
         leftward = not text.isascii() and _RIGHT_TO_LEFT.search(text) is not None
+        if len(pieces) < 2:
+            runs.append(self._run(text, index, pieces, 0.0, item, leftward))
+            return
+        style = self._styles.known.get(item) or self._styles.of(item)
         gap, jumps = _gaps(pieces, style, leftward)
         cuts = [(self._boundary(index, jump), jump) for jump in jumps]
         small = _tiny(pieces)
         if small or (self._doubtful and self._has_unseen(text, index)):
             cuts = self._with_changes(text, index, cuts, small)
         if not cuts:
-            runs.append(self._run(text, index, pieces, gap))
+            runs.append(self._run(text, index, pieces, gap, item, leftward))
             return
         start = drawn = 0
         for end, upto in [*cuts, (len(text), len(pieces))]:
@@ -245,16 +249,22 @@ class PageText:
                 inside = pieces[drawn:upto]
                 if not inside or upto < 0:  # a change inside one object: its pieces are not those of the line
                     inside = self._rects(index[start], index[end - 1] - index[start] + 1)
-                runs.append(self._run(part, index[start:end], inside, _gaps(inside, style, leftward)[0]))
+                runs.append(self._part(part, index[start:end], inside, _gaps(inside, style, leftward)[0]))
             start, drawn = end, upto
 
-    def _run(self, text: str, index: Sequence[int], pieces: list[Box], gap: float) -> Run:
+    def _part(self, text: str, index: Sequence[int], pieces: list[Box], gap: float) -> Run:
+        """A run that is not the whole of its line."""
+        item = native.text_object(self._handle, index[0]) or 0
+        leftward = not text.isascii() and _RIGHT_TO_LEFT.search(text) is not None
+        return self._run(text, index, pieces, gap, item, leftward)
+
+    def _run(self, text: str, index: Sequence[int], pieces: list[Box], gap: float, item: int, leftward: bool) -> Run:
+        """The run whose first letter is drawn by the text object `item`."""
         first, frame = index[0], self._frame
-        item = native.text_object(self._handle, first) or 0
         style = self._styles.known.get(item) or self._styles.of(item)
         turn, size, bold = style.turn, style.size, style.bold
-        native.RAW_ORIGIN(self._handle, first, *_TO_POINT)
-        x, y = native.DOUBLES[:2]
+        native.RAW_ORIGIN(self._handle, first, _TO_X, _TO_Y)
+        x, y = _DOUBLES[0], _DOUBLES[1]
         x, y = frame.point(x, y) if frame.rotation else (x - frame.left, frame.top - y)
         if len(pieces) == 1:
             left, top, right, bottom = pieces[0]
@@ -271,11 +281,13 @@ class PageText:
             last = native.text_object(self._handle, index[len(text.rstrip()) - 1]) or 0
             bold = last == item or self._styles.of(last).bold
         hidden = ""
-        outside = right <= 0 or bottom <= 0 or left >= frame.width or top >= frame.height
-        covered = self._last_cover and self._last_cover > self._drawing.order.get(item, 0)
-        if self._doubtful or outside or covered or size < _TINY:
+        if (
+            self._doubtful
+            or size < _TINY
+            or not (right > 0 and bottom > 0 and left < frame.width and top < frame.height)
+            or (self._last_cover and self._last_cover > self._drawing.order.get(item, 0))
+        ):
             hidden = self._hidden(item, box, size)
-        leftward = not text.isascii() and _RIGHT_TO_LEFT.search(text) is not None
         if turn:
             baseline = -x if turn == 90 else -y if turn == 180 else x
             return Run(text, index, box, baseline, size, bold, hidden, gap, turn, style.font, (), leftward)
@@ -306,7 +318,7 @@ class PageText:
                     (run.text[word.start() :], run.index[word.start() :]),
                 )
                 return tuple(
-                    self._run(text, index, self._rects(index[0], index[-1] - index[0] + 1), 0.0)
+                    self._part(text, index, self._rects(index[0], index[-1] - index[0] + 1), 0.0)
                     for text, index in parts
                     if text.strip()
                 )
@@ -325,10 +337,14 @@ class PageText:
 
     def _is_covered(self, item: int, box: Box) -> bool:
         painted = self._drawing.order.get(item)
-        return painted is not None and any(
-            cover.order > painted and cover.item and hides(cover.item, self._page, box, cover.box)
-            for cover in reversed(self._drawing.covers)
-        )
+        if painted is None:
+            return False
+        for cover in reversed(self._drawing.covers):
+            if cover.order <= painted:
+                break
+            if cover.item and hides(cover.item, self._page, box, cover.box):
+                return True
+        return False
 
     def _unseen(self, item: int) -> str:
         """What hides a text object by itself; asked anew where the page had too many objects to look at all."""
@@ -349,7 +365,7 @@ class PageText:
 
     def _rects(self, start: int, count: int) -> list[Box]:
         """The pieces of a line that are drawn apart, in its order, as boxes that are not rounded."""
-        handle, get, found = self._handle, native.RAW_RECT, native.DOUBLES
+        handle, get, found = self._handle, native.RAW_RECT, _DOUBLES
         p0, p1, p2, p3 = native.TO_DOUBLES
         frame = self._frame
         pieces: list[Box] = []
@@ -419,12 +435,6 @@ class PageText:
             if self._look(native.text_object(self._handle, index[position]), small) != hidden:
                 return position
         return end
-
-    def _style(self, index: int) -> Style:
-        return self._styles.of(native.text_object(self._handle, index) or 0)
-
-
-_TO_POINT: Final = native.TO_DOUBLES[:2]
 
 
 def _tiny(pieces: list[Box]) -> bool:
