@@ -60,19 +60,18 @@ class _Objects:
         kind_of, color, mode_of, numbers = native.object_type, native.RAW_FILL, native.render_mode, native.NUMBERS
         n0, n1, n2, n3 = native.TO_NUMBERS
         for number in range(max(0, count)):
-            self._seen += 1
-            if self._seen > MAX_OBJECTS:
+            self._seen = seen = self._seen + 1
+            if seen > MAX_OBJECTS:
                 self.drawing.truncated = True
                 return
             item = get(parent, number)
-            kind = kind_of(item)
+            # Asked for every letter's object: the common answer, dark and filled text, must cost two calls.
+            mode = mode_of(item)  # below zero for what is no text
+            kind = kind_of(item) if mode < 0 else _TEXT
             if kind == _TEXT:
-                order[item] = self._seen
-                # Asked for every letter's object: the common answer, dark and filled, must cost two calls.
+                order[item] = seen
                 filled = color(item, n0, n1, n2, n3)
-                if (mode_of(item) or (filled and (numbers[0] >= WHITE or not numbers[3]))) and (
-                    hidden := own_visibility(item)
-                ):
+                if (mode or (filled and (numbers[0] >= WHITE or not numbers[3]))) and (hidden := own_visibility(item)):
                     unseen[item] = hidden
             elif kind == _PATH:
                 self._path(item, matrix)

@@ -59,8 +59,11 @@ def find_headings(drafts: list[Draft], outline: dict[int, dict[str, int]]) -> No
     for draft in drafts:
         # Outline entries are often set just before the page turns: the page after it counts too.
         titles = outline.get(draft.number - 1, {}) | outline.get(draft.number, {}) if outline else {}
+        bare: dict[str, int] = {}
+        for title, depth in titles.items():
+            bare.setdefault(_OUTLINE_NUMBER.sub("", title), depth)
         for number, block in _blocks(draft):
-            if titles and (level := _outlined(block.text, titles)):
+            if titles and (level := _outlined(block.text, titles, bare)):
                 draft.roles[number] = (Kind.HEADING, level)
                 outlined = max(outlined, block.size)
                 known.append((draft, number))
@@ -83,12 +86,16 @@ def find_headings(drafts: list[Draft], outline: dict[int, dict[str, int]]) -> No
 
 def body_type(drafts: list[Draft]) -> Body:
     """The type most characters have."""
-    weights: Counter[tuple[float, bool, str]] = Counter()
+    exact: dict[tuple[float, bool, str], int] = {}
     for draft in drafts:
         for _, block in _blocks(draft):
             for line in block.lines:
                 for run in line:
-                    weights[(round(run.size * 2) / 2, run.bold, run.font)] += len(run.text)
+                    style = (run.size, run.bold, run.font)
+                    exact[style] = exact.get(style, 0) + len(run.text)
+    weights: Counter[tuple[float, bool, str]] = Counter()
+    for (size, bold, font), weight in exact.items():
+        weights[(round(size * 2) / 2, bold, font)] += weight
     if not weights:
         return Body(10.0, False, "")
     sizes: Counter[float] = Counter()
@@ -108,15 +115,13 @@ def _blocks(draft: Draft) -> Iterator[tuple[int, Block]]:
             yield number, block
 
 
-def _outlined(text: str, titles: dict[str, int]) -> int:
+def _outlined(text: str, titles: dict[str, int], bare: dict[str, int]) -> int:
+    """The level of a title of the outline, with its number or (`bare`) without; 0 for what is none."""
     normal = normal_title(text)
     if normal in titles:
         return titles[normal]
-    bare = _OUTLINE_NUMBER.sub("", normal)
-    for title, level in titles.items():
-        if bare and bare == _OUTLINE_NUMBER.sub("", title):
-            return level
-    return 0
+    without = _OUTLINE_NUMBER.sub("", normal)
+    return bare.get(without, 0) if without else 0
 
 
 def normal_title(text: str) -> str:

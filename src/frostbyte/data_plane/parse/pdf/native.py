@@ -33,7 +33,7 @@ def _of_reference(name: str, result: Any) -> Callable[..., Any]:
 DOUBLES: Final = (ctypes.c_double * 4)()
 """Where `RAW_RECT`, `char_box` and `RAW_ORIGIN` (x and y on the baseline) put what they find."""
 FLOATS: Final = (ctypes.c_float * 6)()
-"""Where `bounds`, `matrix` and `font_size` put what they find."""
+"""Where `RAW_LOOSE`, `bounds`, `matrix` and `font_size` put what they find."""
 NUMBERS: Final = (ctypes.c_uint * 4)()
 """Where `fill_color`, `draw_mode` and `pixel_size` put what they find."""
 
@@ -41,7 +41,8 @@ TO_DOUBLES: Final[tuple[Any, ...]] = tuple(ctypes.byref(DOUBLES, 8 * number) for
 """References to them, for `RAW_RECT` and `RAW_ORIGIN` in loops where one more call counts."""
 TO_NUMBERS: Final = tuple(ctypes.addressof(NUMBERS) + 4 * number for number in range(4))
 """Their addresses, for `RAW_FILL`."""
-_TO_FLOATS: Final[Any] = ctypes.byref(FLOATS)
+TO_FLOATS: Final[Any] = ctypes.byref(FLOATS)
+"""A reference to them, for `RAW_LOOSE`."""
 _F: Final = tuple(ctypes.addressof(FLOATS) + 4 * number for number in range(6))
 
 count_objects: Final = _of_reference("FPDFPage_CountObjects", _INT)
@@ -56,6 +57,8 @@ font_weight: Final = _getter("FPDFFont_GetWeight", _INT, _HANDLE)
 font_flags: Final = _getter("FPDFFont_GetFlags", _INT, _HANDLE)
 count_rects: Final = _of_reference("FPDFText_CountRects", _INT)
 text_object: Final = _of_reference("FPDFText_GetTextObject", _HANDLE)
+_count_characters: Final = _of_reference("FPDFText_CountChars", _INT)
+_characters: Final = _of_reference("FPDFText_GetText", _INT)
 text_index: Final = _of_reference("FPDFText_GetCharIndexFromTextIndex", _INT)
 count_segments: Final = _getter("FPDFPath_CountSegments", _INT, _HANDLE)
 path_segment: Final = _getter("FPDFPath_GetPathSegment", _HANDLE, _HANDLE, _INT)
@@ -65,7 +68,8 @@ segment_closes: Final = _getter("FPDFPathSegment_GetClose", _INT, _HANDLE)
 RAW_RECT = _of_reference("FPDFText_GetRect", _INT)
 """Left, top, right, bottom of a rectangle that `count_rects` counted."""
 _char_box = _of_reference("FPDFText_GetCharBox", _INT)
-_loose_box = _of_reference("FPDFText_GetLooseCharBox", _INT)
+RAW_LOOSE = _of_reference("FPDFText_GetLooseCharBox", _INT)
+"""Left, top, right, bottom of the room that a character takes up; 0 if there is none."""
 RAW_ORIGIN = _of_reference("FPDFText_GetCharOrigin", _INT)
 RAW_FILL = _getter("FPDFPageObj_GetFillColor", _INT, _HANDLE, *[_HANDLE] * 4)
 _bounds = _getter("FPDFPageObj_GetBounds", _INT, _HANDLE, *[_HANDLE] * 4)
@@ -82,14 +86,19 @@ def reference(handle: Any) -> Any:
     return ctypes.byref(handle.contents)
 
 
+def characters(text: Any) -> tuple[int, memoryview]:
+    """How many characters a page's text has, and what PDFium writes for them all: UTF-16, low bytes first."""
+    count = _count_characters(text)
+    if count <= 0:
+        return 0, memoryview(b"")
+    buffer = bytearray(2 * (2 * count + 2))
+    written = _characters(text, 0, count, ctypes.byref(ctypes.c_char.from_buffer(buffer)))
+    return count, memoryview(buffer)[: 2 * max(0, written - 1)]
+
+
 def char_box(text: Any, index: int) -> int:
     """Into DOUBLES: left, right, bottom, top of a character; 0 if there is none."""
     return _char_box(text, index, *TO_DOUBLES)  # type: ignore[no-any-return]
-
-
-def loose_box(text: Any, index: int) -> int:
-    """Into FLOATS: left, top, right, bottom of the room that a character takes up; 0 if there is none."""
-    return _loose_box(text, index, _TO_FLOATS)  # type: ignore[no-any-return]
 
 
 def fill_color(item: int) -> int:

@@ -5,15 +5,13 @@ Everything leaves here in page units as shown: points, origin at the top left, a
 
 from __future__ import annotations
 
-import ctypes
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import pypdfium2 as pdfium
-import pypdfium2.raw as raw
 
 from frostbyte.data_plane.document import Box
 from frostbyte.data_plane.parse.pdf import native
@@ -185,7 +183,7 @@ class PageText:
 
     def reach(self, index: int) -> tuple[float, float]:
         """From where to where one character takes up room on its line; a space that PDFium made up takes none."""
-        native.loose_box(self._handle, index)
+        native.RAW_LOOSE(self._handle, index, native.TO_FLOATS)
         left, top, right, bottom = native.FLOATS[:4]
         if not self._frame.rotation:
             return left - self._frame.left, right - self._frame.left
@@ -197,23 +195,20 @@ class PageText:
         if self._frame.rotation:
             reach = self.reach
             return [(*reach(index[start - 1]), reach(index[start])[0]) for start in starts]
-        handle, box, found, across = self._handle, native.loose_box, native.FLOATS, self._frame.left
+        handle, box, found, across = self._handle, native.RAW_LOOSE, native.FLOATS, self._frame.left
+        target = native.TO_FLOATS
         result: list[tuple[float, float, float]] = []
         for start in starts:
-            box(handle, index[start - 1])
+            box(handle, index[start - 1], target)
             left, right = found[0], found[2]
-            box(handle, index[start])
+            box(handle, index[start], target)
             result.append((left - across, right - across, found[0] - across))
         return result
 
     def _whole(self) -> tuple[str, Sequence[int]]:
-        handle: Any = self._text.raw
-        count = raw.FPDFText_CountChars(handle)
-        if count <= 0:
+        count, data = native.characters(self._handle)
+        if not count:
             return "", range(0)
-        buffer = (ctypes.c_ushort * (2 * count + 2))()
-        written = raw.FPDFText_GetText(handle, 0, count, buffer)
-        data = memoryview(buffer).cast("B")[: 2 * max(0, written - 1)]
         text = str(data, "utf-16-le", "replace").rstrip("\x00")
         if len(data) // 2 == count == len(text):
             return text, range(count)

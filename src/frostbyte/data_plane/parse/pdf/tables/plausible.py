@@ -125,7 +125,11 @@ def _is_equation(texts: list[list[str]]) -> bool:
 
 def _is_listing(segments: list[Segment], text: PageText) -> bool:
     """Whether it is typewriter text set in one piece: all of it stands on one grid of character widths."""
-    pitches = {(s.run.font, s.run.size): s.pitch or pitch_of(s.run, text) for s in segments if len(s.run.text) > 5}
+    pitches: dict[tuple[str, float], float] = {}
+    for segment in reversed(segments):
+        run = segment.run
+        if len(run.text) > 5 and (run.font, run.size) not in pitches:
+            pitches[run.font, run.size] = segment.pitch or pitch_of(run, text)
     fixed = [s for s in segments if pitches.get((s.run.font, s.run.size))]
     if len(fixed) < 0.7 * len(segments):
         return False

@@ -100,22 +100,30 @@ class TextLine:
     @property
     def right(self) -> float:
         """Where the last segment ends."""
-        return max(segment.right for segment in self.segments)
+        if len(self.segments) == 1:
+            return self.segments[0].right
+        return max([segment.right for segment in self.segments])
 
     @property
     def size(self) -> float:
         """The largest type size."""
-        return max(segment.size for segment in self.segments)
+        if len(self.segments) == 1:
+            return self.segments[0].size
+        return max([segment.size for segment in self.segments])
 
     @property
     def top(self) -> float:
         """Upper edge."""
-        return min(segment.top for segment in self.segments)
+        if len(self.segments) == 1:
+            return self.segments[0].top
+        return min([segment.base - _ASCENT * segment.size for segment in self.segments])
 
     @property
     def bottom(self) -> float:
         """Lower edge."""
-        return max(segment.bottom for segment in self.segments)
+        if len(self.segments) == 1:
+            return self.segments[0].bottom
+        return max([segment.base + _DESCENT * segment.size for segment in self.segments])
 
     @property
     def bold(self) -> bool:
@@ -154,8 +162,11 @@ def _fixed(run: Run, width: float, text: PageText) -> bool:
     count = len(run.text.rstrip())
     if count < _MANY or run.gap > run.size:
         return False
-    near = any(-0.6 * run.size < width - pitch * run.size * count < 0.05 * run.size for pitch in _TYPEWRITERS)
-    return near and pitch_of(run, text) > 0
+    size = run.size
+    for pitch in _TYPEWRITERS:
+        if -0.6 * size < width - pitch * size * count < 0.05 * size:
+            return pitch_of(run, text) > 0
+    return False
 
 
 def whole(run: Run) -> Segment:
@@ -169,14 +180,14 @@ def cut(run: Run, text: PageText, walls: Sequence[float] = ()) -> list[Segment]:
     if len(words) < 2:
         return [whole(run)]
     gaps = text.spaces(run.index, [start for start, _ in words[1:]])
-    limits = GAP * run.size, _JUMP * run.size
-    pitch = pitch_of(run, text)
-    if pitch:
-        limits = max(limits[0], _FIXED_GAP * pitch), max(limits[1], _FIXED_GAP * pitch)
     if len(gaps) > _EVEN_GAPS and not walls:
         white = [after - end_of_space for _, end_of_space, after in gaps]
         if max(white) - min(white) < _EVEN * run.size:
             return [whole(run)]
+    limits = GAP * run.size, _JUMP * run.size
+    pitch = pitch_of(run, text)
+    if pitch:
+        limits = max(limits[0], _FIXED_GAP * pitch), max(limits[1], _FIXED_GAP * pitch)
     segments: list[Segment] = []
     left, begin = run.box[0], words[0][0]
     for number, (space, end_of_space, after) in enumerate(gaps):
