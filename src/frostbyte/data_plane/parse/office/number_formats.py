@@ -114,8 +114,8 @@ class NumberFormat:
             if factor != 1:
                 exact = f"{number * factor:.15g}"  # Excel counts in 15 digits
                 number = float(exact)
-            if exact[-1] == "5" or (number < 0 and before) or number - number != 0:
-                return None  # perhaps a half, which goes away from zero; a sign before the currency; no number
+            if (exact[-1] == "5" and _is_half(number, places)) or (number < 0 and before) or number - number != 0:
+                return None  # a half, which goes away from zero; a sign before the currency; no number
             text = style % number
             if text[:2] == "-0":
                 return None
@@ -367,14 +367,19 @@ def _behind(section: _Section, places: list[int], part: str) -> dict[int, str]:
 
 def _rounded(value: float, places: int) -> str:
     """`value` with so many decimal places; halves go away from zero, as people and Excel round."""
-    text = repr(value)
-    fraction = text.partition(".")[2]
-    if "e" in text or fraction[places:] == "5":
+    if _is_half(value, places):
+        text = repr(value)
         try:
             return f"{Decimal(text).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):f}"
         except InvalidOperation:
             return text
     return f"{value:.{places}f}"
+
+
+def _is_half(value: float, places: int) -> bool:
+    """Whether a number lies in the middle between two of so many decimal places, or is too large or small to tell."""
+    text = repr(value)
+    return "e" in text or text.partition(".")[2][places:] == "5"
 
 
 def _scientific(section: _Section, value: float) -> str:

@@ -15,7 +15,8 @@ from frostbyte.data_plane.parse.office.cell_references import area
 from frostbyte.data_plane.parse.office.embedded import EmbeddedImages
 from frostbyte.data_plane.parse.office.graphics import chart_lines, diagram_lines
 from frostbyte.data_plane.parse.office.xlsx_blocks import BlockWriter, Line, Place, Sheet
-from frostbyte.data_plane.parse.office.xlsx_cells import Chunk, read_sheet
+from frostbyte.data_plane.parse.office.xlsx_cells import read_sheet
+from frostbyte.data_plane.parse.office.xlsx_shapes import Chunk
 from frostbyte.data_plane.parse.office.xlsx_values import Values
 
 _HEADER_CODE: Final = re.compile(r'&(?:"[^"]*"|\d+|K[0-9A-Fa-f]{6}|K\d\d[+-]\d{3}|[A-Za-z&])')
@@ -152,7 +153,7 @@ def _lines(chunks: Iterator[Chunk], reading: _Reading, sheet: Sheet) -> Iterator
     values, hiding = reading.values, any(reading.values.hidden)
     for chunk in chunks:
         reading.progress()
-        texts, stored = values.shown(chunk.kinds, chunk.values)
+        texts, stored = values.shown(chunk.kinds, chunk.values, chunk.width)
         if hiding:
             sheet.unseen.update(_unseen(values, chunk.kinds))
         for number, hidden, start, end in chunk.rows:

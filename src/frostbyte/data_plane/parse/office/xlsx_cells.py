@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import accumulate, chain, pairwise, repeat
 from operator import lt
 from typing import Any, Final, NamedTuple
@@ -17,6 +17,8 @@ from typing import Any, Final, NamedTuple
 from frostbyte.data_plane.parse.limits import damaged
 from frostbyte.data_plane.parse.office.archive import check_xml, local, parsed
 from frostbyte.data_plane.parse.office.cell_references import Shared, column_number
+from frostbyte.data_plane.parse.office.escapes import unescaped
+from frostbyte.data_plane.parse.office.xlsx_shapes import LAST_ROW, Chunk, RowOf, Shapes
 
 _ROW: Final = re.compile(r"<row\b([^>]*)>")
 _BEGIN: Final = r'<c r="([A-Z]{1,3})(\d{1,7})"([^>]*)>(?:(?<=/>)|'
@@ -28,35 +30,8 @@ _ENCODING: Final = re.compile(rb"""<\?xml[^>]*?encoding=["']([A-Za-z0-9._-]+)["'
 _DECLARATION: Final = re.compile(r"^\s*<\?xml[^>]*\?>")
 _NUMBER: Final = re.compile(r"""\br=["'](\d{1,7})["']""")
 _ATTRIBUTE: Final = re.compile(r'(\w+)="([^"]*)"')
-_ENTITY: Final = re.compile(r"&(#x[0-9a-fA-F]{1,6}|#\d{1,7}|lt|gt|amp|quot|apos);")
-_ESCAPED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
-_NAMED: Final = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
-_LAST_ROW: Final = 1_048_576
 _CHUNK: Final = 250_000
 """Characters of XML that are taken at a time: what is made of them stays in the processor's cache."""
-
-
-class RowOf(NamedTuple):
-    """Where the cells of a row stand in a chunk."""
-
-    number: int
-    """From 0."""
-    hidden: bool
-    start: int
-    end: int
-
-
-class Chunk(NamedTuple):
-    """The cells of some rows, one behind the other."""
-
-    rows: list[RowOf]
-    columns: tuple[int, ...]
-    kinds: tuple[str, ...]
-    """Attributes of each cell as they are written, but for its place: ` s="3" t="s"`."""
-    values: tuple[str, ...]
-    """As they are stored, with the entities of XML."""
-    formulas: dict[int, dict[int, str]]
-    """By row and column, with the `=`."""
 
 
 class SheetXml(NamedTuple):
@@ -106,14 +81,19 @@ def _decoded(data: bytes) -> str:
 def _chunks(body: str, frame: tuple[str, str]) -> Iterator[Chunk]:
     """All rows, some thousand cells at a time. `frame` is what stands around the body: it makes XML of a single row."""
     number, at, shared = -1, 0, Shared()
+    shapes = Shapes(shared)
     while at < len(body):
         found = body.find("</row>", at + _CHUNK)
         end = len(body) if found < 0 else found + len("</row>")
         piece, at = body[at:end], end
-        chunk = _usual(piece, number, shared)
-        for part in [chunk] if chunk is not None else _row_by_row(piece, number, shared, frame):
+        for part in shapes.chunks(piece, number) or _of_any_shape(piece, number, shared, frame):
             yield part
             number = part.rows[-1].number
+
+
+def _of_any_shape(piece: str, number: int, shared: Shared, frame: tuple[str, str]) -> Iterable[Chunk]:
+    chunk = _usual(piece, number, shared)
+    return [chunk] if chunk is not None else _row_by_row(piece, number, shared, frame)
 
 
 def _usual(piece: str, number: int, shared: Shared) -> Chunk | None:
@@ -132,7 +112,7 @@ def _usual(piece: str, number: int, shared: Shared) -> Chunk | None:
     order = list(map(int, counts))
     if list(chain.from_iterable(map(repeat, counts, counts.values()))) != list(numbers):
         return None
-    if order[0] <= number + 1 or order[-1] > _LAST_ROW or not all(map(lt, order, order[1:])):
+    if order[0] <= number + 1 or order[-1] > LAST_ROW or not all(map(lt, order, order[1:])):
         return None
     columns = tuple(map(column_number, names))
     if coded:
@@ -166,7 +146,7 @@ def _about_row(about: str, before: int) -> tuple[int, bool]:
     hidden = "hidden" in about and dict(_ATTRIBUTE.findall(about)).get("hidden") in ("1", "true")
     match = _NUMBER.search(about)
     number = int(match.group(1)) - 1 if match else before + 1
-    if not before < number < _LAST_ROW:
+    if not before < number < LAST_ROW:
         raise damaged("XLSX")
     return number, hidden
 
@@ -210,20 +190,3 @@ def string_of(node: Any) -> str:
         elif name == "r":
             parts += [item.text or "" for item in child if local(item) == "t"]
     return "".join(parts)
-
-
-def unescaped(text: str) -> str:
-    """Text of XML that was not parsed, and Excel's own `_x000D_` for characters that XML has no form for."""
-    if "&" in text:
-        text = _ENTITY.sub(_character, text)
-    if "_x" in text:
-        text = _ESCAPED.sub(lambda match: chr(int(match.group(1), 16)), text)
-    return text
-
-
-def _character(match: re.Match[str]) -> str:
-    name = match.group(1)
-    if name[0] != "#":
-        return _NAMED[name]
-    code = int(name[2:], 16) if name[1] == "x" else int(name[1:])
-    return chr(code) if 0 < code < 0x110000 else ""
