@@ -6,7 +6,7 @@ import itertools
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from operator import attrgetter, eq, gt, le
+from operator import attrgetter, eq, gt
 from typing import Final
 
 from frostbyte.data_plane.document import Cell, Document, Drop, Element, Grid, Page, Span
@@ -16,6 +16,7 @@ Range = tuple[int, int]
 
 _START, _END = attrgetter("start"), attrgetter("end")
 _ROW, _COLUMN, _INNER = attrgetter("row"), attrgetter("column"), attrgetter("inner")
+_ROW_SPAN, _COLUMN_SPAN = attrgetter("row_span"), attrgetter("column_span")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _DEEPEST: Final = 50
 """Tables in tables in tables."""
@@ -63,7 +64,9 @@ class _Ranges:
 
     def rise(self) -> bool:
         """Whether none runs backwards and none begins before the one in front of it has ended."""
-        return all(map(le, self.starts, self.ends)) and all(map(le, self.ends, self.starts[1:]))
+        edges = [0] * (2 * len(self.starts))
+        edges[::2], edges[1::2] = self.starts, self.ends
+        return edges == sorted(edges)  # to sort what is in order takes one comparison each, in C
 
     def merged(self) -> _Ranges:
         """The same with those that touch as one. They rise."""
@@ -127,7 +130,8 @@ def _table(page: Page, table: Element | Grid, special: _Ranges, depth: int) -> N
             raise _open(page.number, "cells overlap")
     if cells and not (table.start <= spans.starts[0] and spans.ends[-1] <= table.end):
         raise _open(page.number, "a cell runs outside its table")
-    wide = [c for c in cells if c.row_span != 1 or c.column_span != 1]
+    spanning = {*map(_ROW_SPAN, cells), *map(_COLUMN_SPAN, cells)} - {1}
+    wide = [c for c in cells if c.row_span != 1 or c.column_span != 1] if spanning else []
     if (
         max(map(_ROW, cells), default=-1) >= table.rows
         or max(map(_COLUMN, cells), default=-1) >= table.columns

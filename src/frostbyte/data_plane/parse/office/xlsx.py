@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from frostbyte.data_plane.document import Kind, Mark, Page
@@ -156,6 +157,9 @@ def _lines(chunks: Iterator[Chunk], reading: _Reading, sheet: Sheet) -> Iterator
         texts, stored = values.shown(chunk.kinds, chunk.values, chunk.width)
         if hiding:
             sheet.unseen.update(_unseen(values, chunk.kinds))
+        if chunk.width and "" not in texts:
+            yield from _even(chunk, texts, stored)
+            continue
         for number, hidden, start, end in chunk.rows:
             part = slice(start, end)
             formulas = chunk.formulas.get(number, _NO_FORMULAS)
@@ -175,6 +179,17 @@ def _lines(chunks: Iterator[Chunk], reading: _Reading, sheet: Sheet) -> Iterator
                     tuple(line.kinds[n] for n in keep),
                     formulas,
                 )
+
+
+def _even(chunk: Chunk, texts: tuple[str, ...], stored: tuple[str | None, ...]) -> Iterator[Line]:
+    """The rows of a chunk that have the same columns and kinds, and no empty cell."""
+    width, rows, formulas = chunk.width, chunk.rows, chunk.formulas
+    numbers = [row.number for row in rows]
+    coded = map(formulas.get, numbers, repeat(_NO_FORMULAS)) if formulas else repeat(_NO_FORMULAS)
+    cut_texts, cut_stored = zip(*[iter(texts)] * width, strict=True), zip(*[iter(stored)] * width, strict=True)
+    columns, kinds = repeat(chunk.columns[:width]), repeat(chunk.kinds[:width])
+    hidden = [row.hidden for row in rows]
+    return map(Line._make, zip(numbers, hidden, columns, cut_texts, cut_stored, kinds, coded, strict=False))
 
 
 def _computed(line: Line, values: Values) -> bool:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise, repeat
-from typing import Final, NamedTuple
+from itertools import accumulate, chain, pairwise
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -29,6 +29,8 @@ _SIDES: Final = 20
 """Gaps between columns up to which a run of rows is cut into blocks side by side."""
 _TITLE: Final = 200
 """Characters of the longest heading."""
+
+_T = TypeVar("_T")
 
 Place = tuple[int, int]
 """Row and column, from 0."""
@@ -219,27 +221,29 @@ class _Flat(NamedTuple):
 
 
 def _flatten(block: _Block) -> _Flat:
-    flat = _Flat([], [], [], [], [], [], [])
+    lines, top, left = block.lines, block.top, block.left
+    lists = [line.columns for line in lines]
     shapes: dict[tuple[int, ...], tuple[list[int], list[str]]] = {}
-    for line in block.lines:
-        columns = line.columns
-        if columns not in shapes:
-            steps = ["\n" + "\t" * (columns[0] - block.left)]
-            steps += ["\t" * (b - a) for a, b in pairwise(columns)]
-            shapes[columns] = ([column - block.left for column in columns], steps)
-        places, steps = shapes[columns]
-        flat.rows.extend(repeat(line.number - block.top, len(columns)))
-        flat.columns.extend(places)
-        flat.separators.extend(steps)
-        flat.texts.extend(line.texts)
-        flat.values.extend(line.values)
-        flat.kinds.extend(line.kinds)
-        if line.formulas:
-            flat.formulas.extend(map(line.formulas.get, columns))
-        else:
-            flat.formulas.extend(repeat(None, len(columns)))
+    for columns in set(lists):
+        steps = ["\n" + "\t" * (columns[0] - left), *("\t" * (b - a) for a, b in pairwise(columns))]
+        shapes[columns] = ([column - left for column in columns], steps)
+    placed = list(map(shapes.__getitem__, lists))
+    formulas = [map(line.formulas.get, line.columns) if line.formulas else [None] * len(line.columns) for line in lines]
+    flat = _Flat(
+        rows=_chained([[line.number - top] * len(line.columns) for line in lines]),
+        columns=_chained([columns for columns, _ in placed]),
+        separators=_chained([steps for _, steps in placed]),
+        texts=_chained([line.texts for line in lines]),
+        values=_chained([line.values for line in lines]),
+        formulas=_chained(formulas),
+        kinds=_chained([line.kinds for line in lines]),
+    )
     flat.separators[0] = flat.separators[0][1:]
     return flat
+
+
+def _chained(lists: Iterable[Iterable[_T]]) -> list[_T]:
+    return list(chain.from_iterable(lists))
 
 
 def _runs(lines: Iterable[Line]) -> Iterator[list[Line]]:

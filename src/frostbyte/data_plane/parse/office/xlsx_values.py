@@ -72,7 +72,7 @@ class Values:
 
     def shown(
         self, kinds: Sequence[str], values: Sequence[str], width: int = 0
-    ) -> tuple[Sequence[str], Sequence[str | None]]:
+    ) -> tuple[tuple[str, ...], tuple[str | None, ...]]:
         """What cells show and store; there is at least one. Where each `width` of them have the same kinds, they are
         taken column by column, which is quicker."""
         if not width:
