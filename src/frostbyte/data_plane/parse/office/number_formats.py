@@ -105,7 +105,8 @@ class NumberFormat:
         if section is None or section.plain is None or section.condition:
             return lambda value: None
         before, places, behind = section.plain
-        style, whole, grouped = f"%.{places}f", -places - 1 if places else None, section.grouped
+        grouped = section.grouped
+        style = f",.{places}f" if grouped else f".{places}f"
         factor, framed = 100**section.percent / 1000**section.scale, bool(before or behind)
 
         def shown(value: str) -> tuple[str, str | None] | None:
@@ -116,12 +117,10 @@ class NumberFormat:
                 number = float(exact)
             if (exact[-1] == "5" and _is_half(number, places)) or (number < 0 and before) or number - number != 0:
                 return None  # a half, which goes away from zero; a sign before the currency; no number
-            text = style % number
+            text = format(number, style)
             if text[:2] == "-0":
                 return None
-            stored = None if text == value else value
-            if grouped and (number >= 999 or number <= -999):
-                text = f"{int(text[:whole]):,}{text[whole:] if whole else ''}"
+            stored = None if (text.replace(",", "") if grouped else text) == value else value
             return (f"{before}{text}{behind}".strip() if framed else text), stored
 
         return shown
