@@ -1,8 +1,8 @@
 """The quick way through the rows of a worksheet: most have the same shape as the one above.
 
-A row's XML without its values is its shape. Where the shape is known, columns, styles and types of all its cells are
-known, too, and only the values are cut out. A shape is compared character by character, so that a row is taken this
-way only where the regular expressions of `xlsx_cells` would find the same.
+A row's XML without its values is its shape. Of a shape we make a regular expression that matches such rows and nothing
+else, so that columns, styles and types of all its cells are known and only the values are cut out. It takes nothing
+that the expressions of `xlsx_cells`, which look at each cell by itself, would not take.
 """
 
 from __future__ import annotations
@@ -16,16 +16,21 @@ from frostbyte.data_plane.parse.office.cell_references import Shared, column_num
 from frostbyte.data_plane.parse.office.escapes import unescaped
 
 LAST_ROW: Final = 1_048_576
-_SIGNS: Final = "\x00\x01\x02\x03\x04\x05\x06"
-"""Signs of ours, which XML never holds: 0 stands for a value, 1 ends one, 2 and 3 stand around a formula, 4 and 5
-around an inline text, 6 stands for the row's number."""
 _CELL: Final = re.compile(
-    r'<c r="([A-Z]{1,3})(\d{1,7})"([^>]*)>(?:(?<=/>)|(\x02\x00\x03|<f([^>]*)/>)?(\x00\x01|\x04\x00\x05)?</c>)'
+    r'<c r="([A-Z]{1,3})(\d{1,7})"([^>]*)>(?:(?<=/>)|'
+    r"(?:(<f[^>]*>)(?:(?<=/>)|[^<]*(</f>)))?(?:(<v>|<is><t[^>]*>)[^<]*(</v>|</t></is>))?</c>)"
 )
+_HEAD: Final = r'\s*<row r="(\d{1,7})"[^>]*>'
+_FIRST: Final = re.compile(_HEAD)
+_EMPTY: Final = re.compile(r"\s*<row\b[^>]*(?:/>|></row>)")
 _ATTRIBUTE: Final = re.compile(r'(\w+)="([^"]*)"')
-_ENOUGH: Final = 64
-_RARE: Final = 8
-"""Where a sheet has more than `_ENOUGH` shapes, and less than so many rows for each, to learn them does not pay."""
+_WORTH: Final = 64
+"""Rows that a piece has room for, from which it pays to learn their shape: that costs as much as to read so many."""
+_SHAPES: Final = 8
+_RARE: Final = 256
+"""Shapes of a sheet that are learned, and rows from which one more is."""
+_MOST: Final = 32
+"""Shapes that are ever learned of one sheet: each is tried where another begins."""
 _RUN: Final = 16
 """Rows of one shape, on the average, from which each run of them is given as a chunk of its own."""
 
@@ -55,27 +60,31 @@ class Chunk(NamedTuple):
     """Cells of each row, where all rows have the same columns and kinds; else 0."""
 
 
+class _Formula(NamedTuple):
+    """A cell's formula, as a shape knows it."""
+
+    column: int
+    about: dict[str, str]
+    code: int
+    """Which group holds it, 0 for one that stands elsewhere."""
+
+
 class _Shape(NamedTuple):
     """What rows have in common."""
 
-    pattern: str
-    parts: int
+    pattern: re.Pattern[str]
     columns: tuple[int, ...]
     kinds: tuple[str, ...]
     takes: tuple[int, ...]
-    """Which part each cell's value is, 0 for none."""
-    codes: tuple[tuple[int, int], ...]
-    """Columns with a formula and which part it is."""
-    shared: tuple[tuple[int, dict[str, str]], ...]
-    """Columns with a formula that stands elsewhere, and what is said of it."""
+    """Which group holds each cell's value, 0 for none."""
+    formulas: tuple[_Formula, ...]
 
 
 class _Run(NamedTuple):
-    """Rows of one shape that follow each other."""
+    """Rows of one shape that follow each other, as groups of its pattern."""
 
     shape: _Shape
-    digits: list[str]
-    parts: list[str]
+    rows: list[tuple[str, ...]]
 
 
 class Shapes:
@@ -83,119 +92,108 @@ class Shapes:
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
-        self._known: dict[str, _Shape] = {}
-        self._learned = 0
+        self._known: list[_Shape] = []
         self._seen = 0
+        self._mixed = False
 
     def chunks(self, piece: str, number: int) -> list[Chunk] | None:
         """Whole rows behind the row `number`; None where one of them has no plain shape."""
-        if self._learned > max(_ENOUGH, self._seen // _RARE) or any(map(piece.__contains__, _SIGNS)):
+        runs = None if self._mixed or "hidden=" in piece else self._runs(piece)
+        if not runs:
             return None
-        piece = piece.replace("</v>", "<v>\x01")
-        if "<f>" in piece:
-            piece = piece.replace("<f>", "\x02<v>").replace("</f>", "<v>\x03")
-        if "<is>" in piece:
-            piece = piece.replace("<is><t>", "\x04<v>").replace("</t></is>", "<v>\x05")
-        runs = self._runs(piece)
-        digits = [text for run in runs or () for text in run.digits]
-        if not runs or not all(map(str.isdigit, digits)) or not "".join(digits).isascii() or max(map(len, digits)) > 7:
-            return None
-        numbers = [int(text) - 1 for text in digits]
+        numbers = [int(row[0]) - 1 for run in runs for row in run.rows]
         if numbers[0] <= number or numbers[-1] >= LAST_ROW or not all(map(lt, numbers, numbers[1:])):
             return None
         self._seen += len(numbers)
-        chunks = []
+        self._mixed = len(runs) * 4 > len(numbers)
+        chunks, at = [], 0
         for run in runs:
-            chunks.append(self._chunk(run, numbers[: len(run.digits)]))
-            del numbers[: len(run.digits)]
-        return chunks if len(chunks) * _RUN <= len(digits) else [_together(chunks)]
+            chunks.append(self._chunk(run, numbers[at : at + len(run.rows)]))
+            at += len(run.rows)
+        return chunks if len(chunks) * _RUN <= len(numbers) else [_together(chunks)]
 
     def _runs(self, piece: str) -> list[_Run] | None:
-        *rows, rest = piece.split("</row>")
-        if rest.strip() or "hidden=" in piece:
-            return None
         runs: list[_Run] = []
-        pattern, shape = "", None
-        for row in rows:
-            head, _, cells = row.partition(">")
-            while head.endswith("/"):
-                head, _, cells = cells.partition(">")
-            if not head.lstrip().startswith('<row r="'):
-                return None
-            if not cells:
+        at, last = 0, piece.rfind("</row>")
+        while at < last:
+            if match := _EMPTY.match(piece, at):
+                at = match.end()
                 continue
-            digits = head.split('"', 2)[1]
-            found = cells.split("<v>")
-            text = "\x00".join(found[::2])
-            if not digits or pattern.replace("\x06", digits) != text:
-                shape = self._shape(text, digits)
-                if shape is None:
-                    return None
-                pattern = shape.pattern
-                runs.append(_Run(shape, [], []))
-            runs[-1].digits.append(digits)
-            runs[-1].parts.extend(found)
-            runs[-1].parts.append("")  # so that each second one, in all rows, lies between two signs
-        # Between the signs stands nothing but text: a tag there would be no plain cell.
-        return None if any("<" in "".join(run.parts[1::2]) for run in runs) else runs
+            shape = self._shape(piece, at)
+            if shape is None:
+                return None
+            if not runs or runs[-1].shape is not shape:
+                runs.append(_Run(shape, []))
+            add, matched = runs[-1].rows.append, shape.pattern.match
+            while found := matched(piece, at):
+                add(found.groups())
+                at = found.end()
+        return None if piece[at:].strip() else runs
 
-    def _shape(self, text: str, digits: str) -> _Shape | None:
-        key = text.replace(f'{digits}"', '"')
-        shape = self._known.get(key)
-        if shape is None or shape.pattern.replace("\x06", digits) != text:
-            self._learned += 1
-            shape = _learned(text, digits)
-            if shape is not None and len(self._known) < _ENOUGH * _ENOUGH:
-                self._known[key] = shape
-        return shape
+    def _shape(self, piece: str, at: int) -> _Shape | None:
+        """The shape of the row that begins here, learned if need be."""
+        for shape in self._known:
+            if shape.pattern.match(piece, at):
+                return shape
+        row = piece[at : piece.find("</row>", at)]
+        allowed = min(_MOST, _SHAPES + self._seen // _RARE)
+        if len(row) * _WORTH > len(piece) or len(self._known) >= allowed:
+            return None
+        learned = _learned(row)
+        if learned is not None and learned.pattern.match(piece, at):
+            self._known.append(learned)
+            return learned
+        return None
 
     def _chunk(self, run: _Run, numbers: list[int]) -> Chunk:
-        shape, parts, rows = run.shape, run.parts, len(numbers)
-        width = len(shape.columns)
+        shape, rows = run.shape, len(numbers)
+        width, groups = len(shape.columns), list(zip(*run.rows, strict=True))
         values = [""] * (width * rows)
         for place, take in enumerate(shape.takes):
             if take:
-                values[place::width] = parts[take :: shape.parts]
+                values[place::width] = groups[take - 1]
         formulas: dict[int, dict[int, str]] = {}
-        for column, part in shape.codes:
-            for row, code in zip(numbers, parts[part :: shape.parts], strict=True):
-                if code:
-                    formulas.setdefault(row, {})[column] = f"={unescaped(code)}"
-        for row in numbers if shape.shared else ():
-            for column, about in shape.shared:
-                if formula := self._shared.formula(about, "", row, column):
-                    formulas.setdefault(row, {})[column] = formula
+        for row, texts in zip(numbers, run.rows, strict=True) if shape.formulas else ():
+            found = {}
+            for column, about, code in shape.formulas:
+                text = texts[code - 1] if code else ""
+                if "&" in text or "_x" in text:
+                    text = unescaped(text)
+                if formula := self._shared.formula(about, text, row, column) if about else text and f"={text}":
+                    found[column] = formula
+            if found:
+                formulas[row] = found
         places = [RowOf(row, False, at, at + width) for row, at in zip(numbers, count(0, width), strict=False)]
         return Chunk(places, shape.columns * rows, shape.kinds * rows, tuple(values), formulas, width)
 
 
-def _learned(text: str, digits: str) -> _Shape | None:
-    """The shape of a row, or None if it is more than plain cells."""
-    cells = _CELL.findall(text)
-    if not cells or _CELL.sub("", text).strip() or any(cell[1] != digits for cell in cells):
+def _learned(row: str) -> _Shape | None:
+    """The shape of a row, given without its end, or None if it is more than plain cells."""
+    head = _FIRST.match(row)
+    if head is None:
         return None
-    takes: list[int] = []
-    codes: list[tuple[int, int]] = []
-    shared: list[tuple[int, dict[str, str]]] = []
-    columns = tuple(column_number(cell[0]) for cell in cells)
-    part = 1
-    for column, (_, _, _, formula, about, value) in zip(columns, cells, strict=True):
-        if formula.startswith("\x02"):
-            codes.append((column, part))
-            part += 2
-        elif formula:
-            shared.append((column, dict(_ATTRIBUTE.findall(about))))
-        takes.append(part if value else 0)
-        part += 2 * bool(value)
-    return _Shape(
-        pattern=re.sub(f'(<c r="[A-Z]{{1,3}}){digits}"', '\\1\x06"', text),
-        parts=part + 1,
-        columns=columns,
-        kinds=tuple(cell[2] for cell in cells),
-        takes=tuple(takes),
-        codes=tuple(codes),
-        shared=tuple(shared),
-    )
+    pattern, at, group = [_HEAD], head.end(), 1
+    columns, kinds, takes, formulas = list[int](), list[str](), list[int](), list[_Formula]()
+    for cell in _CELL.finditer(row, at):
+        letters, number, kind, tag, end, opening, closing = cell.groups()
+        if row[at : cell.start()].strip() or number != head.group(1):
+            return None
+        columns.append(column_number(letters))
+        kinds.append(kind)
+        pattern += [re.escape(row[at : cell.start()]), f'<c r="{letters}\\1"{re.escape(kind)}>']
+        if tag:
+            group += bool(end)
+            formulas.append(_Formula(columns[-1], dict(_ATTRIBUTE.findall(tag)), group if end else 0))
+            pattern += [re.escape(tag), "([^<]*)</f>" if end else ""]
+        group += bool(opening)
+        takes.append(group if opening else 0)
+        pattern += [re.escape(opening), "([^<]*)", re.escape(closing)] if opening else []
+        pattern.append("" if kind.endswith("/") else "</c>")
+        at = cell.end()
+    if not columns or row[at:].strip():
+        return None
+    made = re.compile("".join(pattern) + re.escape(row[at:]) + "</row>")
+    return _Shape(made, tuple(columns), tuple(kinds), tuple(takes), tuple(formulas))
 
 
 def _together(chunks: list[Chunk]) -> Chunk:
