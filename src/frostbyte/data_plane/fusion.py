@@ -15,6 +15,9 @@ WORDS: Final = 2.5
 DEPTH: Final = 50
 """The place in the ranking by meaning whose score counts 0. It is fixed: asking for more must not change the order."""
 
+SEEN: Final = 4
+"""The place (from 0) behind which the best passage by meaning never falls: among the five that are shown. On the tuning
+questions it answers one more of 82 and costs none; its score becomes that of the passage before it."""
 
 _K = TypeVar("_K", int, str)
 
@@ -40,4 +43,10 @@ def fused(meaning: Sequence[tuple[_K, float]], words: Sequence[tuple[_K, float]]
         best = words[0][1]
         for key, score in words:
             sums[key] = sums.get(key, 0.0) + WORDS * score / best
-    return sorted(sums.items(), key=lambda item: (-item[1], item[0]))
+    ordered = sorted(sums.items(), key=lambda item: (-item[1], item[0]))
+    if meaning and words:
+        # A question in other words than its answer shares only common ones with many passages.
+        at = next(place for place, (key, _) in enumerate(ordered) if key == meaning[0][0])
+        if at > SEEN:
+            ordered.insert(SEEN, (ordered.pop(at)[0], ordered[SEEN - 1][1]))
+    return ordered
