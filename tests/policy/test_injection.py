@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from frostbyte.data_plane import policy
 from frostbyte.data_plane.document import Element, Kind, Page
 from frostbyte.data_plane.policy import injection
-from frostbyte.data_plane.policy.literals import chances
+from frostbyte.data_plane.policy.literals import chances, starts
 from frostbyte.data_plane.policy.reading import plain
 from frostbyte.kernel.errors import Invalid
 
@@ -108,6 +108,61 @@ def test_two_strings_of_a_pattern_are_asked_for_and_any_choice_may_be_free() -> 
         (("forget", "ignore"), ("instruction", "orders")),
     )
     assert chances(r"(?:ignore this|\d+)") == ()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "known"),
+    [
+        (r"\b(?:ignore|forget) all\b", {"ignore ": 0, "forget ": 0}),
+        (r"\b(?:ais?|bot)[\W_]{1,8}x", {"ai ": 0, "ais ": 0, "bot ": 0}),
+        (r"(?:^|[.!?])\s{0,3}(?:the[\W_]{1,8})?role", {"the ": 4, "role": 4}),
+        (r"</?tool", {"tool": 2}),
+        (r"ignore", {}),
+        (r"\b(?:ignore|[a-z]+) all", {}),
+        (r"\b(?:ignore|\d+) all", {}),
+        (r"(?:\b)?ignore", {}),
+        (r"[-=]{3,}end", {}),
+    ],
+)
+def test_how_matches_begin_is_known_or_said_to_be_unknown(pattern: str, known: dict[str, int]) -> None:
+    assert starts(pattern) == known
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"\b(?:one (?:two|three) four|five(?:six)? (?:seven|eight)+)\b",
+        r"(?:^|[.!?\n])\s{0,3}(?:the )?(?:left|right|up)[\W_]{1,8}(?:foot|hand)?",
+        r"(?:</?tool|\b(?:no|not|none)\b)",
+    ],
+)
+@given(data=st.data())
+def test_patterns_match_where_they_are_said_to_begin(pattern: str, data: st.DataObject) -> None:
+    begins = starts(pattern)
+    text = data.draw(st.from_regex(pattern))
+    for found in re.finditer(pattern, text):
+        letters = re.search("[a-z]+", text[found.start() :])
+        assert letters is not None
+        assert not text[: found.start() + letters.start()][-1:].islower()
+        assert any(
+            (letters[0] == word[:-1] if word[-1] == " " else letters[0].startswith(word)) and letters.start() <= before
+            for word, before in begins.items()
+        )
+
+
+def test_places_at_which_patterns_may_begin_leave_no_find_out(rules: policy.RuleSet) -> None:
+    """Every example of the rule file, in a text, is found by each pattern as if it were tried everywhere."""
+    tried = 0
+    for example in (text for rule in rules.injection.rules for text in (*rule.positive, *rule.negative)):
+        text = injection.fold(plain(f"It was so: {example} And so on.")).text
+        chances_, begins = rules.injection.index.chances(text)
+        for item in rules.injection.everything:
+            if not item.pattern or (item.id not in chances_ and item.id not in begins):
+                continue
+            places = {found.start() for found in item.regex.finditer(text)}
+            assert item.id not in begins or places <= set(begins[item.id]), item.id
+            tried += len(places)
+    assert tried > 200
 
 
 @pytest.mark.parametrize(

@@ -242,8 +242,9 @@ class _Atoms:
 
     def _split(self, element: Element | None, start: int, end: int, values: dict[str, int]) -> Iterator[_Atom]:
         """The atoms of one element: rows of a table, else the whole if it is short, else its sentences."""
-        rows = _rows(element) if element is not None else []
-        header = _header(element) if element is not None else None
+        cells = element is not None and bool(element.cells)
+        rows = _rows(element) if cells and element is not None else []
+        header = _header(element) if cells and element is not None else None
         borders = [start, end]
         if rows:
             borders = [start, *(row for row in map(self._keep.border, rows[1:]) if start < row < end), end]

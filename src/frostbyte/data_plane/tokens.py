@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from itertools import accumulate, islice
 from typing import Final
 
-_ENGLISH: Final = re.compile(r"[A-Za-z]{1,6}|\d{1,3}|\w|[^\w\s]")
-_OTHER: Final = re.compile(r"[A-Za-zÀ-ɏ]{1,3}|\d{1,3}|\w|[^\w\s]")
+_ENGLISH: Final = re.compile(r"([A-Za-z]{1,6}|\d{1,3}|\w|[^\w\s])")
+_OTHER: Final = re.compile(r"([A-Za-zÀ-ɏ]{1,3}|\d{1,3}|\w|[^\w\s])")
 _WORDS_OF_ENGLISH: Final = re.compile(r"\b(?:the|of|and|to|in|is|for|or|by|with|shall|be|on|at|are)\b")
 _WORDS_OF_GERMAN: Final = re.compile(r"\b(?:der|die|das|und|ist|nicht|mit|für|von|den|dem|des|ein|eine|zu|im|wird)\b")
 
@@ -25,7 +26,8 @@ class Tokens:
 
     def __init__(self, text: str) -> None:
         english = len(_WORDS_OF_ENGLISH.findall(text)) > 2 * len(_WORDS_OF_GERMAN.findall(text))
-        self._ends = [match.end() for match in (_ENGLISH if english else _OTHER).finditer(text)]
+        pieces = (_ENGLISH if english else _OTHER).split(text)  # between tokens, a token, between tokens ...
+        self._ends = list(islice(accumulate(map(len, pieces)), 1, None, 2))
 
     def between(self, start: int, end: int) -> int:
         """Tokens of `[start, end)`."""

@@ -23,10 +23,16 @@ _MIXED_WORD: Final = re.compile(r"[a-z]{1,20}[0134578@$!|][a-z0-9@$!|]{1,20}|[01
 _DISGUISED_LEAST: Final = 2
 _SPACED: Final = re.compile(r"(?<!\w)(?:\w[ .\-_*]{1,3}){4,200}\w(?!\w)")
 _BROKEN: Final = re.compile(
-    r"(?<=[a-z])-[ \t]*\r?\n[ \t]*(?=[a-z])|[\"'][ \t]*\r?\n?[ \t]*(?:[a-z]\s*=\s*|\+\s*|,\s*)[\"']"
+    r"[-\"'](?:(?<=[a-z]-)[ \t]*\r?\n[ \t]*(?=[a-z])|"
+    r"(?<!-)[ \t]*\r?\n?[ \t]*(?:[a-z]\s*=\s*|\+\s*|,\s*)[\"'])"
 )
-_LONG: Final = re.compile(r"[A-Za-z0-9+/_-]{20}")
+_SPACED_INSIDE: Final = re.compile(r"[ .\-_*]\w[ .\-_*]{1,3}\w[ .\-_*]{1,3}\w[ .\-_*]")
+"""Stands in whatever `_SPACED` finds, and is looked for much faster."""
+_LONG: Final = 20
+"""Characters without a blank that base64 has at least."""
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{20,}(?:\s{1,2}[A-Za-z0-9+/_-]{16,}){0,40}={0,2}")
+_HEX_INSIDE: Final = re.compile(r"[2-7cC][0-9A-Fa-f](?:[\s,:]?(?:0x|\\x|%)?[2-9a-cA-C][0-9A-Fa-f]){13}")
+"""Stands in whatever `_HEX` finds, and is looked for much faster."""
 _HEX: Final = re.compile(r"(?:(?:0x|\\x|%)?(?:[2-7]|[cC]3[\s,:]?(?:0x|\\x|%)?[89abAB])[0-9A-Fa-f][\s,:]?){14,}")
 """Bytes of letters and punctuation in ASCII, and umlauts in UTF-8."""
 _BITS: Final = re.compile(r"(?<![01])(?:[01]{8}[\s,]{0,2}){8,}")
@@ -66,6 +72,8 @@ def _ones(text: str) -> tuple[str, str]:
 def closed_up(folded: Reading) -> Iterator[Reading]:
     """Runs of letters that stand apart (`i g n o r e`), each without its gaps."""
     text = folded.text
+    if _SPACED_INSIDE.search(text) is None:
+        return
     for run in _SPACED.finditer(text):
         kept = [index for index in range(run.start(), run.end()) if text[index].isalnum()]
         yield Reading("".join(text[i] for i in kept), [folded.at[i] for i in kept])
@@ -100,14 +108,14 @@ def backwards(folded: Reading) -> Reading:
 
 def decoded(text: str) -> Iterator[tuple[int, int, str]]:
     """Readable text behind base64, hex, bits and escapes, with where its encoded form stands."""
-    if _LONG.search(text):
+    if max(map(len, text.split()), default=0) >= _LONG:
         for match in _BASE64.finditer(text):
             for run in (match.group(), *match.group().split()):
                 plain = _unbase64(run)
                 if plain:
                     yield match.start(), match.end(), plain
                     break
-    for match in _HEX.finditer(text):
+    for match in _HEX.finditer(text) if _HEX_INSIDE.search(text) else ():
         digits = re.sub(r"0x|\\x|[%\s,:]", "", match.group())
         plain = readable(bytes.fromhex(digits[: len(digits) // 2 * 2]))
         if plain:

@@ -236,13 +236,13 @@ class _View:
         self.text = text
         self._rules = rules
         self._squeezed = squeezed
-        self._chances: dict[str, list[int]] = {} if squeezed else rules.index.chances(text, 2 * _REACH)
+        self._chances, self._starts = ({}, {}) if squeezed else rules.index.chances(text)
         self._parts: dict[str, list[tuple[int, int]]] = {}
 
-    def may(self, rule: InjectionRule) -> bool:
-        """Whether a rule has a chance at all."""
-        named = (rule,) if rule.pattern else self._rules.parts[rule.parts[0]]
-        return self._squeezed or any(item.id in self._chances for item in named)
+    def tried(self) -> list[InjectionRule]:
+        """The rules that have a chance at all."""
+        here = self._chances.keys()
+        return [rule for rule, ids in self._rules.tried if self._squeezed or not ids.isdisjoint(here)]
 
     def spans(self, rule: InjectionRule) -> Iterator[tuple[int, int]]:
         """Where a rule holds, but for its `unless`."""
@@ -270,6 +270,10 @@ class _View:
 
     def _matches(self, rule: InjectionRule | Part, windows: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         regex = rule.squeezed if self._squeezed else rule.regex
+        starts = self._starts.get(rule.id)
+        if starts is not None:
+            yield from _matched_at(regex, self.text, windows, starts)
+            return
         for start, end in windows:
             yield from (found.span() for found in regex.finditer(self.text, start, end) if found.group())
 
@@ -281,6 +285,17 @@ class _View:
         if not places:
             return [(0, len(self.text))]
         return _merged([(place, place) for place in places], _REACH, len(self.text))
+
+
+def _matched_at(
+    regex: re.Pattern[str], text: str, windows: Iterable[tuple[int, int]], starts: Sequence[int]
+) -> Iterator[tuple[int, int]]:
+    """What `finditer` gives in each window for a pattern that matches at none but these places (ordered)."""
+    for start, end in windows:
+        for place in starts[bisect_left(starts, start) : bisect_left(starts, end)]:
+            if place >= start and (found := regex.match(text, place, end)):
+                start = found.end()
+                yield found.span()
 
 
 def _merged(spans: Sequence[tuple[int, int]], reach: int, length: int) -> list[tuple[int, int]]:
@@ -312,10 +327,10 @@ def _judge(
 ) -> Iterator[_Find]:
     text = view.text
     known = _View(text, rules, squeezed)
-    for rule in rules.rules if every else rules.seen:
-        if encoded and not rule.encoded:
+    for rule in known.tried():
+        if (encoded and not rule.encoded) or (rule.unseen and not every):
             continue
-        for start, end in known.spans(rule) if known.may(rule) else ():
+        for start, end in known.spans(rule):
             against = rule.unless_regex
             if against is None or not against.search(text, max(0, start - _AROUND), min(len(text), end + _AROUND)):
                 yield start, end, rule.id, rule.score

@@ -5,16 +5,17 @@ from __future__ import annotations
 import codecs
 import re
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, islice
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from frostbyte.data_plane.policy.literals import Strings, chances
+from frostbyte.data_plane.policy.literals import Strings, chances, starts, width
 from frostbyte.data_plane.tenancy import Ratio
 
 _GAP: Final = r"(?:[\W_]{1,8})"
@@ -27,10 +28,13 @@ _SHORT: Final = 3
 
 _NAMED: Final = re.compile(r"([a-z]{3,}[a-z])(?!\?)|([a-z]{4,})(?=[a-z]\?)")
 """Letters that a pattern names one after the other, but for a last one that may be missing."""
-_LETTERS: Final = re.compile(r"[a-z]+")
+_WORDS: Final = re.compile(r"([a-z]+)")
 _WORDS_KEPT: Final = 50_000
-_LONGEST_WORD: Final = 40
+_LONGEST_WORD: Final = 60
 """How many words are remembered, and up to which length: what they give a chance is the same each time."""
+
+_FURTHEST: Final = 440
+"""The strings of one find stand at most this far apart."""
 
 _Id = Annotated[str, Meta(pattern="^[a-z0-9_]{2,60}$")]
 
@@ -48,6 +52,16 @@ class _Matched(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def regex(self) -> re.Pattern[str]:
         """For text as it is: a blank is a gap of up to eight characters that are no letters or digits."""
         return re.compile(self.pattern.replace(" ", _GAP), re.DOTALL)
+
+    @cached_property
+    def starts(self) -> dict[str, int]:
+        """How the first words of its matches begin (see `literals.starts`); empty if it is not known."""
+        return starts(self.regex.pattern)
+
+    @cached_property
+    def width(self) -> int:
+        """The most characters that a find may have; a very large number if there is no such bound."""
+        return width(self.regex.pattern)
 
     @cached_property
     def squeezed(self) -> re.Pattern[str]:
@@ -157,6 +171,12 @@ class InjectionRules:
         return tuple(rule for rule in self.rules if not rule.unseen)
 
     @cached_property
+    def tried(self) -> tuple[tuple[InjectionRule, frozenset[str]], ...]:
+        """All rules, with the ids of those patterns of which one must have a chance for the rule to have one."""
+        firsts = ((rule, self.parts[rule.parts[0]] if rule.parts else (rule,)) for rule in self.rules)
+        return tuple((rule, frozenset(item.id for item in first)) for rule, first in firsts)
+
+    @cached_property
     def unseen(self) -> InjectionRules:
         """The rules for text where a person does not look, beside the others."""
         return InjectionRules(tuple(rule for rule in self.rules if rule.unseen), self.parts, ())
@@ -187,86 +207,187 @@ class InjectionRules:
         return tuple(codecs.encode(word, "rot13") for word in long), tuple(word[::-1] for word in long)
 
 
+@dataclass(frozen=True, slots=True)
+class _Starts:
+    """Where a pattern's matches can begin."""
+
+    number: int
+    """Stands for all words at which they do."""
+    led: int
+    """For those that other characters may stand before."""
+    lead: int
+    """How many."""
+
+    def places(self, text: str, places: Mapping[int, list[int]]) -> list[int]:
+        """In a text, in order."""
+        if not self.lead or not places[self.led]:
+            return places[self.number]
+        found = set(places[self.number])
+        for place in places[self.led]:
+            for before in range(place - 1, max(place - self.lead, 0) - 1, -1):
+                if "a" <= text[before] <= "z":
+                    break
+                found.add(before)
+        return sorted(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Alternative:
+    """One alternative of a pattern: the sets of which a text holds a string each."""
+
+    id: str
+    sets: tuple[int, ...]
+    reaches: tuple[int, ...]
+    """How far from a string of the first set one of each other set may stand."""
+    mask: int
+    """The bits of all sets."""
+
+    @staticmethod
+    def of(item: _Matched, sets: Sequence[Strings], numbers: Sequence[int], start: int | None) -> _Alternative:
+        near = min(_FURTHEST, item.width + _LONGEST_WORD)
+        reaches = [_FURTHEST if strings == item.needs else near for strings in sets[1:]]
+        if start is not None:
+            numbers = (*numbers, start)
+            reaches.append(_FURTHEST if sets[0] == item.needs else near)
+        return _Alternative(item.id, tuple(numbers), tuple(reaches), _bits(numbers))
+
+
 class Index:
     """Tells from the words of a text where which patterns have a chance: much cheaper than trying them.
 
     A string of letters that a pattern needs stands inside a word (a run of letters), so what a word gives a chance is
-    worked out once and remembered. Other strings are looked for as they are.
+    worked out once and remembered. Other strings are looked for as they are. Places are only listed for patterns of
+    which the text holds all strings.
     """
 
     def __init__(self, patterns: Sequence[_Matched]) -> None:
         self._free: list[str] = []
         self._whole: dict[str, list[int]] = {}
-        self._inside: dict[str, list[int]] = {}
+        self._inside: dict[str, list[tuple[str, list[int]]]] = {}
         self._odd: dict[str, list[int]] = {}
-        self._known: dict[str, tuple[int, ...]] = {}
-        self._alternatives: list[tuple[str, list[int]]] = []
+        self._known: dict[str, _Kept] = {}
+        self._begin: dict[str, list[int]] = {}
+        self._starts: dict[str, _Starts] = {}
+        self._alternatives: list[_Alternative] = []
         numbers: dict[Strings, int] = {}
+        inside: dict[str, list[int]] = {}
         for item in patterns:
+            if item.starts:
+                self._register_starts(item, numbers)
             if not item.chances:
                 self._free.append(item.id)
             for sets in item.chances:
                 for strings in sets:
                     if strings not in numbers:
                         numbers[strings] = len(numbers)
-                        self._register(strings, numbers[strings], whole=strings == item.needs)
-                self._alternatives.append((item.id, [numbers[strings] for strings in sets]))
+                        self._register(strings, numbers[strings], inside, whole=strings == item.needs)
+                start = self._starts[item.id].number if item.starts else None
+                self._alternatives.append(_Alternative.of(item, sets, [numbers[strings] for strings in sets], start))
+        for text, having in inside.items():
+            self._inside.setdefault(text[:_SHORT], []).append((text, having))
 
-    def _register(self, strings: Sequence[str], number: int, *, whole: bool) -> None:
+    def _register(self, strings: Sequence[str], number: int, inside: dict[str, list[int]], *, whole: bool) -> None:
         for text in strings:
             letters = text.isalpha() and text.isascii()
-            kind = self._odd if not letters else self._whole if len(text) <= _SHORT and whole else self._inside
+            kind = self._odd if not letters else self._whole if len(text) <= _SHORT and whole else inside
             kind.setdefault(text, []).append(number)
 
-    def chances(self, text: str, reach: int) -> dict[str, list[int]]:
-        """By pattern, the places of the words and strings that give it a chance; [] for those that have one anywhere.
+    def _register_starts(self, item: _Matched, numbers: dict[Strings, int]) -> None:
+        lead = max(item.starts.values())
+        every, led = (numbers.setdefault((kind, item.id), len(numbers)) for kind in ("starts", "led starts"))
+        self._starts[item.id] = _Starts(every, led, lead)
+        for text, before in item.starts.items():
+            kind = self._whole if text.endswith(" ") else self._begin
+            kind.setdefault(text.rstrip(), []).extend((every, led) if before else (every,))
 
-        Args:
-            reach: how far from the first string of a pattern the others may stand.
+    def chances(self, text: str) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+        """By pattern, where it has a chance.
+
+        Returns:
+            The places of the words and strings that give a pattern a chance, [] for one that has a chance anywhere;
+            and the places at which its matches can begin, for those patterns of which that is known.
         """
-        places = self._places(text)
-        found: dict[str, list[int]] = {name: [] for name in self._free}
-        for name, (first, *others) in self._alternatives:
-            here = places.get(first)
-            for other in others:
-                if here:
-                    here = _accompanied(here, places.get(other, []), reach)
+        pieces = _WORDS.split(text)
+        told, present = self._told(set(pieces[1::2]))
+        oddly = {odd: having for odd, having in self._odd.items() if odd in text}
+        for having in oddly.values():
+            present |= _bits(having)
+        free = [name for name in self._free if name not in self._starts or present >> self._starts[name].number & 1]
+        found: dict[str, list[int]] = {name: [] for name in free}
+        possible = [one for one in self._alternatives if one.mask & present == one.mask]
+        begun = [self._starts[name] for name in {*free, *(one.id for one in possible)} if name in self._starts]
+        if not possible and not begun:
+            return found, {}
+        places: dict[int, list[int]] = {number: [] for one in possible for number in one.sets}
+        places.update((number, []) for one in begun for number in (one.number, one.led))
+        wanted = _bits(places)
+        where = {word: [places[n] for n in kept[0] if n in places] for word, kept in told.items() if kept[1] & wanted}
+        for word, start in zip(pieces[1::2], islice(accumulate(map(len, pieces)), 0, None, 2), strict=False):
+            if word in where:
+                for having in where[word]:
+                    having.append(start)
+        _add_odd(text, oddly, places)
+        for one in possible:
+            here = places[one.sets[0]]
+            for other, reach in zip(one.sets[1:], one.reaches, strict=True):
+                here = _accompanied(here, places[other], reach) if here else here
             if here:
-                found[name] = sorted(found[name] + here) if name in found else here
-        return found
+                found[one.id] = sorted(found[one.id] + here) if one.id in found else here
+        return found, {name: self._starts[name].places(text, places) for name in found if name in self._starts}
 
-    def _places(self, text: str) -> dict[int, list[int]]:
-        """By set of strings, where one of them stands, in order."""
-        places: dict[int, list[int]] = {}
+    def _told(self, words: Iterable[str]) -> tuple[dict[str, _Kept], int]:
+        """The words that hold a string, with the sets that it is in; and the bits of all of these sets."""
+        told: dict[str, _Kept] = {}
+        present = 0
         known = self._known
-        for word in _LETTERS.finditer(text):
-            run = word.group()
-            numbers = known.get(run)
-            if numbers is None:
-                numbers = self._of(run)
-            for number in numbers:
-                places.setdefault(number, []).append(word.start())
-        oddly: set[int] = set()
-        for odd, having in self._odd.items():
-            at = text.find(odd)
-            while at >= 0:
-                for number in having:
-                    places.setdefault(number, []).append(at)
-                oddly.update(having)
-                at = text.find(odd, at + len(odd))
-        for number in oddly:
-            places[number].sort()
-        return places
+        for run in words:
+            kept = known.get(run)
+            if kept is None:
+                kept = self._of(run)
+            if kept[1]:
+                told[run] = kept
+                present |= kept[1]
+        return told, present
 
-    def _of(self, run: str) -> tuple[int, ...]:
+    def _of(self, run: str) -> _Kept:
         names = set(self._whole.get(run, ()))
-        names.update(name for text, same in self._inside.items() if text in run for name in same)
+        for end in range(1, len(run) + 1):
+            names.update(self._begin.get(run[:end], ()))
+        for at in range(len(run)):
+            for text, same in self._inside.get(run[at : at + _SHORT], ()):
+                if run.startswith(text, at):
+                    names.update(same)
         if len(self._known) >= _WORDS_KEPT:
             self._known.clear()
-        found = tuple(sorted(names))
+        found = (tuple(sorted(names)), _bits(names))
         if len(run) <= _LONGEST_WORD:
             self._known[run] = found
         return found
+
+
+_Kept = tuple[tuple[int, ...], int]
+"""What a word gives a chance: the sets of strings, and the same as bits."""
+
+
+def _bits(numbers: Iterable[int]) -> int:
+    bits = 0
+    for number in numbers:
+        bits |= 1 << number
+    return bits
+
+
+def _add_odd(text: str, oddly: Mapping[str, Sequence[int]], places: Mapping[int, list[int]]) -> None:
+    """Put where strings that are no words stand to the other places, in order."""
+    for odd, having in oddly.items():
+        wanted = [places[number] for number in having if number in places]
+        at = text.find(odd) if wanted else -1
+        while at >= 0:
+            for one in wanted:
+                one.append(at)
+            at = text.find(odd, at + len(odd))
+    for number in {number for having in oddly.values() for number in having}:
+        if number in places:
+            places[number].sort()
 
 
 def _accompanied(places: Sequence[int], others: Sequence[int], reach: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from re import _constants, _parser  # type: ignore[attr-defined]
 from typing import Any, Final
@@ -16,6 +17,11 @@ _COMMON: Final = frozenset(
 _MANY: Final = 400
 """Looking for more strings than this costs as much as the pattern."""
 
+_LEAD: Final = 12
+"""So many characters may stand before the first word of a match, for its words to be looked up."""
+_MANY_STARTS: Final = 3000
+_BEGINNING: Final = re.compile(r"([ ^]+)([a-z]+ ?)")
+
 
 Strings = tuple[str, ...]
 
@@ -27,6 +33,11 @@ def chances(pattern: str) -> tuple[tuple[Strings, ...], ...]:
     """
     found = [_sets(branch) for branch in _alternatives(_parser.parse(pattern))]
     return tuple(found) if all(found) else ()
+
+
+def width(pattern: str) -> int:
+    """The most characters that a pattern matches; a very large number if there is no such bound."""
+    return int(_parser.parse(pattern).getwidth()[1])
 
 
 def _alternatives(tree: Any) -> Iterable[Any]:
@@ -99,3 +110,85 @@ def _minimal(strings: Iterable[str]) -> set[str]:
         if not any(shorter in text for shorter in kept):
             kept.add(text)
     return kept
+
+
+def starts(pattern: str) -> dict[str, int]:
+    """How the first words of a pattern's matches begin, with how many other characters may stand before them.
+
+    What ends in a blank is the whole word. Empty if a match may begin inside of a word, or that is not known.
+    """
+    begun, ended = _beginnings(_parser.parse(pattern))
+    found: dict[str, int] = {}
+    for text in begun | ended:
+        said = _BEGINNING.match(text)
+        if said is None or len(said[1]) > _LEAD:
+            return {}
+        found[said[2]] = max(found.get(said[2], 0), said[1].count(" "))
+    return found
+
+
+def _beginnings(tree: Any) -> tuple[set[str], set[str]]:
+    """What a sequence of nodes may match, and how what it matches may begin where that is not known to its end.
+
+    A blank stands for any character but a letter, `^` for a border of a word or the beginning of the text.
+    """
+    begun, ended = {""}, set[str]()
+    for op, argument in tree:
+        if op in (_constants.ASSERT, _constants.ASSERT_NOT):
+            continue  # they take no characters
+        more, closed = _next(op, argument)
+        ended |= {text + end for text in begun for end in closed}
+        begun = {text + end for text in begun for end in more}
+        known = {text for text in begun if _BEGINNING.match(text) and not text[-1].isalpha()}
+        ended |= known
+        begun -= known
+        if len(begun) + len(ended) > _MANY_STARTS:
+            ended |= begun
+            begun = set()
+        if not begun:
+            break
+    return begun, ended
+
+
+def _next(op: Any, argument: Any) -> tuple[set[str], set[str]]:
+    """`_beginnings` of one node."""
+    if op is _constants.AT:
+        return {"^" if argument in (_constants.AT_BOUNDARY, _constants.AT_BEGINNING) else ""}, set()
+    if op is _constants.LITERAL:
+        return {_one(chr(argument))}, set()
+    if op is _constants.SUBPATTERN:
+        return _beginnings(argument[3])
+    if op is _constants.BRANCH:
+        both = [_beginnings(branch) for branch in argument[1]]
+        return {text for begun, _ in both for text in begun}, {text for _, ended in both for text in ended}
+    if op is _constants.IN:
+        if _no_letters(argument):
+            return {" "}, set()
+        literal = all(kind is _constants.LITERAL for kind, _ in argument)
+        return ({_one(chr(code)) for _, code in argument}, set()) if literal else (set(), {"?"})
+    if op in (_constants.MAX_REPEAT, _constants.MIN_REPEAT):
+        return _repeated(*argument)
+    return set(), {"?"}
+
+
+def _repeated(least: int, most: int, tree: Any) -> tuple[set[str], set[str]]:
+    begun, ended = _beginnings(tree)
+    if begun == {" "} and not ended:
+        begun = {" " * min(most, _LEAD + 1)}
+    elif most > 1:
+        begun, ended = set(), {text if text in ended else text + "?" for text in begun | ended}
+    return (begun if least else begun | {""}), ended
+
+
+def _one(char: str) -> str:
+    """A letter as it is, anything else as a blank."""
+    return char if char.isascii() and char.isalpha() else " "
+
+
+def _no_letters(members: Any) -> bool:
+    """Whether a class of characters has no letters."""
+    return all(
+        (kind is _constants.LITERAL and not chr(value).isalpha())
+        or (kind is _constants.CATEGORY and value in (_constants.CATEGORY_NOT_WORD, _constants.CATEGORY_SPACE))
+        for kind, value in members
+    )
