@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import typer
 
@@ -18,10 +19,6 @@ from frostbyte.cli.output import hint
 
 if TYPE_CHECKING:
     from frostbyte.data_plane.document import Document
-
-
-_TITLE: Final = 200
-"""Characters of a title above a passage, as in a plane."""
 
 
 class Form(StrEnum):
@@ -118,23 +115,26 @@ def _rendered(document: Document, form: Form) -> str:
 def _passages(document: Document) -> Iterator[dict[str, Any]]:
     """The passages that a plane with the embedded model would cut if nothing had to be redacted or withheld."""
     from frostbyte.adapters.embeddings.minilm import MAX_TOKENS
-    from frostbyte.data_plane.chunking import Cutting, cut
+    from frostbyte.data_plane import policy
+    from frostbyte.data_plane.artefacts import in_order
+    from frostbyte.data_plane.chunking import Cutting
+    from frostbyte.data_plane.tenancy import config_from
 
-    pages = {page.number: page for page in document.pages}
-    open_sections: tuple[Any, ...] = ()
-    settings = Cutting.for_window(MAX_TOKENS)
-    for page in document.pages:
-        made = cut(page, open=open_sections, settings=settings)
-        open_sections = made.open
-        for piece in made.pieces:
-            text = page.reading(piece.start, piece.end)
-            if not text.strip():
-                continue
-            titles = (" ".join(pages[at.page].reading(at.start, at.end).split()) for at in piece.headings)
-            yield {
-                "page": page.number,
-                "start": piece.start,
-                "end": piece.end,
-                "headings": [title[:_TITLE] for title in titles if title],
-                "text": text,
-            }
+    cleared = policy.clear(
+        document,
+        doc_id=UUID(int=0),
+        generation="",
+        config=config_from({"pii_policy": "flag", "pii_types": [], "injection_withhold": 1.0}),
+        config_version=0,
+        rules=policy.RuleSet.load(),
+        names=None,
+        cutting=Cutting.for_window(MAX_TOKENS),
+    )
+    for chunk, _ in in_order(cleared.chunks, cleared.withheld):
+        yield {
+            "page": chunk.page,
+            "start": chunk.start,
+            "end": chunk.end,
+            "headings": list(chunk.headings),
+            "text": chunk.text,
+        }
