@@ -8,7 +8,6 @@ from typing import Any, Final
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
-from frostbyte.data_plane.document import Box
 from frostbyte.data_plane.parse.pdf import native
 
 WHITE: Final = 245
@@ -34,13 +33,11 @@ def own_visibility(item: int) -> str:
     return ""
 
 
-def hides(item: int, page: pdfium.PdfPage, box: Box, area: Box) -> bool:
-    """Whether an object painted later, whose bounds are `area`, hides what stands in `box` (both as shown).
+def hides(item: int, page: pdfium.PdfPage) -> bool:
+    """Whether an object hides all that stands in its bounds and was painted before it.
 
     Only what certainly hides counts: a rectangle or a picture without transparency, and cut to no smaller part.
     """
-    if not (area[0] <= box[0] + 1 and area[1] <= box[1] + 1 and area[2] >= box[2] - 1 and area[3] >= box[3] - 1):
-        return False
     if native.has_transparency(item) or _is_clipped(item):
         return False
     if native.object_type(item) == raw.FPDF_PAGEOBJ_PATH:

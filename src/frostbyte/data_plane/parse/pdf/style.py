@@ -34,6 +34,8 @@ class Styles:
         self.known: dict[int, Style] = {}
         """By the handle of the text object."""
         self._fonts: dict[int, tuple[bool, str]] = {}
+        self._alike: dict[tuple[float, ...], Style] = {}
+        """By size, matrix and font: nearly all objects of a page look like one before."""
         self._rotation = rotation
 
     def of(self, item: int) -> Style:
@@ -44,19 +46,26 @@ class Styles:
         return style
 
     def _new_style(self, item: int) -> Style:
-        size = native.font_size(item)
+        size, font, found = native.font_size(item), native.font(item) or 0, native.FLOATS
+        known = native.matrix(item)
+        a, b, c, d = (found[0], found[1], found[2], found[3]) if known else (1.0, 0.0, 0.0, 1.0)
+        look = (size, a, b, c, d, font)
+        style = self._alike.get(look)
+        if style is None:
+            style = self._alike[look] = self._looking(size, a, b, c, d, font)
+        return style
+
+    def _looking(self, size: float, a: float, b: float, c: float, d: float, font: int) -> Style:
+        """The style of type of a size before its matrix, of which the first four numbers are given."""
         turn = self._rotation
-        if native.matrix(item):
-            a, b, c, d, _, _ = native.FLOATS
-            if b or c or a < 0:
-                size *= math.hypot(c, d)
-                if abs(b) > abs(a):
-                    turn += 270 if b > 0 else 90
-                elif a < 0 and d < 0:
-                    turn += 180
-            else:
-                size *= abs(d)
-        font = native.font(item)
+        if b or c or a < 0:
+            size *= math.hypot(c, d)
+            if abs(b) > abs(a):
+                turn += 270 if b > 0 else 90
+            elif a < 0 and d < 0:
+                turn += 180
+        else:
+            size *= abs(d)
         face = self._fonts.get(font)
         if face is None:
             face = self._fonts[font] = _face(font) if font else (False, "")

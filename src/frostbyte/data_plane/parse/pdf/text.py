@@ -334,10 +334,13 @@ class PageText:
         painted = self._drawing.order.get(item)
         if painted is None:
             return False
+        left, top, right, bottom = box[0] + 1, box[1] + 1, box[2] - 1, box[3] - 1
         for cover in reversed(self._drawing.covers):
             if cover.order <= painted:
                 break
-            if cover.item and hides(cover.item, self._page, box, cover.box):
+            area = cover.box
+            around = area[0] <= left and area[1] <= top and area[2] >= right and area[3] >= bottom
+            if around and cover.item and hides(cover.item, self._page):
                 return True
         return False
 

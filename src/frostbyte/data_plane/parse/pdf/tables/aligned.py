@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -147,14 +148,17 @@ def _near(lines: list[list[Run]], marks: Marks, text: PageText) -> list[int]:
             for other in range(max(0, last - 1), min(len(lines), number + 2)):
                 near[other] = 1
         last = number
+    if last < 0:
+        return near
+    bases = [line[0].baseline for line in lines]  # they rise
     for rules in _ruled_off(marks.rules):
-        before: list[int] = []
+        before: Sequence[int] = ()
         for top, bottom in pairwise(rules):
-            inside = [number for number, line in enumerate(lines) if top < line[0].baseline < bottom]
+            inside = range(bisect_right(bases, top), bisect_left(bases, bottom))
             if any(near[number] for number in inside):
                 for number in [*before, *inside]:
                     near[number] = 2
-            before = inside if len(inside) <= _HEADING_LINES else []
+            before = inside if len(inside) <= _HEADING_LINES else ()
     return near
 
 
@@ -197,6 +201,8 @@ def _candidates(lines: list[TextLine], marks: Marks) -> list[tuple[list[TextLine
     found: list[tuple[list[TextLine], bool]] = []
     free: list[TextLine] = []
     frames = _frames(lines, marks.rules)
+    if not frames:
+        return [(part, False) for part in _sequences(lines)]
     for line in lines:
         frame = next((f for f in frames if f[0] < line.base < f[1]), None)
         if frame is None:
@@ -215,7 +221,7 @@ def _candidates(lines: list[TextLine], marks: Marks) -> list[tuple[list[TextLine
 
 def _frames(lines: list[TextLine], rules: list[Box]) -> list[Frame]:
     """Upper and lower edges of what stands between rules of one width, where it is set in columns."""
-    if not lines:
+    if not lines or not rules:
         return []
     left, right = min(line.left for line in lines), max(line.right for line in lines)
     chains: list[list[Box]] = []
@@ -240,8 +246,9 @@ def _framed(lines: list[TextLine], chain: list[Box]) -> list[Frame]:
     start: float | None = None
     waiting: tuple[float, list[TextLine]] | None = None
     end, count = 0.0, 0
+    bases = [line.base for line in lines]  # they rise
     for upper, lower in pairwise(chain):
-        inside = [line for line in lines if upper[1] < line.base < lower[1]]
+        inside = lines[bisect_right(bases, upper[1]) : bisect_left(bases, lower[1])]
         fits = all(line.left >= upper[0] - _EDGE and line.right <= upper[2] + _EDGE for line in inside)
         if inside and fits and _tabular(inside, started=start is not None):
             if start is None:
@@ -297,11 +304,11 @@ def _sequences(lines: list[TextLine]) -> list[list[TextLine]]:
     if current:
         found.append(current)
     trimmed: list[list[TextLine]] = []
+    places = {id(line): number for number, line in enumerate(lines)} if found else {}
     for part in found:
         last = max(number for number, line in enumerate(part) if len(line.segments) > 1)
-        before = lines[: lines.index(part[0])]
-        if trimmed:
-            before = before[before.index(trimmed[-1][-1]) + 1 :]
+        start = places[id(trimmed[-1][-1])] + 1 if trimmed else 0
+        before = lines[start : places[id(part[0])]]
         trimmed.append(_headings(before, part[: last + 1]) + _tail(part, last))
     return [part for part in trimmed if len(part) > 1]
 

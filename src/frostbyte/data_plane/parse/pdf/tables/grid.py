@@ -69,15 +69,15 @@ def outside(grids: list[Grid], runs: list[Run], text: PageText) -> list[Run]:
         return runs
     rest: list[Run] = []
     for run in runs:
-        left = [position for position, number in enumerate(run.index) if number not in used]
-        if len(left) == len(run.index):
+        if used.isdisjoint(run.index):
             rest.append(run)
-        else:
-            start = 0
-            for end in range(1, len(left) + 1):
-                if end == len(left) or left[end] != left[end - 1] + 1:
-                    rest.extend(piece(run, left[start], left[end - 1] + 1, text))
-                    start = end
+            continue
+        left = [position for position, number in enumerate(run.index) if number not in used]
+        start = 0
+        for end in range(1, len(left) + 1):
+            if end == len(left) or left[end] != left[end - 1] + 1:
+                rest.extend(piece(run, left[start], left[end - 1] + 1, text))
+                start = end
     return rest
 
 
