@@ -26,6 +26,8 @@ _THIN: Final = 2.5
 """Points: a thinner rectangle is a line."""
 _SHORT: Final = 0.8
 """Points: shorter lines are dots. Some files draw each dash by itself, so short ones are kept."""
+_PIECE: Final = _SHORT - 0.05
+"""As `_SHORT`, before boxes are rounded."""
 _MAX_SEGMENTS: Final = 400
 """Segments of one path that are looked at; longer paths are curves and letters."""
 _MAX_ALL_SEGMENTS: Final = 60_000
@@ -151,28 +153,42 @@ class _Objects:
 
     def _segments(self, item: int, count: int, matrix: Matrix, *, stroked: bool) -> list[list[tuple[float, float]]]:
         """The points of each shape of a path; straight edges that are stroked are lines."""
+        a, b, c, d, e, f = matrix
+        get, locate, kind_of, closes = (
+            native.path_segment,
+            native.segment_point,
+            native.segment_type,
+            native.segment_closes,
+        )
+        found = native.FLOATS
         shapes: list[list[tuple[float, float]]] = []
+        shape: list[tuple[float, float]] = []
         for number in range(count):
-            segment = native.path_segment(item, number)
-            native.segment_point(segment)
-            point = _apply(matrix, native.FLOATS[0], native.FLOATS[1])
-            kind = native.segment_type(segment)
+            segment = get(item, number)
+            locate(segment)
+            x, y = found[0], found[1]
+            point = (a * x + c * y + e, b * x + d * y + f)
+            kind = kind_of(segment)
             if kind == _MOVE_TO or not shapes:
-                shapes.append([])
+                shape = []
+                shapes.append(shape)
             elif stroked and kind == _LINE_TO:
-                self._edge(shapes[-1][-1], point)
-            shapes[-1].append(point)
-            if stroked and native.segment_closes(segment):
-                self._edge(point, shapes[-1][0])
+                self._edge(shape[-1], point)
+            shape.append(point)
+            if stroked and closes(segment):
+                self._edge(point, shape[0])
         return shapes
 
     def _edge(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        if abs(start[0] - end[0]) < 0.7 or abs(start[1] - end[1]) < 0.7:
-            self._line(
-                self._frame.box(
-                    min(start[0], end[0]), min(start[1], end[1]), max(start[0], end[0]), max(start[1], end[1])
-                )
-            )
+        (x0, y0), (x1, y1) = start, end
+        if x1 < x0:
+            x0, x1 = x1, x0
+        if y1 < y0:
+            y0, y1 = y1, y0
+        across, down = x1 - x0, y1 - y0
+        # What is shorter than `_SHORT` even after rounding, as the pieces of a curve are, is not worth a box.
+        if (across < 0.7 or down < 0.7) and (across > _PIECE or down > _PIECE):
+            self._line(self._frame.box(x0, y0, x1, y1))
 
     def _line(self, box: Box) -> None:
         width, height = box[2] - box[0], box[3] - box[1]

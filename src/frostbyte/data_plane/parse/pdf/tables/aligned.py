@@ -76,14 +76,19 @@ def find_aligned(runs: list[Run], marks: Marks, text: PageText) -> list[Grid]:
     if not any(near):
         return []
     grids: list[Grid] = []
+    done: set[int] = set()
     for start, end in _windows(lines, near):
         segments: list[Segment] = []
         for line, close in zip(lines[start:end], near[start:end], strict=True):
             for run in line:
                 several = close and (suspect(run, text) or (close > 1 and (not run.gap or loose(run, text))))
-                segments.extend(cut(run, text) if several else [whole(run)])
+                if several:
+                    segments.extend(cut(run, text))
+                    done.add(id(run))
+                else:
+                    segments.append(whole(run))
         for region in regions(segments):
-            for part, framed in _candidates(_cut_neighbours(lines_of(region), text), marks):
+            for part, framed in _candidates(_cut_neighbours(lines_of(region), done, text), marks):
                 grid = _build(part, marks, text, framed=framed)
                 if grid is not None:
                     grids.append(grid)
@@ -179,15 +184,18 @@ def _ruled_off(rules: list[Box]) -> list[list[float]]:
     return [sorted(chain) for chain in chains.values() if len(chain) > 2]
 
 
-def _cut_neighbours(lines: list[TextLine], text: PageText) -> list[TextLine]:
-    """Lines beside those of several segments cut too, as their gaps may be narrower."""
+def _cut_neighbours(lines: list[TextLine], done: set[int], text: PageText) -> list[TextLine]:
+    """Lines beside those of several segments cut too, as their gaps may be narrower; `done` are the runs that were."""
     several = [len(line.segments) > 1 for line in lines]
     for number, line in enumerate(lines):
         if not any(several[max(0, number - 2) : number + 3]):
             continue
         segments = line.segments
-        if any(_uncut(segment) and loose(segment.run, text) for segment in segments):
-            parts = [cut(segment.run, text) if _uncut(segment) else [segment] for segment in segments]
+        fresh = [_uncut(segment) and id(segment.run) not in done for segment in segments]
+        if any(fresh) and any(_uncut(segment) and loose(segment.run, text) for segment in segments):
+            parts = [
+                cut(segment.run, text) if uncut else [segment] for segment, uncut in zip(segments, fresh, strict=True)
+            ]
             line.segments = sorted((part for several in parts for part in several), key=lambda item: item.left)
     return lines
 

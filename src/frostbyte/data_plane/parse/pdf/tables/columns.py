@@ -92,25 +92,31 @@ def _walled(right: float, left: float, walls: Sequence[float]) -> bool:
 
 
 def _crosses(segment: Segment, columns: list[Column]) -> bool:
-    over = [c for c in columns if min(segment.right, c.right) - max(segment.left, c.left) > 0.25 * segment.size]
-    return len(over) > 1
+    left, right, room = segment.left, segment.right, 0.25 * segment.size
+    over = 0
+    for column in columns:
+        end, start = column.right, column.left
+        over += (right if right < end else end) - (left if left > start else start) > room
+    return over > 1
 
 
 def place(lines: list[TextLine], columns: list[Column]) -> None:
     """Note in each segment the columns over which it stands."""
+    spans = [(column.left, column.right, 0.5 * (column.right - column.left)) for column in columns]
     for line in lines:
         for segment in line.segments:
-            room = 0.25 * segment.size
-            over = [
-                number
-                for number, column in enumerate(columns)
-                if min(segment.right, column.right) - max(segment.left, column.left)
-                > min(room, 0.5 * (column.right - column.left))
-            ]
-            if not over:
-                middle = (segment.left + segment.right) / 2
-                over = [min(range(len(columns)), key=lambda n: _distance(middle, columns[n]))]
-            segment.first, segment.last = over[0], over[-1]
+            left, right, room = segment.left, segment.right, 0.25 * segment.size
+            first = last = -1
+            for number, (start, end, half) in enumerate(spans):
+                over = (right if right < end else end) - (left if left > start else start)
+                if over > half or over > room:
+                    last = number
+                    if first < 0:
+                        first = number
+            if first < 0:
+                middle = (left + right) / 2
+                first = last = min(range(len(columns)), key=lambda n: _distance(middle, columns[n]))
+            segment.first, segment.last = first, last
 
 
 def _distance(x: float, column: Column) -> float:
