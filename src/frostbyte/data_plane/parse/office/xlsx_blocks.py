@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, chain, pairwise, repeat
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -223,22 +223,43 @@ class _Flat(NamedTuple):
 def _flatten(block: _Block) -> _Flat:
     lines, top, left = block.lines, block.top, block.left
     lists = [line.columns for line in lines]
-    shapes: dict[tuple[int, ...], tuple[list[int], list[str]]] = {}
-    for columns in set(lists):
-        steps = ["\n" + "\t" * (columns[0] - left), *("\t" * (b - a) for a, b in pairwise(columns))]
-        shapes[columns] = ([column - left for column in columns], steps)
-    placed = list(map(shapes.__getitem__, lists))
-    formulas = [map(line.formulas.get, line.columns) if line.formulas else [None] * len(line.columns) for line in lines]
+    placed: Iterable[tuple[list[int], list[str]]]
+    if lists.count(lists[0]) == len(lists):
+        placed, formulas = repeat(_placed(lists[0], left), len(lists)), _formulas(lines)
+    else:
+        shapes = {columns: _placed(columns, left) for columns in set(lists)}
+        placed = list(map(shapes.__getitem__, lists))
+        formulas = _chained(
+            [map(line.formulas.get, line.columns) if line.formulas else [None] * len(line.columns) for line in lines]
+        )
+    places, separators = zip(*placed, strict=True)
     flat = _Flat(
         rows=_chained([[line.number - top] * len(line.columns) for line in lines]),
-        columns=_chained([columns for columns, _ in placed]),
-        separators=_chained([steps for _, steps in placed]),
+        columns=_chained(places),
+        separators=_chained(separators),
         texts=_chained([line.texts for line in lines]),
         values=_chained([line.values for line in lines]),
-        formulas=_chained(formulas),
+        formulas=formulas,
         kinds=_chained([line.kinds for line in lines]),
     )
     flat.separators[0] = flat.separators[0][1:]
+    return flat
+
+
+def _placed(columns: tuple[int, ...], left: int) -> tuple[list[int], list[str]]:
+    """Columns as a block counts them, and what is written before the cell in each."""
+    steps = ["\n" + "\t" * (columns[0] - left), *("\t" * (b - a) for a, b in pairwise(columns))]
+    return [column - left for column in columns], steps
+
+
+def _formulas(lines: list[Line]) -> list[str | None]:
+    """The formulas of rows with the same columns."""
+    columns = lines[0].columns
+    flat: list[str | None] = [None] * (len(columns) * len(lines))
+    coded = set().union(*[line.formulas for line in lines])
+    for place, column in enumerate(columns):
+        if column in coded:
+            flat[place :: len(columns)] = [line.formulas.get(column) for line in lines]
     return flat
 
 

@@ -191,7 +191,7 @@ def _framed(form: NumberFormat, text: str) -> Shown:
 
 
 def _general(value: str) -> Shown:
-    if len(value) <= 11 and _SHORT.fullmatch(value):
+    if len(value) <= 11 and ((value.isdigit() and value.isascii() and value[0] != "0") or _SHORT.fullmatch(value)):
         return value, None
     try:
         shown = general(float(value))
