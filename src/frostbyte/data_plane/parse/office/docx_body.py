@@ -159,10 +159,12 @@ class Writer:
 
     def _plain(self, node: Any, style: Style, place: Place) -> str | None:
         """The text of a paragraph that holds nothing but visible runs, or None."""
-        if place.scan.is_rich(node) or style.hides or self.fields.open:
+        scan = place.scan
+        if node in scan.rich or style.hides or self.fields.open:
             return None
-        text = place.scan.text(node)
-        return text if text.isascii() or not _ODD.search(text) else None
+        text = "".join([found.text or "" for found in node.iter(scan.run_text)])
+        # Nothing odd is printable, and to ask is cheap.
+        return text if text.isascii() or text.isprintable() or not _ODD.search(text) else None
 
     def _properties(self, node: Any, place: Place) -> tuple[Style, str, int]:
         """Style, label of list or heading, and level: of the heading where positive, of the list where negative."""

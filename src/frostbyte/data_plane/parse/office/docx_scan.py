@@ -39,8 +39,10 @@ class Scan:
     def __init__(self, root: Any, styles: Styles) -> None:
         space = etree.QName(root).namespace or ""
         self._paragraph = f"{{{space}}}p"
-        self._run_text = f"{{{space}}}t"
-        self._rich: set[Any] = set()
+        self.run_text = f"{{{space}}}t"
+        """The tag of what a plain paragraph has its text in."""
+        self.rich: set[Any] = set()
+        """Paragraphs that need the careful reader."""
         self.properties: dict[Any, Stated] = {}
         """By paragraph; those that state nothing are not in it."""
         self._mark(root.iter(*(f"{{{space}}}{name}" for name in _RICH), *_OTHER))
@@ -52,21 +54,13 @@ class Scan:
             self._mark(node for node in named if attribute(node, "val") in styles.hiding)
         self._state(root, space)
 
-    def is_rich(self, paragraph: Any) -> bool:
-        """Whether a paragraph needs the careful reader."""
-        return paragraph in self._rich
-
-    def text(self, paragraph: Any) -> str:
-        """All text of a plain paragraph."""
-        return "".join([node.text or "" for node in paragraph.iter(self._run_text)])
-
     def ground(self, paragraph: Any, ground: str) -> str:
         """The colour behind a paragraph."""
         stated = self.properties.get(paragraph)
         return ground if stated is None or stated.fill is None else stated.fill
 
     def _mark(self, nodes: Any) -> None:
-        rich = self._rich
+        rich = self.rich
         for node in nodes:
             for around in node.iterancestors(self._paragraph):
                 if around in rich:
