@@ -243,28 +243,45 @@ class _Atoms:
     def _split(self, element: Element | None, start: int, end: int, values: dict[str, int]) -> Iterator[_Atom]:
         """The atoms of one element: rows of a table, else the whole if it is short, else its sentences."""
         cells = element is not None and bool(element.cells)
+        size = self._tokens.between(start, end)
+        if not cells and size <= min(self._settings.target, self._settings.maximum) // 2:
+            yield self._atom(element, start, end, size, self._intro, values)
+            return
         rows = _rows(element) if cells and element is not None else []
         header = _header(element) if cells and element is not None else None
         borders = [start, end]
         if rows:
             borders = [start, *(row for row in map(self._keep.border, rows[1:]) if start < row < end), end]
-        elif self._tokens.between(start, end) > self._settings.target // 2:
+        elif size > self._settings.target // 2:
             found = (self._keep.border(border) for border in _sentences(self._page.text, start, end))
             borders = [start, *(border for border in found if start < border < end), end]
         for left, right in pairwise(self._short_enough(sorted(set(borders)))):
             heads = header is not None and right <= header.end + 1
             within = header is not None and left >= header.end
             intro = (*self._intro, self._heading(INTRODUCES, header.start, header.end)) if within and header else None
-            yield _Atom(
-                start=left,
-                end=right,
-                size=self._tokens.between(left, right),
-                path=self.open,
-                intro=self._intro if intro is None else intro,
-                hidden=bool(element.hidden) if element is not None else False,
-                title=values.get("title", 0),
-                bound=bool(values.get("bound")) or heads,
-            )
+            size = self._tokens.between(left, right)
+            above = self._intro if intro is None else intro
+            yield self._atom(element, left, right, size, above, {**values, "bound": values.get("bound", 0) or heads})
+
+    def _atom(
+        self,
+        element: Element | None,
+        start: int,
+        end: int,
+        size: int,
+        intro: tuple[Heading, ...],
+        values: dict[str, int],
+    ) -> _Atom:
+        return _Atom(
+            start=start,
+            end=end,
+            size=size,
+            path=self.open,
+            intro=intro,
+            hidden=bool(element.hidden) if element is not None else False,
+            title=values.get("title", 0),
+            bound=bool(values.get("bound")),
+        )
 
     def _short_enough(self, borders: list[int]) -> Iterator[int]:
         """The borders, with more of them where two lie further apart than a chunk may be long."""

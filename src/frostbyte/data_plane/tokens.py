@@ -17,16 +17,20 @@ from typing import Final
 
 _ENGLISH: Final = re.compile(r"([A-Za-z]{1,6}|\d{1,3}|\w|[^\w\s])")
 _OTHER: Final = re.compile(r"([A-Za-zÀ-ɏ]{1,3}|\d{1,3}|\w|[^\w\s])")
-_WORDS_OF_ENGLISH: Final = re.compile(r"\b(?:the|of|and|to|in|is|for|or|by|with|shall|be|on|at|are)\b")
-_WORDS_OF_GERMAN: Final = re.compile(r"\b(?:der|die|das|und|ist|nicht|mit|für|von|den|dem|des|ein|eine|zu|im|wird)\b")
+_RUN: Final = re.compile(r"\w+")
+_WORDS_OF_ENGLISH: Final = frozenset("the of and to in is for or by with shall be on at are".split())
+_WORDS_OF_GERMAN: Final = frozenset("der die das und ist nicht mit für von den dem des ein eine zu im wird".split())
 
 
 class Tokens:
     """Counts the tokens of ranges of one text."""
 
     def __init__(self, text: str) -> None:
-        english = len(_WORDS_OF_ENGLISH.findall(text)) > 2 * len(_WORDS_OF_GERMAN.findall(text))
-        pieces = (_ENGLISH if english else _OTHER).split(text)  # between tokens, a token, between tokens ...
+        runs = _RUN.findall(text)
+        english, german = (sum(map(words.__contains__, runs)) for words in (_WORDS_OF_ENGLISH, _WORDS_OF_GERMAN))
+        pieces = (_ENGLISH if english > 2 * german else _OTHER).split(
+            text
+        )  # between tokens, a token, between tokens ...
         self._ends = list(islice(accumulate(map(len, pieces)), 1, None, 2))
 
     def between(self, start: int, end: int) -> int:

@@ -28,14 +28,14 @@ _BROKEN: Final = re.compile(
 )
 _SPACED_INSIDE: Final = re.compile(r"[ .\-_*]\w[ .\-_*]{1,3}\w[ .\-_*]{1,3}\w[ .\-_*]")
 """Stands in whatever `_SPACED` finds, and is looked for much faster."""
-_LONG: Final = 20
-"""Characters without a blank that base64 has at least."""
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{20,}(?:\s{1,2}[A-Za-z0-9+/_-]{16,}){0,40}={0,2}")
 _HEX_INSIDE: Final = re.compile(r"[2-7cC][0-9A-Fa-f](?:[\s,:]?(?:0x|\\x|%)?[2-9a-cA-C][0-9A-Fa-f]){13}")
 """Stands in whatever `_HEX` finds, and is looked for much faster."""
 _HEX: Final = re.compile(r"(?:(?:0x|\\x|%)?(?:[2-7]|[cC]3[\s,:]?(?:0x|\\x|%)?[89abAB])[0-9A-Fa-f][\s,:]?){14,}")
 """Bytes of letters and punctuation in ASCII, and umlauts in UTF-8."""
 _BITS: Final = re.compile(r"(?<![01])(?:[01]{8}[\s,]{0,2}){8,}")
+_BITS_INSIDE: Final = re.compile(r"[01][01]{7}[\s,]{0,2}[01]{8}")
+"""Stands in whatever `_BITS` finds, and is looked for much faster."""
 _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _URL: Final = re.compile(r"(?:[\w.,;:!?'()~+-]{0,40}%[0-9A-Fa-f]{2}){3,}[\w.~-]{0,40}")
 _ESCAPES: Final = re.compile(r"(?:\\u[0-9A-Fa-f]{4}|&#x?[0-9A-Fa-f]{2,6};){8,}")
@@ -108,19 +108,18 @@ def backwards(folded: Reading) -> Reading:
 
 def decoded(text: str) -> Iterator[tuple[int, int, str]]:
     """Readable text behind base64, hex, bits and escapes, with where its encoded form stands."""
-    if max(map(len, text.split()), default=0) >= _LONG:
-        for match in _BASE64.finditer(text):
-            for run in (match.group(), *match.group().split()):
-                plain = _unbase64(run)
-                if plain:
-                    yield match.start(), match.end(), plain
-                    break
+    for match in _BASE64.finditer(text):
+        for run in (match.group(), *match.group().split()):
+            plain = _unbase64(run)
+            if plain:
+                yield match.start(), match.end(), plain
+                break
     for match in _HEX.finditer(text) if _HEX_INSIDE.search(text) else ():
         digits = re.sub(r"0x|\\x|[%\s,:]", "", match.group())
         plain = readable(bytes.fromhex(digits[: len(digits) // 2 * 2]))
         if plain:
             yield match.start(), match.end(), plain
-    if "0" in text:
+    if _BITS_INSIDE.search(text):
         for match in _BITS.finditer(text):
             bits = re.sub(r"[\s,]", "", match.group())
             plain = readable(bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8)))
