@@ -35,13 +35,8 @@ _JOINERS: Final = re.compile(r"^(?:und|oder|bzw\.?|sowie|and|or|to|bis)\b")
 
 def list_mark(line: str) -> str:
     """The sign, number or letter by which a line begins an item of a list (`•`, `a)`, `3.`), or ''."""
-    if (
-        line[:1].isalpha()
-        and line[1:2].isalpha()
-        and line[2:3].isalpha()
-        and ")" not in line[:7]
-        and "." not in line[:7]
-    ):
+    begin = line[:7]
+    if len(begin) > 2 and begin[:3].isalpha() and ")" not in begin and "." not in begin:
         return ""  # a word: most lines
     found = _ITEM.match(line)
     if found is None or _MONTH.match(line):

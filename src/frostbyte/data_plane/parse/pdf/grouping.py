@@ -145,9 +145,9 @@ def _leading(ordered: Sequence[Item]) -> float:
 
 
 def _beside(last: Run, item: Run) -> bool:
-    if last.hidden != item.hidden or last.turn != item.turn:
-        return False
     if abs(last.baseline - item.baseline) > max(last.size, item.size):
+        return False
+    if last.hidden != item.hidden or last.turn != item.turn:
         return False
     a, b = place(last), place(item)
     if item.leftward or last.leftward:

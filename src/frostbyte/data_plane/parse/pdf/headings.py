@@ -89,10 +89,9 @@ def body_type(drafts: list[Draft]) -> Body:
     exact: dict[tuple[float, bool, str], int] = {}
     for draft in drafts:
         for _, block in _blocks(draft):
-            for line in block.lines:
-                for run in line:
-                    style = (run.size, run.bold, run.font)
-                    exact[style] = exact.get(style, 0) + len(run.text)
+            for run in block.runs:
+                style = (run.size, run.bold, run.font)
+                exact[style] = exact.get(style, 0) + len(run.text)
     weights: Counter[tuple[float, bool, str]] = Counter()
     for (size, bold, font), weight in exact.items():
         weights[(round(size * 2) / 2, bold, font)] += weight

@@ -184,9 +184,10 @@ class PageText:
     def reach(self, index: int) -> tuple[float, float]:
         """From where to where one character takes up room on its line; a space that PDFium made up takes none."""
         native.RAW_LOOSE(self._handle, index, native.TO_FLOATS)
-        left, top, right, bottom = native.FLOATS[:4]
-        if not self._frame.rotation:
-            return left - self._frame.left, right - self._frame.left
+        found, frame = native.FLOATS, self._frame
+        if not frame.rotation:
+            return found[0] - frame.left, found[2] - frame.left
+        left, top, right, bottom = found[:4]
         (x0, _), (x1, _) = self._frame.point(left, bottom), self._frame.point(right, top)
         return min(x0, x1), max(x0, x1)
 
@@ -437,7 +438,7 @@ class PageText:
 
 def _tiny(pieces: list[Box]) -> bool:
     """Whether pieces of the line may be too small to be read: flat ones that are no dots and dashes, or many."""
-    flat = [right - left for left, top, right, bottom in pieces if bottom - top < _TINY]
+    flat = [piece[2] - piece[0] for piece in pieces if piece[3] - piece[1] < _TINY]
     return bool(flat) and (len(flat) > 4 or max(flat) > 6 * _TINY)
 
 
@@ -450,20 +451,22 @@ def _gaps(pieces: list[Box], style: Style, leftward: bool) -> tuple[float, list[
     jumps: list[int] = []
     em = max(style.size, 4.0)
     column, back = _COLUMN_GAP * em, _BACK * em
-    before: Box | None = None
-    for number, after in enumerate(pieces):
-        if before is not None:
-            gap = before[low] - after[high] if leftward else after[low] - before[high]
-            if gap > widest:
-                widest = gap
-            # Among letters that run to the left, numbers and foreign words run the other way.
-            if gap > column or (
-                after[low] - before[high] > 2 * column
-                if leftward
-                else after[low] < before[low] - back
-                # The next line of a cell, where lines of its neighbours stand half a line off.
-                or (gap < -em and (after[1 - low] >= before[3 - low] or after[3 - low] <= before[1 - low]))
-            ):
-                jumps.append(number)
+    if not pieces:
+        return widest, jumps
+    before = pieces[0]
+    for number in range(1, len(pieces)):
+        after = pieces[number]
+        gap = before[low] - after[high] if leftward else after[low] - before[high]
+        if gap > widest:
+            widest = gap
+        # Among letters that run to the left, numbers and foreign words run the other way.
+        if gap > column or (
+            after[low] - before[high] > 2 * column
+            if leftward
+            else after[low] < before[low] - back
+            # The next line of a cell, where lines of its neighbours stand half a line off.
+            or (gap < -em and (after[1 - low] >= before[3 - low] or after[3 - low] <= before[1 - low]))
+        ):
+            jumps.append(number)
         before = after
     return widest, jumps

@@ -58,6 +58,10 @@ def _merged(lines: list[Box], *, across: bool) -> list[Box]:
         rows[-1].append(line)
     result: list[Box] = []
     for row in rows:
+        if len(row) == 1:
+            if row[0][c] - row[0][a] >= _SHORT:
+                result.append(row[0])
+            continue
         row.sort(key=lambda item: item[a])
         start, end, first, last = row[0][a], row[0][c], row[0][b], row[0][d]
         length = row[0][c] - row[0][a]
