@@ -1,10 +1,10 @@
 """A plane that dies at a chosen moment. Run as a program by test_kill_and_resume.py.
 
-    doomed_plane.py DATA_DIR MOMENT [FILE...]
+    doomed_plane.py DATA_DIR MOMENT [FILE... | rebuild]
 
-MOMENT is `never`, or `PORT.METHOD:WHEN` with WHEN `before` or `after`: this process and its children are killed
-(SIGKILL) around the first call of that method. If it lives, it
-prints a line of JSON: what became of every document.
+With `rebuild` the configuration is changed and the index made anew; the program ends when that has. MOMENT is `never`,
+or `PORT.METHOD:WHEN` with WHEN `before` or `after`: this process and its children are killed (SIGKILL) around the first
+call of that method. If it lives, it prints a line of JSON: what became of every document.
 """
 
 from __future__ import annotations
@@ -116,7 +116,13 @@ def main() -> None:
         threads=1,
         lease_seconds=LEASE_SECONDS,
     )
-    if files:
+    rebuilding = files == ["rebuild"]
+    if rebuilding:
+        version = plane.configuration.show()["version"]
+        plane.configuration.change({"injection_flag": 0.2}, expected=version, actor="tester")
+        plane.rebuild.start(actor="tester")
+        print("rebuilding", flush=True)
+    elif files:
         session = plane.intake.open_batch("tester")
         for name in files:
             sink = session.file(Path(name).name)
@@ -131,7 +137,8 @@ def main() -> None:
     while time.monotonic() < deadline:
         with plane.store.unit_of_work() as uow:
             states = [row.state for row in uow.documents.page(limit=100)]
-        if states and all(state.terminal for state in states) and State.WAITING not in states:
+        under_way = (plane.rebuild.status()["rebuild"] or {}).get("state") == "running"
+        if states and all(state.terminal for state in states) and State.WAITING not in states and not under_way:
             break
         time.sleep(0.05)
     time.sleep(1.2)  # a last turn of the sequencer

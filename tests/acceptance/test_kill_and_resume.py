@@ -68,3 +68,31 @@ def test_a_killed_plane_ends_as_an_undisturbed_one(
     assert killed.stdout.splitlines() == ["receipted"]
     after = told(run(folder, "never", []))
     assert after == expected
+
+
+def filled(folder: Path, reference: Path) -> Path:
+    """A plane with the files in it, under the reference's keys, which give the same ids."""
+    folder.mkdir(mode=0o700)
+    shutil.copytree(reference / "secrets", folder / "secrets")
+    told(run(folder, "never", FILES))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rebuilt(undisturbed: tuple[Path, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What an undisturbed rebuild comes to."""
+    reference, before = undisturbed
+    result = told(run(filled(tmp_path_factory.mktemp("rebuilt") / "plane", reference), "never", ["rebuild"]))
+    assert all(item["chunks"] != before[name]["chunks"] for name, item in result.items()), "nothing was made anew"
+    return result
+
+
+@pytest.mark.parametrize("moment", ["reader.parse:before", "vectors.flush:after", "commit.4:before"])
+def test_a_rebuild_that_was_killed_goes_on_and_ends_as_an_undisturbed_one(
+    moment: str, undisturbed: tuple[Path, dict[str, Any]], rebuilt: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = filled(tmp_path / "plane", undisturbed[0])
+    killed = run(folder, moment, ["rebuild"])
+    assert killed.returncode == -signal.SIGKILL, (killed.returncode, killed.stderr[-2000:])
+    assert killed.stdout.splitlines() == ["rebuilding"]
+    assert told(run(folder, "never", [])) == rebuilt
