@@ -86,8 +86,9 @@ def through(files: Sequence[Path], cores: set[int]) -> tuple[float, float]:
 
 
 def _warm(url: str, token: str) -> None:
-    """A few small files first, so that every kind of child has started."""
-    body = [("files", (f"{number}.txt", f"Nothing to see here, {number}.\n".encode())) for number in range(_WARM)]
+    """Files first that take so long that every child has started: each of them serves hundreds of documents."""
+    text = "Nothing to see here but words that take their time. " * 4_000
+    body = [("files", (f"{number}.txt", f"{number} {text}".encode())) for number in range(_WARM)]
     answer = httpx.post(f"{url}/api/v1/ingest", files=body, headers=_bearer(token), timeout=60, trust_env=False)
     answer.raise_for_status()
     _wait(url, token, _WARM)

@@ -66,17 +66,18 @@ def liteparse() -> Read:
 
 
 def docling() -> Read:
-    """docling-parse's cells of each page."""
-    from docling_parse.docling_parse import pdf_parser_v2
+    """docling-parse's lines of each page, and nothing else of it: words, characters, shapes and bitmaps cost more."""
+    from docling_parse.pdf_parser import ContentConfig, ContentLevel, DoclingPdfParser
 
-    reader = pdf_parser_v2("fatal")
+    others = ("char_cells", "word_cells", "shapes", "bitmaps")
+    lines = ContentConfig(**{f"{name}_content_level": ContentLevel.SKIP for name in others})
+    reader = DoclingPdfParser(loglevel="fatal")
 
     def read(data: bytes) -> None:
-        reader.load_document_from_bytesio("a", io.BytesIO(data))
-        count = reader.number_of_pages("a")
-        for number in range(count):
-            reader.parse_pdf_from_key_on_page("a", number)
-        reader.unload_document("a")
+        document = reader.load(io.BytesIO(data), lazy=True, content_config=lines)
+        for _, page in document.iterate_pages(content_config=lines):
+            len(page.textline_cells)
+        document.unload()
 
     return read
 

@@ -150,3 +150,14 @@ def test_a_hostile_page_costs_seconds_at_most(rules: policy.RuleSet, name: str) 
 def test_every_type_has_a_rule_or_an_engine(rules: policy.RuleSet) -> None:
     ruled: set[Any] = {rule.type for rule in rules.pii}
     assert ruled | {PiiType.NAME, PiiType.ADDRESS} == set(PiiType)
+
+
+def test_examples_run_unless_this_very_version_is_proven(tmp_path: Path) -> None:
+    shipped = policy.RuleSet.load()
+    assert policy.RuleSet.load(proven=shipped.version).version == shipped.version
+    source = (Path(policy.__file__).parent / "rules" / "injection.toml").read_text(encoding="utf-8")
+    wrong = source.replace('positive = ["', 'positive = ["A harmless line.", "', 1)
+    assert wrong != source
+    (tmp_path / "injection.toml").write_text(wrong, encoding="utf-8")
+    with pytest.raises(Invalid):
+        policy.RuleSet.load(tmp_path, proven=shipped.version)

@@ -45,6 +45,7 @@ class JudgePool:
         request = JudgeRequest(
             case=case,
             policy=policy.policy_version(rules, self._names),
+            rules=rules.version,
             rules_folder=str(rules.folder) if rules.folder is not None else None,
             names=self._names is not None,
         )

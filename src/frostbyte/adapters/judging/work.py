@@ -23,6 +23,8 @@ class JudgeRequest(Record, frozen=True, kw_only=True):
     policy: str
     """`policy_version` of the rules and the name engine that must judge."""
     rules_folder: str | None
+    rules: str
+    """Their version; the plane has run their examples."""
     names: bool
     """Whether a name engine takes part."""
 
@@ -55,7 +57,7 @@ class Bench:
     def _set(self, request: JudgeRequest, names: policy.NameFinder | None) -> policy.RuleSet:
         folder = request.rules_folder
         if self._rules is None or self._rules[0] != folder or not _fits(request, self._rules[1], names):
-            rules = policy.RuleSet.load(Path(folder) if folder is not None else None)
+            rules = policy.RuleSet.load(Path(folder) if folder is not None else None, proven=request.rules)
             if not _fits(request, rules, names):
                 raise TROUBLES.other_rules()
             self._rules = (folder, rules)
