@@ -21,6 +21,7 @@ _LEAD: Final = 12
 """So many characters may stand before the first word of a match, for its words to be looked up."""
 _MANY_STARTS: Final = 3000
 _BEGINNING: Final = re.compile(r"([ ^]+)([a-z]+ ?)")
+_CLOSED: Final = re.compile(r"[ ^]*[a-z]+[^a-z]")
 
 
 Strings = tuple[str, ...]
@@ -139,7 +140,8 @@ def _beginnings(tree: Any) -> tuple[set[str], set[str]]:
         more, closed = _next(op, argument)
         ended |= {text + end for text in begun for end in closed}
         begun = {text + end for text in begun for end in more}
-        known = {text for text in begun if _BEGINNING.match(text) and not text[-1].isalpha()}
+        # Behind its first word nothing more of a text is asked for: without this, choices multiply.
+        known = {text for text in begun if _CLOSED.match(text)}
         ended |= known
         begun -= known
         if len(begun) + len(ended) > _MANY_STARTS:
