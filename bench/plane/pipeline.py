@@ -3,7 +3,7 @@
     python -m bench.plane.pipeline [--rounds 5] [--pages 700]
 
 Each round starts a plane of its own (a subprocess on a free loopback port, embedded database, words only), sends the
-files of `bench/reading/pdf_corpus.py` that have a text layer in one upload, and waits until all are indexed. The plane
+files of `bench/reading/pdf_corpus.py` that hold no pictures in one upload, and waits until all are indexed. The plane
 with all that it starts (parsers, judges, PostgreSQL) is pinned to one core, then to two; the client sleeps meanwhile
 and is not counted. Processor time is that of all processes of the plane, read from /proc; the reference is raw
 pypdfium2 text of the same files in a process of its own, on one core, before each round. Medians count.
@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
 
 from bench.plane.intake import plane
 from bench.reading import pdf_corpus
@@ -51,17 +53,21 @@ print(pages, time.process_time() - began)
 
 def chosen(most: int) -> tuple[list[Path], int]:
     """Files with about `most` pages together, many authors before many pages, and how many pages they have."""
-    import pypdfium2 as pdfium
-
     found, _ = pdf_corpus.documentation()
     files: list[Path] = []
     total = 0
-    counted = sorted((len(pdfium.PdfDocument(path)), path) for path in found)
-    for pages, path in counted:
+    for pages, path in sorted((len(pdfium.PdfDocument(path)), path) for path in found):
+        if _has_pictures(pdfium.PdfDocument(path)):
+            continue  # the plane would read them by OCR
         if total + pages <= most:
             files.append(path)
             total += pages
     return files[::-1], total  # the longest first, as a queue of documents is best begun
+
+
+def _has_pictures(document: pdfium.PdfDocument) -> bool:
+    """Whether any page holds an image."""
+    return any(next(page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_IMAGE]), None) is not None for page in document)
 
 
 def raw(files: Sequence[Path]) -> float:
