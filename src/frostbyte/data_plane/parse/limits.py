@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from frostbyte.data_plane.document import Record
 from frostbyte.kernel.errors import StageFailed
 
@@ -79,12 +77,3 @@ def image_too_large(pixels: int, limit: int) -> StageFailed:
         f"An image has {pixels} pixels; at most {limit} are decoded.",
         "Scan at a lower resolution or split the image.",
     )
-
-
-def decode_limits(data: bytes) -> ParseLimits:
-    """Limits from their JSON.
-
-    Raises:
-        msgspec.ValidationError: a value has the wrong type.
-    """
-    return msgspec.json.decode(data, type=ParseLimits)

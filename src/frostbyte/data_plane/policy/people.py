@@ -29,7 +29,6 @@ _GAP: Final = re.compile(
     r"\.?(?: (?:von|van|zu|zum|zur|vom|de|del|della|di|da|dos|das|du|le|la|el|al|bin|ibn|ter|ten|den|der|y|af)){1,2} "
 )
 _COMMA: Final = re.compile(r", ?")
-_AND: Final = re.compile(r" (?:and|und|&|u\.) ")
 _LISTED: Final = re.compile(
     r"(?:[,;/]| and| und|, and| sowie)\s+(?:dr\.? |prof\.? |mrs?\.? |ms\.? |frau |herrn? )*", re.IGNORECASE
 )
