@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Builds MinIO's server at the version pinned here and prints where it is; does nothing when that is done already.
+#
+#   tools/minio/build.sh
+#
+# MinIO's community edition is published as source only. go.sum pins every module by its hash, so the same files are
+# built everywhere. The result lies outside the tree, in ${XDG_CACHE_HOME:-~/.cache}/frostbyte/minio-<hash>/minio, where
+# <hash> is that of go.mod and go.sum. Needs Go 1.24 or later and a module source: whatever `go env GOPROXY` names.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+hash="$(cat go.mod go.sum | sha256sum | cut -c1-16)"
+folder="${XDG_CACHE_HOME:-$HOME/.cache}/frostbyte/minio-$hash"
+binary="$folder/minio"
+if [ -x "$binary" ]; then
+    printf '%s\n' "$binary"
+    exit 0
+fi
+if ! command -v go >/dev/null; then
+    echo "MinIO cannot be built: there is no Go here." >&2
+    echo "  try: apt-get install golang-go (1.24 or later), then run this again" >&2
+    exit 1
+fi
+mkdir -p "$folder"
+# Two callers at once: the second waits and finds the first one's work.
+exec 9>"$folder/lock"
+flock 9
+if [ ! -x "$binary" ]; then
+    echo "building MinIO once into $folder (some minutes)" >&2
+    CGO_ENABLED=0 nice -n 10 go build -p "${FROSTBYTE_BUILD_JOBS:-2}" -trimpath -buildvcs=false -mod=readonly \
+        -ldflags '-s -w' -o "$binary.new" github.com/minio/minio
+    mv "$binary.new" "$binary"
+fi
+printf '%s\n' "$binary"
