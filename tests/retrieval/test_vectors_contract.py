@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import random
+import shutil
 import signal
 import struct
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 from msgspec.structs import replace
 
 from frostbyte.adapters.memory.vectors import MemoryVectors
+from frostbyte.adapters.qdrant import edge
 from frostbyte.adapters.qdrant.edge import EdgeVectors
 from frostbyte.kernel.errors import Conflict, Unavailable
 from frostbyte.kernel.ports.vectors import CollectionSpec, Point, Scope, SparseVector, VectorStore
@@ -349,6 +351,7 @@ def test_a_damaged_index_is_refused_in_words(tmp_path: Path, damage: str) -> Non
 _WRITER = """
 import sys, uuid
 from pathlib import Path
+from frostbyte.adapters.qdrant import edge
 from frostbyte.adapters.qdrant.edge import EdgeVectors
 from frostbyte.kernel.ports.vectors import CollectionSpec, Point, SparseVector
 store = EdgeVectors(Path(sys.argv[1]))
@@ -388,6 +391,39 @@ def test_what_was_flushed_survives_a_kill(writer: Callable[[], subprocess.Popen[
     store.close()
 
 
+def test_the_log_alone_brings_back_what_was_flushed(tmp_path: Path) -> None:
+    """A power cut may leave the segments as they were long ago: only what was synced is promised to be there."""
+    store = EdgeVectors(tmp_path / "v")
+    store.ensure(SPEC)
+    store.upsert([point(0.1, 1, doc=UUID(int=1))])
+    store.close()
+    shutil.copytree(tmp_path / "v", tmp_path / "cut")
+    store = EdgeVectors(tmp_path / "v")
+    store.upsert([point(i / 100, 1, doc=UUID(int=2)) for i in range(50)])
+    store.delete_document(UUID(int=1))
+    store.flush()
+    shutil.rmtree(tmp_path / "cut" / "shard" / "wal")
+    shutil.copytree(tmp_path / "v" / "shard" / "wal", tmp_path / "cut" / "shard" / "wal")
+    store.close()
+    after = EdgeVectors(tmp_path / "cut")
+    assert (after.count(UUID(int=1)), after.count(UUID(int=2))) == (0, 50)
+    after.close()
+
+
+def test_segments_are_flushed_before_the_log_grows_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "_REPLAYED", 40)
+    store = EdgeVectors(tmp_path / "v")
+    store.ensure(SPEC)
+    mappings = tmp_path / "v" / "shard" / "segments"
+    sizes = []
+    for doc in range(1, 4):
+        store.upsert([point(i / 100, 1, doc=UUID(int=doc)) for i in range(20)])
+        store.flush()
+        sizes.append(sum(path.stat().st_size for path in mappings.rglob("mutable_id_tracker.mappings")))
+    store.close()
+    assert sizes[0] == 0 < sizes[1] == sizes[2]
+
+
 def test_a_second_process_is_told(writer: Callable[[], subprocess.Popen[bytes]], tmp_path: Path) -> None:
     process = writer()
     assert process.stdout is not None
@@ -400,6 +436,7 @@ def test_a_second_process_is_told(writer: Callable[[], subprocess.Popen[bytes]],
 _HURRIED = """
 import sys, uuid
 from pathlib import Path
+from frostbyte.adapters.qdrant import edge
 from frostbyte.adapters.qdrant.edge import EdgeVectors
 from frostbyte.kernel.ports.vectors import CollectionSpec, Point, SparseVector
 store = EdgeVectors(Path(sys.argv[1]))
