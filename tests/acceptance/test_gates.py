@@ -133,7 +133,7 @@ def test_production_refuses_stand_ins(mode: str, tmp_path: Path) -> None:
 
 
 def test_named_stand_ins_never_let_the_unscanned_pass_in_production(tmp_path: Path) -> None:
-    named = {"FROSTBYTE_MODE": "offline", "FROSTBYTE_STANDINS": "scanner,vectors,database"}
+    named = {"FROSTBYTE_MODE": "offline", "FROSTBYTE_STANDINS": "scanner,vectors,database,objects,queue,embedder"}
     plane = build(load({"FROSTBYTE_DATA_DIR": str(tmp_path / "p"), **named}))
     try:
         assert any("NOT FOR PRODUCTION" in text for text in plane.health()["warnings"])

@@ -211,7 +211,7 @@ def test_the_report_adds_up_and_says_what_stands_in(api: Any) -> None:
     report = api.call("GET", f"/ingest/{told['batch_id']}/report").json()
     totals = report["totals"]
     assert (totals["received"], totals["rejected"], totals["indexed"]) == (2, 1, 1)
-    assert {"scanner", "vectors", "database"} == set(report["stand_ins"])
+    assert {"scanner", "vectors", "database", "objects", "queue", "embedder"} == set(report["stand_ins"])
     assert report["warnings"]
     assert [item["filename"] for item in report["problems"]] == ["b.exe"]
     for tally in report["account"].values():

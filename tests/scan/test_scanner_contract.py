@@ -13,7 +13,9 @@ from frostbyte.adapters.clamav.clamd import Clamd, parse_address
 from frostbyte.adapters.clamav.limits import check_limits, read_conf
 from frostbyte.kernel.errors import FrostbyteError, Invalid, Unavailable
 from frostbyte.kernel.ports.scanner import Verdict
-from scan.clamd_servers import EICAR, FakeClamd, clamd_binary, real_clamd, shipped_conf
+from scan.clamd_servers import FakeClamd
+from servers.clamd import EICAR, ClamdServer, shipped_conf
+from servers.lanes import need
 
 MIB = 1024 * 1024
 SMALL = {"StreamMaxLength": "2M", "MaxFileSize": "1M", "MaxScanSize": "1M"}
@@ -27,10 +29,9 @@ def scanner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield Clamd(server.address, conf=shipped_conf(folder, **SMALL))
         server.close()
     else:
-        if clamd_binary() is None:
-            pytest.skip("left out: no clamd here; apt-get install --no-install-recommends clamav-daemon")
-        with real_clamd(folder, **SMALL) as conf:
-            yield Clamd(folder / "clamd.sock", conf=conf)
+        need("clamd")
+        with ClamdServer(folder, **SMALL) as running:
+            yield Clamd(running.socket, conf=running.conf)
 
 
 def test_harmless_bytes_are_clean(scanner: Clamd) -> None:
@@ -101,15 +102,15 @@ def test_an_error_of_the_bytes_passes_through(scanner: Clamd) -> None:
 
 
 @pytest.mark.clamd
-@pytest.mark.skipif(clamd_binary() is None, reason="left out: no clamd here; apt-get install clamav-daemon")
 class TestRealEngine:
     """What only an engine that unpacks can show."""
 
     @pytest.fixture(scope="class")
     def engine(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clamd]:
-        folder = tmp_path_factory.mktemp("engine")
-        with real_clamd(folder, MaxFileSize="4M", MaxScanSize="8M", StreamMaxLength="16M") as conf:
-            yield Clamd(folder / "clamd.sock", conf=conf)
+        need("clamd")
+        limits = {"MaxFileSize": "4M", "MaxScanSize": "8M", "StreamMaxLength": "16M"}
+        with ClamdServer(tmp_path_factory.mktemp("engine"), **limits) as server:
+            yield Clamd(server.socket, conf=server.conf)
 
     @staticmethod
     def zipped(data: bytes) -> bytes:
@@ -141,8 +142,9 @@ class TestRealEngine:
         assert (result.verdict, result.reason) == (Verdict.UNSCANNED, "size_limit")
 
     def test_the_shipped_configuration_starts(self, tmp_path: Path) -> None:
-        with real_clamd(tmp_path) as conf:
-            scanner = Clamd(tmp_path / "clamd.sock", conf=conf)
+        need("clamd")
+        with ClamdServer(tmp_path) as server:
+            scanner = Clamd(server.socket, conf=server.conf)
             scanner.check(500 * MIB)
             assert scanner.scan([EICAR]).verdict is Verdict.INFECTED
 

@@ -19,6 +19,7 @@ import pytest
 from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore, migrate
 from frostbyte.adapters.postgres.errors import translate
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Unavailable
+from servers.lanes import need
 from stores.store_rows import batch, document
 
 CHILD = """
@@ -277,8 +278,8 @@ def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path, monkeypatch: 
         migrate(f"host={tmp_path} user=nobody dbname=none")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become someone else")
 def test_it_runs_for_an_ordinary_account_too() -> None:
+    need("root")
     place = Path(tempfile.mkdtemp(prefix="frostbyte-test-"))
     nobody = 65534
     os.chown(place, nobody, nobody)

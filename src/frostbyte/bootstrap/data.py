@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -15,21 +14,15 @@ from filelock import FileLock, Timeout
 
 from frostbyte import __version__
 from frostbyte.adapters.children.troubles import Bounds
-from frostbyte.adapters.clamav.clamd import Clamd, parse_address
-from frostbyte.adapters.clamav.none import NoScanner
-from frostbyte.adapters.collections import TwoCollections
-from frostbyte.adapters.embeddings.lexical import LexicalOnly
 from frostbyte.adapters.embeddings.minilm import MiniLm
-from frostbyte.adapters.embeddings.openai import OpenAiEmbedder
 from frostbyte.adapters.judging import JudgePool
 from frostbyte.adapters.names.rampart import installed
-from frostbyte.adapters.objects.local import LocalBlobs
 from frostbyte.adapters.parsing.pool import ParserPool
-from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore, claim_plane, migrate
-from frostbyte.adapters.qdrant.edge import EdgeVectors
+from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore
 from frostbyte.adapters.runner import Runner
 from frostbyte.adapters.secrets.files import FileSecrets
 from frostbyte.adapters.witness import HttpWitness
+from frostbyte.bootstrap import posture, stores
 from frostbyte.data_plane import policy
 from frostbyte.data_plane.flow import ORDER, Flow, Ports
 from frostbyte.data_plane.intake import Intake, sweep_orphans
@@ -53,10 +46,8 @@ from frostbyte.kernel.audit.export import Exporter
 from frostbyte.kernel.audit.sequencer import Sequencer
 from frostbyte.kernel.clock import Clock, SystemClock
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid
-from frostbyte.kernel.ports.embedder import Embedder
-from frostbyte.kernel.ports.scanner import Scanner
 from frostbyte.kernel.ports.witness import Witness
-from frostbyte.kernel.settings import NO_EMBEDDER, Mode, Settings, StandIn
+from frostbyte.kernel.settings import Mode, Settings
 from frostbyte.kernel.tokens import TokenSigner, TokenVerifier
 from frostbyte.kernel.vault import Vault
 
@@ -97,6 +88,7 @@ class Plane:
     erasure: Erasure
     record: AuditRecord
     exporter: Exporter
+    findings: list[posture.Finding]
     lock: FileLock
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -104,9 +96,7 @@ class Plane:
     @property
     def stand_ins(self) -> list[str]:
         """Development substitutes in use; every report says them."""
-        used = [StandIn.SCANNER.value] if self.ports.scanner.stand_in else []
-        used.append(StandIn.VECTORS.value)
-        return used + ([StandIn.DATABASE.value] if self.server is not None else [])
+        return [found.stand_in.value for found in self.findings]
 
     def health(self) -> dict[str, Any]:
         """Whether the process lives, and what a person should know about it."""
@@ -194,7 +184,7 @@ class Plane:
         self.ports.reader.close()
         self.ports.judge.close()
         self.ports.vectors.close()
-        _close(self.server, self.store)
+        stores.close_database(self.server, self.store)
         self.lock.release()
 
 
@@ -206,6 +196,7 @@ def build(settings: Settings) -> Plane:
         Invalid: `stand_in_refused`, `scanner_limits`, `secret_permissions`.
         FrostbyteError: whatever an adapter says that cannot start.
     """
+    posture.check(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with ExitStack() as undo:  # what was begun is let go of when a later part cannot start
         plane = _build(settings, undo)
@@ -216,20 +207,19 @@ def build(settings: Settings) -> Plane:
 def _build(settings: Settings, undo: ExitStack) -> Plane:
     lock = _hold(settings.data_dir)
     undo.callback(lock.release)
-    scanner, allow_unscanned = _scanner(settings)
-    _refuse_unless(settings, StandIn.VECTORS, "the vector index runs inside the plane's own process")
+    scanner, allow_unscanned = stores.scanner(settings)
     clock = SystemClock()
-    secrets = FileSecrets(settings.data_dir / "secrets")
+    secrets = FileSecrets(settings.keys_folder)
     origin = f"frostbyte/{settings.tenant_id}/plane"
     signer = Signer(secrets.log_key().private_bytes_raw(), origin)
-    server, store = _database(settings, origin)
-    undo.callback(_close, server, store)
+    server, store = stores.database(settings, origin)
+    undo.callback(stores.close_database, server, store)
     keys = secrets.tenant_keys()
-    vault = Vault(LocalBlobs(settings.data_dir / "objects"), keys)
+    vault = Vault(stores.blobs(settings), keys)
     rules = policy.RuleBook(_rules_folder(settings))
     names = installed()
-    embedder = _embedder(settings)
-    vectors = _collections(settings.data_dir, store)
+    embedder = stores.embedder(settings)
+    vectors = stores.vectors(settings, store)
     undo.callback(vectors.close)
     memory = settings.parse_memory_mb << 20
     ports = Ports(
@@ -251,11 +241,12 @@ def _build(settings: Settings, undo: ExitStack) -> Plane:
         clock=clock,
         allow_unscanned=allow_unscanned,
     )
-    return _assemble(settings, lock, ports, store, server, signer, secrets)
+    return _assemble(settings, posture.findings(settings), lock, ports, store, server, signer, secrets)
 
 
 def _assemble(
     settings: Settings,
+    findings: list[posture.Finding],
     lock: FileLock,
     ports: Ports,
     store: PostgresStore,
@@ -330,6 +321,7 @@ def _assemble(
         ),
         record=AuditRecord(unit_of_work),
         exporter=Exporter(unit_of_work, signer, tenant, clock),
+        findings=findings,
         lock=lock,
     )
 
@@ -354,12 +346,6 @@ def _judge(
     )
 
 
-def _close(server: EmbeddedServer | None, store: PostgresStore) -> None:
-    store.close()
-    if server is not None:
-        server.stop()
-
-
 def _hold(folder: Path) -> FileLock:
     lock = FileLock(str(folder / "plane.lock"))
     try:
@@ -371,71 +357,6 @@ def _hold(folder: Path) -> FileLock:
             "Stop it first, or set FROSTBYTE_DATA_DIR to another folder.",
         ) from None
     return lock
-
-
-def _refuse_unless(settings: Settings, stand_in: StandIn, what: str) -> None:
-    if not settings.allows(stand_in):
-        raise Invalid(
-            "stand_in_refused",
-            f"In {settings.mode.value} mode {what}, which is a development stand-in.",
-            f"Configure the real server, or name '{stand_in.value}' in FROSTBYTE_STANDINS and accept that "
-            "everything says NOT FOR PRODUCTION.",
-        )
-
-
-def _scanner(settings: Settings) -> tuple[Scanner, bool]:
-    """The scanner, and whether unscanned documents may pass: with the stand-in in development alone."""
-    if settings.clamd_address:
-        conf = Path(settings.clamd_conf) if settings.clamd_conf else None
-        return Clamd(parse_address(settings.clamd_address), conf=conf), False
-    _refuse_unless(settings, StandIn.SCANNER, "no malware scanner is configured and documents would pass unscanned")
-    return NoScanner(), settings.mode is Mode.DEVELOPMENT
-
-
-def _database(settings: Settings, origin: str) -> tuple[EmbeddedServer | None, PostgresStore]:
-    role = ""
-    if settings.database_url:
-        # One address for the owner; the running plane steps down to the role that only adds to the audit.
-        server, owner, writer, role = None, settings.database_url, settings.database_url, "frostbyte_writer"
-    else:
-        _refuse_unless(settings, StandIn.DATABASE, "the database runs beside the plane from a package")
-        server = EmbeddedServer(settings.data_dir / "postgres").start()
-        owner, writer = server.owner_dsn, server.writer_dsn
-    migrate(owner)
-    claim_plane(owner, settings.tenant_id, origin)
-    return server, PostgresStore(writer, max_connections=settings.workers * 2 + 16, role=role).open()
-
-
-def _collections(folder: Path, store: PostgresStore) -> TwoCollections:
-    """The collection that serves, as the database says; what no rebuild needs any more is removed."""
-
-    def place(name: str) -> Path:
-        return folder / (f"vectors-{name}" if name else "vectors")
-
-    def remove(name: str) -> None:
-        shutil.rmtree(place(name), ignore_errors=True)
-
-    with store.unit_of_work() as uow:
-        serving, latest = uow.rebuilds.serving(), uow.rebuilds.latest()
-    filled = latest.collection if latest is not None and latest.finished_at is None else ""
-    for found in folder.glob("vectors*"):
-        if found not in {place(serving), place(filled or serving)}:
-            remove(found.name.removeprefix("vectors").removeprefix("-"))
-    return TwoCollections(lambda name: EdgeVectors(place(name)), remove, serving=serving)
-
-
-def _embedder(settings: Settings) -> Embedder:
-    if settings.embedding_endpoint == NO_EMBEDDER:
-        return LexicalOnly()
-    if not settings.embedding_endpoint:
-        return MiniLm()
-    return OpenAiEmbedder(
-        endpoint=settings.embedding_endpoint,
-        model=settings.embedding_model,
-        dimensions=settings.embedding_dimensions,
-        api_key=settings.embedding_api_key,
-        remote=settings.embedding_remote,
-    )
 
 
 def _witnesses(settings: Settings) -> tuple[Witness, ...]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ RESERVED_TENANTS: Final = frozenset({"admin", "api", "www", "control", "edge", "
 NO_EMBEDDER: Final = "none"
 """FROSTBYTE_EMBEDDING_ENDPOINT for a plane that searches by words alone."""
 _TENANT: Final = re.compile(r"[a-z0-9]{1,32}")
+_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 class Mode(StrEnum):
@@ -32,11 +34,18 @@ class Mode(StrEnum):
 
 
 class StandIn(StrEnum):
-    """Development substitutes; every mode but development refuses those that FROSTBYTE_STANDINS does not name."""
+    """What development allows; every other mode refuses those that FROSTBYTE_STANDINS does not name."""
 
     SCANNER = "scanner"
     VECTORS = "vectors"
     DATABASE = "database"
+    OBJECTS = "objects"
+    QUEUE = "queue"
+    EMBEDDER = "embedder"
+    TLS = "tls"
+    """Plain text to a server on another host."""
+    SECRETS = "secrets"
+    """Passwords that are missing, short or known to everybody."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +55,31 @@ class Settings:
     mode: Mode = Mode.DEVELOPMENT
     tenant_id: str = "demo"
     data_dir: Path = Path(".frostbyte")
+    secrets_dir: Path | None = None
+    """The folder with the tenant's keys; None for `secrets` in `data_dir`."""
     host: str = "127.0.0.1"
     port: int = 8080
     database_url: str = field(default="", repr=False)
     """'' starts the embedded PostgreSQL."""
+    database_owner_url: str = field(default="", repr=False)
+    """Who brings the schema up to date; '' where `database_url` is the owner's and steps down by itself."""
+    objects_url: str = ""
+    """An S3 server; '' keeps objects in a folder."""
+    objects_bucket: str = ""
+    """'' for `tenant-{tenant_id}-bucket`."""
+    objects_access_key: str = field(default="", repr=False)
+    objects_secret_key: str = field(default="", repr=False)
+    vectors_url: str = ""
+    """A Qdrant server; '' keeps vectors in the plane's own process."""
+    vectors_api_key: str = field(default="", repr=False)
+    vectors_grpc_port: int = 0
+    """0 for REST alone."""
+    queue_url: str = field(default="", repr=False)
+    """Redis; '' runs the stages in the plane's own process."""
+    ca_file: str = ""
+    """Certificates that the tenant's servers are trusted by, beside none other; '' for those of the system."""
+    local_network: str = ""
+    """A network (CIDR) that never leaves this host, as a compose network: plain text may cross it."""
     embedding_endpoint: str = ""
     """'' uses the local model; `none` searches by words alone."""
     embedding_model: str = "nomic-embed-text-v1.5"
@@ -71,6 +101,16 @@ class Settings:
     parse_seconds: float = 120.0
     parse_memory_mb: int = 4096
 
+    @property
+    def bucket(self) -> str:
+        """Where the tenant's objects are."""
+        return self.objects_bucket or f"tenant-{self.tenant_id}-bucket"
+
+    @property
+    def keys_folder(self) -> Path:
+        """Where the tenant's keys are."""
+        return self.secrets_dir or self.data_dir / "secrets"
+
     def allows(self, stand_in: StandIn) -> bool:
         """Whether the substitute may be used in this mode."""
         return self.mode is Mode.DEVELOPMENT or stand_in in self.stand_ins
@@ -84,14 +124,27 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     """
     given = _Reader(os.environ if environment is None else environment)
     host, port = _listen(given.text("LISTEN", "127.0.0.1:8080"))
+    secrets_dir = given.text("SECRETS_DIR", "")
     return Settings(
         mode=given.choice("MODE", Mode, Mode.DEVELOPMENT),
         tenant_id=_tenant(given.text("TENANT_ID", "demo")),
         data_dir=Path(given.text("DATA_DIR", ".frostbyte")).expanduser().absolute(),
+        secrets_dir=Path(secrets_dir).expanduser().absolute() if secrets_dir else None,
         host=host,
         port=port,
         database_url=given.secret("DATABASE_URL"),
-        embedding_endpoint=_address(given.text("EMBEDDING_ENDPOINT", "")),
+        database_owner_url=given.secret("DATABASE_OWNER_URL"),
+        objects_url=_address("OBJECTS_URL", given.text("OBJECTS_URL", "")),
+        objects_bucket=_bucket(given.text("OBJECTS_BUCKET", "")),
+        objects_access_key=given.secret("OBJECTS_ACCESS_KEY"),
+        objects_secret_key=given.secret("OBJECTS_SECRET_KEY"),
+        vectors_url=_address("VECTORS_URL", given.text("VECTORS_URL", "")),
+        vectors_api_key=given.secret("VECTORS_API_KEY"),
+        vectors_grpc_port=given.number("VECTORS_GRPC_PORT", 0, 65_535, 0),
+        queue_url=_queue(given.secret("QUEUE_URL")),
+        ca_file=given.text("CA_FILE", ""),
+        local_network=_network(given.text("LOCAL_NETWORK", "")),
+        embedding_endpoint=_address("EMBEDDING_ENDPOINT", given.text("EMBEDDING_ENDPOINT", ""), NO_EMBEDDER),
         embedding_model=given.text("EMBEDDING_MODEL", Settings.embedding_model),
         embedding_dimensions=given.number("EMBEDDING_DIMENSIONS", 1, 65_536, Settings.embedding_dimensions),
         embedding_remote=given.choice("EMBEDDING_REMOTE", _Switch, _Switch.NO) is _Switch.YES,
@@ -173,7 +226,28 @@ def _listen(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _address(text: str) -> str:
-    if text and text != NO_EMBEDDER and (urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname):
-        raise invalid("EMBEDDING_ENDPOINT", f"it must be an http or https address, or '{NO_EMBEDDER}'")
+def _address(name: str, text: str, word: str = "") -> str:
+    parts = urlsplit(text)
+    if text and text != word and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise invalid(name, "it must be an http or https address" + (f", or '{word}'" if word else ""))
     return text
+
+
+def _queue(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in ("redis", "rediss") or not parts.hostname):
+        raise invalid("QUEUE_URL", "it is written redis://user:password@host:6379/0, or rediss:// for TLS")
+    return text
+
+
+def _bucket(text: str) -> str:
+    if text and not _BUCKET.fullmatch(text):
+        raise invalid("OBJECTS_BUCKET", "a bucket's name is 3 to 63 of a-z, 0-9, '.' and '-'")
+    return text
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text)) if text else ""
+    except ValueError:
+        raise invalid("LOCAL_NETWORK", "it is a network such as 172.28.0.0/16") from None

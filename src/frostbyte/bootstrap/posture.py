@@ -1,0 +1,228 @@
+"""What a plane outside development refuses to start with. Pure: settings in, findings out.
+
+Each finding is something that is fine on a developer's machine and not where documents of others are kept: a store
+inside the plane's own process, documents that nobody scans, plain text on a wire between hosts, a password that
+everybody knows. FROSTBYTE_STANDINS may name it; then everything says NOT FOR PRODUCTION.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+from frostbyte.kernel.errors import Invalid
+from frostbyte.kernel.settings import NO_EMBEDDER, Settings, StandIn, invalid
+
+SHORTEST_SECRET: Final = 16
+"""Characters. Below it a password can be guessed; one that was generated is longer."""
+
+KNOWN_SECRETS: Final = frozenset(
+    "minioadmin minio123 miniominio password postgres redis secret changeme changeit guest admin root default test "
+    "frostbyte example letmein password123 changeme12345678 minioadminminioadmin thisisnotasecret".split()
+)
+"""What installation guides and compose files of others use."""
+
+Resolve = Callable[[str], Sequence[str]]
+"""The addresses of a host's name; empty when it has none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that only development allows."""
+
+    stand_in: StandIn
+    what: str
+    """The part of a sentence that follows "in online mode ..."."""
+    remedy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Server:
+    """A server that the settings name."""
+
+    variable: str
+    host: str
+    secure: bool
+    """Whether the wire is encrypted and the server's name checked."""
+    how: str
+    """How to make it so."""
+    secret: str | None
+    """None where nothing needs one."""
+
+
+def addresses(host: str) -> list[str]:
+    """What the system's resolver says; empty when it knows nothing."""
+    try:
+        return sorted({str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)})
+    except OSError:
+        return []
+
+
+def findings(settings: Settings, resolve: Resolve = addresses) -> list[Finding]:
+    """Everything in the settings that only development allows, one a stand-in."""
+    found: dict[StandIn, Finding] = {}
+    for one in (*_embedded(settings), *_plain(settings, resolve), *_weak(settings)):
+        found.setdefault(one.stand_in, one)
+    return list(found.values())
+
+
+def check(settings: Settings, resolve: Resolve = addresses) -> None:
+    """Refuse to start with what this mode does not allow, all of it at once.
+
+    Raises:
+        Invalid: `stand_in_refused`.
+    """
+    refused = [one for one in findings(settings, resolve) if not settings.allows(one.stand_in)]
+    if not refused:
+        return
+    names = ",".join(one.stand_in.value for one in refused)
+    raise Invalid(
+        "stand_in_refused",
+        f"In {settings.mode.value} mode {'; '.join(one.what for one in refused)}.",
+        f"{' '.join(one.remedy for one in refused)} Or name {names} in FROSTBYTE_STANDINS and accept that everything "
+        "says NOT FOR PRODUCTION.",
+    )
+
+
+def _embedded(settings: Settings) -> Iterator[Finding]:
+    for missing, stand_in, what, remedy in (
+        (
+            not settings.clamd_address,
+            StandIn.SCANNER,
+            "no malware scanner is configured and nothing would be scanned",
+            "Set FROSTBYTE_CLAMD_ADDRESS to a clamd.",
+        ),
+        (
+            not settings.vectors_url,
+            StandIn.VECTORS,
+            "the vector index runs inside the plane's own process",
+            "Set FROSTBYTE_VECTORS_URL to a Qdrant server.",
+        ),
+        (
+            not settings.database_url,
+            StandIn.DATABASE,
+            "the database runs beside the plane from a package",
+            "Set FROSTBYTE_DATABASE_URL to a PostgreSQL server.",
+        ),
+        (
+            not settings.objects_url,
+            StandIn.OBJECTS,
+            "objects are kept in a folder of the plane",
+            "Set FROSTBYTE_OBJECTS_URL to a MinIO or other S3 server.",
+        ),
+        (
+            not settings.queue_url,
+            StandIn.QUEUE,
+            "the stages run inside the plane's own process",
+            "Set FROSTBYTE_QUEUE_URL to a Redis server and start workers.",
+        ),
+        (
+            settings.embedding_endpoint in ("", NO_EMBEDDER),
+            StandIn.EMBEDDER,
+            "passages are embedded by the small built-in model or not at all",
+            "Set FROSTBYTE_EMBEDDING_ENDPOINT to an embedding server.",
+        ),
+    ):
+        if missing:
+            yield Finding(stand_in=stand_in, what=what, remedy=remedy)
+
+
+def _plain(settings: Settings, resolve: Resolve) -> Iterator[Finding]:
+    for server in _servers(settings):
+        if not server.secure and not _local(server.host, settings.local_network, resolve):
+            yield Finding(
+                stand_in=StandIn.TLS,
+                what=f"FROSTBYTE_{server.variable} leads to another host in plain text",
+                remedy=f"{server.how}, or name the network that never leaves this host in FROSTBYTE_LOCAL_NETWORK.",
+            )
+
+
+def _weak(settings: Settings) -> Iterator[Finding]:
+    for server in _servers(settings):
+        if server.secret is None or _strong(server.secret):
+            continue
+        yield Finding(
+            stand_in=StandIn.SECRETS,
+            what=f"the secret of FROSTBYTE_{server.variable} is missing, shorter than {SHORTEST_SECRET} characters or "
+            "one that everybody knows",
+            remedy="Generate one (`openssl rand -hex 32`) and set it, best as a file.",
+        )
+
+
+def _strong(secret: str) -> bool:
+    return len(secret) >= SHORTEST_SECRET and secret.lower() not in KNOWN_SECRETS and len(set(secret)) > 4
+
+
+def _servers(settings: Settings) -> Iterator[_Server]:
+    for name, url in (("DATABASE_URL", settings.database_url), ("DATABASE_OWNER_URL", settings.database_owner_url)):
+        if url:
+            yield from _databases(name, url)
+    for name, url, secret in (
+        ("OBJECTS_URL", settings.objects_url, settings.objects_secret_key),
+        ("VECTORS_URL", settings.vectors_url, settings.vectors_api_key),
+        ("EMBEDDING_ENDPOINT", settings.embedding_endpoint, None),
+    ):
+        if url and url != NO_EMBEDDER:
+            parts = urlsplit(url)
+            yield _Server(
+                variable=name,
+                host=parts.hostname or "",
+                secure=parts.scheme == "https",
+                how=f"Write https:// in FROSTBYTE_{name} and give the server's authority in FROSTBYTE_CA_FILE",
+                secret=secret,
+            )
+    if settings.queue_url:
+        parts = urlsplit(settings.queue_url)
+        yield _Server(
+            variable="QUEUE_URL",
+            host=parts.hostname or "",
+            secure=parts.scheme == "rediss",
+            how="Write rediss:// in FROSTBYTE_QUEUE_URL and give the server's authority in FROSTBYTE_CA_FILE",
+            secret=unquote(parts.password or ""),
+        )
+    if settings.clamd_address and not settings.clamd_address.startswith("unix:"):
+        yield _Server(
+            variable="CLAMD_ADDRESS",
+            host=settings.clamd_address.rpartition(":")[0].strip("[]"),
+            secure=False,
+            how="Run a clamd on the host of each worker: its protocol knows no encryption",
+            secret=None,
+        )
+
+
+def _databases(variable: str, url: str) -> Iterator[_Server]:
+    try:
+        given = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+    except ProgrammingError:  # its text may show the password
+        raise invalid(variable, "it is no address of a PostgreSQL server") from None
+    hosts = (given.get("hostaddr") or given.get("host") or "").split(",")
+    for host in hosts:
+        socket_file = host in ("",) or host.startswith(("/", "@"))
+        yield _Server(
+            variable=variable,
+            host="localhost" if socket_file else host,
+            secure=given.get("sslmode") == "verify-full",
+            how=f"Add sslmode=verify-full to FROSTBYTE_{variable}; the authority is FROSTBYTE_CA_FILE or sslrootcert",
+            secret=None if socket_file or "sslcert" in given else given.get("password", ""),
+        )
+
+
+def _local(host: str, network: str, resolve: Resolve) -> bool:
+    """Whether every address of the host stays on this machine. A name without addresses does not."""
+    allowed = [ip_network("127.0.0.0/8"), ip_network("::1/128"), *([ip_network(network)] if network else [])]
+    found = resolve(host) if host else []
+    return bool(found) and all(
+        any(
+            ip_address(one.partition("%")[0]) in net
+            for net in allowed
+            if net.version == ip_address(one.partition("%")[0]).version
+        )
+        for one in found
+    )

@@ -1,0 +1,100 @@
+"""Which adapter stands behind which port, by the settings: the same choice for every process of a plane."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from frostbyte.adapters.clamav.clamd import Clamd, parse_address
+from frostbyte.adapters.clamav.none import NoScanner
+from frostbyte.adapters.collections import TwoCollections
+from frostbyte.adapters.embeddings.lexical import LexicalOnly
+from frostbyte.adapters.embeddings.minilm import MiniLm
+from frostbyte.adapters.embeddings.openai import OpenAiEmbedder
+from frostbyte.adapters.objects.local import LocalBlobs
+from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore, claim_plane, migrate
+from frostbyte.adapters.qdrant.edge import EdgeVectors
+from frostbyte.kernel.ports.blobs import BlobStore
+from frostbyte.kernel.ports.embedder import Embedder
+from frostbyte.kernel.ports.scanner import Scanner
+from frostbyte.kernel.settings import NO_EMBEDDER, Mode, Settings
+
+
+def database(settings: Settings, origin: str) -> tuple[EmbeddedServer | None, PostgresStore]:
+    """The relational store with today's schema, claimed for the tenant; and its server where that is ours to stop."""
+    role = ""
+    if settings.database_url:
+        server, writer = None, _trusting(settings.database_url, settings.ca_file)
+        owner = _trusting(settings.database_owner_url, settings.ca_file) or writer
+        if not settings.database_owner_url:
+            # One address for the owner; the running plane steps down to the role that only adds to the audit.
+            role = "frostbyte_writer"
+    else:
+        server = EmbeddedServer(settings.data_dir / "postgres").start()
+        owner, writer = server.owner_dsn, server.writer_dsn
+    migrate(owner)
+    claim_plane(owner, settings.tenant_id, origin)
+    return server, PostgresStore(writer, max_connections=settings.workers * 2 + 16, role=role).open()
+
+
+def _trusting(url: str, ca_file: str) -> str:
+    """The address with the tenant's authority in it, unless it names its own."""
+    if not url or not ca_file or "sslrootcert" in conninfo_to_dict(url):
+        return url
+    return make_conninfo(url, sslrootcert=ca_file)
+
+
+def close_database(server: EmbeddedServer | None, store: PostgresStore) -> None:
+    """Let go of what `database` gave."""
+    store.close()
+    if server is not None:
+        server.stop()
+
+
+def blobs(settings: Settings) -> BlobStore:
+    """The object store."""
+    return LocalBlobs(settings.data_dir / "objects")
+
+
+def vectors(settings: Settings, store: PostgresStore) -> TwoCollections:
+    """The collection that serves, as the database says; what no rebuild needs any more is removed."""
+    folder = settings.data_dir
+
+    def place(name: str) -> Path:
+        return folder / (f"vectors-{name}" if name else "vectors")
+
+    def remove(name: str) -> None:
+        shutil.rmtree(place(name), ignore_errors=True)
+
+    with store.unit_of_work() as uow:
+        serving, latest = uow.rebuilds.serving(), uow.rebuilds.latest()
+    filled = latest.collection if latest is not None and latest.finished_at is None else ""
+    for found in folder.glob("vectors*"):
+        if found not in {place(serving), place(filled or serving)}:
+            remove(found.name.removeprefix("vectors").removeprefix("-"))
+    return TwoCollections(lambda name: EdgeVectors(place(name)), remove, serving=serving)
+
+
+def scanner(settings: Settings) -> tuple[Scanner, bool]:
+    """The scanner, and whether unscanned documents may pass: with the stand-in in development alone."""
+    if settings.clamd_address:
+        conf = Path(settings.clamd_conf) if settings.clamd_conf else None
+        return Clamd(parse_address(settings.clamd_address), conf=conf), False
+    return NoScanner(), settings.mode is Mode.DEVELOPMENT
+
+
+def embedder(settings: Settings) -> Embedder:
+    """What makes vectors of texts; how it reaches its server is the adapter's affair."""
+    if settings.embedding_endpoint == NO_EMBEDDER:
+        return LexicalOnly()
+    if not settings.embedding_endpoint:
+        return MiniLm()
+    return OpenAiEmbedder(
+        endpoint=settings.embedding_endpoint,
+        model=settings.embedding_model,
+        dimensions=settings.embedding_dimensions,
+        api_key=settings.embedding_api_key,
+        remote=settings.embedding_remote,
+    )

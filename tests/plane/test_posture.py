@@ -1,0 +1,74 @@
+"""What a plane refuses to start with outside development (promise 2): cases in posture.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from frostbyte.bootstrap import posture
+from frostbyte.bootstrap.data import build
+from frostbyte.kernel.errors import Invalid
+from frostbyte.kernel.settings import Settings, StandIn, load
+
+TABLE = tomllib.loads(Path(__file__).with_name("posture.toml").read_text())
+
+
+def resolve(host: str) -> list[str]:
+    found: list[str] = TABLE["hosts"].get(host, [])
+    return found
+
+
+def settings(changes: dict[str, str]) -> Settings:
+    return load({f"FROSTBYTE_{name}": value for name, value in (TABLE["whole"] | changes).items()})
+
+
+@pytest.mark.parametrize("case", TABLE["case"], ids=lambda case: case["name"])
+def test_findings(case: dict[str, Any]) -> None:
+    given = settings(case.get("set", {}))
+    assert [one.stand_in.value for one in posture.findings(given, resolve)] == case["found"]
+    if not case["found"]:
+        posture.check(given, resolve)
+        return
+    with pytest.raises(Invalid) as caught:
+        posture.check(given, resolve)
+    assert caught.value.code == "stand_in_refused"
+    assert "FROSTBYTE_" in caught.value.remedy
+    # Named, it may start; in development nobody need name it.
+    posture.check(settings(case["set"] | {"STANDINS": ",".join(case["found"])}), resolve)
+    posture.check(settings(case["set"] | {"MODE": "development"}), resolve)
+
+
+def test_naming_one_stand_in_allows_no_other() -> None:
+    with pytest.raises(Invalid) as caught:
+        posture.check(settings({"CLAMD_ADDRESS": "", "VECTORS_URL": "", "STANDINS": "vectors"}), resolve)
+    assert "scanner" in caught.value.remedy
+    assert "vector" not in caught.value.message
+
+
+def test_all_of_it_is_said_at_once_and_no_secret_with_it() -> None:
+    password = "hunter2"
+    given = settings({"CLAMD_ADDRESS": "", "QUEUE_URL": f"redis://u:{password}@db.acme/0"})
+    with pytest.raises(Invalid) as caught:
+        posture.check(given, resolve)
+    assert "Or name scanner,tls,secrets in FROSTBYTE_STANDINS" in caught.value.remedy
+    assert password not in caught.value.message + caught.value.remedy + repr(given)
+
+
+def test_an_unreadable_database_address_is_refused_without_showing_it() -> None:
+    with pytest.raises(Invalid) as caught:
+        posture.findings(settings({"DATABASE_URL": "postgresql://u:canary-77@[half"}), resolve)
+    assert "FROSTBYTE_DATABASE_URL" in caught.value.message
+    assert "canary-77" not in str(caught.value) + caught.value.message
+
+
+@pytest.mark.parametrize("mode", ["online", "offline"])
+def test_a_plane_of_stand_ins_does_not_start(mode: str, tmp_path: Path) -> None:
+    with pytest.raises(Invalid) as caught:
+        build(load({"FROSTBYTE_MODE": mode, "FROSTBYTE_DATA_DIR": str(tmp_path / "plane")}))
+    assert caught.value.code == "stand_in_refused"
+    assert not (tmp_path / "plane").exists()  # it refuses before it makes anything
+    for stand_in in (StandIn.SCANNER, StandIn.DATABASE, StandIn.OBJECTS, StandIn.VECTORS, StandIn.QUEUE):
+        assert stand_in.value in caught.value.remedy

@@ -1,0 +1,96 @@
+"""The lanes that need a server of their own, where it comes from, and whether it can be had on a test machine.
+
+A test asks with `need("redis")` and is left out, with what to install, where the server is missing. With
+FROSTBYTE_REQUIRE=all that fails the run, but for lanes that are not `obtainable` (see tests/conftest.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+SYSTEM_PATH: Final = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lane:
+    """One kind of server."""
+
+    name: str
+    found: Callable[[], bool]
+    get: str
+    """How to have it."""
+    obtainable: bool = True
+
+
+def program(name: str) -> str | None:
+    """Where a program is; Debian keeps servers outside a user's PATH."""
+    return shutil.which(name) or shutil.which(name, path=SYSTEM_PATH)
+
+
+@cache
+def minio_binary() -> str | None:
+    """Our own build, if it was made; tests do not build it by themselves."""
+    if given := os.environ.get("FROSTBYTE_TEST_MINIO"):
+        return given
+    module = ROOT / "tools/minio"
+    if not (module / "go.sum").exists():
+        return program("minio")
+    pinned = hashlib.sha256((module / "go.mod").read_bytes() + (module / "go.sum").read_bytes()).hexdigest()[:16]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    built = cache / "frostbyte" / f"minio-{pinned}" / "minio"
+    return str(built) if built.exists() else program("minio")
+
+
+def docker_answers() -> bool:
+    """Whether an engine answers here."""
+    if program("docker") is None:
+        return False
+    done = subprocess.run(["docker", "info"], capture_output=True, check=False, timeout=30)
+    return done.returncode == 0
+
+
+LANES: Final = {
+    lane.name: lane
+    for lane in (
+        Lane(name="clamd", found=lambda: program("clamd") is not None, get="tools/servers.sh clamd"),
+        Lane(name="redis", found=lambda: program("redis-server") is not None, get="tools/servers.sh redis"),
+        Lane(name="minio", found=lambda: minio_binary() is not None, get="tools/servers.sh minio"),
+        Lane(name="promtool", found=lambda: program("promtool") is not None, get="tools/servers.sh promtool"),
+        Lane(name="docker", found=docker_answers, get="tools/docker.sh start (as root)"),
+        Lane(name="root", found=lambda: os.geteuid() == 0, get="run the tests as root"),
+        Lane(
+            name="qdrant",
+            found=lambda: bool(os.environ.get("FROSTBYTE_TEST_QDRANT_URL")),
+            get="run a Qdrant server and set FROSTBYTE_TEST_QDRANT_URL",
+            obtainable=False,
+        ),
+    )
+}
+
+
+def need(name: str) -> None:
+    """Leave the test out, with what to do, where its server is missing."""
+    lane = LANES[name]
+    if not lane.found():
+        pytest.skip(reason(lane))
+
+
+def reason(lane: Lane) -> str:
+    """What a run says of a lane that it left out."""
+    return f"the {lane.name} lane: {lane.get}"
+
+
+def excused(why: str) -> bool:
+    """Whether a lane that was left out cannot be had here anyway."""
+    return why in {reason(lane) for lane in LANES.values() if not lane.obtainable}

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Installs or builds the servers that test lanes need, and starts none of them. What cannot be had here is named.
+#
+#   tools/servers.sh [NAME...]     clamd redis minio promtool; all of them without a name
+#
+# Packages need root on Debian; MinIO is built from pinned sources and needs Go (tools/minio/build.sh).
+set -uo pipefail
+cd "$(dirname "$0")/.."
+export PATH="$PATH:/usr/sbin" DEBIAN_FRONTEND=noninteractive
+missing=()
+refreshed=
+
+package() { # PROGRAM PACKAGE
+    if command -v "$1" >/dev/null; then return 0; fi
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        missing+=("$1: install Debian's package $2")
+        return 1
+    fi
+    if [ -z "$refreshed" ]; then apt-get update -qq -o APT::Update::Error-Mode=any >&2 && refreshed=yes; fi
+    # No service starts by itself: the tests start their own, on ports of their own.
+    local policy=/usr/sbin/policy-rc.d made=
+    if [ ! -e "$policy" ]; then printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy" && made=yes; fi
+    apt-get install -y -qq --no-install-recommends "$2" >/dev/null || missing+=("$1: apt-get install $2 failed")
+    if [ -n "$made" ]; then rm -f "$policy"; fi
+}
+
+[ $# -gt 0 ] || set -- clamd redis minio promtool
+for name in "$@"; do
+    case "$name" in
+        clamd) package clamd clamav-daemon ;;
+        redis) package redis-server redis-server ;;
+        promtool) package promtool prometheus ;;
+        minio) tools/minio/build.sh >/dev/null || missing+=("minio: see above") ;;
+        *) echo "no such server: $name (clamd redis minio promtool)" >&2; exit 2 ;;
+    esac
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    printf 'left out: %s\n' "${missing[@]}"
+    exit 1
+fi
