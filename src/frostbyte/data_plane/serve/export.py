@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from itertools import accumulate
 from typing import Any, Final
 from uuid import UUID
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+from arro3.core import Array, DataType, Field, Schema, Table, list_array
+from arro3.io import write_parquet
 
 from frostbyte.data_plane.serve.documents import Documents
 from frostbyte.kernel.clock import Clock
@@ -79,28 +80,37 @@ def _jsonl(records: list[dict[str, Any]]) -> bytes:
     return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
 
 
-_SCHEMA: Final = pa.schema(
-    [
-        ("chunk_id", pa.string()),
-        ("doc_id", pa.string()),
-        ("ordinal", pa.int32()),
-        ("page", pa.int32()),
-        ("start", pa.int64()),
-        ("end", pa.int64()),
-        ("headings", pa.list_(pa.string())),
-        ("text", pa.string()),
-        ("classification", pa.string()),
-        ("pii", pa.list_(pa.string())),
-        ("generation", pa.string()),
-        ("config_version", pa.int32()),
-    ]
-)
+_COLUMNS: Final = {
+    "chunk_id": DataType.utf8(),
+    "doc_id": DataType.utf8(),
+    "ordinal": DataType.int32(),
+    "page": DataType.int32(),
+    "start": DataType.int64(),
+    "end": DataType.int64(),
+    "headings": DataType.list(Field("element", DataType.utf8())),
+    "text": DataType.utf8(),
+    "classification": DataType.utf8(),
+    "pii": DataType.list(Field("element", DataType.utf8())),
+    "generation": DataType.utf8(),
+    "config_version": DataType.int32(),
+}
 
 
 def _parquet(records: list[dict[str, Any]]) -> bytes:
+    arrays = [_array([record[name] for record in records], kind) for name, kind in _COLUMNS.items()]
+    schema = Schema([Field(name, kind) for name, kind in _COLUMNS.items()])
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(records, schema=_SCHEMA), buffer)
+    write_parquet(Table.from_arrays(arrays, schema=schema), buffer, compression="snappy")
     return buffer.getvalue()
+
+
+def _array(values: list[Any], kind: DataType) -> Array:
+    """One column; a list's are its items one after the other, and where each row's end."""
+    item = kind.value_type
+    if item is None:
+        return Array(values, kind)
+    ends = Array([0, *accumulate(len(value) for value in values)], DataType.int32())
+    return list_array(ends, Array([text for value in values for text in value], item), type=kind)
 
 
 def _encode(chunk: ChunkRow) -> str:
