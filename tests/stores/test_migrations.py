@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from frostbyte.adapters.postgres import EmbeddedServer, claim_plane, migrate, read_plane
-from frostbyte.adapters.postgres.schema import Migration, packaged
+from frostbyte.adapters.postgres.schema import Migration, check_version, packaged
 from frostbyte.kernel.errors import Conflict, FrostbyteError
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +55,17 @@ def test_a_changed_file_is_refused(empty: str) -> None:
         migrate(empty, [Migration("001_first.sql", "CREATE TABLE a (x int)")])
     assert caught.value.code == "migration_changed"
     assert "001_first.sql" in caught.value.message
+
+
+@pytest.mark.parametrize(("found", "fits"), [(150_013, False), (160_000, True), (180_004, True)])
+def test_a_server_older_than_sixteen_is_refused(found: int, fits: bool) -> None:
+    if fits:
+        check_version(found)
+        return
+    with pytest.raises(FrostbyteError) as caught:
+        check_version(found)
+    assert caught.value.code == "database_too_old"
+    assert "PostgreSQL 15" in caught.value.message
 
 
 def test_a_newer_schema_is_refused(empty: str) -> None:

@@ -19,6 +19,8 @@ from frostbyte.kernel.errors import Conflict, FrostbyteError
 
 OWNER: Final = "frostbyte_owner"
 WRITER: Final = "frostbyte_writer"
+OLDEST: Final = 16
+"""The first major version of PostgreSQL that a plane accepts."""
 _LOCK: Final = (0x0F205, 2)
 _NAME: Final = re.compile(r"(\d{3})_[a-z0-9_]+\.sql")
 
@@ -93,12 +95,14 @@ def migrate(owner_dsn: str, files: Sequence[Migration] | None = None) -> list[st
     Raises:
         Conflict: `migration_changed` where an applied file is not what it was, `schema_newer` where the database
             holds files that this version does not know.
-        FrostbyteError: `database_roles_missing` where the writer's role does not exist, `migration_failed`.
+        FrostbyteError: `database_too_old`, `database_roles_missing` where the writer's role does not exist,
+            `migration_failed`.
         Unavailable: `database_unavailable`.
     """
     wanted = packaged() if files is None else list(files)
     check_numbers(wanted)
     with _owner(owner_dsn) as connection:
+        check_version(connection.info.server_version)
         connection.execute("SELECT pg_advisory_xact_lock(%s::int, %s::int)", _LOCK)
         if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [WRITER]).fetchone() is None:
             raise FrostbyteError(
@@ -113,6 +117,20 @@ def migrate(owner_dsn: str, files: Sequence[Migration] | None = None) -> list[st
         for item in fresh:
             _apply(connection, item)
     return [item.name for item in fresh]
+
+
+def check_version(found: int) -> None:
+    """Refuse a server older than what the plane is tested with.
+
+    Args:
+        found: as libpq tells it: 10,000 times the major version and the minor version.
+    """
+    if found < OLDEST * 10_000:
+        raise FrostbyteError(
+            "database_too_old",
+            f"The database is PostgreSQL {found // 10_000}, and a plane needs {OLDEST} or later.",
+            "Upgrade the server (pg_upgrade keeps its data), then start again.",
+        )
 
 
 def _compare(applied: dict[Any, Any], wanted: Sequence[Migration]) -> None:
