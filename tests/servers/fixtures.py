@@ -14,6 +14,7 @@ from servers.lanes import need
 from servers.minio import MinioServer
 from servers.postgres import PostgresServer
 from servers.redis import RedisServer
+from servers.vectors import VectorsServer
 
 
 @pytest.fixture(scope="module")
@@ -49,4 +50,10 @@ def minio_server(servers_folder: Path) -> Iterator[MinioServer]:
 def clamd_server(servers_folder: Path) -> Iterator[ClamdServer]:
     need("clamd")
     with ClamdServer(servers_folder / "clamd") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def vectors_server(servers_folder: Path) -> Iterator[VectorsServer]:
+    with VectorsServer(servers_folder / "vectors") as server:
         yield server

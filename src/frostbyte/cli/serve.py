@@ -15,6 +15,7 @@ import typer
 from frostbyte.cli.client import KEY_FILE, TOKEN_FILE, URL_FILE
 from frostbyte.cli.options import group
 from frostbyte.cli.output import err, text
+from frostbyte.cli.serve_vectors import vectors
 from frostbyte.cli.serving import Start, listen, run, shown, stopping
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ TOKEN_LIFETIME: Final = timedelta(hours=24)
 SUBJECT: Final = "local-operator"
 
 app = group("Start a server.")
+app.command("vectors")(vectors)
 
 
 @app.callback()

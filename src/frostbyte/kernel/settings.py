@@ -122,8 +122,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     Raises:
         Invalid: `settings_invalid`, naming the variable; a secret's value is never shown.
     """
-    given = _Reader(os.environ if environment is None else environment)
-    host, port = _listen(given.text("LISTEN", "127.0.0.1:8080"))
+    given = Reader(os.environ if environment is None else environment)
+    host, port = given.listen("127.0.0.1:8080")
     secrets_dir = given.text("SECRETS_DIR", "")
     return Settings(
         mode=given.choice("MODE", Mode, Mode.DEVELOPMENT),
@@ -169,20 +169,25 @@ class _Switch(StrEnum):
     YES = "yes"
 
 
-class _Reader:
+class Reader:
+    """Settings, one variable after the other. Each method raises Invalid `settings_invalid`, naming the variable."""
+
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
 
     def text(self, name: str, default: str) -> str:
+        """What is set, or the default."""
         return self._environment.get(f"FROSTBYTE_{name}", "").strip() or default
 
     def number(self, name: str, low: int, high: int, default: int) -> int:
+        """A whole number in bounds."""
         text = self.text(name, str(default))
         if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
             raise invalid(name, f"it must be a whole number from {low} to {high}")
         return int(text)
 
     def choice(self, name: str, kind: type[_E], default: _E) -> _E:
+        """One of a few words."""
         text = self.text(name, default.value)
         try:
             return kind(text)
@@ -190,6 +195,7 @@ class _Reader:
             raise invalid(name, f"it must be one of {', '.join(kind)}") from None
 
     def secret(self, name: str) -> str:
+        """What is set, or what stands in the file that `..._FILE` names; '' for neither."""
         file = self.text(f"{name}_FILE", "")
         if not file:
             return self.text(name, "")
@@ -198,7 +204,12 @@ class _Reader:
         except (OSError, UnicodeDecodeError) as error:
             raise invalid(f"{name}_FILE", f"the file cannot be read ({type(error).__name__})") from None
 
+    def listen(self, default: str, name: str = "LISTEN") -> tuple[str, int]:
+        """Host and port to listen on."""
+        return _listen(name, self.text(name, default))
+
     def stand_ins(self) -> frozenset[StandIn]:
+        """The stand-ins that were named."""
         names = [part.strip() for part in self.text("STANDINS", "").split(",") if part.strip()]
         try:
             return frozenset(StandIn(name) for name in names)
@@ -219,10 +230,10 @@ def _tenant(text: str) -> str:
     return text
 
 
-def _listen(text: str) -> tuple[str, int]:
+def _listen(name: str, text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or not 0 <= int(port) <= 65_535:
-        raise invalid("LISTEN", "it is written host:port")
+        raise invalid(name, "it is written host:port")
     return host.strip("[]"), int(port)
 
 
