@@ -12,9 +12,10 @@ import hashlib
 import re
 from collections import Counter
 from functools import lru_cache
+from itertools import chain
 from typing import Final, Protocol
 
-from frostbyte.data_plane.words import Word, words
+from frostbyte.data_plane.words import further, pieces_of, token, words
 from frostbyte.kernel.ports.vectors import SparseVector
 
 TERMS_VERSION: Final = "2"
@@ -68,19 +69,31 @@ class TermHasher:
             raise ValueError("a term key must not be empty: hashes without one can be guessed")
         self._keyed = hashlib.blake2b(key=key, digest_size=4)
         self._number = lru_cache(maxsize=200_000)(self._hash)
-        self._numbers = lru_cache(maxsize=100_000)(self._of_word)
+        self._token = lru_cache(maxsize=100_000)(self._of_token)
 
     def document(self, text: str) -> SparseVector:
         """The weights of a passage."""
-        found = Counter(words(text))
-        counts: dict[int, int] = {}
-        for word, times in found.items():
-            terms = self._numbers(word) if word.hints else map(self._number, word.forms)
-            for number in terms:  # two terms in four thousand million may share one: they add up
-                counts[number] = counts.get(number, 0) + times
-        norm = _K1 * (1.0 - _B + _B * found.total() / _AVERAGE_WORDS)
-        weights = {number: times * (_K1 + 1.0) / (times + norm) for number, times in counts.items()}
-        return _vector(weights)
+        pieces = pieces_of(text)
+        total, plain = 0, True
+        alike: dict[int, list[tuple[int, ...]]] = {1: []}  # the numbers of what occurs once, twice ...
+        for piece, times in Counter(pieces[1::2]).items():
+            said, numbers, simple = self._token(piece)
+            total += times * said
+            plain = plain and simple
+            alike.setdefault(times, []).append(numbers)
+        if not plain:
+            more = list(further(pieces))
+            total += len(more)
+            alike[1].append(tuple(map(self._number, chain.from_iterable([word.forms + word.hints for word in more]))))
+        # Two terms in four thousand million may share a number: they add up.
+        counts = Counter(chain.from_iterable(alike.pop(1)))
+        for times, found in alike.items():
+            for number, here in Counter(chain.from_iterable(found)).items():
+                counts[number] += here * times
+        norm = _K1 * (1.0 - _B + _B * total / _AVERAGE_WORDS)
+        weights = {times: times * (_K1 + 1.0) / (times + norm) for times in set(counts.values())}
+        indices = sorted(counts)
+        return SparseVector(indices=tuple(indices), values=tuple([weights[counts[number]] for number in indices]))
 
     def query(self, text: str) -> SparseVector:
         """The weights of a question: each word once, shared between its forms, and a little for its hints."""
@@ -92,8 +105,11 @@ class TermHasher:
                     weights[number] = max(weights.get(number, 0.0), whole / len(terms))
         return _vector(weights)
 
-    def _of_word(self, word: Word) -> tuple[int, ...]:
-        return tuple(map(self._number, (*word.forms, *word.hints)))
+    def _of_token(self, piece: str) -> tuple[int, tuple[int, ...], bool]:
+        """How many words a token has, their numbers, and whether nothing else comes of it."""
+        found = token(piece)
+        numbers = map(self._number, chain.from_iterable(word.forms + word.hints for word in found.words))
+        return len(found.words), tuple(numbers), found.plain
 
     def _hash(self, term: str) -> int:
         keyed = self._keyed.copy()

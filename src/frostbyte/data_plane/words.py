@@ -17,16 +17,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from threading import local
 from typing import Final
 
 import Stemmer
+from msgspec import Struct
 
-_TOKEN: Final = re.compile(r"§+|\w+(?:[-./@:_,'’]\w+)*")
+_TOKEN: Final = re.compile(r"(§+|\w+(?:[-./@:_,'’]\w+)*)")
 _PART: Final = re.compile(r"[^\W\d_]+|\d+|§+")
 _AMOUNT: Final = re.compile(r"(?<![\w.,])(\d{1,3}(?:[.,'’\u00a0\u202f ]\d{3})+|\d+)(?:([.,])(\d{1,2}))?(?![\w]|[.,]\d)")
 _DIGIT: Final = re.compile(r"\d")
@@ -74,69 +74,94 @@ _SAME: Final = str.maketrans(
     dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-")  # what typesetters put where people type "-"
     | dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", "")  # invisible ones, which would cut a word in two
 )
+_OTHER: Final = re.compile(f"[{''.join(re.escape(chr(code)) for code in _SAME)}]")
 _stemmers = local()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Word:
-    """A word, or what stands for several: its weight is shared by its forms.
-
-    One that occurs again is mostly the same object, so that counting costs no comparing.
-    """
+class Word(Struct, frozen=True, eq=False, gc=False):
+    """A word, or what stands for several: its weight is shared by its forms."""
 
     forms: tuple[str, ...]
     hints: tuple[str, ...] = ()
 
 
+class Token(Struct, frozen=True, eq=False):
+    """What stands between blanks: a word, or several that belong together."""
+
+    words: tuple[Word, ...]
+    """Those of its parts that have a meaning."""
+    parts: tuple[str, ...]
+    digits: bool
+    """Whether it may belong to an identifier: it holds a digit and is no plain word."""
+    plain: bool
+    """Whether nothing but its words comes of it."""
+
+
 def words(text: str) -> Iterator[Word]:
     """The words of a text in order, then its identifiers, numbers and dates. Words without meaning are left out."""
-    plain = text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_SAME)
-    plain = plain.casefold()
-    tokens = list(_TOKEN.finditer(plain))
-    parts = [_parts(token.group()) for token in tokens]
-    for found in parts:
-        for part in found:
-            if part not in _STOP:
-                yield _word(part)
-    yield from _identifiers(plain, tokens, parts)
+    pieces = pieces_of(text)
+    for piece in pieces[1::2]:
+        yield from token(piece).words
+    yield from further(pieces)
+
+
+def pieces_of(text: str) -> list[str]:
+    """The text in lower case, cut: what stands before a token, a token, what stands before the next ... at the end."""
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    if _OTHER.search(plain):
+        plain = plain.translate(_SAME)
+    return _TOKEN.split(plain.casefold())
+
+
+@lru_cache(maxsize=100_000)
+def token(piece: str) -> Token:
+    """What a token says."""
+    parts = (piece,) if piece.isalpha() else tuple(_PART.findall(piece))
+    digits = bool(parts) and (len(parts) > 1 or not parts[0].isalpha()) and any(map(_digit, parts))
+    plain = len(parts) < 2 and not digits
+    return Token(tuple(_word(part) for part in parts if part not in _STOP), parts, digits, plain)
+
+
+def further(pieces: Sequence[str]) -> Iterator[Word]:
+    """The identifiers, numbers and dates of a text, of the pieces of which one at least is not plain."""
+    yield from _identifiers(pieces)
+    plain = "".join(pieces)
     if _DIGIT.search(plain):
         for term in (*_amounts(plain), *_dates(plain)):
             yield Word((term,))
 
 
-@lru_cache(maxsize=100_000)
-def _parts(token: str) -> tuple[str, ...]:
-    return (token,) if token.isalpha() else tuple(_PART.findall(token))
-
-
-def _identifiers(plain: str, tokens: list[re.Match[str]], parts: list[tuple[str, ...]]) -> Iterator[Word]:
+def _identifiers(pieces: Sequence[str]) -> Iterator[Word]:
     """Tokens of several parts whole, runs of tokens with digits whole, and pairs of neighbours one of which is one."""
     run: list[str] = []
-    before = -1
-    digits_before = False
-    for number, found in enumerate(parts):
+    before: Token | None = None
+    last = 0  # where it stands
+    for number, here in enumerate(map(token, pieces[1::2])):
+        if here.plain and (before is None or not before.digits):  # most tokens are one word beside another
+            if here.parts:
+                before, last = here, number
+            continue
+        found, digits = here.parts, here.digits
         if not found:
             continue
-        digits = (len(found) > 1 or not found[0].isalpha()) and any(map(_digit, found))
-        if len(found) > 1 or digits or digits_before:  # most tokens are one word beside another: nothing to do
-            near = before >= 0 and _near(plain, tokens[before].end(), tokens[number].start())
-            whole = "".join(found)
-            if len(found) > 1 and len(whole) <= _LONGEST:
-                yield _word(whole) if whole.isalpha() else Word((whole,))
-            for left, right in pairwise((parts[before][-1:] if near else ()) + found):
-                if _digit(left) or _digit(right):
-                    yield Word((f"{left} {right}",))
-            if not (near and digits) and len(run) > 1:
-                yield Word(("".join(run),))
-            run = ([*run, whole] if near and len(run) < _JOINED else [whole]) if digits else []
-        before, digits_before = number, digits
+        near = before is not None and _near("".join(pieces[2 * last + 2 : 2 * number + 1]))
+        whole = "".join(found)
+        if len(found) > 1 and len(whole) <= _LONGEST:
+            yield _word(whole) if whole.isalpha() else Word((whole,))
+        for left, right in pairwise((before.parts[-1:] if near and before is not None else ()) + found):
+            if _digit(left) or _digit(right):
+                yield Word((f"{left} {right}",))
+        if not (near and digits) and len(run) > 1:
+            yield Word(("".join(run),))
+        run = ([*run, whole] if near and len(run) < _JOINED else [whole]) if digits else []
+        before, last = here, number
     if len(run) > 1:
         yield Word(("".join(run),))
 
 
-def _near(plain: str, end: int, start: int) -> bool:
+def _near(between: str) -> bool:
     """Whether two tokens stand side by side on one line."""
-    return start - end <= 2 and "\n" not in plain[end:start]
+    return len(between) <= 2 and "\n" not in between
 
 
 def _digit(part: str) -> bool:
@@ -146,7 +171,8 @@ def _digit(part: str) -> bool:
 def _amounts(plain: str) -> Iterator[str]:
     """Numbers with grouped thousands or decimals, by their value."""
     for match in _AMOUNT.finditer(plain):
-        whole = "".join(filter(str.isdigit, match[1])).lstrip("0") or "0"
+        whole = match[1] if match[1].isdigit() else "".join(filter(str.isdigit, match[1]))
+        whole = whole.lstrip("0") or "0"
         decimals = (match[3] or "").rstrip("0")
         yield f"#{whole}.{decimals}" if decimals else f"#{whole}"
 
