@@ -7,6 +7,7 @@ import hashlib
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,8 @@ ANSWER_SECONDS: Final = 20.0
 """How long a server may be silent. A part of 8 MiB takes a slow disk of 1 MB/s eight."""
 ATTEMPTS: Final = 3
 """Tries of a request that may be repeated; about half a second of pauses between them."""
+PAGE: Final = 1000
+"""Names in one answer, at most."""
 _PAUSE_SECONDS: Final = 0.15
 _AGAIN: Final = (500, 502, 503, 504)
 _FULL: Final = ("XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded")
@@ -57,7 +60,7 @@ class S3Requests:
 
     def check(self) -> None:
         """Whether the bucket is there and the account may list it. Raises as `names`."""
-        self._send("GET", query={"list-type": "2", "max-keys": "1"})
+        _xml(self._send("GET", query={"list-type": "2", "max-keys": "1"}).content)
 
     def names(self, prefix: str) -> Iterator[str]:
         """Names that start with `prefix`, in the server's order (by bytes).
@@ -65,7 +68,7 @@ class S3Requests:
         Raises:
             Unavailable: `objects_unavailable`, `objects_refused`, `bucket_missing`.
         """
-        query = {"list-type": "2", "prefix": prefix}
+        query = {"list-type": "2", "prefix": prefix, "max-keys": str(PAGE)}
         while True:
             page = _xml(self._send("GET", query=query).content)
             for found in page.iter(f"{_PLACE}Key"):
@@ -89,12 +92,12 @@ class S3Requests:
         found = _xml(self._send("POST", name, query={"uploads": ""}).content).findtext(f"{_PLACE}UploadId")
         if not found:
             raise unavailable("it opened no upload")
-        return found
+        return str(found)
 
     def part(self, name: str, upload: str, number: int, data: bytes) -> str:
         """Send part `number` (from 1); its tag."""
         query = {"uploadId": upload, "partNumber": str(number)}
-        return self._send("PUT", name, query=query, body=data).headers.get("etag", "")
+        return str(self._send("PUT", name, query=query, body=data).headers.get("etag", ""))
 
     def complete(self, name: str, upload: str, tags: Sequence[str]) -> None:
         """Make the parts the object, at once."""
@@ -110,10 +113,8 @@ class S3Requests:
 
     def abort(self, name: str, upload: str) -> None:
         """Drop the parts; idempotent."""
-        try:
+        with suppress(NotFound):
             self._send("DELETE", name, query={"uploadId": upload})
-        except NotFound:
-            pass
 
     def _send(
         self, method: str, name: str = "", *, query: Mapping[str, str] | None = None, body: bytes = b""
@@ -150,9 +151,9 @@ class S3Requests:
 def _code(answer: httpx.Response) -> str:
     """The server's own word for its refusal; MinIO puts it into a header where an answer has no body."""
     if not answer.content:
-        return answer.headers.get("x-minio-error-code", "")
+        return str(answer.headers.get("x-minio-error-code", ""))
     try:
-        return _xml(answer.content).findtext(f"{_PLACE}Code") or ""
+        return str(_xml(answer.content).findtext(f"{_PLACE}Code") or "")
     except FrostbyteError:
         return ""
 

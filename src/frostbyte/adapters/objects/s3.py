@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
@@ -33,6 +33,9 @@ from frostbyte.adapters.objects.requests import (
 from frostbyte.adapters.objects.signing import S3Account
 from frostbyte.kernel.errors import Conflict, FrostbyteError, NotFound
 from frostbyte.kernel.object_names import check_object_name
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig
 
 PART: Final = 8 << 20
 """Bytes of a part: S3 wants 5 MiB at least (but for the last one) and takes 10,000 of them, here 78 GiB."""
@@ -53,7 +56,7 @@ class S3Blobs:
     """
 
     def __init__(self, url: str, bucket: str, account: S3Account, *, ca_file: Path | None = None) -> None:
-        options: dict[str, Any] = {
+        options: ClientConfig = {
             "allow_http": url.startswith("http://"),
             "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
             "timeout": timedelta(seconds=ANSWER_SECONDS),
@@ -74,6 +77,7 @@ class S3Blobs:
                 "backoff": {"init_backoff": timedelta(seconds=0.15), "max_backoff": timedelta(seconds=1), "base": 2},
             },
         )
+        self.bucket = bucket
         self._requests = S3Requests(url, bucket, account, ca_file)
 
     def check(self) -> None:
