@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.finding import minilm_gguf
 
 from frostbyte.adapters.embeddings import minilm
 from frostbyte.adapters.embeddings.minilm import MiniLm
@@ -18,6 +20,7 @@ from frostbyte.adapters.embeddings.openai import OpenAiEmbedder
 from frostbyte.kernel.errors import Unavailable
 from frostbyte.kernel.ports.embedder import Embedder
 from retrieval.embedding_server import EmbeddingServer, reply, serving
+from servers.embedder import MODEL, EmbedderServer
 
 _LOCAL = MiniLm()
 SECRET = "sk-do-not-tell"
@@ -50,9 +53,23 @@ def client(server: EmbeddingServer) -> Iterator[Callable[..., OpenAiEmbedder]]:
         embedder.close()
 
 
-@pytest.fixture(params=["local", "server"])
+@pytest.fixture(scope="module")
+def own_server(servers_folder: Path) -> Iterator[OpenAiEmbedder]:
+    """`frostbyte serve embedder` with real weights, its file's sha256 pinned."""
+    file = minilm_gguf.write(servers_folder / "minilm.gguf")
+    with EmbedderServer(servers_folder, file=file) as running:
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        embedder = OpenAiEmbedder(endpoint=running.endpoint, model=MODEL, dimensions=384, sha256=sha256)
+        yield embedder
+        embedder.close()
+
+
+@pytest.fixture(params=["local", "server", "own server"])
 def embedder(request: pytest.FixtureRequest) -> Embedder:
-    return _LOCAL if request.param == "local" else request.getfixturevalue("client")()
+    if request.param == "local":
+        return _LOCAL
+    made: Embedder = request.getfixturevalue("own_server" if request.param == "own server" else "client")
+    return made() if request.param == "server" else made  # type: ignore[operator]
 
 
 def dot(left: list[float], right: list[float]) -> float:
@@ -180,6 +197,53 @@ def test_long_lists_go_in_several_requests(server: EmbeddingServer, client: Call
     vectors = client(dimensions=2).documents([f"text {number}" for number in range(150)])
     assert [len(body["input"]) for body in server.asked] == [64, 64, 22]
     assert [round(x / y) for x, y in vectors] == list(range(1, 151))
+
+
+def test_a_text_that_the_server_finds_too_long_is_asked_in_halves(
+    server: EmbeddingServer, client: Callable[..., OpenAiEmbedder]
+) -> None:
+    """A model that reads less than we estimate loses no part of a text."""
+
+    def answer(body: dict[str, Any]) -> tuple[int, bytes]:
+        if any(len(text) > 300 for text in body["input"]):
+            return 413, b"{}"
+        return reply([[float(text.count("a")), float(text.count("b"))] for text in body["input"]])
+
+    server.answer = answer
+    vectors = client(dimensions=2).documents(["a b " * 20, "a " * 400 + "b " * 400, "b a " * 20])
+    assert [x / y for x, y in vectors] == pytest.approx([1, 1, 1], abs=0.05)
+    assert 2 < len(server.asked) < 24
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_server_that_takes_nothing_is_given_up_soon(
+    status: int, server: EmbeddingServer, client: Callable[..., OpenAiEmbedder]
+) -> None:
+    server.answer = lambda body: (status, b"the text was: SECRET TEXT")
+    with pytest.raises(Unavailable, match=f"status {status}") as refused:
+        client().documents(["SECRET TEXT of some length. " * 60] * 64)
+    assert "SECRET" not in str(refused.value)
+    assert len(server.asked) < 16
+
+
+def test_an_answer_of_another_model_file_is_refused(
+    server: EmbeddingServer, client: Callable[..., OpenAiEmbedder]
+) -> None:
+    """The weights behind an address may change; then vectors of two models would meet in one index."""
+    pinned = client(sha256="ab" * 32)
+    assert pinned.spec.version == "ab" * 6
+    for said in ({}, {"model_sha256": "cd" * 32}):
+        server.answer = lambda body, said=said: (
+            200,
+            json.dumps({"data": [{"index": 0, "embedding": VECTOR}]} | said).encode(),
+        )  # type: ignore[misc]
+        with pytest.raises(Unavailable, match="sha256"):
+            pinned.query("x")
+    server.answer = lambda body: (
+        200,
+        json.dumps({"data": [{"index": 0, "embedding": VECTOR}], "model_sha256": "ab" * 32}).encode(),
+    )
+    assert len(pinned.query("x")) == 384
 
 
 def test_what_goes_over_the_wire(server: EmbeddingServer, client: Callable[..., OpenAiEmbedder]) -> None:

@@ -15,6 +15,7 @@ import typer
 from frostbyte.cli.client import KEY_FILE, TOKEN_FILE, URL_FILE
 from frostbyte.cli.options import group
 from frostbyte.cli.output import err, text
+from frostbyte.cli.serve_embedder import embedder
 from frostbyte.cli.serve_vectors import vectors
 from frostbyte.cli.serving import Start, listen, run, shown, stopping
 
@@ -27,6 +28,7 @@ SUBJECT: Final = "local-operator"
 
 app = group("Start a server.")
 app.command("vectors")(vectors)
+app.command("embedder")(embedder)
 
 
 @app.callback()

@@ -84,6 +84,8 @@ class Settings:
     """'' uses the local model; `none` searches by words alone."""
     embedding_model: str = "nomic-embed-text-v1.5"
     embedding_dimensions: int = 768
+    embedding_sha256: str = ""
+    """Of the model's file: then every answer must name it, and the index is pinned to it."""
     embedding_remote: bool = False
     embedding_api_key: str = field(default="", repr=False)
     clamd_address: str = ""
@@ -147,6 +149,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         embedding_endpoint=_address("EMBEDDING_ENDPOINT", given.text("EMBEDDING_ENDPOINT", ""), NO_EMBEDDER),
         embedding_model=given.text("EMBEDDING_MODEL", Settings.embedding_model),
         embedding_dimensions=given.number("EMBEDDING_DIMENSIONS", 1, 65_536, Settings.embedding_dimensions),
+        embedding_sha256=given.sha256("MODEL_SHA256"),
         embedding_remote=given.choice("EMBEDDING_REMOTE", _Switch, _Switch.NO) is _Switch.YES,
         embedding_api_key=given.secret("EMBEDDING_API_KEY"),
         clamd_address=given.text("CLAMD_ADDRESS", ""),
@@ -203,6 +206,13 @@ class Reader:
             return Path(file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise invalid(f"{name}_FILE", f"the file cannot be read ({type(error).__name__})") from None
+
+    def sha256(self, name: str) -> str:
+        """64 hex digits, or ''."""
+        text = self.text(name, "").lower()
+        if text and not re.fullmatch(r"[0-9a-f]{64}", text):
+            raise invalid(name, "it is 64 hex digits")
+        return text
 
     def listen(self, default: str, name: str = "LISTEN") -> tuple[str, int]:
         """Host and port to listen on."""

@@ -1,0 +1,1 @@
+"""The embedder's HTTP application: OpenAI's `/embeddings` over one model."""
