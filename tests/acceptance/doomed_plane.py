@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from frostbyte.adapters.leasing import Leases
 from frostbyte.adapters.runner import Runner
 from frostbyte.bootstrap.data import Plane, build
 from frostbyte.data_plane.flow import ORDER
@@ -108,14 +109,10 @@ def told(plane: Plane) -> dict[str, Any]:
 def main() -> None:
     folder, moment, *files = sys.argv[1:]
     plane = build(load({"FROSTBYTE_DATA_DIR": folder, "FROSTBYTE_WORKERS": "1"}))
-    plane.runner = Runner(
-        unit_of_work=plane.store.unit_of_work,
-        run=plane.flow.run,
-        clock=plane.clock,
-        stages=ORDER,
-        threads=1,
-        lease_seconds=LEASE_SECONDS,
+    leases = Leases(
+        unit_of_work=plane.store.unit_of_work, run=plane.flow.run, clock=plane.clock, lease_seconds=LEASE_SECONDS
     )
+    plane.runner = Runner(leases, ORDER, threads=1)
     rebuilding = files == ["rebuild"]
     if rebuilding:
         version = plane.configuration.show()["version"]

@@ -46,7 +46,7 @@ class Scanner:
 def with_ports(plane: Plane, **changes: Any) -> None:
     plane.ports = replace(plane.ports, retry_scale=0.0, **changes)
     plane.flow = Flow(plane.ports)
-    plane.runner._run = plane.flow.run
+    plane.runner.leases.run = plane.flow.run
 
 
 def found(plane: Plane, query: str) -> list[Any]:

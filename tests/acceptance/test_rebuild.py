@@ -48,7 +48,7 @@ class Starter:
     def __call__(self, embedder: Any) -> Plane:
         for plane in self.open:
             plane.close()
-        self._monkeypatch.setattr("frostbyte.bootstrap.data._embedder", lambda settings: embedder)
+        self._monkeypatch.setattr("frostbyte.bootstrap.stores.embedder", lambda settings: embedder)
         plane = build(load({"FROSTBYTE_DATA_DIR": str(self._folder), "FROSTBYTE_WORKERS": "1"}))
         self.open = [plane]
         return plane
@@ -245,7 +245,7 @@ def test_a_failed_document_holds_the_switch_until_someone_decides(
     with pytest.raises(Conflict) as early:
         plane.rebuild.finish(actor="tester")
     assert early.value.code == "rebuild_not_through"
-    monkeypatch.setattr("frostbyte.data_plane.flow.MAX_ATTEMPTS", 1)
+    monkeypatch.setattr("frostbyte.data_plane.flow.attempts", lambda stage: 1)
     held = through(plane)
     assert (held["state"], held["failed"], held["done"]) == ("held", 1, 4)
     assert ids[2] in found(plane, TEXTS[2])  # its old passages answer still

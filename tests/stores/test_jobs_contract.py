@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from msgspec.structs import replace
 
-from frostbyte.kernel.records import (
-    Stage,
-)
+from frostbyte.kernel.ids import new_id
+from frostbyte.kernel.records import Stage
 from stores.store_rows import NOW, Store, job, later, write
 
 ALL = tuple(Stage)
@@ -150,3 +149,87 @@ def test_open_jobs_are_counted_by_stage(store: Store) -> None:
             uow.jobs.put(job(stage=stage))
         uow.jobs.put(job(dead=True))
         assert uow.jobs.counts() == {"scan": 2, "index": 1, "dead": 1}
+
+
+def test_a_named_job_is_taken_if_it_is_free(store: Store) -> None:
+    wanted, other, dead = job(), job(not_before=later(-9)), job(dead=True)
+    write(store, lambda uow: [uow.jobs.put(row) for row in (wanted, other, dead)])
+    with store.unit_of_work() as uow:
+        leased = uow.jobs.claim(wanted.job_id, "w1", NOW, 30)
+        assert leased == replace(wanted, attempt=1, fence=1, worker="w1", leased_until=later(30))
+        assert uow.jobs.get(wanted.doc_id) == leased
+        assert uow.jobs.claim(wanted.job_id, "w2", later(29), 30) is None
+        again = uow.jobs.claim(wanted.job_id, "w2", later(30), 30)
+        assert again is not None
+        assert (again.attempt, again.fence, again.worker) == (2, 2, "w2")
+        assert uow.jobs.claim(dead.job_id, "w1", NOW, 30) is None
+        assert uow.jobs.claim(new_id(), "w1", NOW, 30) is None
+        assert uow.jobs.postpone(again, later(99))
+        assert uow.jobs.claim(wanted.job_id, "w1", later(98), 30) is None
+
+
+def test_a_named_job_that_another_is_taking_is_not_waited_for(store: Store) -> None:
+    row = job()
+    write(store, lambda uow: uow.jobs.put(row))
+    with store.unit_of_work() as one, store.unit_of_work() as two:
+        assert one.jobs.claim(row.job_id, "w1", NOW, 30) is not None
+        assert two.jobs.claim(row.job_id, "w2", NOW, 30) is None
+
+
+def test_two_claims_at_once_give_the_job_to_one(store: Store) -> None:
+    rows = [job() for _ in range(40)]
+    write(store, lambda uow: [uow.jobs.put(row) for row in rows])
+
+    def take(number: int) -> int:
+        taken = 0
+        for row in rows:
+            with store.unit_of_work() as uow:
+                taken += uow.jobs.claim(row.job_id, f"w{number}", NOW, 30) is not None
+                uow.commit()
+        return taken
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(take, range(4))) == len(rows)
+
+
+def test_jobs_that_wait_for_a_worker_are_told_oldest_first(store: Store) -> None:
+    fresh, old, older = job(not_before=later(-1)), job(not_before=later(-5)), job(not_before=later(-6))
+    others = (
+        job(not_before=later(-9), stage=Stage.PARSE),
+        job(not_before=later(-9), dead=True),
+        job(not_before=later(1)),
+    )
+    held = job(not_before=later(-9))
+    write(store, lambda uow: [uow.jobs.put(row) for row in (fresh, old, older, held, *others)])
+    with store.unit_of_work() as uow:
+        leased = uow.jobs.claim(held.job_id, "w", later(-9), 6)  # until three seconds ago
+        assert leased is not None
+        assert uow.jobs.due(Stage.SCAN, NOW) == [leased, older, old, fresh]
+        assert uow.jobs.due(Stage.SCAN, NOW, waited=2) == [leased, older, old]
+        assert uow.jobs.due(Stage.SCAN, NOW, waited=4) == [older, old]
+        assert uow.jobs.due(Stage.SCAN, NOW, limit=1) == [leased]
+        assert uow.jobs.due(Stage.EMBED, NOW) == []
+
+
+def test_jobs_are_found_and_listed_by_page(store: Store) -> None:
+    rows = sorted((job(dead=number % 2 == 0) for number in range(4)), key=lambda row: row.job_id)
+    rows.append(job(stage=Stage.INDEX))
+    write(store, lambda uow: [uow.jobs.put(row) for row in rows])
+    with store.unit_of_work() as uow:
+        assert uow.jobs.find(rows[1].job_id) == rows[1]
+        assert uow.jobs.find(new_id()) is None
+        assert uow.jobs.page() == rows
+        assert uow.jobs.page(dead=True) == [row for row in rows if row.dead]
+        assert uow.jobs.page(dead=False, stage=Stage.INDEX) == rows[4:]
+        assert uow.jobs.page(after=rows[0].job_id, limit=2) == rows[1:3]
+
+
+def test_a_job_that_is_put_off_can_be_hurried(store: Store) -> None:
+    off, dead, due = job(not_before=later(300)), job(not_before=later(300), dead=True), job(not_before=later(-1))
+    write(store, lambda uow: [uow.jobs.put(row) for row in (off, dead, due)])
+    with store.unit_of_work() as uow:
+        assert uow.jobs.hurry(off.job_id, NOW)
+        assert not any(uow.jobs.hurry(row.job_id, NOW) for row in (off, dead, due))
+        assert uow.jobs.get(off.doc_id) == replace(off, not_before=NOW)
+        assert uow.jobs.claim(off.job_id, "w", NOW, 30) is not None
+        assert not uow.jobs.hurry(off.job_id, later(-5))

@@ -40,6 +40,30 @@ class TwoCollections:
         with self._turning:
             return self._epoch
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """Of the collection that serves, and of the one that is made; '' for the first one, and for none."""
+        after = self._next
+        return self._name, after[0] if after else ""
+
+    def follow(self, names: tuple[str, str]) -> None:
+        """Be as the database says: for a process that leaves beginning and switching to another."""
+        serving, making = names
+        with self._turning:
+            if serving != self._name:
+                self._serving.close()
+                if self._next is not None and self._next[0] == serving:
+                    self._serving, self._next = self._next[1], None
+                else:
+                    self._serving = self._open(serving)
+                self._name = serving
+                self._epoch += 1
+            if self._next is not None and self._next[0] != making:
+                self._next[1].close()
+                self._next = None
+            if making and self._next is None:
+                self._next = (making, self._open(making))
+
     def begin(self, name: str) -> None:
         """Make a collection of this name beside the one that serves, or open it again."""
         with self._turning:

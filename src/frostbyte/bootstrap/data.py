@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,22 +12,21 @@ import structlog
 from filelock import FileLock, Timeout
 
 from frostbyte import __version__
-from frostbyte.adapters.children.troubles import Bounds
 from frostbyte.adapters.embeddings.minilm import MiniLm
-from frostbyte.adapters.judging import JudgePool
-from frostbyte.adapters.names.rampart import installed
-from frostbyte.adapters.parsing.pool import ParserPool
+from frostbyte.adapters.leasing import Leases
 from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore
-from frostbyte.adapters.runner import Runner
+from frostbyte.adapters.runner import Bell, Runner
 from frostbyte.adapters.secrets.files import FileSecrets
 from frostbyte.adapters.witness import HttpWitness
-from frostbyte.bootstrap import posture, stores
+from frostbyte.bootstrap import posture, stages, stores
 from frostbyte.data_plane import policy
 from frostbyte.data_plane.flow import ORDER, Flow, Ports
 from frostbyte.data_plane.intake import Intake, sweep_orphans
+from frostbyte.data_plane.jobs import JobDesk
 from frostbyte.data_plane.lifecycle.configuration import Configuration
 from frostbyte.data_plane.lifecycle.erasure import Erasure, erase_expired, sweep_generations
 from frostbyte.data_plane.rebuild import Rebuild
+from frostbyte.data_plane.relay import Relay
 from frostbyte.data_plane.replay import Replay
 from frostbyte.data_plane.review import Review
 from frostbyte.data_plane.serve.answers import Answers
@@ -39,13 +37,13 @@ from frostbyte.data_plane.serve.pictures import Pictures
 from frostbyte.data_plane.serve.proofs import Proofs
 from frostbyte.data_plane.serve.record import AuditRecord
 from frostbyte.data_plane.serve.search import Search
-from frostbyte.data_plane.terms import TermHasher
 from frostbyte.data_plane.trial import Trial
 from frostbyte.kernel.audit.checkpoint import Signer, public_key
 from frostbyte.kernel.audit.export import Exporter
 from frostbyte.kernel.audit.sequencer import Sequencer
-from frostbyte.kernel.clock import Clock, SystemClock
-from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid
+from frostbyte.kernel.clock import Clock
+from frostbyte.kernel.errors import Conflict, FrostbyteError
+from frostbyte.kernel.ports.hints import HintQueue
 from frostbyte.kernel.ports.witness import Witness
 from frostbyte.kernel.settings import Mode, Settings
 from frostbyte.kernel.tokens import TokenSigner, TokenVerifier
@@ -54,7 +52,6 @@ from frostbyte.kernel.vault import Vault
 _MAINTENANCE_SECONDS: Final = 60.0
 _REBUILD_SECONDS: Final = 0.25
 _REBUILD_IDLE_SECONDS: Final = 5.0
-_JUDGE_SECONDS: Final = 3600.0
 
 
 @dataclass(kw_only=True)
@@ -72,6 +69,10 @@ class Plane:
     ports: Ports
     flow: Flow
     runner: Runner
+    queue: HintQueue | None
+    """Where workers find hints; None where the stages run in this process."""
+    relay: Relay | None
+    jobs: JobDesk
     sequencer: Sequencer
     intake: Intake
     batches: Batches
@@ -131,12 +132,15 @@ class Plane:
             "jobs": jobs,
             "checkpoint_size": checkpoint.size if checkpoint else 0,
             "witnesses": dict(self.sequencer.trouble),
+            "queue": "none" if self.relay is None else self.relay.trouble or "ok",
         }
 
     def start(self) -> None:
-        """Start the loops: sequencer, runner, maintenance."""
+        """Start the loops: sequencer, maintenance, rebuild, and the runner or the relay."""
         self.runner.start()
         loops = {"sequencer": self._sequence, "maintenance": self._maintain, "rebuild": self._rebuild}
+        if self.relay is not None:
+            loops["relay"] = self._relay
         for name, target in loops.items():
             thread = threading.Thread(target=target, name=name, daemon=True)
             thread.start()
@@ -144,6 +148,10 @@ class Plane:
 
     def _sequence(self) -> None:
         self.sequencer.run(self._stop)
+
+    def _relay(self) -> None:
+        assert self.relay is not None
+        self.relay.run(self._stop)
 
     def _maintain(self) -> None:
         log = structlog.get_logger("frostbyte.maintenance")
@@ -159,7 +167,6 @@ class Plane:
         while not self._stop.wait(wait):
             try:
                 wait = _REBUILD_SECONDS if self.rebuild.step() else _REBUILD_IDLE_SECONDS
-                self.runner.wake()
             except FrostbyteError as error:  # nothing is lost: asked again
                 log.warning("rebuild_waits", code=error.code)
                 wait = _REBUILD_IDLE_SECONDS
@@ -181,6 +188,8 @@ class Plane:
             thread.join(10.0)
         while self.sequencer.run_once():
             pass
+        if self.queue is not None:
+            self.queue.close()
         self.ports.reader.close()
         self.ports.judge.close()
         self.ports.vectors.close()
@@ -207,41 +216,27 @@ def build(settings: Settings) -> Plane:
 def _build(settings: Settings, undo: ExitStack) -> Plane:
     lock = _hold(settings.data_dir)
     undo.callback(lock.release)
-    scanner, allow_unscanned = stores.scanner(settings)
-    clock = SystemClock()
     secrets = FileSecrets(settings.keys_folder)
     origin = f"frostbyte/{settings.tenant_id}/plane"
     signer = Signer(secrets.log_key().private_bytes_raw(), origin)
     server, store = stores.database(settings, origin)
     undo.callback(stores.close_database, server, store)
     keys = secrets.tenant_keys()
-    vault = Vault(stores.blobs(settings), keys)
-    rules = policy.RuleBook(_rules_folder(settings))
-    names = installed()
-    embedder = stores.embedder(settings)
     vectors = stores.vectors(settings, store)
     undo.callback(vectors.close)
-    memory = settings.parse_memory_mb << 20
-    ports = Ports(
-        tenant_id=settings.tenant_id,
+    bell = Bell()
+    queue = stores.queue(settings)
+    if queue is not None:
+        undo.callback(queue.close)
+    ports = stages.ports(
+        settings,
+        keys=keys,
         unit_of_work=store.unit_of_work,
-        vault=vault,
-        scanner=scanner,
-        reader=ParserPool(
-            size=settings.workers,
-            timeout=settings.parse_seconds,
-            bounds=Bounds(memory=memory, cpu_seconds=int(settings.parse_seconds) + 1),
-        ),
-        judge=_judge(settings, rules, names, settings.workers),
-        rules=rules,
-        names=names,
-        embedder=embedder,
         vectors=vectors,
-        terms=TermHasher(keys.term_key),
-        clock=clock,
-        allow_unscanned=allow_unscanned,
+        hints=bell if queue is None else queue,
+        children=settings.workers,
     )
-    return _assemble(settings, posture.findings(settings), lock, ports, store, server, signer, secrets)
+    return _assemble(settings, posture.findings(settings), lock, ports, bell, queue, store, server, signer, secrets)
 
 
 def _assemble(
@@ -249,6 +244,8 @@ def _assemble(
     findings: list[posture.Finding],
     lock: FileLock,
     ports: Ports,
+    bell: Bell,
+    queue: HintQueue | None,
     store: PostgresStore,
     server: EmbeddedServer | None,
     signer: Signer,
@@ -282,9 +279,12 @@ def _assemble(
         verifier=TokenVerifier(token_key.public_key(), tenant, clock),
         ports=ports,
         flow=flow,
-        runner=Runner(unit_of_work=unit_of_work, run=flow.run, clock=clock, stages=ORDER, threads=settings.workers),
+        runner=_runner(settings, ports, flow, bell, queue),
+        queue=queue,
+        relay=Relay(unit_of_work, queue, clock) if queue is not None else None,
+        jobs=JobDesk(ports),
         sequencer=Sequencer(unit_of_work, signer, clock, _witnesses(settings)),
-        intake=Intake(tenant_id=tenant, unit_of_work=unit_of_work, vault=vault, clock=clock, first_stage=ORDER[0]),
+        intake=_intake(ports),
         batches=Batches(unit_of_work, vault, tenant),
         documents=documents,
         pictures=Pictures(documents, vault, ports.reader.picture),
@@ -309,16 +309,9 @@ def _assemble(
         review=Review(ports),
         rebuild=rebuild,
         replay=Replay(ports, flow),
-        trial=Trial(ports, lambda rules: _judge(settings, lambda: rules, ports.names, 1)),
+        trial=Trial(ports, lambda rules: stages.judge(settings, lambda: rules, ports.names, 1)),
         configuration=configuration,
-        erasure=Erasure(
-            tenant_id=tenant,
-            unit_of_work=unit_of_work,
-            vault=vault,
-            blobs=vault.blobs,
-            vectors=ports.vectors,
-            clock=clock,
-        ),
+        erasure=_erasure(ports),
         record=AuditRecord(unit_of_work),
         exporter=Exporter(unit_of_work, signer, tenant, clock),
         findings=findings,
@@ -326,23 +319,30 @@ def _assemble(
     )
 
 
-def _rules_folder(settings: Settings) -> Path | None:
-    if not settings.policy_dir:
-        return None
-    folder = Path(settings.policy_dir).expanduser().absolute()
-    if not folder.is_dir():
-        raise Invalid(
-            "rules_missing", f"{folder} is no folder.", "Set FROSTBYTE_POLICY_DIR to the folder with the rules."
-        )
-    return folder
+def _runner(settings: Settings, ports: Ports, flow: Flow, bell: Bell, queue: HintQueue | None) -> Runner:
+    leases = Leases(unit_of_work=ports.unit_of_work, run=flow.run, clock=ports.clock)
+    return Runner(leases, ORDER, bell=bell, threads=settings.workers if queue is None else 0)
 
 
-def _judge(
-    settings: Settings, rules: Callable[[], policy.RuleSet], names: policy.NameFinder | None, size: int
-) -> JudgePool:
-    # A judge tells no progress while it works, so it may take as long as the largest document needs.
-    return JudgePool(
-        rules, names, size=size, timeout=_JUDGE_SECONDS, bounds=Bounds(memory=settings.parse_memory_mb << 20)
+def _erasure(ports: Ports) -> Erasure:
+    return Erasure(
+        tenant_id=ports.tenant_id,
+        unit_of_work=ports.unit_of_work,
+        vault=ports.vault,
+        blobs=ports.vault.blobs,
+        vectors=ports.vectors,
+        clock=ports.clock,
+    )
+
+
+def _intake(ports: Ports) -> Intake:
+    return Intake(
+        tenant_id=ports.tenant_id,
+        unit_of_work=ports.unit_of_work,
+        vault=ports.vault,
+        clock=ports.clock,
+        first_stage=ORDER[0],
+        hints=ports.hints,
     )
 
 

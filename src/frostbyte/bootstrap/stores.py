@@ -14,8 +14,9 @@ from frostbyte.adapters.embeddings.lexical import LexicalOnly
 from frostbyte.adapters.embeddings.minilm import MiniLm
 from frostbyte.adapters.embeddings.openai import OpenAiEmbedder
 from frostbyte.adapters.objects.local import LocalBlobs
-from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore, claim_plane, migrate
+from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore, check_plane, claim_plane, migrate
 from frostbyte.adapters.qdrant.edge import EdgeVectors
+from frostbyte.adapters.redis.hints import CeleryHints
 from frostbyte.kernel.ports.blobs import BlobStore
 from frostbyte.kernel.ports.embedder import Embedder
 from frostbyte.kernel.ports.scanner import Scanner
@@ -37,6 +38,19 @@ def database(settings: Settings, origin: str) -> tuple[EmbeddedServer | None, Po
     migrate(owner)
     claim_plane(owner, settings.tenant_id, origin)
     return server, PostgresStore(writer, max_connections=settings.workers * 2 + 16, role=role).open()
+
+
+def joined_database(settings: Settings) -> PostgresStore:
+    """The relational store for a process beside the plane's own: it changes no schema and claims nothing.
+
+    Raises:
+        Unavailable: `plane_not_ready`: no plane has prepared the database; `database_unavailable`.
+        Conflict: `plane_of_another_tenant`.
+    """
+    writer = _trusting(settings.database_url, settings.ca_file)
+    check_plane(writer, settings.tenant_id)
+    role = "" if settings.database_owner_url else "frostbyte_writer"
+    return PostgresStore(writer, max_connections=4, role=role).open()
 
 
 def _trusting(url: str, ca_file: str) -> str:
@@ -69,12 +83,18 @@ def vectors(settings: Settings, store: PostgresStore) -> TwoCollections:
         shutil.rmtree(place(name), ignore_errors=True)
 
     with store.unit_of_work() as uow:
-        serving, latest = uow.rebuilds.serving(), uow.rebuilds.latest()
-    filled = latest.collection if latest is not None and latest.finished_at is None else ""
+        serving, filled = uow.rebuilds.collections()
     for found in folder.glob("vectors*"):
         if found not in {place(serving), place(filled or serving)}:
             remove(found.name.removeprefix("vectors").removeprefix("-"))
     return TwoCollections(lambda name: EdgeVectors(place(name)), remove, serving=serving)
+
+
+def queue(settings: Settings) -> CeleryHints | None:
+    """Where workers find hints; None where the stages run in the plane's own process."""
+    if not settings.queue_url:
+        return None
+    return CeleryHints(settings.queue_url, settings.tenant_id, ca_file=settings.ca_file)
 
 
 def scanner(settings: Settings) -> tuple[Scanner, bool]:

@@ -16,6 +16,7 @@ from frostbyte.cli import (
     errors,
     index,
     ingest,
+    jobs,
     parse,
     policy,
     proof,
@@ -52,6 +53,7 @@ app.add_typer(serve.app, name="serve", rich_help_panel=OPERATION)
 app.command("doctor", rich_help_panel=OPERATION)(doctor.doctor)
 app.command("demo", rich_help_panel=OPERATION)(demo.demo)
 app.add_typer(admin.config, name="config", rich_help_panel=OPERATION)
+app.add_typer(jobs.app, name="jobs", rich_help_panel=OPERATION)
 app.add_typer(index.app, name="index", rich_help_panel=OPERATION)
 app.add_typer(admin.tokens, name="token", rich_help_panel=OPERATION)
 

@@ -23,6 +23,7 @@ from frostbyte.data_plane.artefacts import Artefacts
 from frostbyte.data_plane.chunking import Cutting
 from frostbyte.data_plane.document import encode
 from frostbyte.data_plane.outcomes import Note, Outcome, drops
+from frostbyte.data_plane.patience import attempts, backoff
 from frostbyte.data_plane.tenancy import TenantConfig, config_from
 from frostbyte.data_plane.terms import TERMS_VERSION, TermHasher
 from frostbyte.kernel.audit.events import EventType, chain
@@ -31,6 +32,7 @@ from frostbyte.kernel.clock import Clock
 from frostbyte.kernel.errors import Conflict, FrostbyteError, LeaseLost, StageFailed, Unavailable
 from frostbyte.kernel.ids import generation_id, new_id
 from frostbyte.kernel.ports.embedder import Embedder
+from frostbyte.kernel.ports.hints import Hints
 from frostbyte.kernel.ports.scanner import Scanner
 from frostbyte.kernel.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from frostbyte.kernel.ports.vectors import Collections
@@ -38,18 +40,6 @@ from frostbyte.kernel.records import DocumentRow, JobRow, Stage, State
 from frostbyte.kernel.vault import DocumentKey, Vault
 
 ORDER: Final = (Stage.SCAN, Stage.PARSE, Stage.POLICY, Stage.EMBED, Stage.INDEX)
-
-MAX_ATTEMPTS: Final = 3
-"""Attempts are counted before the work, so a document that kills its worker ends here too."""
-
-BACKOFF_SECONDS: Final = {
-    Stage.SCAN: (10, 60, 300),
-    Stage.PARSE: (10, 60, 300),
-    Stage.POLICY: (30, 30, 30),
-    Stage.EMBED: (10, 60, 300),
-    Stage.INDEX: (10, 60, 300),
-}
-"""How long an unexpected error or an unavailable server is waited out, by attempt (the last repeats)."""
 
 _FAILURE_EVENT: Final = {
     Stage.SCAN: EventType.DOCUMENT_SCANNED,
@@ -77,20 +67,16 @@ class Ports:
     vectors: Collections
     terms: TermHasher
     clock: Clock
+    hints: Hints
+    """Told of every job that a commit leaves to be done."""
     allow_unscanned: bool
     retry_scale: float = 1.0
-    """Factor on BACKOFF_SECONDS; tests shorten waits with it."""
+    """Factor on the waits between attempts; tests shorten waits with it."""
 
 
 def restarts(row: DocumentRow, stage: Stage, generation: str) -> bool:
     """Whether the stage's input was made by other versions than those that run now: then parse again."""
     return bool(row.generation) and row.generation != generation and stage not in (Stage.SCAN, Stage.PARSE)
-
-
-def backoff(stage: Stage, attempt: int) -> int:
-    """Seconds to wait after the failed `attempt` (1-based)."""
-    waits = BACKOFF_SECONDS[stage]
-    return waits[min(max(attempt, 1), len(waits)) - 1]
 
 
 class Flow:
@@ -129,12 +115,9 @@ class Flow:
             work = self._begin(job)
             if work is None:
                 return
-            if job.attempt > MAX_ATTEMPTS:
-                raise StageFailed(
-                    "attempts_exhausted",
-                    f"The {job.stage} stage did not survive this document {MAX_ATTEMPTS} times.",
-                    "Look at the plane's log for this document, then retry it or remove it.",
-                )
+            if job.attempt > attempts(job.stage):
+                self._fail(job, _exhausted(job), started, dead=True)
+                return
             if restarts(work.row, job.stage, work.generation):
                 outcome = Outcome(notes=(), following=Stage.PARSE)
             else:
@@ -293,6 +276,7 @@ class Flow:
 
     def _index(self, work: _Work) -> Outcome:
         row = work.row
+        names = self._p.vectors.names
         self._fitting()
         beside = self._p.vectors.building and bool(row.active_generation)  # one switch for all that answers already
         cleared = policy.load_cleared(self._artefacts.get(row, work.generation, artefacts.CLEARED, work.key))
@@ -317,6 +301,7 @@ class Flow:
             notes=(note,),
             changes={"state": State.INDEXED}
             | ({"generation": work.generation} if beside else {"active_generation": work.generation}),
+            write=lambda uow: _unswitched(uow, names),
             after=None if beside else lambda: self._indexed(row, work.generation),
         )
 
@@ -348,12 +333,16 @@ class Flow:
             cutting=Cutting.for_window(self._p.embedder.spec.window),
         )
 
-    def _commit(self, job: JobRow, outcome: Outcome, started: float) -> None:
+    def _commit(self, job: JobRow, outcome: Outcome, started: float, *, dead: bool = False) -> None:
+        """Write what came of it; `dead` keeps the job for an operator. Raises LeaseLost."""
+        following: list[JobRow] = []
         milliseconds = int((time.monotonic() - started) * 1000)
         with self._p.unit_of_work() as uow:
             uow.lock_content(job.doc_id)
             row = uow.documents.get(job.doc_id, lock=True)
-            if row is None or row.incarnation != job.incarnation or row.state.terminal or not uow.jobs.finish(job):
+            if row is None or row.incarnation != job.incarnation or row.state.terminal:
+                raise LeaseLost
+            if not (uow.jobs.postpone(job, self._p.clock.now(), dead=True) if dead else uow.jobs.finish(job)):
                 raise LeaseLost
             cleaned: dict[str, Any] = {"code": "", "message": "", "remedy": "", "state": State.RECEIVED}
             row = replace(row, **(cleaned | {"stage": outcome.following} | outcome.changes))
@@ -371,11 +360,13 @@ class Flow:
                 )
                 uow.audit.append(event)
             if outcome.following is not None:
-                uow.jobs.put(self._job(row, outcome.following))
+                following.append(self._job(row, outcome.following))
+                uow.jobs.put(following[0])
                 uow.documents.put(row)
             else:
                 self._end(uow, replace(row, finished_at=self._p.clock.now()))
             uow.commit()
+        self._p.hints.announce(following)
         if outcome.after is not None:
             outcome.after()
 
@@ -392,9 +383,10 @@ class Flow:
             not_before=self._p.clock.now(),
         )
 
-    def _fail(self, job: JobRow, error: FrostbyteError, started: float) -> None:
+    def _fail(self, job: JobRow, error: FrostbyteError, started: float, *, dead: bool = False) -> None:
+        details = {"code": error.code, "status": "failed"} | ({"attempts": job.attempt} if dead else {})
         outcome = Outcome(
-            notes=(Note(type=_FAILURE_EVENT[job.stage], details={"code": error.code, "status": "failed"}),),
+            notes=(Note(type=_FAILURE_EVENT[job.stage], details=details),),
             changes={
                 "state": State.FAILED,
                 "code": error.code,
@@ -403,13 +395,13 @@ class Flow:
             },
         )
         try:
-            self._commit(job, outcome, started)
+            self._commit(job, outcome, started, dead=dead)
         except LeaseLost:
             return
 
     def _retry_or_fail(self, job: JobRow, error: FrostbyteError, started: float) -> None:
-        if job.attempt >= MAX_ATTEMPTS:
-            self._fail(job, error, started)
+        if job.attempt >= attempts(job.stage):
+            self._fail(job, error, started, dead=True)
         else:
             self._wait(job, error, refund=False)
 
@@ -435,6 +427,22 @@ class Flow:
                 )
             )
             uow.commit()
+
+
+def _unswitched(uow: UnitOfWork, names: tuple[str, str]) -> None:
+    """Refuse to show what was written while another process began or ended a rebuild: it may lie in the wrong place."""
+    if uow.rebuilds.collections(hold=True) != names:
+        raise Unavailable(
+            "index_switched", "The index was switched while the document was written.", "It is written again by itself."
+        )
+
+
+def _exhausted(job: JobRow) -> StageFailed:
+    return StageFailed(
+        "attempts_exhausted",
+        f"The {job.stage} stage did not survive this document {job.attempt - 1} times.",
+        "Look at the workers' log for this document; then `frostbyte jobs retry` or `discard`, or erase it.",
+    )
 
 
 _REPORT: Final = "It is tried again by itself; if it keeps failing, send `frostbyte doctor --json` to support."

@@ -153,16 +153,16 @@ class Rebuild:
             uow.audit.append(event)
             fresh = {"code": "", "message": "", "remedy": "", "finished_at": None}
             uow.documents.put(replace(row, state=State.RECEIVED, stage=Stage.PARSE, **fresh))
-            uow.jobs.put(
-                JobRow(
-                    job_id=new_id(),
-                    doc_id=row.doc_id,
-                    incarnation=row.incarnation,
-                    stage=Stage.PARSE,
-                    not_before=self._p.clock.now(),
-                )
+            job = JobRow(
+                job_id=new_id(),
+                doc_id=row.doc_id,
+                incarnation=row.incarnation,
+                stage=Stage.PARSE,
+                not_before=self._p.clock.now(),
             )
+            uow.jobs.put(job)
             uow.commit()
+        self._p.hints.announce([job])
 
     def _finish(self, row: RebuildRow, *, actor: str) -> None:
         with self._p.unit_of_work() as uow:

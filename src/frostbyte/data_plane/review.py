@@ -13,12 +13,12 @@ import msgspec
 from msgspec.structs import replace
 
 from frostbyte.data_plane import artefacts, embed, index, policy
-from frostbyte.data_plane.flow import ORDER, Ports
+from frostbyte.data_plane.again import send_again
+from frostbyte.data_plane.flow import Ports
 from frostbyte.kernel.audit.events import EventType, chain
 from frostbyte.kernel.errors import Conflict, Invalid, NotFound
-from frostbyte.kernel.ids import new_id
 from frostbyte.kernel.ports.unit_of_work import UnitOfWork
-from frostbyte.kernel.records import ChunkRow, DocumentRow, JobRow, State
+from frostbyte.kernel.records import ChunkRow, DocumentRow, State
 
 CLASSES = ("contract", "invoice", "sop", "policy", "correspondence", "legal_filing", "other")
 
@@ -183,37 +183,9 @@ class Review:
             row = self._own(uow, doc_id)
             if row.state is not State.FAILED:
                 raise Conflict("not_failed", f"The document is {row.state.value}, not failed.", "Nothing to retry.")
-            event, row = chain(
-                row,
-                tenant_id=self._p.tenant_id,
-                type=EventType.DOCUMENT_INGESTED,
-                clock=self._p.clock,
-                actor=actor,
-                details={"component": "review", "trigger": "retry", "incarnation": row.incarnation + 1},
-            )
-            uow.audit.append(event)
-            row = replace(
-                row,
-                incarnation=row.incarnation + 1,
-                state=State.RECEIVED,
-                stage=ORDER[0],
-                code="",
-                message="",
-                remedy="",
-                generation="",
-                finished_at=None,
-            )
-            uow.documents.put(row)
-            uow.jobs.put(
-                JobRow(
-                    job_id=new_id(),
-                    doc_id=doc_id,
-                    incarnation=row.incarnation,
-                    stage=ORDER[0],
-                    not_before=self._p.clock.now(),
-                )
-            )
+            row, job = send_again(uow, row, self._p, actor=actor, component="review")
             uow.commit()
+        self._p.hints.announce([job])
         return {"doc_id": str(doc_id), "state": row.state.value, "incarnation": row.incarnation}
 
     @staticmethod

@@ -36,6 +36,12 @@ class MemoryRebuilds:
         switched = [(row.finished_at, row.collection) for row in self._rows.rows() if row.collection]
         return max(((at, name) for at, name in switched if at is not None), default=(None, ""))[1]
 
+    def collections(self, *, hold: bool = False) -> tuple[str, str]:
+        latest = self.latest()
+        if latest is not None and hold:
+            latest = self._rows.get(latest.rebuild_id, lock=True)
+        return self.serving(), latest.collection if latest is not None and latest.finished_at is None else ""
+
     def counts(self, rebuild_id: UUID, since: datetime) -> RebuildCounts:
         rows = [row for row in self._documents.rows() if row.state is not State.ERASED]
         own = [row for row in rows if row.rebuild == rebuild_id]

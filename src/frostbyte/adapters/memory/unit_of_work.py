@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
-from msgspec.structs import replace
-
 from frostbyte.adapters.memory.audit import MemoryAuditLog
+from frostbyte.adapters.memory.jobs import MemoryJobs
 from frostbyte.adapters.memory.rebuilds import MemoryRebuilds
 from frostbyte.adapters.memory.tables import Database, Table, Transaction
 from frostbyte.kernel.errors import Conflict, Invalid
@@ -23,10 +22,8 @@ from frostbyte.kernel.records import (
     DocumentRow,
     ErasureRow,
     HandoutRow,
-    JobRow,
     ReceiptRow,
     RevocationRow,
-    Stage,
     State,
 )
 
@@ -122,78 +119,6 @@ class MemoryBatches:
     def sent_by(self, subject: str, doc_id: UUID) -> bool:
         batches = (self._rows.get(row.batch_id) for row in self._receipts.rows() if row.doc_id == doc_id)
         return any(row is not None and row.subject == subject for row in batches)
-
-
-class MemoryJobs:
-    """See kernel.ports.unit_of_work.Jobs. The caller's `now` is its clock."""
-
-    def __init__(self, transaction: Transaction) -> None:
-        self._rows: Table[UUID, JobRow] = Table(transaction, "jobs", lambda row: row.doc_id)
-
-    def put(self, job: JobRow) -> None:
-        self._rows.put(job)
-
-    def lease(self, worker: str, now: datetime, seconds: float, stages: Sequence[Stage]) -> JobRow | None:
-        def free(row: JobRow | None) -> bool:
-            return (
-                row is not None
-                and not row.dead
-                and row.stage in stages
-                and row.not_before <= now
-                and (row.leased_until is None or row.leased_until <= now)
-            )
-
-        for seen in sorted(filter(free, self._rows.rows()), key=lambda row: (row.not_before, row.job_id)):
-            row = self._rows.claim(seen.doc_id)
-            if row is not None and free(row):
-                leased = replace(
-                    row,
-                    attempt=row.attempt + 1,
-                    fence=row.fence + 1,
-                    worker=worker,
-                    leased_until=now + timedelta(seconds=seconds),
-                )
-                self._rows.put(leased)
-                return leased
-        return None
-
-    def renew(self, job: JobRow, now: datetime, seconds: float) -> bool:
-        row = self._held(job)
-        if row is None or row.leased_until is None:
-            return False
-        self._rows.put(replace(row, leased_until=now + timedelta(seconds=seconds)))
-        return True
-
-    def get(self, doc_id: UUID) -> JobRow | None:
-        return self._rows.get(doc_id)
-
-    def finish(self, job: JobRow) -> bool:
-        if self._held(job) is None:
-            return False
-        self._rows.delete(job.doc_id)
-        return True
-
-    def cancel(self, doc_id: UUID) -> None:
-        self._rows.delete(doc_id)
-
-    def postpone(self, job: JobRow, until: datetime, *, dead: bool = False, refund: bool = False) -> bool:
-        row = self._held(job)
-        if row is None:
-            return False
-        attempt = max(row.attempt - int(refund), 0)
-        self._rows.put(replace(row, not_before=until, leased_until=None, worker="", dead=dead, attempt=attempt))
-        return True
-
-    def counts(self) -> dict[str, int]:
-        counts = {"dead": 0}
-        for row in self._rows.rows():
-            name = "dead" if row.dead else row.stage.value
-            counts[name] = counts.get(name, 0) + 1
-        return counts
-
-    def _held(self, job: JobRow) -> JobRow | None:
-        row = self._rows.get(job.doc_id, lock=True)
-        return row if row is not None and (row.job_id, row.fence) == (job.job_id, job.fence) else None
 
 
 class MemoryChunks:

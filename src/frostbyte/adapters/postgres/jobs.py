@@ -27,6 +27,26 @@ _LEASE: Final = (
 )
 
 
+_FREE: Final = (
+    "NOT dead AND not_before <= moment.now - make_interval(secs => %s) "
+    "AND (leased_until IS NULL OR leased_until <= moment.now - make_interval(secs => %s))"
+)
+"""Parameters: twice for how many seconds already."""
+
+_CLAIM: Final = (
+    f"WITH moment AS (SELECT {_NOW} AS now), free AS ("  # noqa: S608  # constants only
+    f"SELECT job_id FROM jobs, moment WHERE job_id = %s AND {_FREE} FOR UPDATE OF jobs SKIP LOCKED) "
+    "UPDATE jobs SET attempt = attempt + 1, fence = fence + 1, worker = %s, "
+    "leased_until = (SELECT now FROM moment) + make_interval(secs => %s) "
+    "WHERE job_id = (SELECT job_id FROM free)"
+)
+
+_DUE: Final = (
+    f"WITH moment AS (SELECT {_NOW} AS now) SELECT {{columns}} FROM jobs, moment "  # noqa: S608  # constants only
+    f"WHERE stage = %s AND {_FREE} ORDER BY not_before, job_id LIMIT %s"
+)
+
+
 class PostgresJobs(Repository):
     """See kernel.ports.unit_of_work.Jobs."""
 
@@ -44,6 +64,19 @@ class PostgresJobs(Repository):
         )
         return JOBS.decode(record) if record else None
 
+    def claim(self, job_id: UUID, worker: str, now: datetime, seconds: float) -> JobRow | None:
+        record = self._one(
+            _CLAIM + JOBS.returning,
+            [self._caller_clock, now, job_id, 0.0, 0.0, worker, float(seconds)],
+        )
+        return JOBS.decode(record) if record else None
+
+    def due(self, stage: Stage, now: datetime, *, waited: float = 0.0, limit: int = 1000) -> list[JobRow]:
+        records = self._all(
+            _DUE.replace("{columns}", JOBS.listed), [self._caller_clock, now, stage.value, waited, waited, limit]
+        )
+        return [JOBS.decode(record) for record in records]
+
     def renew(self, job: JobRow, now: datetime, seconds: float) -> bool:
         changed = self._run(
             f"UPDATE jobs SET leased_until = {_NOW} + make_interval(secs => %s) "  # noqa: S608  # constants only
@@ -55,6 +88,28 @@ class PostgresJobs(Repository):
     def get(self, doc_id: UUID) -> JobRow | None:
         record = self._one(JOBS.select + "WHERE doc_id = %s", [doc_id])
         return JOBS.decode(record) if record else None
+
+    def find(self, job_id: UUID) -> JobRow | None:
+        record = self._one(JOBS.select + "WHERE job_id = %s", [job_id])
+        return JOBS.decode(record) if record else None
+
+    def page(
+        self, *, dead: bool | None = None, stage: Stage | None = None, after: UUID | None = None, limit: int = 100
+    ) -> list[JobRow]:
+        records = self._all(
+            JOBS.select + "WHERE (%s::boolean IS NULL OR dead = %s) AND (%s::text IS NULL OR stage = %s) "
+            "AND (%s::uuid IS NULL OR job_id > %s) ORDER BY job_id LIMIT %s",
+            [dead, dead, stage, stage, after, after, limit],
+        )
+        return [JOBS.decode(record) for record in records]
+
+    def hurry(self, job_id: UUID, now: datetime) -> bool:
+        changed = self._run(
+            f"WITH moment AS (SELECT {_NOW} AS now) UPDATE jobs SET not_before = moment.now "  # noqa: S608
+            "FROM moment WHERE job_id = %s AND NOT dead AND leased_until IS NULL AND not_before > moment.now",
+            [self._caller_clock, now, job_id],
+        )
+        return changed == 1
 
     def finish(self, job: JobRow) -> bool:
         return self._run("DELETE FROM jobs WHERE job_id = %s AND fence = %s", [job.job_id, job.fence]) == 1

@@ -29,7 +29,7 @@ def render(template: LiteralString, **parts: sql.Composable) -> str:
 
 
 class Table(Generic[R]):
-    """Maps one row type. `select` is `SELECT columns FROM table`, to be continued."""
+    """Maps one row type. `listed` is its columns, `select` is `SELECT columns FROM table`, to be continued."""
 
     def __init__(self, name: str, row: type[R], key: str) -> None:
         self.row = row
@@ -45,6 +45,7 @@ class Table(Generic[R]):
         others = sql.SQL(", ").join(
             [sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(n)) for n in self.names if n != key]
         )
+        self.listed = render("{columns}", columns=self.columns)
         self.select = render("SELECT {columns} FROM {table} ", columns=self.columns, table=table)
         self.returning = render(" RETURNING {columns}", columns=self.columns)
         self.copy = render("COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)", table=table, columns=bare)

@@ -35,6 +35,12 @@ class PostgresRebuilds(Repository):
         )
         return str(record[0]) if record else ""
 
+    def collections(self, *, hold: bool = False) -> tuple[str, str]:
+        query = REBUILDS.select + "ORDER BY started_at DESC, rebuild_id DESC LIMIT 1"
+        record = self._one(query + " FOR SHARE" if hold else query)
+        latest = REBUILDS.decode(record) if record else None
+        return self.serving(), latest.collection if latest is not None and latest.finished_at is None else ""
+
     def counts(self, rebuild_id: UUID, since: datetime) -> RebuildCounts:
         record = self._one(
             "SELECT count(*) FILTER (WHERE NOT own AND active_generation <> ''), "

@@ -15,7 +15,7 @@ import psycopg
 
 from frostbyte.adapters.postgres.errors import translated
 from frostbyte.adapters.postgres.mapping import Connection
-from frostbyte.kernel.errors import Conflict, FrostbyteError
+from frostbyte.kernel.errors import Conflict, FrostbyteError, Unavailable
 
 OWNER: Final = "frostbyte_owner"
 WRITER: Final = "frostbyte_writer"
@@ -181,12 +181,40 @@ def claim_plane(owner_dsn: str, tenant_id: str, log_origin: str) -> Plane:
         )
         plane = _plane(connection)
     if plane is None or (plane.tenant_id, plane.log_origin) != (tenant_id, log_origin):
-        raise Conflict(
-            "plane_of_another_tenant",
-            "This database belongs to another tenant or another audit log.",
-            "Check FROSTBYTE_TENANT_ID and the database's address; a plane never changes its tenant.",
-        )
+        raise _foreign()
     return plane
+
+
+def _foreign() -> Conflict:
+    return Conflict(
+        "plane_of_another_tenant",
+        "This database belongs to another tenant or another audit log.",
+        "Check FROSTBYTE_TENANT_ID and the database's address; a plane never changes its tenant.",
+    )
+
+
+def check_plane(dsn: str, tenant_id: str) -> None:
+    """See that the database is this tenant's and of today's schema. Any of the two roles may ask.
+
+    Raises:
+        Unavailable: `plane_not_ready` before a plane has prepared it; `database_unavailable`.
+        Conflict: `plane_of_another_tenant`, `schema_newer`, `migration_changed`.
+    """
+    wanted = packaged()
+    with _owner(dsn) as connection:
+        there = connection.execute("SELECT to_regclass('schema_migrations'), to_regclass('plane')").fetchone()
+        ready = there is not None and None not in there
+        plane = _plane(connection) if ready else None
+        applied = dict(connection.execute("SELECT name, sha256 FROM schema_migrations").fetchall()) if ready else {}
+    _compare(applied, wanted)
+    if plane is None or len(applied) < len(wanted):
+        raise Unavailable(
+            "plane_not_ready",
+            "The database has not been prepared by a plane of this version yet.",
+            "Start the plane (`frostbyte serve data`); workers wait for it.",
+        )
+    if plane.tenant_id != tenant_id:
+        raise _foreign()
 
 
 def read_plane(dsn: str) -> Plane | None:

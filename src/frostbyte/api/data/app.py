@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
 from frostbyte import __version__
-from frostbyte.api.data import deciding, ingest, problems, reading, streams, system
+from frostbyte.api.data import deciding, ingest, jobs, problems, reading, streams, system
 from frostbyte.api.data.access import group_of, scopes_of
 from frostbyte.api.data.observing import Meters, Observer
 from frostbyte.bootstrap.data import Plane
@@ -21,6 +21,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     streams.router,
     reading.router,
     deciding.router,
+    jobs.router,
     system.router,
 )
 

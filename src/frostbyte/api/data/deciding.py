@@ -83,9 +83,7 @@ def classify(doc_id: UUID, body: Classified, plane: PlaneDep, caller: Reviewer) 
 @router.post("/documents/{doc_id}/retry", tags=["review"], responses=_FAILS)
 def retry(doc_id: UUID, plane: PlaneDep, caller: Reviewer) -> dict[str, Any]:
     """Send a failed document through the stages again."""
-    done = plane.review.retry(doc_id, actor=caller.subject)
-    plane.runner.wake()
-    return done
+    return plane.review.retry(doc_id, actor=caller.subject)
 
 
 @router.delete("/documents/{doc_id}", tags=["documents"], responses=_FAILS)
@@ -111,9 +109,7 @@ def index_status(plane: PlaneDep, caller: Administrator) -> dict[str, Any]:
 @router.post("/index/rebuild", tags=["index"], responses=_FAILS, status_code=202)
 def rebuild_index(plane: PlaneDep, caller: Administrator) -> dict[str, Any]:
     """Send every document through the stages again; the old passages answer meanwhile."""
-    begun = plane.rebuild.start(actor=caller.subject)
-    plane.runner.wake()
-    return begun
+    return plane.rebuild.start(actor=caller.subject)
 
 
 @router.post("/index/switch", tags=["index"], responses=_FAILS)

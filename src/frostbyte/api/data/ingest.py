@@ -62,7 +62,6 @@ async def ingest(
         await run_in_threadpool(upload.abort)
         raise
     result = await run_in_threadpool(session.close)
-    plane.runner.wake()
     return JSONResponse(await run_in_threadpool(_answer, plane, result), status_code=202)
 
 

@@ -33,6 +33,7 @@ from frostbyte.kernel.canonical import canonical
 from frostbyte.kernel.clock import Clock
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid, Kind, Unavailable
 from frostbyte.kernel.ids import new_id
+from frostbyte.kernel.ports.hints import Hints
 from frostbyte.kernel.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from frostbyte.kernel.records import BatchRow, DocumentRow, EventRow, JobRow, Outcome, ReceiptRow, Stage, State
 from frostbyte.kernel.vault import DocumentKey, Vault
@@ -54,6 +55,7 @@ class Intake:
         clock: the server's clock.
         first_stage: what a new document's first job is; flow.py knows.
         defaults: the configuration where none is stored yet.
+        hints: told of each first job once it is committed.
     """
 
     def __init__(
@@ -65,12 +67,14 @@ class Intake:
         clock: Clock,
         first_stage: Stage,
         defaults: TenantConfig | None = None,
+        hints: Hints | None = None,
     ) -> None:
         self.tenant_id = tenant_id
         self.unit_of_work = unit_of_work
         self.vault = vault
         self.clock = clock
         self.first_stage = first_stage
+        self.hints = hints
         self._defaults = defaults
 
     def open_batch(self, subject: str, *, idempotency_key: str = "", manifest: Manifest | None = None) -> BatchSession:
@@ -299,10 +303,15 @@ class BatchSession:
             uow.lock_content(doc_id)
             row = uow.documents.get(doc_id, lock=True)
             kept = row is None or row.state is State.ERASED
-            outcome = self._new(uow, sink, doc_id, row) if row is None or kept else self._again(uow, sink, row)
+            if row is None or kept:
+                outcome, job = self._new(uow, sink, doc_id, row)
+            else:
+                outcome, job = self._again(uow, sink, row), None
             uow.commit()
         if kept:
             self._used += sink.size
+        if job is not None and self._intake.hints is not None:
+            self._intake.hints.announce([job])
         return outcome, kept
 
     def _again(self, uow: UnitOfWork, sink: FileSink, row: DocumentRow) -> FileOutcome:
@@ -321,8 +330,10 @@ class BatchSession:
         uow.batches.add_receipt(receipt)
         return outcome_of(receipt, sink.filename, row)
 
-    def _new(self, uow: UnitOfWork, sink: FileSink, doc_id: UUID, erased: DocumentRow | None) -> FileOutcome:
-        """A document, or a new incarnation of one that was erased: its chain of events goes on."""
+    def _new(
+        self, uow: UnitOfWork, sink: FileSink, doc_id: UUID, erased: DocumentRow | None
+    ) -> tuple[FileOutcome, JobRow]:
+        """A document and its first job, or a new incarnation of one that was erased: its chain of events goes on."""
         intake = self._intake
         incarnation = _next_incarnation(doc_id, erased)
         key_object = f"keys/{doc_id}.{incarnation}"
@@ -368,10 +379,9 @@ class BatchSession:
         uow.documents.put(row)
         uow.batches.add_receipt(receipt)
         uow.audit.append(event)
-        uow.jobs.put(
-            JobRow(job_id=new_id(), doc_id=doc_id, incarnation=incarnation, stage=intake.first_stage, not_before=now)
-        )
-        return outcome_of(receipt, sink.filename, row)
+        job = JobRow(job_id=new_id(), doc_id=doc_id, incarnation=incarnation, stage=intake.first_stage, not_before=now)
+        uow.jobs.put(job)
+        return outcome_of(receipt, sink.filename, row), job
 
     def _receipt(
         self,

@@ -82,6 +82,13 @@ class Rebuilds(Protocol):
         """The name of the vector collection that was last switched to; '' for the first."""
         ...
 
+    def collections(self, *, hold: bool = False) -> tuple[str, str]:
+        """Names of the collection that serves and of the one that is made; '' for the first one, and for none.
+
+        `hold` keeps a rebuild from ending, and so from switching, until the transaction ends.
+        """
+        ...
+
     def counts(self, rebuild_id: UUID, since: datetime) -> RebuildCounts:
         """Over all documents that search sees or that the rebuild touched."""
         ...
@@ -134,12 +141,34 @@ class Jobs(Protocol):
         """
         ...
 
+    def claim(self, job_id: UUID, worker: str, now: datetime, seconds: float) -> JobRow | None:
+        """Take this job as `lease` takes one, if it is free."""
+        ...
+
+    def due(self, stage: Stage, now: datetime, *, waited: float = 0.0, limit: int = 1000) -> list[JobRow]:
+        """Free jobs of a stage that could have been begun `waited` seconds ago, most urgent first."""
+        ...
+
     def renew(self, job: JobRow, now: datetime, seconds: float) -> bool:
         """Extend the lease if `job.fence` still holds; False if it was lost."""
         ...
 
     def get(self, doc_id: UUID) -> JobRow | None:
-        """The document's open job."""
+        """The document's job, open or dead."""
+        ...
+
+    def find(self, job_id: UUID) -> JobRow | None:
+        """The job of this id."""
+        ...
+
+    def page(
+        self, *, dead: bool | None = None, stage: Stage | None = None, after: UUID | None = None, limit: int = 100
+    ) -> list[JobRow]:
+        """A page of jobs ordered by job_id, which is by age; those after `after`."""
+        ...
+
+    def hurry(self, job_id: UUID, now: datetime) -> bool:
+        """Let a job that is put off be due now. False if it is dead, leased, or due already."""
         ...
 
     def finish(self, job: JobRow) -> bool:

@@ -122,6 +122,11 @@ class Collections(VectorStore, Protocol):
         ...
 
     @property
+    def names(self) -> tuple[str, str]:
+        """Of the collection that serves, and of the one that is made; '' for the first one, and for none."""
+        ...
+
+    @property
     def epoch(self) -> int:
         """Raised by each switch: an answer that began in one epoch and ended in another must be made again."""
         ...
