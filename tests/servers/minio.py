@@ -43,7 +43,7 @@ class MinioServer(ServerProcess):
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/minio/health/ready", timeout=2) as answer:
+            with urllib.request.urlopen(f"{self.url}/minio/health/cluster", timeout=2) as answer:
                 return bool(answer.status == 200)
         except urllib.error.URLError as error:
             return "CERTIFICATE" in str(error)  # it answers, to those who know its authority

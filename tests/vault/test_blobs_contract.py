@@ -1,9 +1,10 @@
-"""What every blob store promises, asked of the memory and the folder store alike."""
+"""What every blob store promises, asked of the one in memory, the folder and a real MinIO alike."""
 
 import errno
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,17 @@ from frostbyte.adapters.memory.blobs import MemoryBlobs
 from frostbyte.adapters.objects.local import LocalBlobs
 from frostbyte.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from frostbyte.kernel.ports.blobs import BlobStore
+from servers.buckets import bucket
 
 
-@pytest.fixture(params=["memory", "local"])
-def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
-    return MemoryBlobs() if request.param == "memory" else LocalBlobs(tmp_path / "objects")
+@pytest.fixture(params=["memory", "local", "minio"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]:
+    if request.param == "memory":
+        yield MemoryBlobs()
+    elif request.param == "local":
+        yield LocalBlobs(tmp_path / "objects")
+    else:
+        yield from bucket(request.getfixturevalue("minio_server"))
 
 
 @pytest.mark.parametrize("data", [b"", b"x", bytes(range(256)) * 5000])

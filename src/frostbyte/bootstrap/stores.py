@@ -14,9 +14,12 @@ from frostbyte.adapters.embeddings.lexical import LexicalOnly
 from frostbyte.adapters.embeddings.minilm import MiniLm
 from frostbyte.adapters.embeddings.openai import OpenAiEmbedder
 from frostbyte.adapters.objects.local import LocalBlobs
+from frostbyte.adapters.objects.s3 import S3Blobs
+from frostbyte.adapters.objects.signing import S3Account
 from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore, check_plane, claim_plane, migrate
 from frostbyte.adapters.qdrant.edge import EdgeVectors
 from frostbyte.adapters.redis.hints import CeleryHints
+from frostbyte.kernel.errors import Unavailable
 from frostbyte.kernel.ports.blobs import BlobStore
 from frostbyte.kernel.ports.embedder import Embedder
 from frostbyte.kernel.ports.scanner import Scanner
@@ -68,8 +71,22 @@ def close_database(server: EmbeddedServer | None, store: PostgresStore) -> None:
 
 
 def blobs(settings: Settings) -> BlobStore:
-    """The object store."""
-    return LocalBlobs(settings.data_dir / "objects")
+    """The object store. One that does not answer yet may do so later; one that refuses this plane never will.
+
+    Raises:
+        Unavailable: `objects_refused`, `bucket_missing`.
+    """
+    if not settings.objects_url:
+        return LocalBlobs(settings.data_dir / "objects")
+    account = S3Account(settings.objects_access_key, settings.objects_secret_key)
+    ca_file = Path(settings.ca_file) if settings.ca_file else None
+    store = S3Blobs(settings.objects_url, settings.bucket, account, ca_file=ca_file)
+    try:
+        store.check()
+    except Unavailable as error:
+        if error.code != "objects_unavailable":
+            raise
+    return store
 
 
 def vectors(settings: Settings, store: PostgresStore) -> TwoCollections:
