@@ -1,4 +1,4 @@
-"""Both vector stores keep the same promises."""
+"""All vector stores keep the same promises."""
 
 from __future__ import annotations
 
@@ -150,7 +150,6 @@ def test_vectors_of_another_length_are_refused_and_nothing_is_written(store: Vec
     for ask in (
         lambda: store.upsert([point(0.1, 1), short]),
         lambda: store.search([1.0], None, limit=1),
-        lambda: store.similarities([1.0], [DOC]),
     ):
         with pytest.raises(Conflict) as refused:
             ask()
@@ -165,18 +164,32 @@ def test_writing_before_the_collection_is_made_is_refused(store: VectorStore) ->
     store.flush()
     store.compact()
     store.delete_document(DOC)
-    assert store.similarities([1.0, 0, 0, 0], [DOC]) == {}
+    assert store.search([1.0, 0, 0, 0], None, limit=1) == []
 
 
-def test_similarity_is_the_cosine_of_those_that_exist(store: VectorStore) -> None:
+def test_a_hit_carries_its_cosine_whichever_ranking_found_it(store: VectorStore) -> None:
     store.ensure(SPEC)
-    many = [point(angle, 1) for angle in (0.0, 0.5, 2.0)]
-    store.upsert([*many, point(0.2, 1)])
-    asked = [one.chunk_id for one in many] + [uuid4()]
-    found = store.similarities([2.0, 0, 0, 0], asked)
-    expected = {one.chunk_id: math.cos(angle) for one, angle in zip(many, (0.0, 0.5, 2.0), strict=True)}
-    assert found == pytest.approx(expected, abs=1e-5)
-    assert store.similarities([1.0, 0, 0, 0], []) == {}
+    angles = [(angle, point(angle, 1)) for angle in (0.0, 0.5, 2.0)]
+    words_alone = replace(point(0.0, 1, 2), dense=[])
+    store.upsert([*(one for _, one in angles), words_alone])
+    terms = SparseVector(indices=(1, 2), values=(1.0, 1.0))
+    expected = {one.chunk_id: math.cos(angle) for angle, one in angles}
+    for sparse in (None, terms):
+        hits = store.search([2.0, 0, 0, 0], sparse, limit=5)
+        cosines = {hit.chunk_id: hit.similarity for hit in hits if hit.chunk_id != words_alone.chunk_id}
+        assert cosines == pytest.approx(expected, abs=1e-5)
+    assert {hit.similarity for hit in hits if hit.chunk_id == words_alone.chunk_id} == {None}
+    assert {hit.similarity for hit in store.search(None, terms, limit=5)} == {None}
+
+
+def test_a_passage_that_only_words_find_carries_its_cosine_too(store: VectorStore) -> None:
+    store.ensure(SPEC)
+    store.upsert([point(n / 100, 1) for n in range(60)])
+    far = point(3.0, 9)
+    store.upsert([far])
+    hits = store.search([1.0, 0, 0, 0], SparseVector(indices=(9,), values=(1.0,)), limit=5)
+    assert hits[0].chunk_id == far.chunk_id
+    assert hits[0].similarity == pytest.approx(math.cos(3.0), abs=1e-5)
 
 
 def test_a_collection_without_dimensions_holds_terms_alone(store: VectorStore) -> None:
@@ -207,7 +220,8 @@ def test_an_upsert_replaces_vectors_and_terms(store: VectorStore) -> None:
     old = point(0.0, 1)
     store.upsert([old])
     store.upsert([replace(old, dense=[0.0, 1.0, 0.0, 0.0], sparse=SparseVector(indices=(2,), values=(1.0,)))])
-    assert store.similarities([1.0, 0, 0, 0], [old.chunk_id])[old.chunk_id] == pytest.approx(0.0, abs=1e-6)
+    (hit,) = store.search([1.0, 0, 0, 0], None, limit=5)
+    assert hit.similarity == pytest.approx(0.0, abs=1e-6)
     assert store.search(None, SparseVector(indices=(1,), values=(1.0,)), limit=5) == []
 
 
@@ -411,7 +425,7 @@ def test_the_log_alone_brings_back_what_was_flushed(tmp_path: Path) -> None:
 
 
 def test_segments_are_flushed_before_the_log_grows_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge, "_REPLAYED", 40)
+    monkeypatch.setattr(edge, "FLUSH_POINTS", 40)
     store = EdgeVectors(tmp_path / "v")
     store.ensure(SPEC)
     mappings = tmp_path / "v" / "shard" / "segments"

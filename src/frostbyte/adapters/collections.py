@@ -122,10 +122,6 @@ class TwoCollections:
         """Best first, of the one that serves."""
         return self._serving.search(dense, sparse, limit=limit, scope=scope)
 
-    def similarities(self, dense: Sequence[float], chunk_ids: Sequence[UUID]) -> dict[UUID, float]:
-        """Cosines in the one that serves."""
-        return self._serving.similarities(dense, chunk_ids)
-
     def label(self, doc_id: UUID, labels: Sequence[str]) -> None:
         """Replace a document's labels in both."""
         for store in self._all:

@@ -69,27 +69,15 @@ class MemoryVectors:
             table = self._rows()
             allowed = np.array([scope is None or _inside(point, scope) for point in table.points], dtype=bool)
             rankings = []
-            if dense is not None:
-                rankings.append(_ranked(table.cosines(dense), allowed & table.placed)[: candidates(limit)])
+            cosines = None if dense is None else table.cosines(dense)
+            if cosines is not None:
+                rankings.append(_ranked(cosines, allowed & table.placed)[: candidates(limit)])
             if sparse is not None and sparse.indices:
                 weights = table.lexical(sparse)
                 rankings.append(_ranked(weights, allowed & (weights > 0))[: candidates(limit)])
             best = fused(*rankings) if len(rankings) == 2 else [item for ranking in rankings for item in ranking]
-            return [_hit(table.points[row], score) for row, score in best[:limit]]
-
-    def similarities(self, dense: Sequence[float], chunk_ids: Sequence[UUID]) -> dict[UUID, float]:
-        """Cosine of the question's vector and those of the chunks that exist."""
-        with self._lock:
-            self._check(dense)
-            if not self._points:
-                return {}
-            table, wanted = self._rows(), set(chunk_ids)
-            pairs = zip(table.points, table.cosines(dense), strict=True)
-            return {
-                point.chunk_id: float(cosine)
-                for point, cosine in pairs
-                if point.chunk_id in wanted and len(point.dense)
-            }
+            known = {} if cosines is None else {row: float(cosines[row]) for row, _ in best if table.placed[row]}
+            return [_hit(table.points[row], score, known.get(row)) for row, score in best[:limit]]
 
     def _check(self, dense: Sequence[float] | None) -> None:
         if dense is not None and self._spec is not None and len(dense) != self._spec.dimensions:
@@ -179,8 +167,14 @@ def _inside(point: Point, scope: Scope) -> bool:
     )
 
 
-def _hit(point: Point, score: float) -> Hit:
-    return Hit(chunk_id=point.chunk_id, doc_id=point.doc_id, generation=point.generation, score=score)
+def _hit(point: Point, score: float, similarity: float | None) -> Hit:
+    return Hit(
+        chunk_id=point.chunk_id,
+        doc_id=point.doc_id,
+        generation=point.generation,
+        score=score,
+        similarity=similarity,
+    )
 
 
 def _mismatch() -> Conflict:

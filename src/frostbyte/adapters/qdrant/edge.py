@@ -7,9 +7,7 @@
 A collection is made in `making/`, then described, then moved into place, so that a kill at any moment leaves either
 no collection or a whole one.
 
-The engine writes each update into its log before it applies it, and applies again at the next start what its segments
-may not have. So a write is durable once the log is synced, which takes some milliseconds and lets other threads work;
-the engine's own flush syncs every file of every segment and holds the interpreter's lock for a quarter of a second.
+How writes are made durable, journal.py says.
 """
 
 from __future__ import annotations
@@ -27,24 +25,36 @@ import msgspec
 import qdrant_edge as qe
 from filelock import FileLock, Timeout
 
-from frostbyte.adapters.qdrant.queries import DENSE, EXACT, LABELS, RECEIVED, TERMS, equals, inside, nearest
-from frostbyte.data_plane.fusion import candidates, fused
-from frostbyte.kernel.errors import Conflict, FrostbyteError, Unavailable
+from frostbyte.adapters.qdrant.journal import FLUSH_POINTS, Journal
+from frostbyte.adapters.qdrant.queries import equals, inside, request
+from frostbyte.adapters.qdrant.rankings import (
+    DENSE,
+    DOC_ID,
+    GENERATION,
+    INDEXED,
+    LABELS,
+    RECEIVED,
+    TERMS,
+    Found,
+    asked,
+    check_length,
+    check_made_by,
+    check_points,
+    depth,
+    merged,
+)
+from frostbyte.kernel.errors import FrostbyteError, Unavailable
 from frostbyte.kernel.ports.vectors import CollectionSpec, Hit, Point, Scope, SparseVector
 
 _WRITE_BATCH: Final = 512
 """Points in one entry of the engine's log: bounds the memory that a long document takes."""
-_REPLAYED: Final = 5_000
-"""Points written from which the segments are flushed too: bounds the next start (about a third of a millisecond each)
-and the log."""
 _COPY_KILOBYTES: Final = 4096
 """Vectors from which a segment gets its copy of one byte a dimension; below that a scan is as quick without."""
 
-_FIELDS: Final = {
-    "doc_id": qe.PayloadSchemaType.Uuid,
-    "generation": qe.PayloadSchemaType.Keyword,
-    LABELS: qe.PayloadSchemaType.Keyword,
-    RECEIVED: qe.PayloadSchemaType.Float,
+_KINDS: Final = {
+    "uuid": qe.PayloadSchemaType.Uuid,
+    "keyword": qe.PayloadSchemaType.Keyword,
+    "float": qe.PayloadSchemaType.Float,
 }
 
 
@@ -68,7 +78,7 @@ class EdgeVectors:
         with _translated():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._pin, self._home, self._making = folder / "collection.json", folder / "shard", folder / "making"
-        self._log = self._home / "wal"
+        self._journal = Journal(self._home)
         self._held = FileLock(str(folder / "lock"))
         try:
             self._held.acquire(timeout=0)
@@ -113,17 +123,14 @@ class EdgeVectors:
             if self._spec is None:
                 with _translated():
                     self._create(spec)
-            elif self._spec != spec:
-                raise _mismatch(
-                    f"The index was made by {self._spec.model}, version {self._spec.version} ({self._spec.dimensions} "
-                    f"dimensions), not by {spec.model}, version {spec.version} ({spec.dimensions})."
-                )
+            else:
+                check_made_by(self._spec, spec)
 
     def _create(self, spec: CollectionSpec) -> None:
         shutil.rmtree(self._making, ignore_errors=True)
         shard = qe.EdgeShard.create(str(self._making), _config(spec))
-        for field, kind in _FIELDS.items():
-            shard.update(qe.UpdateOperation.create_field_index(field, kind))
+        for field, kind in INDEXED.items():
+            shard.update(qe.UpdateOperation.create_field_index(field, _KINDS[kind]))
         shard.flush()
         shard.close()
         temporary = self._pin.with_suffix(".tmp")
@@ -147,8 +154,7 @@ class EdgeVectors:
         shard, spec = self._shard, self._spec
         if shard is None or spec is None:
             raise Unavailable("vectors_unavailable", "The vector index was not set up.", "Index a document first.")
-        if any(len(point.dense) not in (0, spec.dimensions) for point in points):
-            raise _mismatch(f"A vector does not have the {spec.dimensions} dimensions of the index.")
+        check_points([len(point.dense) for point in points], spec)
         with _translated():
             for at in range(0, len(points), _WRITE_BATCH):
                 made = [_point(point, spec) for point in points[at : at + _WRITE_BATCH]]
@@ -161,9 +167,11 @@ class EdgeVectors:
         if shard is None:
             return
         with _translated():
-            if self._logged >= _REPLAYED or not _sync_files(self._log):
+            if self._logged >= FLUSH_POINTS:
                 self._logged = 0
                 shard.flush()
+            else:
+                self._journal.sync()
 
     def search(
         self,
@@ -181,47 +189,19 @@ class EdgeVectors:
         scope = scope or Scope()
         if self._shard is None or self._spec is None or limit < 1 or () in (scope.doc_ids, scope.labels):
             return []
-        self._check(dense)
-        queries = []
-        if dense is not None:
-            queries.append(qe.Query.Nearest(list(dense), using=DENSE))
-        if sparse is not None and sparse.indices:
-            terms = qe.SparseVector(list(sparse.indices), list(sparse.values))
-            queries.append(qe.Query.Nearest(terms, using=TERMS))
-        chosen = inside(scope)
-        wanted = candidates(limit) if len(queries) == 2 else limit
-        points: dict[str, qe.ScoredPoint] = {}
-        rankings: list[list[tuple[str, float]]] = []
+        check_length(dense, self._spec)
+        rankings = asked(dense, sparse)
+        wanted, chosen = depth(rankings, limit), inside(scope)
         with _translated():
-            for query in queries:
-                found = [(str(point.id), point) for point in self._shard.query(nearest(query, wanted, chosen))]
-                points |= found
-                rankings.append([(name, point.score) for name, point in found])
-            best = fused(*rankings)[:limit] if len(rankings) == 2 else [item for one in rankings for item in one]
-            return [_hit(points[name], score) for name, score in best]
-
-    def similarities(self, dense: Sequence[float], chunk_ids: Sequence[UUID]) -> dict[UUID, float]:
-        """Cosine of the question's vector and those of the chunks that exist."""
-        if self._shard is None or not chunk_ids:
-            return {}
-        self._check(dense)
-        request = qe.QueryRequest(
-            limit=len(chunk_ids),
-            query=qe.Query.Nearest(list(dense), using=DENSE),
-            filter=qe.Filter(must=[qe.HasIdCondition(set(chunk_ids))]),
-            params=EXACT,
-        )
-        with _translated():
-            return {UUID(str(point.id)): float(point.score) for point in self._shard.query(request)}
-
-    def _check(self, dense: Sequence[float] | None) -> None:
-        if dense is not None and self._spec is not None and len(dense) != self._spec.dimensions:
-            raise _mismatch(f"A question's vector does not have the {self._spec.dimensions} dimensions of the index.")
+            requests = [request(one, dense, sparse, wanted, chosen) for one in rankings]
+            answers = self._shard.query_batch(qe.QueryBatchRequest(requests)) if requests else []
+            found = dict(zip(rankings, (list(map(_found, answer)) for answer in answers), strict=True))
+            return merged(found, limit)
 
     def label(self, doc_id: UUID, labels: Sequence[str]) -> None:
         """Replace the labels of all points of a document; durable after `flush()`."""
         if self._shard is not None:
-            chosen = qe.Filter(must=[equals("doc_id", str(doc_id))])
+            chosen = qe.Filter(must=[equals(DOC_ID, str(doc_id))])
             with _translated():
                 self._shard.update(qe.UpdateOperation.set_payload_by_filter(chosen, {LABELS: list(labels)}))
 
@@ -229,10 +209,10 @@ class EdgeVectors:
         """Remove a document's points, all or those of other generations."""
         if self._shard is None:
             return
-        chosen = qe.Filter(must=[equals("doc_id", str(doc_id))])
+        chosen = qe.Filter(must=[equals(DOC_ID, str(doc_id))])
         if except_generation:
-            kept = equals("generation", except_generation)
-            chosen = qe.Filter(must=[equals("doc_id", str(doc_id))], must_not=[kept])
+            kept = equals(GENERATION, except_generation)
+            chosen = qe.Filter(must=[equals(DOC_ID, str(doc_id))], must_not=[kept])
         with _translated():
             self._shard.update(qe.UpdateOperation.delete_points_by_filter(chosen))
 
@@ -240,7 +220,7 @@ class EdgeVectors:
         """Points, of one document or of all."""
         if self._shard is None:
             return 0
-        chosen = None if doc_id is None else qe.Filter(must=[equals("doc_id", str(doc_id))])
+        chosen = None if doc_id is None else qe.Filter(must=[equals(DOC_ID, str(doc_id))])
         with _translated():
             return int(self._shard.count(qe.CountRequest(filter=chosen, exact=True)))
 
@@ -290,33 +270,17 @@ def _point(point: Point, spec: CollectionSpec) -> qe.Point:
         vectors[DENSE] = list(point.dense)
     vectors[TERMS] = qe.SparseVector(list(point.sparse.indices), list(point.sparse.values))
     payload = {
-        "doc_id": str(point.doc_id),
-        "generation": point.generation,
+        DOC_ID: str(point.doc_id),
+        GENERATION: point.generation,
         LABELS: list(point.labels),
         RECEIVED: point.received,
     }
     return qe.Point(point.chunk_id, vectors, payload)
 
 
-def _hit(point: qe.ScoredPoint, score: float) -> Hit:
+def _found(point: qe.ScoredPoint) -> Found:
     payload = point.payload or {}
-    return Hit(
-        chunk_id=UUID(str(point.id)),
-        doc_id=UUID(payload["doc_id"]),
-        generation=payload["generation"],
-        score=score,
-    )
-
-
-def _sync_files(folder: Path) -> bool:
-    """Sync what lies in the folder, and the folder; False if a file was renamed or removed meanwhile."""
-    try:
-        for path in folder.iterdir():
-            _sync(path)
-    except FileNotFoundError:
-        return False
-    _sync(folder)
-    return True
+    return Found(str(point.id), payload.get(DOC_ID, ""), payload.get(GENERATION, ""), point.score)
 
 
 def _sync(path: Path) -> None:
@@ -325,10 +289,6 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _mismatch(why: str) -> Conflict:
-    return Conflict("embedding_mismatch", why, "Set the embedder back, or build a new index with the new one.")
 
 
 def _locked() -> Unavailable:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import qdrant_edge as qe
 
-from frostbyte.kernel.ports.vectors import Scope
+from frostbyte.adapters.qdrant.rankings import DENSE, DOC_ID, LABELS, OVERSAMPLING, RECEIVED, SENT, TERMS, Ranking
+from frostbyte.kernel.ports.vectors import Scope, SparseVector
 
-DENSE: Final = "dense"
-TERMS: Final = "terms"
-LABELS: Final = "labels"
-RECEIVED: Final = "received"
-
-EXACT_ENOUGH: Final = qe.SearchParams(quantization=qe.QuantizationSearchParams(rescore=True, oversampling=2.0))
-"""Twice as many candidates by their one-byte copies, then ranked by the vectors themselves."""
-EXACT: Final = qe.SearchParams(exact=True, quantization=qe.QuantizationSearchParams(ignore=True))
-"""By the vectors themselves alone."""
+EXACT_ENOUGH: Final = qe.SearchParams(quantization=qe.QuantizationSearchParams(rescore=True, oversampling=OVERSAMPLING))
+_EXACT: Final = qe.SearchParams(exact=True, quantization=qe.QuantizationSearchParams(ignore=True))
 
 
-def nearest(query: qe.Query, limit: int, chosen: qe.Filter | None) -> qe.QueryRequest:
-    """One ranking."""
-    return qe.QueryRequest(limit=limit, query=query, filter=chosen, with_payload=True, params=EXACT_ENOUGH)
+def request(
+    ranking: Ranking,
+    dense: Sequence[float] | None,
+    sparse: SparseVector | None,
+    limit: int,
+    chosen: qe.Filter | None,
+) -> qe.QueryRequest:
+    """One ranking of a search."""
+    meaning = qe.Query.Nearest(list(dense or ()), using=DENSE)
+    if ranking is Ranking.MEANING:
+        return qe.QueryRequest(limit=limit, query=meaning, filter=chosen, with_payload=SENT, params=EXACT_ENOUGH)
+    assert sparse is not None
+    words = qe.Query.Nearest(qe.SparseVector(list(sparse.indices), list(sparse.values)), using=TERMS)
+    if ranking is Ranking.WORDS:
+        return qe.QueryRequest(limit=limit, query=words, filter=chosen, with_payload=SENT)
+    inner = qe.Prefetch(limit=limit, query=words, filter=chosen)
+    return qe.QueryRequest(limit=limit, query=meaning, prefetches=[inner], params=_EXACT)
 
 
 def equals(key: str, value: str) -> qe.FieldCondition:
@@ -33,7 +42,7 @@ def inside(scope: Scope) -> qe.Filter | None:
     """The engine's filter for a scope; None for one without bounds."""
     conditions = []
     if scope.doc_ids is not None:
-        conditions.append(qe.FieldCondition(key="doc_id", match=qe.MatchAny([str(doc_id) for doc_id in scope.doc_ids])))
+        conditions.append(qe.FieldCondition(key=DOC_ID, match=qe.MatchAny([str(doc_id) for doc_id in scope.doc_ids])))
     if scope.labels is not None:
         conditions.append(qe.FieldCondition(key=LABELS, match=qe.MatchAny(list(scope.labels))))
     if scope.received_from is not None or scope.received_to is not None:

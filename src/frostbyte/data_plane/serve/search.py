@@ -172,12 +172,11 @@ class Search:
             if len(page) == top_k or len(hits) < limit:
                 break
             limit *= _GROWTH
-        similar = {} if dense is None else self._vectors.similarities(dense, [entry.hit.chunk_id for entry in page])
         return [
             Found(
                 rank=rank,
                 score=entry.hit.score,
-                similarity=similar.get(entry.hit.chunk_id),
+                similarity=entry.hit.similarity,
                 chunk=entry.chunk,
                 document=entry.document,
                 shown=entry.shown,

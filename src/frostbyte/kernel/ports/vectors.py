@@ -59,6 +59,9 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     doc_id: UUID
     generation: str
     score: float
+    similarity: float | None = None
+    """Cosine (-1..1) of the question's vector and the chunk's, which compares between questions; None where one of them
+    has none."""
 
 
 class VectorStore(Protocol):
@@ -90,10 +93,6 @@ class VectorStore(Protocol):
         scope: Scope | None = None,
     ) -> list[Hit]:
         """Best first. With one of the two vectors None, only the other is asked; its own scores come back."""
-        ...
-
-    def similarities(self, dense: Sequence[float], chunk_ids: Sequence[UUID]) -> dict[UUID, float]:
-        """Cosine (-1..1) of the vector and those of the chunks that exist: comparable between questions."""
         ...
 
     def label(self, doc_id: UUID, labels: Sequence[str]) -> None:

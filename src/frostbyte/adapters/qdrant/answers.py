@@ -1,0 +1,118 @@
+"""What a Qdrant server answers, and how often it is asked."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import grpc
+import httpx
+from qdrant_client import QdrantClient
+from qdrant_client.common.client_exceptions import QdrantException
+from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+
+from frostbyte.kernel.errors import Unavailable
+
+WAITS: Final = (0.2, 1.0)
+"""Seconds before another try, where the server could not be reached: it may be starting anew."""
+CONNECTIONS: Final = 32
+_SECONDS: Final = 60
+
+_T = TypeVar("_T")
+
+
+class Gone(Exception):
+    """There is no such collection."""
+
+
+def connect(url: str, *, key: str = "", grpc_port: int = 0, ca_file: str = "") -> QdrantClient:
+    """A client; nothing is asked of the server yet.
+
+    Args:
+        key: the server's, or a token that it signed; '' for none.
+        grpc_port: where the server speaks gRPC; 0 speaks REST alone.
+        ca_file: whom to trust with the server's certificate; '' for the system's authorities.
+    """
+    options: dict[str, Any] = {}
+    if ca_file:
+        with open(ca_file, "rb") as file:
+            options["root_certificates"] = file.read()
+    return QdrantClient(
+        url=url,
+        # As a header: the client says loudly of a key on an unencrypted wire what posture.py refuses where it matters.
+        headers={"api-key": key} if key else None,
+        prefer_grpc=bool(grpc_port),
+        grpc_port=grpc_port or 6334,
+        grpc_options=options or None,
+        timeout=_SECONDS,
+        check_compatibility=False,
+        # On the loopback the client would open a connection for every request.
+        limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=60.0),
+        verify=ssl.create_default_context(cafile=ca_file) if ca_file else True,
+        trust_env=False,
+    )
+
+
+def asked_again(call: Callable[[], _T]) -> _T:
+    """The answer to something that may be asked twice, which is all that we ask.
+
+    Raises:
+        Gone: there is no such collection.
+        Unavailable: `vectors_unavailable`, `vectors_refused`.
+    """
+    for wait in (*WAITS, None):
+        try:
+            return call()
+        except UnexpectedResponse as error:
+            raise _answered(error.status_code or 0) from None
+        except grpc.RpcError as error:
+            code = error.code()
+            if code is grpc.StatusCode.UNAVAILABLE and wait is not None:
+                time.sleep(wait)
+                continue
+            raise _answered(_STATUS.get(code, 503)) from None
+        except ResponseHandlingException as error:
+            unreached = isinstance(error.source, (httpx.NetworkError, httpx.ProtocolError))
+            if not unreached or wait is None:
+                raise unreachable(type(error.source).__name__) from None
+            time.sleep(wait)
+        except QdrantException as error:
+            raise unreachable(type(error).__name__) from None
+    raise AssertionError("the last try returns or raises")
+
+
+_STATUS: Final = {
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.UNAUTHENTICATED: 401,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.ALREADY_EXISTS: 409,
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+}
+
+
+def _answered(status: int) -> Exception:
+    if status == 404:
+        return Gone()
+    if status in (401, 403):
+        return Unavailable(
+            "vectors_refused",
+            f"The vector store does not let this plane do that with its key ({status}).",
+            "Check FROSTBYTE_VECTORS_API_KEY. A tenant's token must name its collections for reading and writing; "
+            "`frostbyte storage provision` makes them and gives the token.",
+        )
+    return Unavailable(
+        "vectors_unavailable",
+        f"The vector store could not do it ({status}).",
+        "Look at its log, its disk space and its memory; the work is tried again by itself.",
+    )
+
+
+def unreachable(why: str) -> Unavailable:
+    """The error for a server that gives no usable answer."""
+    return Unavailable(
+        "vectors_unavailable",
+        f"The vector store does not answer ({why}).",
+        "See that it runs and that FROSTBYTE_VECTORS_URL is its address; the work is tried again by itself.",
+    )

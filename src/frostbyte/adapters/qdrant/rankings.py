@@ -1,0 +1,105 @@
+"""What is asked of the engine for one search, and its answers made one: the same for the engine and for its server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from frostbyte.data_plane.fusion import candidates, fused
+from frostbyte.kernel.errors import Conflict
+from frostbyte.kernel.ports.vectors import CollectionSpec, Hit, SparseVector
+
+DENSE: Final = "dense"
+TERMS: Final = "terms"
+DOC_ID: Final = "doc_id"
+GENERATION: Final = "generation"
+LABELS: Final = "labels"
+RECEIVED: Final = "received"
+INDEXED: Final = {DOC_ID: "uuid", GENERATION: "keyword", LABELS: "keyword", RECEIVED: "float"}
+"""Fields of a point that are asked for, and the kind of their index in Qdrant's words."""
+SENT: Final = [DOC_ID, GENERATION]
+"""Fields that come with a hit."""
+OVERSAMPLING: Final = 2.0
+"""So many times as many candidates by their one-byte copies, then ranked by the vectors themselves."""
+
+
+class Ranking(Enum):
+    """One question to the engine."""
+
+    MEANING = 0
+    """By the cosine of the dense vectors."""
+    WORDS = 1
+    """By BM25."""
+    WORDS_BY_MEANING = 2
+    """What WORDS finds, with its cosines: those of passages that MEANING does not reach."""
+
+
+class Found(NamedTuple):
+    """One passage of a ranking."""
+
+    id: str
+    doc_id: str
+    generation: str
+    score: float
+
+
+def asked(dense: Sequence[float] | None, sparse: SparseVector | None) -> tuple[Ranking, ...]:
+    """The rankings that a search needs; none if it asks for nothing."""
+    words = sparse is not None and bool(sparse.indices)
+    if dense is None:
+        return (Ranking.WORDS,) if words else ()
+    return (Ranking.MEANING, Ranking.WORDS, Ranking.WORDS_BY_MEANING) if words else (Ranking.MEANING,)
+
+
+def depth(rankings: Sequence[Ranking], limit: int) -> int:
+    """How many of each ranking are needed."""
+    return limit if len(rankings) == 1 else candidates(limit)
+
+
+def merged(found: Mapping[Ranking, Sequence[Found]], limit: int) -> list[Hit]:
+    """The hits, best first, each with its cosine where a vector was asked for and it has one."""
+    meaning, words = found.get(Ranking.MEANING), found.get(Ranking.WORDS)
+    known = {one.id: one for one in (*(meaning or ()), *(words or ()))}
+    cosines = {one.id: one.score for one in (*(meaning or ()), *found.get(Ranking.WORDS_BY_MEANING, ()))}
+    if meaning is not None and words is not None:
+        best = fused([(one.id, one.score) for one in meaning], [(one.id, one.score) for one in words])
+    else:
+        best = [(one.id, one.score) for one in meaning or words or ()]
+    return [
+        Hit(
+            chunk_id=UUID(name),
+            doc_id=UUID(known[name].doc_id),
+            generation=known[name].generation,
+            score=score,
+            similarity=cosines.get(name),
+        )
+        for name, score in best[:limit]
+    ]
+
+
+def check_made_by(pinned: CollectionSpec, wanted: CollectionSpec) -> None:
+    """Raises Conflict("embedding_mismatch") where a collection was made by another model."""
+    if pinned != wanted:
+        raise mismatch(
+            f"The index was made by {pinned.model}, version {pinned.version} ({pinned.dimensions} dimensions), not by "
+            f"{wanted.model}, version {wanted.version} ({wanted.dimensions})."
+        )
+
+
+def check_length(vector: Sequence[float] | None, pinned: CollectionSpec) -> None:
+    """Raises Conflict("embedding_mismatch") for a question of another length."""
+    if vector is not None and len(vector) != pinned.dimensions:
+        raise mismatch(f"A question's vector does not have the {pinned.dimensions} dimensions of the index.")
+
+
+def check_points(lengths: Sequence[int], pinned: CollectionSpec) -> None:
+    """Raises Conflict("embedding_mismatch") where a point's vector has another length; an empty one is none."""
+    if any(length not in (0, pinned.dimensions) for length in lengths):
+        raise mismatch(f"A vector does not have the {pinned.dimensions} dimensions of the index.")
+
+
+def mismatch(why: str) -> Conflict:
+    """The error for vectors of another model."""
+    return Conflict("embedding_mismatch", why, "Set the embedder back, or build a new index with the new one.")

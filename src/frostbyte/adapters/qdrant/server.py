@@ -1,0 +1,323 @@
+"""A Qdrant server, or a stand-in that speaks its REST API (`frostbyte serve vectors`).
+
+A collection holds what edge.py's holds, made by the same rules; what it was made for stands in its metadata (Qdrant
+1.16). The originals of vectors lie on the disk and copies of one byte a dimension in memory: a quarter of the memory,
+and what they find is ranked again by the originals. Every write waits for the server (`wait=true`): it is in the
+server's log when the call returns, so `flush` has nothing left to do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import msgspec
+from qdrant_client import QdrantClient
+from qdrant_client import models as qm
+
+from frostbyte.adapters.qdrant.answers import Gone, asked_again
+from frostbyte.adapters.qdrant.rankings import (
+    DENSE,
+    DOC_ID,
+    GENERATION,
+    INDEXED,
+    LABELS,
+    OVERSAMPLING,
+    RECEIVED,
+    SENT,
+    TERMS,
+    Found,
+    Ranking,
+    asked,
+    check_length,
+    check_made_by,
+    check_points,
+    depth,
+    merged,
+)
+from frostbyte.kernel.errors import FrostbyteError, Unavailable
+from frostbyte.kernel.ports.vectors import CollectionSpec, Hit, Point, Scope, SparseVector
+
+SEARCH_SECONDS: Final = 10
+"""For an answer to a question; a person waits for it. Everything else may take as long as the client allows."""
+PIN: Final = "frostbyte"
+"""The key in a collection's metadata under which stands what it was made for."""
+_WRITE_NUMBERS: Final = 250_000
+"""Numbers of vectors in one request: about five megabytes of JSON; a server takes 32."""
+_WRITE_POINTS: Final = 256
+_COPY_KILOBYTES: Final = 4096
+_COMPACT_SECONDS: Final = 60.0
+_LOOK_SECONDS: Final = 0.3
+_EXACT_ENOUGH: Final = qm.SearchParams(
+    quantization=qm.QuantizationSearchParams(rescore=True, oversampling=OVERSAMPLING)
+)
+_EXACT: Final = qm.SearchParams(exact=True, quantization=qm.QuantizationSearchParams(ignore=True))
+_KINDS: Final = {
+    "uuid": qm.PayloadSchemaType.UUID,
+    "keyword": qm.PayloadSchemaType.KEYWORD,
+    "float": qm.PayloadSchemaType.FLOAT,
+}
+
+_T = TypeVar("_T")
+
+
+class ServerVectors:
+    """A VectorStore that is one collection of a server.
+
+    Args:
+        client: shared by the collections of a server; whoever made it closes it.
+        name: the collection's.
+    """
+
+    def __init__(self, client: QdrantClient, name: str) -> None:
+        self._client = client
+        self._name = name
+        self._spec: CollectionSpec | None = None
+
+    @property
+    def spec(self) -> CollectionSpec | None:
+        """What the collection was made for; None while there is none.
+
+        Raises:
+            Unavailable: `vectors_unavailable`, `vectors_refused`.
+        """
+        if self._spec is None:
+            self._read()
+        return self._spec
+
+    def _read(self) -> frozenset[str]:
+        """Look at the collection; returns the fields that are indexed."""
+        try:
+            info = asked_again(lambda: self._client.get_collection(self._name))
+        except Gone:
+            self._spec = None
+            return frozenset()
+        self._spec = _pinned(info)
+        return frozenset(info.payload_schema)
+
+    def ensure(self, spec: CollectionSpec) -> None:
+        """Create the collection, or check what it was made for.
+
+        Raises:
+            Conflict: `embedding_mismatch`.
+            Unavailable: `vectors_unavailable`; `vectors_refused`: the key does not let us make it.
+        """
+        indexed = self._read()
+        if self._spec is None:
+            try:
+                asked_again(lambda: self._client.create_collection(self._name, **made_for(spec)))
+            except FrostbyteError:
+                indexed = self._read()  # another process may have made it just now
+                if self._spec is None:
+                    raise
+            else:
+                self._spec = spec
+        assert self._spec is not None
+        check_made_by(self._spec, spec)
+        for field in sorted(INDEXED.keys() - indexed):
+            self._index(field)
+
+    def _index(self, field: str) -> None:
+        kind = _KINDS[INDEXED[field]]
+        self._do(lambda: self._client.create_payload_index(self._name, field, kind, wait=True))
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Write; durable when it returns.
+
+        Raises:
+            Conflict: `embedding_mismatch`: a vector has another length than the collection's; nothing is written.
+            Unavailable: `vectors_unavailable`, also where the collection was not made yet.
+        """
+        spec = self.spec
+        if spec is None:
+            raise _not_made()
+        check_points([len(point.dense) for point in points], spec)
+        step = max(1, min(_WRITE_POINTS, _WRITE_NUMBERS // max(spec.dimensions, 1)))
+        for at in range(0, len(points), step):
+            self._write([_point(point) for point in points[at : at + step]])
+
+    def _write(self, points: list[qm.PointStruct]) -> None:
+        self._do(lambda: self._client.upsert(self._name, points, wait=True))
+
+    def flush(self) -> None:
+        """Nothing to do: every write was waited for."""
+
+    def search(
+        self,
+        dense: Sequence[float] | None,
+        sparse: SparseVector | None,
+        *,
+        limit: int,
+        scope: Scope | None = None,
+    ) -> list[Hit]:
+        """Best first, in one exchange with the server; empty while nothing was indexed.
+
+        Raises:
+            Conflict: `embedding_mismatch`: the question's vector has another length than the collection's.
+            Unavailable: `vectors_unavailable`, `vectors_refused`.
+        """
+        scope, spec = scope or Scope(), self.spec
+        if spec is None or limit < 1 or () in (scope.doc_ids, scope.labels):
+            return []
+        check_length(dense, spec)
+        rankings = asked(dense, sparse)
+        if not rankings:
+            return []
+        wanted, chosen = depth(rankings, limit), inside(scope)
+        requests = [request(one, dense, sparse, wanted, chosen) for one in rankings]
+        try:
+            answers = asked_again(lambda: self._client.query_batch_points(self._name, requests, timeout=SEARCH_SECONDS))
+        except Gone:  # switched away and removed: whoever asks looks at what serves now
+            self._spec = None
+            return []
+        found = dict(zip(rankings, (list(map(_found, answer.points)) for answer in answers), strict=True))
+        return merged(found, limit)
+
+    def label(self, doc_id: UUID, labels: Sequence[str]) -> None:
+        """Replace the labels of all points of a document; durable when it returns."""
+        chosen = qm.Filter(must=[_equals(DOC_ID, str(doc_id))])
+        self._if_made(lambda: self._client.set_payload(self._name, {LABELS: list(labels)}, points=chosen, wait=True))
+
+    def delete_document(self, doc_id: UUID, *, except_generation: str = "") -> None:
+        """Remove a document's points, all or those of other generations; durable when it returns."""
+        kept: list[Any] = [_equals(GENERATION, except_generation)] if except_generation else []
+        chosen = qm.Filter(must=[_equals(DOC_ID, str(doc_id))], must_not=kept or None)
+        self._if_made(lambda: self._client.delete(self._name, qm.FilterSelector(filter=chosen), wait=True))
+
+    def count(self, doc_id: UUID | None = None) -> int:
+        """Points, of one document or of all."""
+        chosen = None if doc_id is None else qm.Filter(must=[_equals(DOC_ID, str(doc_id))])
+        found = self._if_made(lambda: self._client.count(self._name, count_filter=chosen, exact=True))
+        return 0 if found is None else int(found.count)
+
+    def compact(self) -> None:
+        """Wait until the server has written anew what holds something deleted: it does that by itself.
+
+        Raises:
+            Unavailable: `vectors_busy`: it is not through yet; ask again later.
+        """
+        until, quiet = time.monotonic() + _COMPACT_SECONDS, 0
+        while quiet < 2:  # it may not have begun when it is asked for the first time
+            info = self._if_made(lambda: self._client.get_collection(self._name))
+            quiet = quiet + 1 if info is None or info.status == qm.CollectionStatus.GREEN else 0
+            if info is None:
+                return
+            if time.monotonic() > until:
+                raise Unavailable(
+                    "vectors_busy",
+                    "The vector store is still rewriting its segments.",
+                    "Nothing to do: it is asked again by itself.",
+                )
+            if quiet < 2:
+                time.sleep(_LOOK_SECONDS)
+
+    def close(self) -> None:
+        """Nothing to do: the client is not ours alone."""
+
+    def _do(self, call: Callable[[], _T]) -> _T:
+        try:
+            return asked_again(call)
+        except Gone:
+            self._spec = None
+            raise _not_made() from None
+
+    def _if_made(self, call: Callable[[], _T]) -> _T | None:
+        try:
+            return asked_again(call)
+        except Gone:
+            self._spec = None
+            return None
+
+
+def made_for(spec: CollectionSpec) -> dict[str, Any]:
+    """What `create_collection` is told for collections of ours."""
+    dense = {DENSE: qm.VectorParams(size=spec.dimensions, distance=qm.Distance.COSINE, on_disk=True)}
+    return {
+        "vectors_config": dense if spec.dimensions else {},
+        "sparse_vectors_config": {TERMS: qm.SparseVectorParams(modifier=qm.Modifier.IDF)},
+        "quantization_config": qm.ScalarQuantization(
+            scalar=qm.ScalarQuantizationConfig(type=qm.ScalarType.INT8, quantile=0.99, always_ram=True)
+        ),
+        # A server's own thresholds (a fifth of a segment, a thousand vectors) would keep erased vectors for good.
+        "optimizers_config": qm.OptimizersConfigDiff(
+            deleted_threshold=0.0001,
+            vacuum_min_vector_number=100,
+            indexing_threshold=_COPY_KILOBYTES,
+            flush_interval_sec=1,
+        ),
+        "metadata": {PIN: msgspec.to_builtins(spec)},
+    }
+
+
+def _pinned(info: qm.CollectionInfo) -> CollectionSpec:
+    try:
+        return msgspec.convert((info.config.metadata or {})[PIN], CollectionSpec)
+    except (KeyError, msgspec.ValidationError):
+        raise Unavailable(
+            "vectors_unavailable",
+            "The collection does not say which model it was made by.",
+            "It is not ours, or the server is older than Qdrant 1.16: name another tenant, or bring it up to date.",
+        ) from None
+
+
+def _point(point: Point) -> qm.PointStruct:
+    vectors: dict[str, Any] = {TERMS: _sparse(point.sparse)}
+    if len(point.dense):
+        vectors[DENSE] = list(point.dense)
+    payload = {
+        DOC_ID: str(point.doc_id),
+        GENERATION: point.generation,
+        LABELS: list(point.labels),
+        RECEIVED: point.received,
+    }
+    return qm.PointStruct(id=str(point.chunk_id), vector=vectors, payload=payload)
+
+
+def _sparse(terms: SparseVector) -> qm.SparseVector:
+    return qm.SparseVector(indices=list(terms.indices), values=list(terms.values))
+
+
+def request(
+    ranking: Ranking, dense: Sequence[float] | None, sparse: SparseVector | None, limit: int, chosen: qm.Filter | None
+) -> qm.QueryRequest:
+    """One ranking of a search."""
+    meaning = list(dense or ())
+    if ranking is Ranking.MEANING:
+        return qm.QueryRequest(
+            query=meaning, using=DENSE, filter=chosen, limit=limit, with_payload=SENT, params=_EXACT_ENOUGH
+        )
+    assert sparse is not None
+    words = _sparse(sparse)
+    if ranking is Ranking.WORDS:
+        return qm.QueryRequest(query=words, using=TERMS, filter=chosen, limit=limit, with_payload=SENT)
+    inner = qm.Prefetch(query=words, using=TERMS, filter=chosen, limit=limit)
+    return qm.QueryRequest(query=meaning, using=DENSE, prefetch=inner, limit=limit, with_payload=False, params=_EXACT)
+
+
+def _equals(key: str, value: str) -> qm.FieldCondition:
+    return qm.FieldCondition(key=key, match=qm.MatchValue(value=value))
+
+
+def inside(scope: Scope) -> qm.Filter | None:
+    """The server's filter for a scope; None for one without bounds."""
+    conditions: list[Any] = []
+    if scope.doc_ids is not None:
+        ids = [str(doc_id) for doc_id in scope.doc_ids]
+        conditions.append(qm.FieldCondition(key=DOC_ID, match=qm.MatchAny(any=ids)))
+    if scope.labels is not None:
+        conditions.append(qm.FieldCondition(key=LABELS, match=qm.MatchAny(any=list(scope.labels))))
+    if scope.received_from is not None or scope.received_to is not None:
+        bounds = qm.Range(gte=scope.received_from, lte=scope.received_to)
+        conditions.append(qm.FieldCondition(key=RECEIVED, range=bounds))
+    return qm.Filter(must=conditions) if conditions else None
+
+
+def _found(point: qm.ScoredPoint) -> Found:
+    payload = point.payload or {}
+    return Found(str(point.id), payload.get(DOC_ID, ""), payload.get(GENERATION, ""), point.score)
+
+
+def _not_made() -> Unavailable:
+    return Unavailable("vectors_unavailable", "The vector index was not set up.", "Index a document first.")
