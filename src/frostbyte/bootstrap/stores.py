@@ -91,6 +91,8 @@ def blobs(settings: Settings) -> BlobStore:
 
 def vectors(settings: Settings, store: PostgresStore) -> TwoCollections:
     """The collection that serves, as the database says; what no rebuild needs any more is removed."""
+    if settings.vectors_url:
+        return _on_server(settings, store)
     folder = settings.data_dir
 
     def place(name: str) -> Path:
@@ -112,6 +114,31 @@ def queue(settings: Settings) -> CeleryHints | None:
     if not settings.queue_url:
         return None
     return CeleryHints(settings.queue_url, settings.tenant_id, ca_file=settings.ca_file)
+
+
+def _on_server(settings: Settings, store: PostgresStore) -> TwoCollections:
+    # A second to import, which a plane with its vectors in process does not wait for.
+    from frostbyte.adapters.qdrant.answers import connect
+    from frostbyte.adapters.qdrant.names import collection
+    from frostbyte.adapters.qdrant.server import ServerVectors
+
+    client = connect(
+        settings.vectors_url,
+        key=settings.vectors_api_key,
+        grpc_port=settings.vectors_grpc_port,
+        ca_file=settings.ca_file,
+    )
+    tenant = settings.tenant_id
+
+    def open(name: str) -> ServerVectors:
+        return ServerVectors(client, collection(tenant, name))
+
+    def remove(name: str) -> None:
+        client.delete_collection(collection(tenant, name))
+
+    with store.unit_of_work() as uow:
+        serving = uow.rebuilds.serving()
+    return TwoCollections(open, remove, serving=serving)
 
 
 def scanner(settings: Settings) -> tuple[Scanner, bool]:
