@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final
 from uuid import UUID
 
 import structlog
 
-from frostbyte.data_plane.patience import LIMIT_SECONDS
+from frostbyte.data_plane.patience import LIMIT_SECONDS, attempts
 from frostbyte.kernel.clock import Clock
 from frostbyte.kernel.errors import FrostbyteError
 from frostbyte.kernel.ports.unit_of_work import UnitOfWorkFactory
@@ -22,6 +23,37 @@ from frostbyte.kernel.records import JobRow, Stage
 
 LEASE_SECONDS: Final = 30.0
 """After a kill, a job is taken over when its lease has run out."""
+
+
+class Room:
+    """Where the jobs of one process are done: side by side, but for one that asks to be alone.
+
+    A document that ends its process takes down those that are beside it, and their attempts were counted as well. So
+    the last attempt of each is made with nobody beside it: there the innocent survive.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside = 0
+        self._waiting_alone = 0
+
+    @contextmanager
+    def entered(self, *, alone: bool) -> Iterator[None]:
+        """Inside the room; who wants to be alone waits until it is empty, and others wait for them."""
+        with self._changed:
+            if alone:
+                self._waiting_alone += 1
+                self._changed.wait_for(lambda: self._inside == 0)
+            else:
+                self._changed.wait_for(lambda: self._waiting_alone == 0)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._waiting_alone -= alone
+                self._changed.notify_all()
 
 
 class Leases:
@@ -46,6 +78,7 @@ class Leases:
         self._clock = clock
         self._lease_seconds = lease_seconds
         self._limits = limits
+        self._room = Room()
         self._log = structlog.get_logger("frostbyte.jobs")
 
     def work(self, worker: str, stages: Sequence[Stage], *, named: UUID | None = None) -> JobRow | None:
@@ -66,7 +99,8 @@ class Leases:
         heart = threading.Thread(target=self._beat, args=(job, finished), daemon=True)
         heart.start()
         try:
-            self.run(job)
+            with self._room.entered(alone=job.attempt >= attempts(job.stage)):
+                self.run(job)
         finally:
             finished.set()
             heart.join()
