@@ -38,7 +38,7 @@ from frostbyte.data_plane.document import (
 from frostbyte.data_plane.policy import RuleSet, class_reading
 from frostbyte.data_plane.policy.classify import classify
 from frostbyte.data_plane.policy.judging import Case, judge
-from frostbyte.data_plane.policy.search import Search
+from frostbyte.data_plane.policy.search import Search, read
 from frostbyte.data_plane.tenancy import TenantConfig
 
 PAGES: Final = 200
@@ -132,8 +132,8 @@ def main() -> int:
         {
             "whole": whole,
             "reading the document": lambda: decode_document(stored),
-            "personal data": lambda: search.pages(document),
-            "injection": lambda: search.suspicions(document),
+            "personal data": lambda: search.pages(document, read(document)),
+            "injection": lambda: search.suspicions(document, read(document)),
             "cutting": lambda: cut(document),
             "classification": lambda: classify(document.title, opening, rules),
         }

@@ -23,7 +23,7 @@ from frostbyte.data_plane.policy.injection import Suspicion, score_range
 from frostbyte.data_plane.policy.pii import Hit
 from frostbyte.data_plane.policy.port import NameFinder
 from frostbyte.data_plane.policy.ruleset import RuleSet
-from frostbyte.data_plane.policy.search import Search, check_spans, marks_of
+from frostbyte.data_plane.policy.search import Search, check_spans, marks_of, read
 from frostbyte.data_plane.policy.verdict import (
     Cleared,
     FormulaRedaction,
@@ -79,7 +79,8 @@ def clear(
     """
     check_spans(document)
     search = Search(config, rules, names)
-    hits = search.pages(document)
+    readings = read(document)
+    hits = search.pages(document, readings)
     fields = _Fields(search, document)
     hidden = config.pii_policy is not PiiPolicy.FLAG
     redactions = [_redactions(page, found) if hidden else [] for page, found in zip(document.pages, hits, strict=True)]
@@ -89,7 +90,7 @@ def clear(
     if blocked:
         account = accounts.blocked(document, marks)
     else:
-        work.chunk(search.suspicions(document), cutting)
+        work.chunk(search.suspicions(document, readings), cutting)
         account = work.ledger.close(document)
     if not account.closes:
         raise account_open()

@@ -17,13 +17,12 @@ import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Final
 
 from frostbyte.data_plane.document import Page
 from frostbyte.data_plane.policy import disguises
 from frostbyte.data_plane.policy.injection_rules import InjectionRule, InjectionRules, Part
-from frostbyte.data_plane.policy.reading import Reading, plain
+from frostbyte.data_plane.policy.reading import Folder, Reading, plain
 
 DISGUISE: Final = 0.2
 """Added to a rule's score when it only matched behind an encoding or a spelling trick."""
@@ -45,7 +44,7 @@ _LOOKALIKES: Final = str.maketrans(
     "аеорсухіјѕԁԛԝһӏᴀʙᴄᴅᴇɪᴊᴋʟᴍɴᴏᴘʀᴛᴜᴠᴡʏᴢвкмнтгпиαβεικνορτυχγωηɡɑıƖ",
     "aeopcyxijsdqwhlabcdeijklmnoprtuvwyzbkmhtrpuabeiknoptuxywngail",
 )
-_FOREIGN: Final = re.compile(r"[^\x00-\x7f]+")
+_FOREIGN: Final = re.compile(r"([^\x00-\x7f]+)")
 _TAGS: Final = re.compile("[\U000e0020-\U000e007e]{4,}")
 _ZERO_WIDTH: Final = re.compile(r"(?<=[A-Za-z])[\u200b-\u200d\u2060\ufeff]+(?=[A-Za-z])")
 _BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -192,26 +191,11 @@ def score_range(
 
 def fold(reading: Reading) -> Reading:
     """Lower case, accents off, look-alike letters as Latin; one character stays one character, except ß."""
-    text = reading.text
-    if text.isascii():
-        return Reading(text.lower(), reading.at)
-    parts: list[str] = []
-    at: list[int] = []
-    here = 0
-    for run in _FOREIGN.finditer(text):
-        parts.append(text[here : run.start()].lower())
-        at.extend(reading.at[here : run.start()])
-        for index in range(run.start(), run.end()):
-            letter = _plain_letter(text[index])
-            parts.append(letter)
-            at.extend([reading.at[index]] * len(letter))
-        here = run.end()
-    parts.append(text[here:].lower())
-    at.extend(reading.at[here:])
-    return Reading("".join(parts), at)
+    if reading.text.isascii():
+        return Reading(reading.text.lower(), reading.at)
+    return Reading(*_FOLDER.folded(reading.text, reading.at))
 
 
-@lru_cache(maxsize=4096)
 def _plain_letter(char: str) -> str:
     """A letter in lower case, without accents, as Latin if it looks so."""
     char = char.lower()
@@ -219,6 +203,9 @@ def _plain_letter(char: str) -> str:
         return "ss"
     stripped = "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
     return stripped.translate(_LOOKALIKES) or ""
+
+
+_FOLDER: Final = Folder(_FOREIGN, _plain_letter, str.lower)
 
 
 _Find = tuple[int, int, str, float]

@@ -13,8 +13,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from frostbyte.data_plane.document import Page
@@ -26,7 +27,7 @@ INVISIBLE: Final = (
 """Characters without ink (Unicode's default-ignorable code points), as the inside of a character class."""
 
 _INVISIBLE: Final = re.compile(f"[{INVISIBLE}]")
-_PLAIN_RUN: Final = re.compile(r"[^\x09\x0a\x0d\x20-\x7eÄÖÜäöüßéèà§€„“”–]+")
+_PLAIN_RUN: Final = re.compile(r"([^\x09\x0a\x0d\x20-\x7eÄÖÜäöüßéèà§€„“”–]+)")
 _DASHES: Final = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d")
 
 
@@ -68,6 +69,63 @@ def fold_char(char: str) -> str:
         return str(unicodedata.digit(char))
     folded = unicodedata.normalize("NFKC", char)
     return folded if folded.strip() else " "
+
+
+class Folder:
+    """Folds the foreign runs of a text, and keeps where each character came from.
+
+    Args:
+        foreign: finds runs of characters that need a look, as its only group.
+        letter: what one of them becomes: none, one or more characters.
+        common: what becomes of the stretches between them; must not change their length.
+    """
+
+    def __init__(
+        self, foreign: re.Pattern[str], letter: Callable[[str], str], common: Callable[[str], str] | None = None
+    ) -> None:
+        self._foreign = foreign
+        self._letter = lru_cache(maxsize=4096)(letter)
+        self._common = common
+        self._short = lru_cache(maxsize=4096)(self._run)
+
+    def folded(self, text: str, at: Sequence[int]) -> tuple[str, Sequence[int]]:
+        """The folded text, and the position of each of its characters."""
+        pieces = self._foreign.split(text)
+        runs = [self._short(run) if len(run) <= _SHORT_RUN else self._run(run) for run in pieces[1::2]]
+        kept = all(widths is None for _, widths in runs)
+        if not kept:
+            at = _moved(pieces, runs, at)
+        if self._common is not None:
+            pieces[::2] = map(self._common, pieces[::2])
+        pieces[1::2] = [folded for folded, _ in runs]
+        return "".join(pieces), at
+
+    def _run(self, run: str) -> _Run:
+        letters = [self._letter(char) for char in run]
+        same = all(len(letter) == 1 for letter in letters)
+        return "".join(letters), None if same else [len(letter) for letter in letters]
+
+
+_Run = tuple[str, list[int] | None]
+"""A folded run, and how many characters became of each; None where each became one."""
+_SHORT_RUN: Final = 8
+"""Characters of runs that are remembered."""
+
+
+def _moved(pieces: Sequence[str], runs: Sequence[_Run], at: Sequence[int]) -> list[int]:
+    """The positions `at` of the folded text's characters."""
+    moved: list[int] = []
+    here = 0
+    for index, piece in enumerate(pieces):
+        end = here + len(piece)
+        widths = runs[index // 2][1] if index % 2 else None
+        if widths is None:
+            moved.extend(at[here:end])
+        else:
+            for position, width in zip(at[here:end], widths, strict=True):
+                moved.extend([position] * width)
+        here = end
+    return moved
 
 
 def plain(text: str, base: int = 0) -> Reading:
@@ -117,21 +175,12 @@ def _without(length: int, gaps: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _build(text: str, base: int, ranges: list[tuple[int, int]]) -> Reading:
-    if len(ranges) == 1 and _PLAIN_RUN.search(text, *ranges[0]) is None:
-        start, end = ranges[0]
-        return Reading(text[start:end].replace("\u2013", "-"), range(base + start, base + end))
-    parts: list[str] = []
-    at: list[int] = []
-    for start, end in ranges:
-        here = start
-        for run in _PLAIN_RUN.finditer(text, start, end):
-            parts.append(text[here : run.start()])
-            at.extend(range(base + here, base + run.start()))
-            for position in range(run.start(), run.end()):
-                folded = fold_char(text[position])
-                parts.append(folded)
-                at.extend([base + position] * len(folded))
-            here = run.end()
-        parts.append(text[here:end])
-        at.extend(range(base + here, base + end))
-    return Reading("".join(parts).replace("\u2013", "-"), at)
+    at: Sequence[int] = range(base, base + len(text))
+    if len(ranges) != 1 or ranges[0] != (0, len(text)):
+        at = [position for start, end in ranges for position in at[start:end]]
+        text = "".join([text[start:end] for start, end in ranges])
+    folded, at = _FOLDER.folded(text, at)
+    return Reading(folded.replace("\u2013", "-"), at)
+
+
+_FOLDER: Final = Folder(_PLAIN_RUN, fold_char)

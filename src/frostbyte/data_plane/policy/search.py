@@ -71,15 +71,18 @@ class Search:
             return [Hit(0, len(value), PiiType.NAME.value, "metadata_person", 0.9)]
         return self.text(value)
 
-    def pages(self, document: Document) -> list[list[Hit]]:
-        """Personal data on each page, at the page's own positions."""
+    def pages(self, document: Document, readings: Sequence[Reading]) -> list[list[Hit]]:
+        """Personal data on each page, at the page's own positions.
+
+        Args:
+            readings: the document's, of `read`.
+        """
         bases, lengths = _layout(document)
         hits: list[Hit] = []
         named: list[Reading] = []
         words: set[str] = set()
         before: Reading | None = None
-        for page, base in zip(document.pages, bases, strict=True):
-            reading = of_page(page, base)
+        for page, base, reading in zip(document.pages, bases, readings, strict=True):
             here = self._page(page, base, reading)
             if self.wants_names:
                 named.append(reading)
@@ -110,13 +113,16 @@ class Search:
                 rule = "name_words" if confidence >= naming.BY_WORDS else "name_engine"
                 yield Hit(begin, stop, kind, rule, confidence)
 
-    def suspicions(self, document: Document) -> list[list[Suspicion]]:
-        """What reads like orders to a model, on each page, at the page's own positions."""
+    def suspicions(self, document: Document, readings: Sequence[Reading]) -> list[list[Suspicion]]:
+        """What reads like orders to a model, on each page, at the page's own positions.
+
+        Args:
+            readings: the document's, of `read`.
+        """
         bases, lengths = _layout(document)
         found: list[Suspicion] = []
         before: Reading | None = None
-        for page, base in zip(document.pages, bases, strict=True):
-            reading = of_page(page, base)
+        for page, base, reading in zip(document.pages, bases, readings, strict=True):
             found += injection.find(reading, self.rules.injection)
             found += injection.find_marks(page.text, base, self.rules.injection)
             found += injection.hidden_marks(page, base, self.rules.injection)
@@ -138,6 +144,12 @@ class Search:
             found += injection.find_unseen(reading, rules)
         whole = (0, max(len(text), 1))
         return injection.score_range(*whole, found, [whole] if unseen else ())[0]
+
+
+def read(document: Document) -> list[Reading]:
+    """The readings of all pages, at document-wide positions."""
+    bases, _ = _layout(document)
+    return [of_page(page, base) for page, base in zip(document.pages, bases, strict=True)]
 
 
 class _Columns:
