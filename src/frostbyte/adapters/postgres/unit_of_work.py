@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg_pool import ConnectionPool
@@ -23,6 +25,9 @@ CONNECT_SECONDS: Final = 5
 POOL_WAIT_SECONDS: Final = 15.0
 LOCK_WAIT: Final = "60s"
 """The sections under the content lock are short; who waits longer meets a hanging holder and tries again."""
+TRUSTED_SECONDS: Final = 1.0
+"""A connection that answered so lately, with no connection broken since, is used without asking it first: under load
+that is nearly every one, and the question costs as much as a statement."""
 IDLE_LIMIT: Final = "300s"
 """A process that hangs inside a transaction is cut off, so that it cannot hold locks and the sequencer's mark."""
 
@@ -70,6 +75,8 @@ class PostgresStore:
     def __init__(self, dsn: str, *, max_connections: int = 10, role: str = "", caller_clock: bool = False) -> None:
         self._caller_clock = caller_clock
         self._mark = SequencerMark()
+        self._answered: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
+        self._broken = 0.0  # when a connection was last found broken
         options = f"-c timezone=UTC -c lock_timeout={LOCK_WAIT} -c idle_in_transaction_session_timeout={IDLE_LIMIT}"
         if role:
             options += f" -c role={role}"
@@ -80,7 +87,7 @@ class PostgresStore:
             open=False,
             configure=prepare,
             timeout=POOL_WAIT_SECONDS,
-            check=ConnectionPool.check_connection,
+            check=self._check,
             reconnect_timeout=CONNECT_SECONDS,
             kwargs={
                 "connect_timeout": CONNECT_SECONDS,
@@ -124,13 +131,22 @@ class PostgresStore:
         with self.unit_of_work() as uow:
             uow.audit.latest_checkpoint()
 
+    def _check(self, connection: Connection) -> None:
+        """See that a connection of the pool answers. Raises psycopg.Error; the pool then takes another one."""
+        answered = self._answered.get(connection, 0.0)
+        if answered <= self._broken or time.monotonic() - answered > TRUSTED_SECONDS:
+            ConnectionPool.check_connection(connection)
+
     def _return(self, connection: Connection) -> None:
         try:
             if not connection.closed:
                 connection.rollback()
+                self._answered[connection] = time.monotonic()
         except psycopg.Error as error:
             # The connection broke after the work: the server undoes it by itself, and the pool drops the connection.
             translate(error)
+        if connection.closed:
+            self._broken = time.monotonic()  # the others are asked before they are used again
         self._pool.putconn(connection)
 
     def __enter__(self) -> PostgresStore:
