@@ -18,10 +18,10 @@ from frostbyte.adapters.objects.s3 import S3Blobs
 from frostbyte.adapters.objects.signing import S3Account
 from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore, check_plane, claim_plane, migrate
 from frostbyte.adapters.qdrant.edge import EdgeVectors
-from frostbyte.adapters.redis.hints import CeleryHints
 from frostbyte.kernel.errors import Unavailable
 from frostbyte.kernel.ports.blobs import BlobStore
 from frostbyte.kernel.ports.embedder import Embedder
+from frostbyte.kernel.ports.hints import HintQueue
 from frostbyte.kernel.ports.scanner import Scanner
 from frostbyte.kernel.settings import NO_EMBEDDER, Mode, Settings
 
@@ -109,10 +109,12 @@ def vectors(settings: Settings, store: PostgresStore) -> TwoCollections:
     return TwoCollections(lambda name: EdgeVectors(place(name)), remove, serving=serving)
 
 
-def queue(settings: Settings) -> CeleryHints | None:
+def queue(settings: Settings) -> HintQueue | None:
     """Where workers find hints; None where the stages run in the plane's own process."""
     if not settings.queue_url:
         return None
+    from frostbyte.adapters.redis.hints import CeleryHints  # what a plane without a queue does not wait for
+
     return CeleryHints(settings.queue_url, settings.tenant_id, ca_file=settings.ca_file)
 
 

@@ -17,6 +17,7 @@ from frostbyte.cli.options import group
 from frostbyte.cli.output import err, text
 from frostbyte.cli.serve_embedder import embedder
 from frostbyte.cli.serve_vectors import vectors
+from frostbyte.cli.serve_worker import worker
 from frostbyte.cli.serving import Start, listen, run, shown, stopping
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ SUBJECT: Final = "local-operator"
 app = group("Start a server.")
 app.command("vectors")(vectors)
 app.command("embedder")(embedder)
+app.command("worker")(worker)
 
 
 @app.callback()

@@ -43,21 +43,21 @@ class CeleryHints:
             **secured(url, ca_file),
         )
         self._log = structlog.get_logger("frostbyte.hints")
-        self._sending = threading.Lock()
         self._begin()
 
     def _begin(self) -> None:
         self._pid = os.getpid()
         self._waiting: queue.SimpleQueue[JobRow | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
+        self._starting, self._sending = threading.Lock(), threading.Lock()
+        self._connection: Any = None
+        self._producer: Any = None
 
     def announce(self, jobs: Sequence[JobRow]) -> None:
         """Have them sent by a thread; drop them where it is far behind."""
         if not jobs:
             return
-        if self._pid != os.getpid():  # a thread does not survive a fork
-            self._begin()
+        self._after_fork()
         with self._starting:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._send, name="hints", daemon=True)
@@ -82,17 +82,40 @@ class CeleryHints:
         """Put hints there, one message a job."""
         if not jobs:
             return
-        with self._sending, _translated(), self._app.producer_or_acquire() as producer:
-            for job in jobs:
-                self._app.send_task(
-                    task_name(job.stage),
-                    args=(str(job.job_id),),
-                    queue=job.stage.value,
-                    producer=producer,
-                    time_limit=task_options(job.stage)["time_limit"],
-                    ignore_result=True,
-                    retry=False,
-                )
+        self._after_fork()
+        with self._sending, _translated():
+            try:
+                for job in jobs:
+                    self._app.send_task(
+                        task_name(job.stage),
+                        args=(str(job.job_id),),
+                        queue=job.stage.value,
+                        producer=self._connected(),
+                        time_limit=task_options(job.stage)["time_limit"],
+                        ignore_result=True,
+                        retry=False,
+                    )
+            except BaseException:
+                self._disconnect()
+                raise
+
+    def _after_fork(self) -> None:
+        """Begin anew in a process that was forked: threads do not come along, and connections are its parent's."""
+        if self._pid != os.getpid():
+            self._begin()
+
+    def _connected(self) -> Any:
+        """The producer, on a connection of its own: kombu's pools would share one whatever its certificates."""
+        if self._producer is None:
+            self._connection = self._app.connection_for_write()
+            self._producer = self._app.amqp.Producer(self._connection)
+        return self._producer
+
+    def _disconnect(self) -> None:
+        connection, self._connection, self._producer = self._connection, None, None
+        if connection is not None:
+            with contextlib.suppress(redis.RedisError, OperationalError, OSError):
+                connection.release()
 
     def waiting(self) -> Mapping[Stage, int]:
         """The lengths of the stages' lists."""
@@ -111,8 +134,8 @@ class CeleryHints:
         if self._thread is not None and self._pid == os.getpid():
             self._waiting.put(None)
             self._thread.join(NETWORK_SECONDS)
-        with contextlib.suppress(redis.RedisError, OperationalError, OSError):
-            self._app.close()
+        self._disconnect()
+        with contextlib.suppress(redis.RedisError, OSError):
             self._redis.close()
 
 
