@@ -16,13 +16,25 @@ class TwoCollections:
 
     Args:
         open: opens or makes the collection of a name; '' is the first one's.
-        remove: deletes a closed collection of that name.
+        remove: deletes a closed collection of that name, or what is in it.
         serving: name of the one that answers.
+        listed: names of those that exist.
+        release: lets go of what all collections share; called once, when this is closed.
     """
 
-    def __init__(self, open: Callable[[str], VectorStore], remove: Callable[[str], None], *, serving: str = "") -> None:
+    def __init__(
+        self,
+        open: Callable[[str], VectorStore],
+        remove: Callable[[str], None],
+        *,
+        serving: str = "",
+        listed: Callable[[], Sequence[str]] = tuple,
+        release: Callable[[], None] | None = None,
+    ) -> None:
         self._open = open
         self._remove = remove
+        self._listed = listed
+        self._release = release
         self._name = serving
         self._serving = open(serving)
         self._next: tuple[str, VectorStore] | None = None
@@ -84,6 +96,13 @@ class TwoCollections:
         old.close()
         self._remove(old_name)
 
+    def sweep(self, names: tuple[str, str]) -> None:
+        """Remove collections other than these: a kill, or a process that had not heard of a switch, left them."""
+        serving, making = names
+        for name in self._listed():
+            if name not in (serving, making or serving):  # '' is none there, and the first collection here
+                self._remove(name)
+
     @property
     def _all(self) -> list[VectorStore]:
         after = self._next
@@ -142,6 +161,8 @@ class TwoCollections:
             store.compact()
 
     def close(self) -> None:
-        """Close both."""
+        """Close both, and what they share."""
         for store in self._all:
             store.close()
+        if self._release is not None:
+            self._release()

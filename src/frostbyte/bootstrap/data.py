@@ -103,10 +103,13 @@ class Plane:
         """Whether the process lives, and what a person should know about it."""
         production = self.settings.mode is not Mode.DEVELOPMENT
         warnings = []
-        if self.ports.vectors.spec not in (None, self.ports.embedder.spec):
-            warnings.append(
-                "The index was made by another model: `frostbyte index status` says how far the new one is."
-            )
+        try:
+            if self.ports.vectors.spec not in (None, self.ports.embedder.spec):
+                warnings.append(
+                    "The index was made by another model: `frostbyte index status` says how far the new one is."
+                )
+        except FrostbyteError as error:
+            warnings.append(f"{error.message} Search waits for it, and documents wait before they are indexed.")
         if self.ports.scanner.stand_in:
             warnings.append("Documents are not scanned for malware: they are marked unscanned.")
         if production and self.stand_ins:
@@ -178,6 +181,7 @@ class Plane:
         erase_expired(self.erasure, unit_of_work, self.clock, self.configuration.current().retention_days)
         sweep_orphans(unit_of_work, self.vault.blobs)
         sweep_generations(unit_of_work, self.vault.blobs, self.ports.vectors)
+        self.rebuild.sweep()
 
     def close(self) -> None:
         """Stop the loops, sign a last checkpoint and let go of every store."""

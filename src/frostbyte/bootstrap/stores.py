@@ -121,26 +121,20 @@ def queue(settings: Settings) -> HintQueue | None:
 def _on_server(settings: Settings, store: PostgresStore) -> TwoCollections:
     # A second to import, which a plane with its vectors in process does not wait for.
     from frostbyte.adapters.qdrant.answers import connect
-    from frostbyte.adapters.qdrant.names import collection
-    from frostbyte.adapters.qdrant.server import ServerVectors
+    from frostbyte.adapters.qdrant.tenant import QdrantServer
 
-    client = connect(
-        settings.vectors_url,
-        key=settings.vectors_api_key,
-        grpc_port=settings.vectors_grpc_port,
-        ca_file=settings.ca_file,
+    server = QdrantServer(
+        connect(
+            settings.vectors_url,
+            key=settings.vectors_api_key,
+            grpc_port=settings.vectors_grpc_port,
+            ca_file=settings.ca_file,
+        ),
+        settings.tenant_id,
     )
-    tenant = settings.tenant_id
-
-    def open(name: str) -> ServerVectors:
-        return ServerVectors(client, collection(tenant, name))
-
-    def remove(name: str) -> None:
-        client.delete_collection(collection(tenant, name))
-
     with store.unit_of_work() as uow:
         serving = uow.rebuilds.serving()
-    return TwoCollections(open, remove, serving=serving)
+    return TwoCollections(server.open, server.remove, serving=serving, listed=server.names, release=server.close)
 
 
 def scanner(settings: Settings) -> tuple[Scanner, bool]:

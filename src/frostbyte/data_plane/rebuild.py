@@ -48,16 +48,17 @@ class Rebuild:
         rebuild_id = new_id()
         spec = self._p.vectors.spec
         beside = spec is not None and spec != self._p.embedder.spec
-        row = RebuildRow(
-            rebuild_id=rebuild_id,
-            started_at=self._p.clock.now(),
-            actor=actor,
-            collection=rebuild_id.hex if beside else "",
-        )
         with self._p.unit_of_work() as uow:
             open = uow.rebuilds.latest()
             if open is not None and open.finished_at is None:
                 raise Conflict("rebuild_running", "The index is being rebuilt already.", "Wait until it is through.")
+            row = RebuildRow(
+                rebuild_id=rebuild_id,
+                started_at=self._p.clock.now(),
+                actor=actor,
+                # Counted, never used again: who has not heard of a switch cannot write into a later collection.
+                collection=str(uow.rebuilds.beside() + 1) if beside else "",
+            )
             uow.rebuilds.put(row)
             self._audit(uow, row, actor, "started")
             uow.commit()
@@ -70,6 +71,11 @@ class Rebuild:
             row = uow.rebuilds.latest()
         if row is not None and row.finished_at is None and row.collection:
             self._p.vectors.begin(row.collection)
+
+    def sweep(self) -> None:
+        """Remove collections that neither serve nor are filled."""
+        with self._p.unit_of_work() as uow:
+            self._p.vectors.sweep(uow.rebuilds.collections(hold=True))
 
     def step(self) -> bool:
         """Send on as many documents as there is room for, and end the rebuild when all are through.

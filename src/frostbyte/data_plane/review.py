@@ -80,12 +80,9 @@ class Review:
             raise NotFound("chunk_not_found", "There is no such passage to review.", "Look at the review queue.")
         if not chunk.withheld:
             raise Conflict("not_withheld", "This passage is not withheld.", "Nothing to do.")
+        names = self._p.vectors.names
         if self._p.vectors.building:
-            raise Conflict(
-                "rebuild_running",
-                "The index is being rebuilt for another model.",
-                "Release it when the rebuild is through; `frostbyte index status` says how long.",
-            )
+            raise _rebuilding()
         key = self._p.vault.load_key(row.key_object)
         cleared = policy.load_cleared(self._artefacts.get(row, row.active_generation, artefacts.CLEARED, key))
         released = policy.release(cleared, (*self._released(row, cleared), chunk_id))
@@ -102,6 +99,8 @@ class Review:
         )
         with self._p.unit_of_work() as uow:
             row = self._locked(uow, row)
+            if uow.rebuilds.collections(hold=True) != names:  # what was written may lie in the wrong collection
+                raise _rebuilding()
             rows = uow.chunks.of_document(row.doc_id, row.active_generation)
             if chunk_id not in [item.chunk_id for item in rows if item.withheld]:
                 raise Conflict("not_withheld", "This passage was just released.", "Nothing to do.")
@@ -200,3 +199,11 @@ class Review:
 def _freed(rows: Sequence[ChunkRow], cleared: policy.Cleared) -> tuple[UUID, ...]:
     free = {row.chunk_id for row in rows if not row.withheld}
     return tuple(item.chunk_id for item in cleared.withheld if item.chunk_id in free)
+
+
+def _rebuilding() -> Conflict:
+    return Conflict(
+        "rebuild_running",
+        "The index is being rebuilt for another model.",
+        "Release it when the rebuild is through; `frostbyte index status` says how long.",
+    )

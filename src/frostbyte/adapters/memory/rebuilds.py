@@ -19,11 +19,13 @@ class MemoryRebuilds:
     """See kernel.ports.unit_of_work.Rebuilds."""
 
     def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
         self._rows: Table[UUID, RebuildRow] = Table(transaction, "rebuilds", lambda row: row.rebuild_id)
         self._documents: Table[UUID, DocumentRow] = Table(transaction, "documents", lambda row: row.doc_id)
         self._chunks: Table[UUID, ChunkRow] = Table(transaction, "chunks", lambda row: row.chunk_id)
 
     def put(self, row: RebuildRow) -> None:
+        self._transaction.lock("rebuilds")
         others = (other for other in self._rows.rows() if other.rebuild_id != row.rebuild_id)
         if row.finished_at is None and any(other.finished_at is None for other in others):
             raise Conflict("rebuild_running", "The index is being rebuilt already.", "Wait until it is through.")
@@ -32,14 +34,17 @@ class MemoryRebuilds:
     def latest(self) -> RebuildRow | None:
         return max(self._rows.rows(), key=lambda row: (row.started_at, row.rebuild_id), default=None)
 
+    def beside(self) -> int:
+        return sum(1 for row in self._rows.rows() if row.collection)
+
     def serving(self) -> str:
         switched = [(row.finished_at, row.collection) for row in self._rows.rows() if row.collection]
         return max(((at, name) for at, name in switched if at is not None), default=(None, ""))[1]
 
     def collections(self, *, hold: bool = False) -> tuple[str, str]:
+        if hold:
+            self._transaction.lock("rebuilds")
         latest = self.latest()
-        if latest is not None and hold:
-            latest = self._rows.get(latest.rebuild_id, lock=True)
         return self.serving(), latest.collection if latest is not None and latest.finished_at is None else ""
 
     def counts(self, rebuild_id: UUID, since: datetime) -> RebuildCounts:

@@ -17,16 +17,25 @@ _PENDING: Final = DOCUMENTS.select + (  # noqa: S608  # constants only
     "AND rebuild IS DISTINCT FROM %s ORDER BY received_at DESC, doc_id LIMIT %s"
 )
 
+_LOCK: Final = "7263, 1"
+"""Two numbers, so that it meets no content's lock, which has one."""
+
 
 class PostgresRebuilds(Repository):
     """See kernel.ports.unit_of_work.Rebuilds."""
 
     def put(self, row: RebuildRow) -> None:
+        self._run(f"SELECT pg_advisory_xact_lock({_LOCK})")
         self._run(REBUILDS.upsert, REBUILDS.encode(row))
 
     def latest(self) -> RebuildRow | None:
         record = self._one(REBUILDS.select + "ORDER BY started_at DESC, rebuild_id DESC LIMIT 1")
         return REBUILDS.decode(record) if record else None
+
+    def beside(self) -> int:
+        record = self._one("SELECT count(*) FROM rebuilds WHERE collection <> ''")
+        assert record is not None  # an aggregate has a row
+        return int(record[0])
 
     def serving(self) -> str:
         record = self._one(
@@ -36,9 +45,9 @@ class PostgresRebuilds(Repository):
         return str(record[0]) if record else ""
 
     def collections(self, *, hold: bool = False) -> tuple[str, str]:
-        query = REBUILDS.select + "ORDER BY started_at DESC, rebuild_id DESC LIMIT 1"
-        record = self._one(query + " FOR SHARE" if hold else query)
-        latest = REBUILDS.decode(record) if record else None
+        if hold:
+            self._run(f"SELECT pg_advisory_xact_lock_shared({_LOCK})")
+        latest = self.latest()
         return self.serving(), latest.collection if latest is not None and latest.finished_at is None else ""
 
     def counts(self, rebuild_id: UUID, since: datetime) -> RebuildCounts:

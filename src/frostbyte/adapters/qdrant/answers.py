@@ -78,7 +78,7 @@ def asked_again(call: Callable[[], _T]) -> _T:
             if not unreached or wait is None:
                 raise unreachable(type(error.source).__name__) from None
             time.sleep(wait)
-        except QdrantException as error:
+        except (QdrantException, ValueError) as error:  # the latter: no JSON
             raise unreachable(type(error).__name__) from None
     raise AssertionError("the last try returns or raises")
 

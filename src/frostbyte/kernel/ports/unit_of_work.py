@@ -76,8 +76,15 @@ class Documents(Protocol):
 class Rebuilds(Protocol):
     """Rebuilds of the index. At most one is open: the newest."""
 
-    def put(self, row: RebuildRow) -> None: ...
+    def put(self, row: RebuildRow) -> None:
+        """Begin or end one; waits for the transactions that hold the collections (see below), and they for this."""
+        ...
+
     def latest(self) -> RebuildRow | None: ...
+    def beside(self) -> int:
+        """How many there were that filled a collection of their own."""
+        ...
+
     def serving(self) -> str:
         """The name of the vector collection that was last switched to; '' for the first."""
         ...
@@ -85,7 +92,7 @@ class Rebuilds(Protocol):
     def collections(self, *, hold: bool = False) -> tuple[str, str]:
         """Names of the collection that serves and of the one that is made; '' for the first one, and for none.
 
-        `hold` keeps a rebuild from ending, and so from switching, until the transaction ends.
+        `hold` keeps rebuilds from beginning and from ending, and so from switching, until the transaction ends.
         """
         ...
 

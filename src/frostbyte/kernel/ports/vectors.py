@@ -130,6 +130,10 @@ class Collections(VectorStore, Protocol):
         """Raised by each switch: an answer that began in one epoch and ended in another must be made again."""
         ...
 
+    def sweep(self, names: tuple[str, str]) -> None:
+        """Remove what other collections of these stores hold."""
+        ...
+
     def begin(self, name: str) -> None:
         """Make a collection of this name beside the one that serves, or open it again."""
         ...
