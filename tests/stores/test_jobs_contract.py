@@ -233,3 +233,20 @@ def test_a_job_that_is_put_off_can_be_hurried(store: Store) -> None:
         assert uow.jobs.get(off.doc_id) == replace(off, not_before=NOW)
         assert uow.jobs.claim(off.job_id, "w", NOW, 30) is not None
         assert not uow.jobs.hurry(off.job_id, later(-5))
+
+
+def test_a_tally_tells_what_waits_how_long_and_whose_worker_is_gone(store: Store) -> None:
+    old, young, dead = job(stage=Stage.PARSE), job(stage=Stage.PARSE), job(stage=Stage.EMBED, dead=True)
+    write(store, lambda uow: [uow.jobs.put(row) for row in (old, young, dead)])
+    with store.unit_of_work() as uow:
+        assert uow.jobs.lease("w", NOW, 10, [Stage.PARSE]) is not None
+        uow.commit()
+    with store.unit_of_work() as uow:
+        before = {(row.stage, row.dead): row for row in uow.jobs.tally(later(9))}
+        after = {(row.stage, row.dead): row for row in uow.jobs.tally(later(11))}
+    parse = before[Stage.PARSE, False]
+    assert (parse.count, parse.overdue, parse.oldest) == (2, 0, min(old.job_id, young.job_id))
+    assert after[Stage.PARSE, False].overdue == 1
+    assert after[Stage.EMBED, True].count == 1
+    assert after[Stage.EMBED, True].overdue == 0
+    assert set(after) == {(Stage.PARSE, False), (Stage.EMBED, True)}

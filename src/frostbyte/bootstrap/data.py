@@ -19,6 +19,7 @@ from frostbyte.adapters.runner import Bell, Runner
 from frostbyte.adapters.secrets.files import FileSecrets
 from frostbyte.adapters.witness import HttpWitness
 from frostbyte.bootstrap import posture, stages, stores
+from frostbyte.bootstrap.watch import Watch, watch
 from frostbyte.data_plane import policy
 from frostbyte.data_plane.flow import ORDER, Flow, Ports
 from frostbyte.data_plane.intake import Intake, sweep_orphans
@@ -91,8 +92,12 @@ class Plane:
     exporter: Exporter
     findings: list[posture.Finding]
     lock: FileLock
+    watch: Watch = field(init=False)
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.watch = watch(self)
 
     @property
     def stand_ins(self) -> list[str]:
@@ -141,6 +146,7 @@ class Plane:
     def start(self) -> None:
         """Start the loops: sequencer, maintenance, rebuild, and the runner or the relay."""
         self.runner.start()
+        self.watch.start(self._stop)
         loops = {"sequencer": self._sequence, "maintenance": self._maintain, "rebuild": self._rebuild}
         if self.relay is not None:
             loops["relay"] = self._relay

@@ -22,7 +22,7 @@ from frostbyte.data_plane import artefacts, embed, index, parse, policy, scan
 from frostbyte.data_plane.artefacts import Artefacts
 from frostbyte.data_plane.chunking import Cutting
 from frostbyte.data_plane.document import encode
-from frostbyte.data_plane.outcomes import Note, Outcome, drops
+from frostbyte.data_plane.outcomes import Note, Outcome, drops, tell
 from frostbyte.data_plane.patience import attempts, backoff
 from frostbyte.data_plane.tenancy import TenantConfig, config_from
 from frostbyte.data_plane.terms import TERMS_VERSION, TermHasher
@@ -124,7 +124,7 @@ class Flow:
                 outcome = self._stages[job.stage](work)
             self._commit(job, outcome, started)
         except LeaseLost:
-            return
+            tell(job, None)
         except StageFailed as error:
             self._fail(job, error, started)
         except Unavailable as error:
@@ -366,6 +366,7 @@ class Flow:
             else:
                 self._end(uow, replace(row, finished_at=self._p.clock.now()))
             uow.commit()
+        tell(job, row, milliseconds)
         self._p.hints.announce(following)
         if outcome.after is not None:
             outcome.after()
@@ -397,7 +398,7 @@ class Flow:
         try:
             self._commit(job, outcome, started, dead=dead)
         except LeaseLost:
-            return
+            tell(job, None)
 
     def _retry_or_fail(self, job: JobRow, error: FrostbyteError, started: float) -> None:
         if job.attempt >= attempts(job.stage):
@@ -416,17 +417,11 @@ class Flow:
                 return
             if not uow.jobs.postpone(job, until, refund=refund):
                 return
-            uow.documents.put(
-                replace(
-                    row,
-                    state=State.WAITING,
-                    stage=job.stage,
-                    code=error.code,
-                    message=error.message,
-                    remedy=error.remedy,
-                )
-            )
+            said = {"code": error.code, "message": error.message, "remedy": error.remedy}
+            row = replace(row, state=State.WAITING, stage=job.stage, **said)
+            uow.documents.put(row)
             uow.commit()
+        tell(job, row)
 
 
 def _unswitched(uow: UnitOfWork, names: tuple[str, str]) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+
 from frostbyte.data_plane.document import Document
 from frostbyte.kernel.audit.events import EventType
 from frostbyte.kernel.ports.unit_of_work import UnitOfWork
-from frostbyte.kernel.records import Stage
+from frostbyte.kernel.records import DocumentRow, JobRow, Stage, State
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,3 +49,23 @@ def drops(document: Document) -> tuple[Note, ...]:
         Note(type=EventType.CONTENT_DROPPED, details={"reason": reason, "count": count})
         for reason, count in sorted(counts.items())
     ) + (pages if missing else ())
+
+
+def tell(job: JobRow, row: DocumentRow | None, milliseconds: int | None = None) -> None:
+    """Log how a stage ended: what it made of the document's row; None where another worker holds the job now.
+
+    With the document's id, one document's way is found in the logs of all processes; which upload it came with stands
+    in the gateway's line `document_received`.
+    """
+    status = "lost" if row is None else row.state.value if row.state.terminal or row.state is State.WAITING else "done"
+    log = structlog.get_logger("frostbyte.stage")
+    (log.info if status in ("done", "indexed") else log.warning)(
+        "stage_ended",
+        stage=job.stage.value,
+        status=status,
+        code=row.code if row is not None else "lease_lost",
+        doc_id=job.doc_id,
+        job_id=job.job_id,
+        attempt=job.attempt,
+        duration_ms=milliseconds,
+    )

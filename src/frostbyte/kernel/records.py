@@ -162,6 +162,27 @@ class JobRow(Row, frozen=True, kw_only=True):
     """Out of attempts; kept for an operator."""
 
 
+class JobTally(Row, frozen=True, kw_only=True):
+    """Jobs of one stage, for operators."""
+
+    stage: Stage
+    dead: bool
+    count: int
+    overdue: int
+    """Of these: leased, and the lease has run out: whoever held it died or hangs."""
+    oldest: UUID
+    """The id of the oldest; a job's id tells when it was made."""
+
+
+class DocumentTally(Row, frozen=True, kw_only=True):
+    """Documents in one state, for operators."""
+
+    state: State
+    code: str
+    unscanned: bool
+    count: int
+
+
 class ChunkRow(Row, frozen=True, kw_only=True):
     """Where a chunk is: its text lies in the object, at this range of the plain bytes."""
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from frostbyte.adapters.memory.tables import Table, Transaction
-from frostbyte.kernel.records import JobRow, Stage
+from frostbyte.kernel.records import JobRow, JobTally, Stage
 
 
 class MemoryJobs:
@@ -107,6 +107,21 @@ class MemoryJobs:
             name = "dead" if row.dead else row.stage.value
             counts[name] = counts.get(name, 0) + 1
         return counts
+
+    def tally(self, now: datetime) -> list[JobTally]:
+        groups: dict[tuple[Stage, bool], list[JobRow]] = {}
+        for row in self._rows.rows():
+            groups.setdefault((row.stage, row.dead), []).append(row)
+        return [
+            JobTally(
+                stage=stage,
+                dead=dead,
+                count=len(rows),
+                overdue=sum(not dead and row.leased_until is not None and row.leased_until <= now for row in rows),
+                oldest=min(row.job_id for row in rows),
+            )
+            for (stage, dead), rows in groups.items()
+        ]
 
     def _held(self, job: JobRow) -> JobRow | None:
         row = self._rows.get(job.doc_id, lock=True)

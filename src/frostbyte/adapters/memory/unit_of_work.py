@@ -20,6 +20,7 @@ from frostbyte.kernel.records import (
     ChunkRow,
     ConfigRow,
     DocumentRow,
+    DocumentTally,
     ErasureRow,
     HandoutRow,
     ReceiptRow,
@@ -63,6 +64,17 @@ class MemoryDocuments:
 
     def stored_bytes(self) -> int:
         return sum(row.size for row in self._rows.rows() if row.state is not State.ERASED)
+
+    def tally(self) -> list[DocumentTally]:
+        groups: dict[tuple[State, str, bool], int] = {}
+        for row in self._rows.rows():
+            erased = row.state is State.ERASED
+            key = (row.state, "" if erased else row.code, row.scan_verdict == "unscanned" and not erased)
+            groups[key] = groups.get(key, 0) + 1
+        return [
+            DocumentTally(state=state, code=code, unscanned=unscanned, count=count)
+            for (state, code, unscanned), count in groups.items()
+        ]
 
     def received_before(self, moment: datetime, limit: int = 100) -> list[DocumentRow]:
         fitting = (row for row in self._rows.rows() if row.state is not State.ERASED and row.received_at < moment)

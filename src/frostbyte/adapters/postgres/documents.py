@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from frostbyte.adapters.postgres.mapping import Repository, Table
-from frostbyte.kernel.records import ChunkRow, DocumentRow, State
+from frostbyte.kernel.records import ChunkRow, DocumentRow, DocumentTally, State
 
 DOCUMENTS: Final = Table("documents", DocumentRow, "doc_id")
 CHUNKS: Final = Table("chunks", ChunkRow, "chunk_id")
@@ -64,6 +64,16 @@ class PostgresDocuments(Repository):
     def stored_bytes(self) -> int:
         record = self._one("SELECT coalesce(sum(size), 0)::bigint FROM documents WHERE state <> 'erased'")
         return int(record[0]) if record else 0
+
+    def tally(self) -> list[DocumentTally]:
+        query = (
+            "SELECT state, CASE WHEN state = 'erased' THEN '' ELSE code END, "
+            "scan_verdict = 'unscanned' AND state <> 'erased', count(*) FROM documents GROUP BY 1, 2, 3"
+        )
+        return [
+            DocumentTally(state=State(state), code=str(code), unscanned=bool(unscanned), count=int(count))
+            for state, code, unscanned, count in self._all(query)
+        ]
 
     def received_before(self, moment: datetime, limit: int = 100) -> list[DocumentRow]:
         query = DOCUMENTS.select + "WHERE state <> 'erased' AND received_at < %s ORDER BY received_at, doc_id LIMIT %s"

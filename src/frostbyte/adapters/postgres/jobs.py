@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from frostbyte.adapters.postgres.mapping import Repository, Session, Table
-from frostbyte.kernel.records import JobRow, Stage
+from frostbyte.kernel.records import JobRow, JobTally, Stage
 
 JOBS: Final = Table("jobs", JobRow, "doc_id")
 
@@ -44,6 +44,12 @@ _CLAIM: Final = (
 _DUE: Final = (
     f"WITH moment AS (SELECT {_NOW} AS now) SELECT {{columns}} FROM jobs, moment "  # noqa: S608  # constants only
     f"WHERE stage = %s AND {_FREE} ORDER BY not_before, job_id LIMIT %s"
+)
+
+_TALLY: Final = (
+    f"WITH moment AS (SELECT {_NOW} AS now) "  # noqa: S608  # constants only
+    "SELECT stage, dead, count(*), count(*) FILTER (WHERE NOT dead AND leased_until <= moment.now), min(job_id::text) "
+    "FROM jobs, moment GROUP BY stage, dead"
 )
 
 
@@ -128,3 +134,11 @@ class PostgresJobs(Repository):
     def counts(self) -> dict[str, int]:
         records = self._all("SELECT CASE WHEN dead THEN 'dead' ELSE stage END, count(*) FROM jobs GROUP BY 1")
         return {"dead": 0} | {name: int(number) for name, number in records}
+
+    def tally(self, now: datetime) -> list[JobTally]:
+        return [
+            JobTally(
+                stage=Stage(stage), dead=bool(dead), count=int(count), overdue=int(overdue), oldest=UUID(str(oldest))
+            )
+            for stage, dead, count, overdue, oldest in self._all(_TALLY, [self._caller_clock, now])
+        ]

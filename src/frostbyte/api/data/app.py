@@ -12,7 +12,8 @@ from starlette.middleware import Middleware
 from frostbyte import __version__
 from frostbyte.api.data import deciding, ingest, jobs, problems, reading, streams, system
 from frostbyte.api.data.access import group_of, scopes_of
-from frostbyte.api.data.observing import Meters, Observer
+from frostbyte.api.data.meters import attach
+from frostbyte.api.data.observing import Observer
 from frostbyte.bootstrap.data import Plane
 from frostbyte.kernel.limits import PER_MINUTE, Limiter
 
@@ -33,7 +34,7 @@ def create_app(plane: Plane, limiter: Limiter | None = None) -> FastAPI:
         plane: built, and started by whoever serves.
         limiter: requests a minute; default: the design's.
     """
-    meters = Meters()
+    meters = attach(plane)
     app = FastAPI(
         title="Frostbyte data plane",
         version=__version__,

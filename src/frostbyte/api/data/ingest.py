@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
+import structlog
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, Response
@@ -20,6 +21,7 @@ from frostbyte.data_plane.intake import BatchResult, FileOutcome
 from frostbyte.kernel.tokens import Caller, Scope
 
 router = APIRouter(prefix="/api/v1", tags=["ingest"])
+_log = structlog.get_logger("frostbyte.api")
 
 _UPLOAD: Final = {
     "requestBody": {
@@ -62,7 +64,17 @@ async def ingest(
         await run_in_threadpool(upload.abort)
         raise
     result = await run_in_threadpool(session.close)
+    _trace(result, request.state.request_id)
     return JSONResponse(await run_in_threadpool(_answer, plane, result), status_code=202)
+
+
+def _trace(result: BatchResult, request_id: str) -> None:
+    """Tie what the stages will log of each document to the request that brought it."""
+    ids = {"request_id": request_id, "batch_id": result.batch_id}
+    for item in result.accepted:
+        _log.info("document_received", doc_id=item.doc_id, receipt_id=item.receipt_id, **ids)
+    for item in result.rejected:
+        _log.info("document_rejected", code=item.code, receipt_id=item.receipt_id, **ids)
 
 
 def _answer(plane: Plane, result: BatchResult) -> dict[str, Any]:

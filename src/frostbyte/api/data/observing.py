@@ -12,11 +12,11 @@ import time
 from typing import Final
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from frostbyte.api.data.meters import Meters
 from frostbyte.api.data.problems import Problem, refusal, unforeseen
 from frostbyte.kernel.ids import new_id
 
@@ -34,21 +34,6 @@ _HEADERS: Final = {
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{8,64}")
 _log = structlog.get_logger("frostbyte.api")
-
-
-class Meters:
-    """The application's metrics: counts and times by route pattern, never by id."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        of_route, made = ["route", "method"], {"registry": self.registry}
-        self.seconds = Histogram("frostbyte_api_request_seconds", "Time to answer", of_route, **made)  # type: ignore[arg-type]
-        self.answers = Counter("frostbyte_api_answers_total", "Answers", ["route", "status"], **made)  # type: ignore[arg-type]
-        self.received = Counter("frostbyte_api_received_bytes", "Bytes of bodies", ["route"], **made)  # type: ignore[arg-type]
-        self.streams = Gauge("frostbyte_api_event_streams_count", "Open event streams", **made)  # type: ignore[arg-type]
-        self.ready = Gauge("frostbyte_plane_ready_bool", "1 if the plane can work", **made)  # type: ignore[arg-type]
-        self.jobs = Gauge("frostbyte_jobs_open_count", "Open jobs by stage", ["stage"], **made)  # type: ignore[arg-type]
-        self.checkpoint = Gauge("frostbyte_audit_checkpoint_events", "Events under a signature", **made)  # type: ignore[arg-type]
 
 
 class Observer:
@@ -91,6 +76,8 @@ class Observer:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._meters.seconds.labels(route=route, method=method).observe(took)
         self._meters.answers.labels(route=route, status=str(exchange.status)).inc()
+        if exchange.code:
+            self._meters.problems.labels(code=exchange.code).inc()
         if exchange.received:
             self._meters.received.labels(route=route).inc(exchange.received)
         _log.info(
@@ -100,6 +87,7 @@ class Observer:
             status=exchange.status,
             duration_ms=int(took * 1000),
             request_id=exchange.id,
+            **({"code": exchange.code} if exchange.code else {}),
         )
 
 
@@ -125,6 +113,11 @@ class _Exchange:
         if "transfer-encoding" in headers or not (length.isascii() and length.isdigit()):
             return refusal(Request(self.scope), 411)
         return refusal(Request(self.scope), 413) if len(length) > 9 or int(length) > JSON_BYTES else None
+
+    @property
+    def code(self) -> str:
+        """Of the problem that it was answered with; '' for none."""
+        return str(self.scope["state"].get("problem", ""))
 
     async def receive(self) -> Message:
         """Pass a piece of the body on."""

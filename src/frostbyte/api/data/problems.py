@@ -38,6 +38,7 @@ class Problem(JSONResponse):
 
 def problem(request: Request, status: int, code: str, detail: str, remedy: str = "") -> Problem:
     """The document for one error."""
+    request.state.problem = code  # for the log and the metrics
     body = {
         "type": f"urn:frostbyte:error:{code}",
         "title": code.replace("_", " "),

@@ -9,11 +9,10 @@ from fastapi.responses import HTMLResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from frostbyte.api.data.access import PlaneDep
-from frostbyte.api.data.observing import Meters
+from frostbyte.api.data.meters import Meters
 from frostbyte.api.data.pages import POLICY
 from frostbyte.api.data.problems import responses
 from frostbyte.api.data.reference import reference_page
-from frostbyte.kernel.errors import FrostbyteError
 
 router = APIRouter(tags=["system"])
 
@@ -31,19 +30,10 @@ def ready(plane: PlaneDep) -> dict[str, Any]:
 
 
 @router.get("/metrics", response_class=Response)
-def metrics(request: Request, plane: PlaneDep) -> Response:
+def metrics(request: Request) -> Response:
     """Prometheus metrics: counts and times, no names. They are there also while the plane is not ready."""
     meters = request.app.state.meters
     assert isinstance(meters, Meters)
-    try:
-        state = plane.ready()
-    except FrostbyteError:
-        meters.ready.set(0)
-    else:
-        meters.ready.set(1)
-        meters.checkpoint.set(state["checkpoint_size"])
-        for stage, count in state["jobs"].items():
-            meters.jobs.labels(stage=stage).set(count)
     meters.streams.set(request.app.state.streams.count)
     return Response(generate_latest(meters.registry), media_type=CONTENT_TYPE_LATEST)
 

@@ -8,7 +8,7 @@ the two is made good by the next run, which signs whatever size the log has.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -21,7 +21,7 @@ from frostbyte.kernel.clock import Clock
 from frostbyte.kernel.errors import FrostbyteError, Unavailable
 from frostbyte.kernel.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from frostbyte.kernel.ports.witness import Witness
-from frostbyte.kernel.records import CheckpointRow
+from frostbyte.kernel.records import CheckpointRow, EventRow
 
 BATCH: Final = 1000
 """Events between two checkpoints at most (the design's number)."""
@@ -59,6 +59,8 @@ class Sequencer:
         self._batch = batch
         self._paused: dict[str, datetime] = {}
         self._wake = threading.Event()
+        self.told: Callable[[Sequence[EventRow]], None] = lambda events: None
+        """Hears of all events, once each, when they are numbered: what counts is counted here, for all processes."""
         self.trouble: dict[str, str] = {}
         """By witness: the code of the error it last answered with; `sequencer`: its own. Empty while all is well."""
 
@@ -116,6 +118,7 @@ class Sequencer:
             if nodes:
                 uow.audit.put_nodes(nodes)
             uow.commit()
+        self.told(events)
         return len(events)
 
     def _sign(self) -> None:

@@ -24,10 +24,12 @@ from frostbyte.kernel.records import (
     ChunkRow,
     ConfigRow,
     DocumentRow,
+    DocumentTally,
     ErasureRow,
     EventRow,
     HandoutRow,
     JobRow,
+    JobTally,
     RebuildCounts,
     RebuildRow,
     ReceiptRow,
@@ -66,6 +68,10 @@ class Documents(Protocol):
 
     def stored_bytes(self) -> int:
         """Sum of the sizes of all documents that are not erased (for the quota)."""
+        ...
+
+    def tally(self) -> list[DocumentTally]:
+        """All documents, counted by state, code and whether nothing scanned them."""
         ...
 
     def received_before(self, moment: datetime, limit: int = 100) -> list[DocumentRow]:
@@ -192,6 +198,10 @@ class Jobs(Protocol):
 
     def counts(self) -> dict[str, int]:
         """Open jobs by stage, plus `dead`."""
+        ...
+
+    def tally(self, now: datetime) -> list[JobTally]:
+        """All jobs, counted by stage and by whether they are dead."""
         ...
 
 
