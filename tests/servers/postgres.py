@@ -40,6 +40,7 @@ class PostgresServer(ServerProcess):
             "unix_socket_directories": "",
             "max_connections": "80",
             "shared_buffers": "64MB",
+            "fsync": "off",  # what a killed process has written is not lost; only a power cut would lose it
         }
         if certificate is not None and key is not None:
             options |= {"ssl": "on", "ssl_cert_file": str(certificate), "ssl_key_file": str(key)}

@@ -17,6 +17,7 @@ from frostbyte.adapters.objects.local import LocalBlobs
 from frostbyte.adapters.objects.s3 import S3Blobs
 from frostbyte.adapters.objects.signing import S3Account
 from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore, check_plane, claim_plane, migrate
+from frostbyte.adapters.postgres.schema import WRITER
 from frostbyte.adapters.qdrant.edge import EdgeVectors
 from frostbyte.kernel.errors import Unavailable
 from frostbyte.kernel.ports.blobs import BlobStore
@@ -28,17 +29,19 @@ from frostbyte.kernel.settings import NO_EMBEDDER, Mode, Settings
 
 def database(settings: Settings, origin: str) -> tuple[EmbeddedServer | None, PostgresStore]:
     """The relational store with today's schema, claimed for the tenant; and its server where that is ours to stop."""
-    role = ""
+    role, grantee = "", WRITER
     if settings.database_url:
         server, writer = None, _trusting(settings.database_url, settings.ca_file)
         owner = _trusting(settings.database_owner_url, settings.ca_file) or writer
-        if not settings.database_owner_url:
+        if settings.database_owner_url:
+            grantee = str(conninfo_to_dict(writer).get("user") or WRITER)
+        else:
             # One address for the owner; the running plane steps down to the role that only adds to the audit.
-            role = "frostbyte_writer"
+            role = WRITER
     else:
         server = EmbeddedServer(settings.data_dir / "postgres").start()
         owner, writer = server.owner_dsn, server.writer_dsn
-    migrate(owner)
+    migrate(owner, writer=grantee)
     claim_plane(owner, settings.tenant_id, origin)
     return server, PostgresStore(writer, max_connections=settings.workers * 2 + 16, role=role).open()
 

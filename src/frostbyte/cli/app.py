@@ -24,6 +24,7 @@ from frostbyte.cli import (
     review,
     search,
     serve,
+    storage,
 )
 from frostbyte.cli.options import AsJson
 
@@ -55,6 +56,7 @@ app.command("demo", rich_help_panel=OPERATION)(demo.demo)
 app.add_typer(admin.config, name="config", rich_help_panel=OPERATION)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=OPERATION)
 app.add_typer(index.app, name="index", rich_help_panel=OPERATION)
+app.add_typer(storage.app, name="storage", rich_help_panel=OPERATION)
 app.add_typer(admin.tokens, name="token", rich_help_panel=OPERATION)
 
 

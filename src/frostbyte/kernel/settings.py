@@ -129,7 +129,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     secrets_dir = given.text("SECRETS_DIR", "")
     return Settings(
         mode=given.choice("MODE", Mode, Mode.DEVELOPMENT),
-        tenant_id=_tenant(given.text("TENANT_ID", "demo")),
+        tenant_id=tenant_name(given.text("TENANT_ID", "demo")),
         data_dir=Path(given.text("DATA_DIR", ".frostbyte")).expanduser().absolute(),
         secrets_dir=Path(secrets_dir).expanduser().absolute() if secrets_dir else None,
         host=host,
@@ -234,7 +234,8 @@ def invalid(name: str, why: str) -> Invalid:
     )
 
 
-def _tenant(text: str) -> str:
+def tenant_name(text: str) -> str:
+    """The id of a tenant. Raises Invalid("settings_invalid")."""
     if not _TENANT.fullmatch(text) or text in RESERVED_TENANTS:
         raise invalid("TENANT_ID", "a tenant's id is 1 to 32 of a-z and 0-9, and none of the reserved names")
     return text

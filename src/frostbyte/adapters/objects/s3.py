@@ -69,6 +69,7 @@ class S3Blobs:
             access_key_id=account.access_key,
             secret_access_key=account.secret_key,
             region=account.region,
+            disable_bulk_delete=True,  # its answer is 200 with the refusals inside
             client_options=options,
             # No further try after the time of one answer: a store that hangs is an outage after 40 seconds.
             retry_config={

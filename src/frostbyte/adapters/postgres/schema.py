@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 import psycopg
+from psycopg import sql
 
 from frostbyte.adapters.postgres.errors import translated
 from frostbyte.adapters.postgres.mapping import Connection
@@ -32,6 +33,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 );
 GRANT SELECT ON schema_migrations TO frostbyte_writer;
 """
+_WRITER_WORD: Final = re.compile(rf"\b{WRITER}\b")
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -82,7 +84,7 @@ def check_numbers(files: Sequence[Migration]) -> None:
             )
 
 
-def migrate(owner_dsn: str, files: Sequence[Migration] | None = None) -> list[str]:
+def migrate(owner_dsn: str, files: Sequence[Migration] | None = None, *, writer: str = WRITER) -> list[str]:
     """Bring the schema up to date; the names of the files that were applied now.
 
     All of them are applied in one transaction: a file that fails leaves the schema as it was. Two callers at once
@@ -91,6 +93,8 @@ def migrate(owner_dsn: str, files: Sequence[Migration] | None = None) -> list[st
     Args:
         owner_dsn: connection string of a role that may create tables (`frostbyte_owner`).
         files: instead of the packaged ones.
+        writer: the role that the running plane has. The files grant to `frostbyte_writer`; on a server that holds
+            several tenants each has a writer of its own, and the grants are made to that one.
 
     Raises:
         Conflict: `migration_changed` where an applied file is not what it was, `schema_newer` where the database
@@ -104,18 +108,18 @@ def migrate(owner_dsn: str, files: Sequence[Migration] | None = None) -> list[st
     with _owner(owner_dsn) as connection:
         check_version(connection.info.server_version)
         connection.execute("SELECT pg_advisory_xact_lock(%s::int, %s::int)", _LOCK)
-        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [WRITER]).fetchone() is None:
+        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [writer]).fetchone() is None:
             raise FrostbyteError(
                 "database_roles_missing",
-                f"The database has no role {WRITER}.",
-                f"Create it as an administrator: CREATE ROLE {WRITER} LOGIN; and give it a password.",
+                f"The database has no role {writer}.",
+                f"Create it as an administrator: CREATE ROLE {writer} LOGIN; and give it a password.",
             )
-        connection.execute(_LEDGER)
+        connection.execute(_granting(_LEDGER, writer, connection))
         applied = dict(connection.execute("SELECT name, sha256 FROM schema_migrations").fetchall())
         _compare(applied, wanted)
         fresh = [item for item in wanted if item.name not in applied]
         for item in fresh:
-            _apply(connection, item)
+            _apply(connection, item, writer)
     return [item.name for item in fresh]
 
 
@@ -150,9 +154,17 @@ def _compare(applied: dict[Any, Any], wanted: Sequence[Migration]) -> None:
             )
 
 
-def _apply(connection: Connection, item: Migration) -> None:
+def _granting(text: str, writer: str, connection: Connection) -> bytes:
+    """The file's text with its grants made to the plane's own writer."""
+    if writer == WRITER:
+        return text.encode()
+    quoted = sql.Identifier(writer).as_string(connection)
+    return _WRITER_WORD.sub(lambda _: quoted, text).encode()
+
+
+def _apply(connection: Connection, item: Migration, writer: str) -> None:
     try:
-        connection.execute(item.text.encode())
+        connection.execute(_granting(item.text, writer, connection))
         connection.execute("INSERT INTO schema_migrations (name, sha256) VALUES (%s, %s)", [item.name, item.sha256])
     except psycopg.OperationalError:
         raise
