@@ -29,21 +29,18 @@ from frostbyte.kernel.settings import NO_EMBEDDER, Mode, Settings
 
 def database(settings: Settings, origin: str) -> tuple[EmbeddedServer | None, PostgresStore]:
     """The relational store with today's schema, claimed for the tenant; and its server where that is ours to stop."""
-    role, grantee = "", WRITER
+    grantee = WRITER
     if settings.database_url:
         server, writer = None, _trusting(settings.database_url, settings.ca_file)
         owner = _trusting(settings.database_owner_url, settings.ca_file) or writer
         if settings.database_owner_url:
-            grantee = str(conninfo_to_dict(writer).get("user") or WRITER)
-        else:
-            # One address for the owner; the running plane steps down to the role that only adds to the audit.
-            role = WRITER
+            grantee = _user(writer) or WRITER
     else:
         server = EmbeddedServer(settings.data_dir / "postgres").start()
         owner, writer = server.owner_dsn, server.writer_dsn
     migrate(owner, writer=grantee)
     claim_plane(owner, settings.tenant_id, origin)
-    return server, PostgresStore(writer, max_connections=settings.workers * 2 + 16, role=role).open()
+    return server, PostgresStore(writer, max_connections=settings.workers * 2 + 16, role=_role(settings)).open()
 
 
 def joined_database(settings: Settings) -> PostgresStore:
@@ -55,8 +52,18 @@ def joined_database(settings: Settings) -> PostgresStore:
     """
     writer = _trusting(settings.database_url, settings.ca_file)
     check_plane(writer, settings.tenant_id)
-    role = "" if settings.database_owner_url else "frostbyte_writer"
-    return PostgresStore(writer, max_connections=4, role=role).open()
+    return PostgresStore(writer, max_connections=4, role=_role(settings)).open()
+
+
+def _role(settings: Settings) -> str:
+    """What a running process steps down to, so that it only adds to the audit; '' where it comes as a writer."""
+    if not settings.database_url or settings.database_owner_url or _user(settings.database_url).endswith("_writer"):
+        return ""
+    return WRITER
+
+
+def _user(url: str) -> str:
+    return str(conninfo_to_dict(url).get("user") or "")
 
 
 def _trusting(url: str, ca_file: str) -> str:
