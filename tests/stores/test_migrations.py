@@ -95,10 +95,9 @@ def test_numbers_have_no_gaps(empty: str, names: list[str]) -> None:
     assert caught.value.code == "migrations_broken"
 
 
-def test_a_missing_role_is_named(server: EmbeddedServer, empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("frostbyte.adapters.postgres.schema.WRITER", "frostbyte_absent")
+def test_a_missing_role_is_named(server: EmbeddedServer, empty: str) -> None:
     with pytest.raises(FrostbyteError) as caught:
-        migrate(empty)
+        migrate(empty, writer="frostbyte_absent")
     assert caught.value.code == "database_roles_missing"
     assert "frostbyte_absent" in caught.value.message
 
