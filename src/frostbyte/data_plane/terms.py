@@ -47,9 +47,11 @@ def passage(chunk: Passage) -> str:
     Rules and leaders (`-----`, `.....`) say nothing and would take the place of words.
     """
     text = _LEADER.sub(r"\1", chunk.text)
-    start = " ".join(text[:_OPENING].split())
+    headings = [_LEADER.sub(r"\1", heading) for heading in chunk.headings]
+    most = sum(heading.count(" ") + 1 for heading in headings) + 1  # words of the text that titles can be equal to
+    start = " ".join(text[:_OPENING].split(None, most)[:most]) if headings else ""
     above: list[str] = []
-    for heading in (_LEADER.sub(r"\1", heading) for heading in chunk.headings):
+    for heading in headings:
         if heading and start.startswith(heading):  # it stands at the head of the text itself
             start = start[len(heading) :].lstrip()
         else:

@@ -204,7 +204,8 @@ def _word(part: str) -> Word:
     if not part.isalpha():
         return Word((part,))
     if not hasattr(_stemmers, "pair"):  # a stemmer keeps state: one pair a thread
-        _stemmers.pair = (Stemmer.Stemmer("english"), Stemmer.Stemmer("german"))
+        # Nothing is remembered there: this function remembers, and their way of forgetting is dear.
+        _stemmers.pair = (Stemmer.Stemmer("english", 0), Stemmer.Stemmer("german", 0))
     english, german = (stemmer.stemWord(part) for stemmer in _stemmers.pair)
     english, folded = _accentless(english), _folded(german)
     forms = (english,) if english == folded else (english, folded)

@@ -28,6 +28,8 @@ def run(chunks: Sequence[Passage], embedder: Embedder) -> Vectors:
     """
     dimensions = embedder.spec.dimensions
     vectors = np.empty((len(chunks), dimensions), dtype=np.float32)
+    if not dimensions:
+        return vectors  # search is by words alone
     for at in range(0, len(chunks), _BATCH):
         part = chunks[at : at + _BATCH]
         made = embedder.documents([passage(chunk) for chunk in part])
