@@ -9,14 +9,18 @@ import pytest
 
 from frostbyte.adapters.objects.tenants import MinioTenants
 from frostbyte.adapters.postgres.tenants import PostgresTenants
+from frostbyte.adapters.qdrant.tenants import QdrantTenants
 from frostbyte.adapters.redis.tenants import RedisTenants
 from frostbyte.deploy.storage import SecretFolder, destroy
 from frostbyte.kernel.ports.tenant_stores import TenantStore
+from frostbyte.kernel.ports.vectors import CollectionSpec
 from servers import minio
 from servers.minio import MinioServer
 from servers.postgres import PostgresServer
 from servers.redis import RedisServer
+from servers.vectors import VectorsServer
 
+SPEC = CollectionSpec(model="test", version="1", dimensions=4)
 Folders = Callable[[str], SecretFolder]
 
 
@@ -25,10 +29,13 @@ def quiet(store: str, done: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def stores(minio_server: MinioServer, postgres_server: PostgresServer, redis_server: RedisServer) -> list[TenantStore]:
+def stores(
+    minio_server: MinioServer, postgres_server: PostgresServer, redis_server: RedisServer, vectors_server: VectorsServer
+) -> list[TenantStore]:
     return [
         PostgresTenants(postgres_server.dsn()),
         MinioTenants(minio_server.url, minio.USER, minio.PASSWORD),
+        QdrantTenants(vectors_server.url, vectors_server.key, SPEC),
         RedisTenants(redis_server.url),
     ]
 

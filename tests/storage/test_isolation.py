@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
+from msgspec.structs import replace
 from redis import Redis
 
 from frostbyte.adapters.objects.s3 import S3Blobs
@@ -18,6 +19,7 @@ from frostbyte.adapters.objects.signing import S3Account
 from frostbyte.adapters.objects.tenants import MinioTenants
 from frostbyte.adapters.postgres import PostgresStore, claim_plane, migrate
 from frostbyte.adapters.postgres.tenants import PostgresTenants
+from frostbyte.adapters.qdrant.tenants import QdrantTenants
 from frostbyte.adapters.redis.tenants import RedisTenants
 from frostbyte.deploy.storage import Outcome, SecretFolder, decoy_of, destroy, provision, verify
 from frostbyte.deploy.storage.tenants import with_decoy
@@ -28,7 +30,8 @@ from servers import minio
 from servers.minio import MinioServer
 from servers.postgres import PostgresServer
 from servers.redis import RedisServer
-from storage.conftest import Folders, quiet
+from servers.vectors import VectorsServer
+from storage.conftest import SPEC, Folders, quiet
 
 
 @pytest.fixture(scope="module")
@@ -102,9 +105,10 @@ def test_twice_is_once(stores: list[TenantStore], folders: Folders) -> None:
     removed = destroy(stores, "twice", folders("twice"), quiet)
     assert len(removed) > 8
     assert destroy(stores, "twice", folders("twice"), quiet) == []
-    assert [store.remains("twice") for store in stores] == [[], [], []]
+    assert [store.remains("twice") for store in stores] == [[], [], [], []]
 
 
+@pytest.mark.slow
 def test_destroying_one_leaves_the_other(stores: list[TenantStore], tenants: Folders, folders: Folders) -> None:
     # Names that begin alike are two tenants all the same.
     provision(stores, "acme2", folders("acme2"), quiet)
@@ -116,12 +120,13 @@ def test_destroying_one_leaves_the_other(stores: list[TenantStore], tenants: Fol
     assert "keys" in next(s for s in stores if s.name == "queue").remains("acme")
 
 
+@pytest.mark.slow
 def test_a_decoy_is_tried_and_gone(stores: list[TenantStore], tenants: Folders, tmp_path: Path) -> None:
     decoy = decoy_of("acme")
     report = with_decoy(stores, "acme", tenants("acme"), SecretFolder(tmp_path / "decoy", decoy), quiet)
     assert report.isolated
     assert {(f.acting, f.target) for f in report.crossings} == {("acme", decoy), (decoy, "acme")}
-    assert [store.remains(decoy) for store in stores] == [[], [], []]
+    assert [store.remains(decoy) for store in stores] == [[], [], [], []]
 
 
 # -- holes are found ------------------------------------------------------------------------------------------------
@@ -180,6 +185,30 @@ def test_a_user_with_every_key_is_found(stores: list[TenantStore], tenants: Fold
     finally:
         list(RedisTenants(redis_server.url).provision("acme", tenants("acme")))
     assert {"read the other's key", "write the other's key", "list all keys"} <= found
+
+
+def test_a_token_that_opens_too_much_is_found(
+    stores: list[TenantStore], tenants: Folders, vectors_server: VectorsServer
+) -> None:
+    right = tenants("acme").found("vectors_api_key")
+    tenants("acme").note("vectors_api_key", vectors_server.token("m"))
+    try:
+        found = breached(stores, "vectors", tenants)
+    finally:
+        tenants("acme").note("vectors_api_key", right)
+    assert {"read the other's points", "write into the other's collection", "make a collection"} <= found
+
+
+def test_another_model_gets_the_collection_that_the_next_rebuild_fills(
+    stores: list[TenantStore], folders: Folders, vectors_server: VectorsServer
+) -> None:
+    other = QdrantTenants(vectors_server.url, vectors_server.key, replace(SPEC, dimensions=8))
+    first = next(store for store in stores if store.name == "vectors")
+    assert next(first.provision("models", folders("models"))) == "collection tenant_models"
+    for _ in range(2):
+        assert next(other.provision("models", folders("models"))) == "collection tenant_models_1"
+    assert next(first.provision("models", folders("models"))) == "collection tenant_models"
+    assert set(first.remains("models")) == {"collection tenant_models", "collection tenant_models_1"}
 
 
 # -- no answer is no refusal ----------------------------------------------------------------------------------------

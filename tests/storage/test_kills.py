@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 import redis
@@ -27,6 +28,7 @@ POINTS: list[tuple[Any, str]] = [
     (psycopg.Connection, "execute"),
     (urllib3.PoolManager, "urlopen"),
     (redis.Redis, "execute_command"),
+    (httpx.Client, "send"),
     (os, "open"),
     (os, "fsync"),
     (Path, "rename"),
@@ -89,7 +91,7 @@ def check_killed_provisioning(stores: list[TenantStore], folder: SecretFolder, n
             for attempt in attempts:
                 attempt.run()
     destroy(stores, tenant, folder, quiet)
-    assert [store.remains(tenant) for store in stores] == [[], [], []]
+    assert [store.remains(tenant) for store in stores] == [[], [], [], []]
     return killed
 
 
@@ -99,7 +101,7 @@ def check_killed_destroying(stores: list[TenantStore], folder: SecretFolder, num
     provision(stores, tenant, folder, quiet)
     killed = in_child(lambda: destroy(stores, tenant, folder, quiet), number, after=after) == -1
     destroy(stores, tenant, folder, quiet)
-    assert [store.remains(tenant) for store in stores] == [[], [], []]
+    assert [store.remains(tenant) for store in stores] == [[], [], [], []]
     assert not any(folder.folder.iterdir())
     return killed
 
@@ -117,6 +119,7 @@ def calls(stores: list[TenantStore], name: str, folder: SecretFolder) -> int:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHECKS)
 def test_a_kill_now_and_then_is_mended(name: str, stores: list[TenantStore], folders: Folders) -> None:
     seed = random.SystemRandom().randrange(1 << 32)

@@ -2,10 +2,12 @@
 
     FROSTBYTE_STORAGE_DATABASE_URL                          a superuser of the PostgreSQL server
     FROSTBYTE_STORAGE_OBJECTS_URL, _ACCESS_KEY, _SECRET_KEY MinIO's administrator
+    FROSTBYTE_STORAGE_VECTORS_URL, _API_KEY                 Qdrant's own key, which tokens are signed with
     FROSTBYTE_STORAGE_QUEUE_URL                             a user of Redis with every right
     FROSTBYTE_CA_FILE                                       what all of them are trusted by
 
-Each secret may stand in a file instead (`..._FILE`). A server that is not named is left out.
+Each secret may stand in a file instead (`..._FILE`). A server that is not named is left out. The collection is made
+for the embedder of the plane's own settings (FROSTBYTE_EMBEDDING_*).
 """
 
 from __future__ import annotations
@@ -19,14 +21,20 @@ from typing import Final
 from frostbyte.adapters.objects.tenants import MinioTenants
 from frostbyte.adapters.postgres.tenants import PostgresTenants
 from frostbyte.adapters.redis.tenants import RedisTenants
+from frostbyte.bootstrap.stores import embedder
 from frostbyte.deploy import storage
 from frostbyte.deploy.storage import Report, SecretFolder
 from frostbyte.deploy.storage.tenants import Say, with_decoy
 from frostbyte.kernel.errors import Invalid
 from frostbyte.kernel.ports.tenant_stores import TenantStore
-from frostbyte.kernel.settings import Reader, tenant_name
+from frostbyte.kernel.settings import Reader, load, tenant_name
 
-_ADDRESSES: Final = ("DATABASE_URL", "OBJECTS_URL", "QUEUE_URL")
+_ADDRESSES: Final = {
+    "database": "DATABASE_URL",
+    "objects": "OBJECTS_URL",
+    "vectors": "VECTORS_URL",
+    "queue": "QUEUE_URL",
+}
 
 
 def stores(environment: Mapping[str, str] | None = None) -> list[TenantStore]:
@@ -44,22 +52,26 @@ def stores(environment: Mapping[str, str] | None = None) -> list[TenantStore]:
     if url := given.text("STORAGE_OBJECTS_URL", ""):
         keys = (given.secret("STORAGE_OBJECTS_ACCESS_KEY"), given.secret("STORAGE_OBJECTS_SECRET_KEY"))
         found.append(MinioTenants(url, *keys, ca_file=ca_file))
+    if url := given.text("STORAGE_VECTORS_URL", ""):
+        from frostbyte.adapters.qdrant.tenants import QdrantTenants  # a second to import
+
+        spec = embedder(load(environment)).spec
+        found.append(QdrantTenants(url, given.secret("STORAGE_VECTORS_API_KEY"), spec, ca_file=ca_file))
     if url := given.secret("STORAGE_QUEUE_URL"):
         found.append(RedisTenants(url, ca_file=ca_file))
     if not found:
         raise Invalid(
             "storage_not_named",
             "No server was named that could hold a tenant.",
-            f"Set at least one of {', '.join(f'FROSTBYTE_STORAGE_{name}' for name in _ADDRESSES)}.",
+            f"Set at least one of {', '.join(f'FROSTBYTE_STORAGE_{name}' for name in _ADDRESSES.values())}.",
         )
     return found
 
 
 def left_out(found: Sequence[TenantStore]) -> list[str]:
     """The settings of the servers that were not named."""
-    names = {"database": "DATABASE_URL", "objects": "OBJECTS_URL", "queue": "QUEUE_URL"}
     held = {store.name for store in found}
-    return [f"FROSTBYTE_STORAGE_{variable}" for name, variable in names.items() if name not in held]
+    return [f"FROSTBYTE_STORAGE_{variable}" for name, variable in _ADDRESSES.items() if name not in held]
 
 
 def provision(found: Sequence[TenantStore], tenant: str, folder: Path, say: Say) -> None:
