@@ -6,7 +6,11 @@ Each text of `sets/injection/` goes through the whole gate (`policy.clear`, the 
 configuration) as a document of its own: as a page's text, or where a person would not see it (an element drawn in
 white, a comment, a property of the file ...). A text counts as flagged if a passage or a property scores at least
 `injection_flag`, as withheld at `injection_withhold`. `held_back` was written by somebody who had not seen the rules,
-`tuning` was looked at while they were made. `--wrong` names the misjudged texts of the tuning set.
+`tuning` was looked at while they were made, and the weights of the wordings are fitted on it: its figures say little.
+`--wrong` names the misjudged texts of the tuning set.
+
+The manuals are pages of every second of the Debian manuals that the reading bench fetches, those of which no page went
+into the fit.
 
 The speed is that of the gate alone, on ordinary documents (contracts, invoices, letters ... of the classification
 set), in megabytes of characters per second of processor time, the best of five rounds.
@@ -22,6 +26,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+from bench.judging.injection_fit import manuals
 from bench.table import Line, show
 from frostbyte.data_plane import policy
 from frostbyte.data_plane.document import Document, Element, Kind, Lineage, Page, Source
@@ -49,7 +54,7 @@ def main() -> None:
         return
     for name in asked.set or ("held_back", "tuning"):
         show(quality(name, rules))
-    show([speed(rules)])
+    show([*ordinary(rules), speed(rules)])
 
 
 def samples(name: str) -> list[dict[str, Any]]:
@@ -90,6 +95,27 @@ def quality(name: str, rules: policy.RuleSet) -> list[Line]:
     ]
 
 
+def ordinary(rules: policy.RuleSet) -> list[Line]:
+    """How many passages of manuals are flagged; nothing where they cannot be had."""
+    flag, passages, flagged = TenantConfig().injection_flag, 0, 0
+    for page in manuals(1):
+        scores = passage_scores({"text": page, "hidden": ""}, rules)
+        passages += len(scores)
+        flagged += sum(score >= flag for score in scores)
+    if not passages:
+        return []
+    return [
+        Line(
+            measure="passages of manuals flagged",
+            ours=flagged / passages,
+            unit="of all",
+            target=f"<= {_FALSE}",
+            met=flagged <= _FALSE * passages,
+            note=f"{flagged} of {passages}",
+        )
+    ]
+
+
 def speed(rules: policy.RuleSet) -> Line:
     """Megabytes of characters that the gate judges in a second of processor time."""
     documents = [json.loads(line)["text"] for line in _ORDINARY.read_text("utf-8").splitlines()]
@@ -107,6 +133,11 @@ def speed(rules: policy.RuleSet) -> Line:
 
 def gate_score(sample: dict[str, Any], rules: policy.RuleSet) -> float:
     """The highest score that the gate gives any passage or property of the sample's document."""
+    return max(passage_scores(sample, rules), default=0.0)
+
+
+def passage_scores(sample: dict[str, Any], rules: policy.RuleSet) -> list[float]:
+    """The scores of the passages and properties of the sample's document."""
     cleared = policy.clear(
         document_of(sample),
         doc_id=_DOC,
@@ -118,7 +149,7 @@ def gate_score(sample: dict[str, Any], rules: policy.RuleSet) -> float:
     )
     passages = [chunk.injection_score for chunk in (*cleared.chunks, *cleared.withheld)]
     fields = [found.confidence for found in cleared.findings if found.gate == "injection" and found.page == 0]
-    return max((*passages, *fields), default=0.0)
+    return [*passages, *fields]
 
 
 def document_of(sample: dict[str, Any]) -> Document:

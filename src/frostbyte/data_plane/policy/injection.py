@@ -2,7 +2,9 @@
 
 What is spoken to (a model, a machine that reads), what is ordered (to override, reveal, send, rate, pretend) and how
 it is concealed are separate pieces of evidence. Words that say much alone are rules; words that people use, too, are
-parts, and count where they stand together. Finds combine as independent evidence: 1 - product(1 - score).
+parts, and count where they stand together. How a sentence is worded as a whole is one more piece (`wording.py`): it
+speaks for an order that no rule knows, and against a weak rule that a harmless sentence happens to meet. Finds combine
+as independent evidence: 1 - product(1 - score).
 
 Rules are matched on several views of a text, because an attacker chooses how to write: folded (case, accents,
 letters of other scripts that look Latin) and with disguises undone (`disguises.py`). A find in text that a person
@@ -20,7 +22,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from frostbyte.data_plane.document import Page
-from frostbyte.data_plane.policy import disguises
+from frostbyte.data_plane.policy import disguises, wording
 from frostbyte.data_plane.policy.injection_rules import InjectionRule, InjectionRules, Part
 from frostbyte.data_plane.policy.reading import Folder, Reading, plain
 
@@ -50,6 +52,8 @@ _ZERO_WIDTH: Final = re.compile(r"(?<=[A-Za-z])[\u200b-\u200d\u2060\ufeff]+(?=[A
 _BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _VARIATION: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
 _MIXED: Final = re.compile(r"[A-Za-z][\u0370-\u03ff\u0400-\u04ff]+|[\u0370-\u03ff\u0400-\u04ff][A-Za-z]+")
+_CYRILLIC: Final = re.compile("[\u0400-\u04ff]")
+_LONGEST_WORD: Final = 40
 _CLOSE: Final = 100
 """Tricks with characters at most this far apart are reported as one."""
 
@@ -57,6 +61,9 @@ _REACH: Final = 220
 """How far around a word a pattern is tried."""
 _BESIDE: Final = 120
 """How much further than `within` a part may reach."""
+
+_CLEAR: Final = 0.3
+"""The least score of a wording behind an encoding."""
 
 _AROUND: Final = 60
 """How far on each side of a find its `unless` is looked for."""
@@ -87,21 +94,28 @@ class Suspicion:
 def find(reading: Reading, rules: InjectionRules) -> list[Suspicion]:
     """Everything suspicious in a folded reading, at its canonical positions."""
     folded = fold(reading)
-    plainly = _unless_quoted(folded, list(_judge(folded, rules)))
+    spans = list(wording.sentences(folded.text)) if rules.wording else []
+    worded = _worded(folded.text, rules, spans)
+    plainly = _unless_quoted(folded, _unless_harmless(folded.text, list(_judge(folded, rules)), rules, spans), worded)
+    plainly += worded
     seen = {rule for _, _, rule, _ in plainly}
     found = [_at(folded, start, end, rule, score) for start, end, rule, score in plainly]
     found += [item for item in _disguised(folded, rules) if item.rule not in seen]
     for start, end, text in disguises.decoded(reading.text):
         low, high = reading.span(start, end)
-        found += [Suspicion(low, high, rule, _more(score)) for _, _, rule, score in _judge(fold(plain(text)), rules)]
+        inner = fold(plain(text))
+        orders = [*_judge(inner, rules), *_clearly_worded(inner.text, rules)]
+        found += [Suspicion(low, high, rule, _more(score)) for _, _, rule, score in orders]
     return sorted(set(found))
 
 
 def find_unseen(reading: Reading, rules: InjectionRules) -> list[Suspicion]:
     """What is suspicious only because nobody sees it; beside what `find` finds."""
     folded = fold(reading)
+    worded = _worded(folded.text, rules, list(wording.sentences(folded.text)))
     return [
-        _at(folded, start, end, rule, score) for start, end, rule, score in _judge(folded, rules.unseen, every=True)
+        _at(folded, start, end, rule, score)
+        for start, end, rule, score in (*_judge(folded, rules.unseen, every=True), *worded)
     ]
 
 
@@ -120,10 +134,22 @@ def find_marks(text: str, base: int, rules: InjectionRules) -> list[Suspicion]:
         (_VARIATION, "variation_selectors", 1, 0.5),
         (_MIXED, "mixed_scripts", 2, 0.35),
     ):
-        runs = list(pattern.finditer(text))
+        runs = [run for run in pattern.finditer(text) if rule != "mixed_scripts" or _posing(text, run, rules)]
         if len(runs) >= least:
             found += [Suspicion(base + start, base + end, rule, value) for start, end in _near(runs)]
     return found
+
+
+def _posing(text: str, run: re.Match[str], rules: InjectionRules) -> bool:
+    """Whether letters of another script pose as Latin ones. Greek ones stand in formulas, too: only in known words."""
+    if rules.wording is None or _CYRILLIC.search(run.group()):
+        return True
+    start, end = run.span()
+    while start and text[start - 1].isalpha() and end - start < _LONGEST_WORD:
+        start -= 1
+    while end < len(text) and text[end].isalpha() and end - start < _LONGEST_WORD:
+        end += 1
+    return bool(rules.wording.lexicon.meanings("".join(map(_plain_letter, text[start:end]))))
 
 
 def _common(text: str) -> bool:
@@ -323,10 +349,48 @@ def _judge(
                 yield start, end, rule.id, rule.score
 
 
+def _worded(text: str, rules: InjectionRules, spans: Sequence[tuple[int, int]]) -> list[_Find]:
+    """Sentences that are worded like orders."""
+    if rules.wording is None:
+        return []
+    return [(start, end, wording.RULE, value) for start, end, value in rules.wording.find(text, spans)]
+
+
+def _clearly_worded(text: str, rules: InjectionRules) -> list[_Find]:
+    """The same for text that was decoded: what is left of other text there says nothing, so a hint is not enough."""
+    return [found for found in _worded(text, rules, list(wording.sentences(text))) if found[3] >= _CLEAR]
+
+
+def _unless_harmless(
+    text: str, found: list[_Find], rules: InjectionRules, spans: Sequence[tuple[int, int]]
+) -> list[_Find]:
+    """Finds with less weight where the sentences around are worded like harmless ones."""
+    if rules.wording is None:
+        return found
+    doubted = rules.wording.doubted
+    return [
+        (start, end, rule, value if rule in rules.firm else doubted(value, text, _across(spans, start, end)))
+        for start, end, rule, value in found
+    ]
+
+
+def _across(spans: Sequence[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
+    """The spans (ordered) that share a character with `[start, end)`."""
+    index = max(bisect_left(spans, (start, 0)) - 4, 0)
+    found = []
+    while index < len(spans) and spans[index][0] < end:
+        if spans[index][1] > start:
+            found.append(spans[index])
+        index += 1
+    return found
+
+
 def _disguised(folded: Reading, rules: InjectionRules) -> Iterator[Suspicion]:
     """What only shows when a spelling trick is undone."""
     text = folded.text
-    views = [(view, False) for view in (*disguises.lettered(folded, rules.telling), *disguises.mended(folded))]
+    mended = next(disguises.mended(folded), None)
+    views = [(view, False) for view in disguises.lettered(folded, rules.telling)]
+    views += [(mended, False)] if mended is not None else []
     views += [(view, True) for view in disguises.closed_up(folded)]
     turned, reversed_ = rules.mirrored
     if any(word in text for word in turned):
@@ -338,6 +402,9 @@ def _disguised(folded: Reading, rules: InjectionRules) -> Iterator[Suspicion]:
             continue
         for start, end, rule, value in _judge(view, rules, encoded=True, squeezed=squeezed):
             yield _at(view, start, end, rule, _more(value))
+        if view is not mended and not squeezed:
+            for start, end, rule, value in _clearly_worded(view.text, rules):
+                yield _at(view, start, end, rule, _more(value))
 
 
 def _at(view: Reading, start: int, end: int, rule: str, value: float) -> Suspicion:
@@ -350,13 +417,13 @@ def _more(value: float) -> float:
     return min(value + DISGUISE, 0.98)
 
 
-def _unless_quoted(folded: Reading, found: list[_Find]) -> list[_Find]:
+def _unless_quoted(folded: Reading, found: list[_Find], worded: list[_Find]) -> list[_Find]:
     """Finds with less weight where they stand in quotation marks and the text speaks about them.
 
     That holds only if nothing suspicious stands outside of quotation marks: an order that is followed by another one
-    is no example.
+    is no example. Nor is one in a sentence that is `worded` like an order with what it quotes left out.
     """
-    if not found:
+    if not found or worded:
         return found
     text = folded.text
     quotes = [quote.span(1) for quote in _QUOTES.finditer(text)]

@@ -16,6 +16,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from frostbyte.data_plane.policy.literals import Strings, chances, starts, width
+from frostbyte.data_plane.policy.wording import Wording
 from frostbyte.data_plane.tenancy import Ratio
 
 _GAP: Final = r"(?:[\W_]{1,8})"
@@ -100,6 +101,8 @@ class InjectionRule(_Matched, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Whether it counts only where a person does not look."""
     encoded: bool = True
     """Whether it is also looked for in decoded, reversed, spaced-out and letter-substituted text."""
+    firm: bool = False
+    """Whether its score stays as it is in a sentence that is worded harmlessly (`wording.py`)."""
     positive: Annotated[tuple[str, ...], Meta(min_length=1)]
     negative: Annotated[tuple[str, ...], Meta(min_length=1)]
 
@@ -126,9 +129,11 @@ class InjectionRules:
     parts: Mapping[str, tuple[Part, ...]]
     telltale: tuple[str, ...]
     """Words of which a disguised order holds at least one."""
+    wording: Wording | None = None
+    """What judges how sentences are worded beside the rules; None: they alone decide."""
 
     @staticmethod
-    def of(file: InjectionFile) -> InjectionRules:
+    def of(file: InjectionFile, wording: Wording | None = None) -> InjectionRules:
         """The rules with every `{{name}}` replaced.
 
         Raises:
@@ -147,7 +152,7 @@ class InjectionRules:
             for name in rule.parts:
                 if name not in parts:
                     raise KeyError(f"{rule.id}: there is no part {name}")
-        return InjectionRules(rules, parts, file.telltale)
+        return InjectionRules(rules, parts, file.telltale, wording)
 
     def only(self, rule: InjectionRule) -> InjectionRules:
         """This rule alone, with the parts it may name."""
@@ -175,6 +180,11 @@ class InjectionRules:
         """All rules, with the ids of those patterns of which one must have a chance for the rule to have one."""
         firsts = ((rule, self.parts[rule.parts[0]] if rule.parts else (rule,)) for rule in self.rules)
         return tuple((rule, frozenset(item.id for item in first)) for rule, first in firsts)
+
+    @cached_property
+    def firm(self) -> frozenset[str]:
+        """The ids of the rules that are `firm`."""
+        return frozenset(rule.id for rule in self.rules if rule.firm)
 
     @cached_property
     def unseen(self) -> InjectionRules:

@@ -22,6 +22,7 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 from msgspec import Meta, structs
 
+from frostbyte.data_plane.policy import wording
 from frostbyte.data_plane.policy.checks import CHECKS
 from frostbyte.data_plane.policy.class_reading import Vocabulary, term_problem
 from frostbyte.data_plane.policy.class_rules import LABELS as LABELS
@@ -99,7 +100,7 @@ class RuleSet:
     class_vocabulary: Vocabulary
     """All terms of `classes`, ready to be looked for."""
     version: str
-    """Twelve hex digits of the SHA-256 over the three files; part of the generation."""
+    """Twelve hex digits of the SHA-256 over the files and the model of wordings; part of the generation."""
     folder: Path | None = None
 
     @staticmethod
@@ -116,6 +117,7 @@ class RuleSet:
         digest = hashlib.sha256()
         for name, data in sources.items():
             digest.update(f"{name} {len(data)}\n".encode() + data)
+        digest.update(b"".join(wording.sources()))
         try:
             version = digest.hexdigest()[:12]
             return _built(sources, version, folder, examples_too=version != proven)
@@ -221,7 +223,7 @@ def _convert(file: str, data: bytes, type_: type[T]) -> T:
 
 def _injection_rules(file: InjectionFile) -> InjectionRules:
     try:
-        return InjectionRules.of(file)
+        return InjectionRules.of(file, wording.Wording.shipped())
     except KeyError as error:
         rule, _, why = str(error.args[0]).partition(": ")
         raise invalid("injection.toml", rule, why) from error
