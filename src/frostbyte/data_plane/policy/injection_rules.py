@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, islice
+from itertools import accumulate, compress
 from typing import Annotated, Final
 
 import msgspec
@@ -276,6 +276,8 @@ class Index:
         self._inside: dict[str, list[tuple[str, list[int]]]] = {}
         self._odd: dict[str, list[int]] = {}
         self._known: dict[str, _Kept] = {}
+        self._mute: set[str] = set()
+        """Words that hold no string: most of a text, taken out at once."""
         self._begin: dict[str, list[int]] = {}
         self._starts: dict[str, _Starts] = {}
         self._alternatives: list[_Alternative] = []
@@ -332,10 +334,11 @@ class Index:
         places.update((number, []) for one in begun for number in (one.number, one.led))
         wanted = _bits(places)
         where = {word: [places[n] for n in kept[0] if n in places] for word, kept in told.items() if kept[1] & wanted}
-        for word, start in zip(pieces[1::2], islice(accumulate(map(len, pieces)), 0, None, 2), strict=False):
-            if word in where:
-                for having in where[word]:
-                    having.append(start)
+        words = pieces[1::2]
+        ends = list(accumulate(map(len, pieces)))
+        for number in compress(range(len(words)), map(where.__contains__, words)):  # most words are passed over in C
+            for having in where[words[number]]:
+                having.append(ends[2 * number])
         _add_odd(text, oddly, places)
         for one in possible:
             here = places[one.sets[0]]
@@ -345,12 +348,12 @@ class Index:
                 found[one.id] = sorted(found[one.id] + here) if one.id in found else here
         return found, {name: self._starts[name].places(text, places) for name in found if name in self._starts}
 
-    def _told(self, words: Iterable[str]) -> tuple[dict[str, _Kept], int]:
+    def _told(self, words: set[str]) -> tuple[dict[str, _Kept], int]:
         """The words that hold a string, with the sets that it is in; and the bits of all of these sets."""
         told: dict[str, _Kept] = {}
         present = 0
         known = self._known
-        for run in words:
+        for run in words - self._mute:
             kept = known.get(run)
             if kept is None:
                 kept = self._of(run)
@@ -367,11 +370,16 @@ class Index:
             for text, same in self._inside.get(run[at : at + _SHORT], ()):
                 if run.startswith(text, at):
                     names.update(same)
-        if len(self._known) >= _WORDS_KEPT:
+        if len(self._known) + len(self._mute) >= _WORDS_KEPT:
             self._known.clear()
+            self._mute.clear()
         found = (tuple(sorted(names)), _bits(names))
-        if len(run) <= _LONGEST_WORD:
+        if len(run) > _LONGEST_WORD:
+            return found
+        if names:
             self._known[run] = found
+        else:
+            self._mute.add(run)
         return found
 
 
