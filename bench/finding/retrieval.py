@@ -3,7 +3,7 @@
     python -m bench.finding.retrieval [--half tuning] [--misses]
 
 Each document of bench/sets/retrieval/*/ is rendered to a real file (PDF, DOCX, TXT, XLSX or CSV, mixed) and goes the
-whole way: parser, policy gates, embedder, index, and then `Search`. Both halves and a hundred documents that answer
+whole way: parser, policy gates, embedder, index, and then `Search`. All three parts and a hundred documents that answer
 nothing lie in one collection. A question counts if one of its first five passages is of the right document and holds
 the answer's characters (white space aside), or at least four fifths of them in one run.
 
@@ -36,7 +36,7 @@ from bench.finding.distractors import documents as distractors
 from bench.finding.rendering import render
 from bench.table import Line, show
 from frostbyte.adapters.collections import TwoCollections
-from frostbyte.adapters.embeddings.minilm import MiniLm
+from frostbyte.adapters.embeddings.e5 import E5
 from frostbyte.adapters.memory.blobs import MemoryBlobs
 from frostbyte.adapters.memory.unit_of_work import MemoryStore
 from frostbyte.adapters.parsing.direct import DirectReader
@@ -51,7 +51,7 @@ from frostbyte.kernel.records import DocumentRow, State
 from frostbyte.kernel.vault import TenantKeys, Vault
 
 SETS: Final = Path(__file__).parents[1] / "sets" / "retrieval"
-HALVES: Final = ("tuning", "held_back")
+HALVES: Final = ("tuning", "check", "held_back")
 TOP_K: Final = 5
 ENOUGH: Final = 0.8
 WINDOW, OVERLAP = 1000, 200
@@ -94,7 +94,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
 class Shelf:
     """One collection of documents with its search; `cut` makes the passages of a document."""
 
-    def __init__(self, folder: Path, embedder: MiniLm) -> None:
+    def __init__(self, folder: Path, embedder: E5) -> None:
         self.rows = MemoryStore()
         self.vault = Vault(MemoryBlobs(), TenantKeys(os.urandom(32), b"bench" * 6, {1: os.urandom(32)}))
         self.vectors = EdgeVectors(folder)
@@ -266,7 +266,7 @@ def main() -> None:
         texts |= found
         asked += questions
     texts |= distractors(DISTRACTORS)
-    embedder = MiniLm()
+    embedder = E5()
     with tempfile.TemporaryDirectory() as name:
         ours, fixed = Shelf(Path(name) / "ours", embedder), Shelf(Path(name) / "fixed", embedder)
         began = time.process_time()

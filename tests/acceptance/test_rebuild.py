@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from frostbyte.adapters.embeddings.minilm import MiniLm
+from frostbyte.adapters.embeddings.e5 import E5
 from frostbyte.bootstrap.data import Plane, build
 from frostbyte.data_plane.serve.search import Filters, Mode
 from frostbyte.kernel.errors import Conflict, Unavailable
@@ -108,7 +108,7 @@ TEXTS = [
 
 @pytest.fixture
 def filled(start: Starter) -> tuple[Starter, Plane, list[UUID]]:
-    plane = start(MiniLm())
+    plane = start(E5())
     ids = [put(plane, text) for text in TEXTS]
     work(plane)
     return start, plane, ids
@@ -195,7 +195,7 @@ def test_another_model_is_made_beside_and_switched_to_at_once(filled: tuple[Star
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("embedder", [MiniLm(), Other()], ids=["replaced one by one", "beside"])
+@pytest.mark.parametrize("embedder", [E5(), Other()], ids=["replaced one by one", "beside"])
 def test_a_plane_that_died_goes_on_where_it_was(filled: tuple[Starter, Plane, list[UUID]], embedder: Any) -> None:
     start, plane, ids = filled
     plane = start(embedder)
@@ -256,7 +256,7 @@ def test_a_failed_document_holds_the_switch_until_someone_decides(
 
 @pytest.mark.slow
 def test_what_new_rules_forbid_is_not_shown_any_more(start: Starter) -> None:
-    plane = start(MiniLm())
+    plane = start(E5())
     doc_id = put(plane, "Write to the harbour master at jane.doe@example.org about berths.")
     work(plane)
     assert found(plane, "harbour master") == [doc_id]

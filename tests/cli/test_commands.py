@@ -28,7 +28,7 @@ RESULT = {
     "classification": "contract",
     "flags": [],
 }
-FOUND = {"query_id": "q1", "embedding": {"label": "MiniLM (local)", "remote": False}, "results": [RESULT]}
+FOUND = {"query_id": "q1", "embedding": {"label": "E5 (local)", "remote": False}, "results": [RESULT]}
 
 
 def test_search_sends_only_what_was_asked_and_shows_passage_and_place(run: Run, plane: FakePlane) -> None:

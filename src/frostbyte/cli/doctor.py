@@ -133,13 +133,13 @@ def check_weights(settings: Settings) -> Finding:
     if settings.embedding_endpoint:
         where = "another company's" if settings.embedding_remote else "your own"
         return Finding("embedder", Level.OK, f"{settings.embedding_model} at {where} server; asked when documents come")
-    from frostbyte.adapters.embeddings.minilm import checked
+    from frostbyte.adapters.embeddings.e5 import checked
 
     try:
-        size = sum(len(checked(what)) for what in ("model", "tokenizer"))
+        size = len(checked())
     except FrostbyteError as error:
         return Finding("embedder", Level.FAIL, error.message, error.remedy or "Run `make setup`.")
-    return Finding("embedder", Level.OK, f"all-MiniLM-L6-v2, {size >> 20} MiB, digests as locked")
+    return Finding("embedder", Level.OK, f"multilingual-e5-small, {size >> 20} MiB, digest as locked")
 
 
 def check_ocr(settings: Settings) -> Finding:

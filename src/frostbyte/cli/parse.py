@@ -114,7 +114,7 @@ def _rendered(document: Document, form: Form) -> str:
 
 def _passages(document: Document) -> Iterator[dict[str, Any]]:
     """The passages that a plane with the embedded model would cut if nothing had to be redacted or withheld."""
-    from frostbyte.adapters.embeddings.minilm import MAX_TOKENS
+    from frostbyte.adapters.embeddings.e5 import MAX_TOKENS
     from frostbyte.data_plane import policy
     from frostbyte.data_plane.artefacts import in_order
     from frostbyte.data_plane.chunking import Cutting

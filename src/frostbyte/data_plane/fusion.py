@@ -1,8 +1,9 @@
 """One ranking out of two: by meaning (vectors) and by words (terms).
 
-Each ranking's scores are brought to 0..1 and added, words counting WORDS times. Adding ranks instead (RRF) forgets by
-how much a passage leads: on the tuning questions of bench/finding/retrieval.py an exact word match that no other
-passage had lost its first place to passages that were middling in both (ADR 56 has the figures).
+Each ranking's scores are brought to 0..1 and added. Adding ranks instead (RRF) forgets by how much a passage leads: on
+the tuning questions of bench/finding/retrieval.py an exact word match that no other passage had lost its first place to
+passages that were middling in both (ADR 56 has the figures). For the same reason words weigh by their lead: an
+identifier that one passage holds decides, common words that many share hardly count (ADR 58).
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
-WORDS: Final = 2.5
-"""What words weigh beside meaning, chosen on the tuning questions: English alone would take 1.5, German 3."""
+LEAST: Final = 0.5
+"""What words weigh beside meaning (1) if two passages hold the question's words equally well."""
+LEAD: Final = 2.0
+"""What they weigh more if the second holds none of them. Between 1 and 3 the tuning questions are answered as well."""
 DEPTH: Final = 50
 """The place in the ranking by meaning whose score counts 0. It is fixed: asking for more must not change the order."""
-
 SEEN: Final = 4
-"""The place (from 0) behind which the best passage by meaning never falls: among the five that are shown. On the tuning
-questions it answers one more of 82 and costs none; its score becomes that of the passage before it."""
+"""The place (from 0) behind which the best passage of either ranking never falls: among the five that are shown. Its
+score becomes that of the passage before it."""
 
 _K = TypeVar("_K", int, str)
 
@@ -28,7 +30,7 @@ def candidates(limit: int) -> int:
 
 
 def fused(meaning: Sequence[tuple[_K, float]], words: Sequence[tuple[_K, float]]) -> list[tuple[_K, float]]:
-    """Both rankings (best first) as one, best first; scores lie between 0 and 1 + WORDS.
+    """Both rankings (best first) as one, best first; scores lie between 0 and 1 + LEAST + LEAD.
 
     Args:
         meaning: cosines.
@@ -41,12 +43,15 @@ def fused(meaning: Sequence[tuple[_K, float]], words: Sequence[tuple[_K, float]]
             sums[key] = max((score - floor) / (best - floor), 0.0) if best > floor else 1.0
     if words:
         best = words[0][1]
+        weight = LEAST + LEAD * (1 - (words[1][1] if len(words) > 1 else 0.0) / best)
         for key, score in words:
-            sums[key] = sums.get(key, 0.0) + WORDS * score / best
+            sums[key] = sums.get(key, 0.0) + weight * score / best
     ordered = sorted(sums.items(), key=lambda item: (-item[1], item[0]))
     if meaning and words:
-        # A question in other words than its answer shares only common ones with many passages.
-        at = next(place for place, (key, _) in enumerate(ordered) if key == meaning[0][0])
-        if at > SEEN:
-            ordered.insert(SEEN, (ordered.pop(at)[0], ordered[SEEN - 1][1]))
+        # A question in other words than its answer shares only common ones with many passages, and a name or a number
+        # means little to a model.
+        for key in (words[0][0], meaning[0][0]):
+            at = next(place for place, (other, _) in enumerate(ordered) if other == key)
+            if at > SEEN:
+                ordered.insert(SEEN, (ordered.pop(at)[0], ordered[SEEN - 1][1]))
     return ordered
