@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from servers.clamd import ClamdServer
+from servers.embedder import EmbedderServer
 from servers.lanes import need
 from servers.minio import MinioServer
 from servers.postgres import PostgresServer
@@ -56,4 +57,10 @@ def clamd_server(servers_folder: Path) -> Iterator[ClamdServer]:
 @pytest.fixture(scope="module")
 def vectors_server(servers_folder: Path) -> Iterator[VectorsServer]:
     with VectorsServer(servers_folder / "vectors") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def embedder_server(servers_folder: Path) -> Iterator[EmbedderServer]:
+    with EmbedderServer(servers_folder / "embedder") as server:
         yield server
