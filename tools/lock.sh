@@ -26,11 +26,12 @@ compile runtime "$@"
 # The same versions in tests as where it runs.
 compile dev --constraint runtime.lock "$@"
 compile models --no-deps "$@"
-# An image carries what its processes need, in the versions that are tested. tokenizers asks for a client of a model hub
-# that nothing here calls.
-without_hub=(--no-emit-package huggingface-hub --no-emit-package hf-xet)
+# An image carries what its processes need, in the versions that are tested. Left out is what others ask for and no
+# process of ours loads: tokenizers' client of a model hub, the shell of Celery's own command.
+left_out=(--no-emit-package huggingface-hub --no-emit-package hf-xet --no-emit-package fsspec --no-emit-package tqdm
+    --no-emit-package click-repl --no-emit-package prompt-toolkit --no-emit-package wcwidth)
 for image in api worker nomic-embed vectors; do
-    compile "image-$image" --constraint runtime.lock "${without_hub[@]}" "$@"
+    compile "image-$image" --constraint runtime.lock "${left_out[@]}" "$@"
 done
 compile image-weights --no-deps --constraint models.lock "$@"
 # What benches compare with has its own environment and its own versions, the newest of each.

@@ -18,7 +18,6 @@ from frostbyte.adapters.objects.s3 import S3Blobs
 from frostbyte.adapters.objects.signing import S3Account
 from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore, check_plane, claim_plane, migrate
 from frostbyte.adapters.postgres.schema import WRITER
-from frostbyte.adapters.qdrant.edge import EdgeVectors
 from frostbyte.kernel.errors import Unavailable
 from frostbyte.kernel.ports.blobs import BlobStore
 from frostbyte.kernel.ports.embedder import Embedder
@@ -103,6 +102,8 @@ def vectors(settings: Settings, store: PostgresStore) -> TwoCollections:
     """The collection that serves, as the database says; what no rebuild needs any more is removed."""
     if settings.vectors_url:
         return _on_server(settings, store)
+    from frostbyte.adapters.qdrant.edge import EdgeVectors  # not installed where a server keeps the vectors
+
     folder = settings.data_dir
 
     def place(name: str) -> Path:

@@ -11,6 +11,7 @@ from frostbyte.cli import (
     admin,
     audit,
     demo,
+    deploy,
     doctor,
     documents,
     errors,
@@ -53,6 +54,7 @@ app.command("erasure", rich_help_panel=CARE)(documents.erasure)
 app.add_typer(serve.app, name="serve", rich_help_panel=OPERATION)
 app.command("doctor", rich_help_panel=OPERATION)(doctor.doctor)
 app.command("demo", rich_help_panel=OPERATION)(demo.demo)
+app.add_typer(deploy.app, name="deploy", rich_help_panel=OPERATION)
 app.add_typer(admin.config, name="config", rich_help_panel=OPERATION)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=OPERATION)
 app.add_typer(index.app, name="index", rich_help_panel=OPERATION)

@@ -1,0 +1,71 @@
+"""`frostbyte deploy`: a plane's files for the host that it will run on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from frostbyte.cli.options import AsJson, group
+from frostbyte.cli.output import hint, print_json
+
+app = group("Set up a plane with its servers.")
+
+
+@app.callback()
+def deploy() -> None:
+    """Set up a plane with its servers."""
+
+
+@app.command("compose")
+def compose(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the project; kept secrets stay as they are.")],
+    tenant: Annotated[str, typer.Option("--tenant", help="The tenant's id: 1 to 32 of a-z and 0-9.")],
+    mode: Annotated[str, typer.Option("--mode", help="online, offline or development.")] = "online",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="On the host's loopback.")] = 8080,
+    subnet: Annotated[str, typer.Option("--subnet", help="The servers' network; nothing leaves it.")] = "172.28.0.0/16",
+    edge: Annotated[str, typer.Option("--edge", help="Network that publishes the port.")] = "172.30.6.0/29",
+    image: Annotated[
+        list[str] | None, typer.Option("--image", help="NAME=REFERENCE in place of the usual one, as often as needed.")
+    ] = None,
+    model_sha256: Annotated[str, typer.Option("--model-sha256", help="What the embedding model must be.")] = "",
+    dimensions: Annotated[int, typer.Option("--dimensions", min=1, max=65536, help="Of its vectors.")] = 768,
+    stand_in_vectors: Annotated[
+        bool, typer.Option("--stand-in-vectors", help="Our stand-in for Qdrant. Everything says NOT FOR PRODUCTION.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a compose project for one tenant's plane: its file, its secrets (generated), what may be set.
+
+    Nothing is started. Run it as root, or as a user whose containers may read files of the user's own group.
+    """
+    from frostbyte import __version__
+    from frostbyte.adapters.redis.acl import rules
+    from frostbyte.deploy import compose as project
+    from frostbyte.kernel.settings import load
+
+    given = load({"FROSTBYTE_TENANT_ID": tenant, "FROSTBYTE_MODE": mode})  # the same rules as when it starts
+    group_id = project.SECRETS_GROUP if os.geteuid() == 0 else os.getgid()
+    images = dict(part.partition("=")[::2] for part in image or [])
+    options = project.Options(
+        tenant=given.tenant_id,
+        version=__version__,
+        mode=given.mode.value,
+        port=port,
+        subnet=subnet,
+        edge=edge,
+        images=images,
+        model_sha256=model_sha256,
+        dimensions=dimensions,
+        stand_in_vectors=stand_in_vectors,
+    )
+    written = project.write(
+        out, project.plane(options), tenant=given.tenant_id, queue_rights=rules(given.tenant_id), group=group_id
+    )
+    if as_json:
+        print_json({"compose": str(written.compose), "made": list(written.made), "kept": list(written.kept)})
+    else:
+        hint(f"{written.compose}: {len(written.made)} secrets made, {len(written.kept)} kept.")
+        hint(f"Put the model into the volume `models`, then: docker compose -f {written.compose} up --detach --wait")

@@ -1,0 +1,104 @@
+"""A description as text for `docker compose` (v2): pure, and the same for the same description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from frostbyte.deploy.compose.description import Check, Network, Plane, Service
+
+_HEAD = """\
+# A Frostbyte plane on one host, made by `frostbyte deploy compose`: change the command's options, not this file.
+# Every service runs without rights of its own, cannot write to its file system, and is held to limits. Secrets are
+# files below ./secrets. Start it with `docker compose up --detach --wait`.
+"""
+_LOG_MB, _LOG_FILES = 10, 5
+
+
+def render(plane: Plane, secrets_group: int) -> str:
+    """The compose file.
+
+    Args:
+        secrets_group: the group of the secrets' files, which every service joins to read those that it is given.
+    """
+    document = {
+        "name": plane.project,
+        "services": {service.name: _service(service, secrets_group) for service in plane.services},
+        "networks": {network.name: _network(network) for network in plane.networks},
+        "volumes": {name: {} for name in plane.volumes},
+        "secrets": {name: {"file": f"./secrets/{name}"} for name in plane.secrets},
+    }
+    text: str = yaml.safe_dump(document, sort_keys=False, width=118, allow_unicode=True)
+    return _HEAD + text
+
+
+def env_example(plane: Plane) -> str:
+    """What an operator may set beside the compose file: nothing secret, and nothing that must be set."""
+    return (
+        "# Copy to .env to change it. There are no secrets here: they are files in ./secrets, generated; no default\n"
+        "# password exists anywhere.\n"
+        f"COMPOSE_PROJECT_NAME={plane.project}\n"
+        "# FROSTBYTE_LOG_LEVEL: debug, info, warning or error\n"
+        "FROSTBYTE_LOG_LEVEL=warning\n"
+    )
+
+
+def _service(service: Service, secrets_group: int) -> dict[str, Any]:
+    ours = any(name.startswith("FROSTBYTE_") for name in service.environment)
+    environment = {
+        **service.environment,
+        **({"FROSTBYTE_LOG_LEVEL": "${FROSTBYTE_LOG_LEVEL:-warning}"} if ours else {}),
+    }
+    told = {
+        "image": service.image,
+        "labels": {"io.frostbyte.role": service.role.value},
+        "user": service.user,
+        "group_add": [str(secrets_group)] if service.secrets else [],
+        "entrypoint": list(service.entrypoint),
+        "command": list(service.command),
+        "environment": environment,
+        "secrets": list(service.secrets),
+        "volumes": [f"{name}:{place}" for name, place in service.volumes.items()],
+        "tmpfs": [f"{place}:size={size}m,mode=1777" for place, size in service.scratch.items()],
+        "networks": list(service.networks),
+        "dns": [service.resolver] if service.resolver else [],
+        "ports": [f"127.0.0.1:{host}:{inside}" for host, inside in service.publishes.items()],
+        "depends_on": {name: {"condition": ready.value} for name, ready in service.needs.items()},
+        "healthcheck": _check(service.check) if service.check else {},
+    }
+    limits = {
+        "restart": "on-failure:3" if service.role.value == "task" else "unless-stopped",
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "mem_limit": f"{service.limits.memory_mb}m",
+        "memswap_limit": f"{service.limits.memory_mb}m",
+        "cpus": service.limits.cpus,
+        "pids_limit": service.limits.pids,
+        "stop_grace_period": f"{service.stop_seconds}s",
+        "logging": {
+            "driver": "json-file",
+            "options": {"max-size": f"{_LOG_MB}m", "max-file": str(_LOG_FILES)},
+        },
+    }
+    return {key: value for key, value in told.items() if value} | limits
+
+
+def _check(check: Check) -> dict[str, Any]:
+    return {
+        "test": ["CMD", *check.command],
+        "interval": "10s",
+        "timeout": "5s",
+        "retries": 3,
+        "start_period": f"{check.start_seconds}s",
+    }
+
+
+def _network(network: Network) -> dict[str, Any]:
+    address: dict[str, Any] = {"subnet": network.subnet}
+    told: dict[str, Any] = {"driver": "bridge", "internal": network.internal}
+    if network.dead_end:
+        address |= {"gateway": network.gateway, "aux_addresses": {"DefaultGatewayIPv4": network.dead_end}}
+        told["driver_opts"] = {"com.docker.network.bridge.enable_ip_masquerade": "false"}
+    return told | {"ipam": {"config": [address]}}

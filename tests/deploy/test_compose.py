@@ -1,0 +1,181 @@
+"""A plane's compose project: decisions as data, invariants over every service, and what lies in the folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from frostbyte.adapters.redis.acl import rules
+from frostbyte.deploy.compose import Options, Plane, plane, render, write
+from frostbyte.deploy.compose.folder import _CLAMD
+from frostbyte.kernel.errors import Invalid
+from servers.lanes import need
+
+ROOT = Path(__file__).parents[2]
+CASES = tomllib.loads((Path(__file__).parent / "compose_cases.toml").read_text())
+GROUP = os.getgid()
+
+
+def described(**options: Any) -> Plane:
+    return plane(Options(tenant="acme", version="0.1.0", **options))
+
+
+def written(folder: Path, **options: Any) -> dict[str, Any]:
+    write(folder, described(**options), tenant="acme", queue_rights=rules("acme"), group=GROUP)
+    document: dict[str, Any] = yaml.safe_load((folder / "docker-compose.yml").read_text())
+    return document
+
+
+@pytest.mark.parametrize("secret", sorted(CASES["secrets"]))
+def test_a_secret_is_given_to_those_that_need_it(secret: str) -> None:
+    holders = [service.name for service in described().services if secret in service.secrets]
+    assert sorted(holders) == CASES["secrets"][secret]
+    assert set(described().secrets) == set(CASES["secrets"])
+
+
+@pytest.mark.parametrize("volume", sorted(CASES["volumes"]))
+def test_a_volume_is_written_by_one(volume: str) -> None:
+    places = {s.name: s.volumes[volume] for s in described().services if volume in s.volumes}
+    found = {
+        "write": sorted(name for name, place in places.items() if not place.endswith(":ro")),
+        "read": sorted(name for name, place in places.items() if place.endswith(":ro")),
+    }
+    assert found == CASES["volumes"][volume]
+    assert set(described().volumes) == set(CASES["volumes"])
+
+
+@pytest.mark.parametrize("service", sorted(CASES["after"]))
+def test_services_start_in_order(service: str) -> None:
+    order = described().order()
+    assert all(order.index(name) < order.index(service) for name in CASES["after"][service])
+    assert set(described().service(service).needs) >= set(CASES["after"][service])
+
+
+@pytest.mark.parametrize("case", CASES["refused"], ids=lambda case: str(case["options"]))
+def test_what_cannot_work_is_refused(case: dict[str, Any]) -> None:
+    with pytest.raises(Invalid) as refused:
+        described(**case["options"])
+    assert refused.value.code == case["code"]
+
+
+@pytest.mark.parametrize("stand_in", [False, True])
+def test_every_service_is_held(stand_in: bool, tmp_path: Path) -> None:
+    """No root, no rights, nothing to write to but what is named, limits, logs that end, a check."""
+    document = written(tmp_path, stand_in_vectors=stand_in)
+    for name, service in document["services"].items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert "cap_add" not in service, name
+        assert "privileged" not in service, name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert int(service["user"].split(":")[0]) > 0, name
+        assert service["mem_limit"] == service["memswap_limit"], name
+        assert 0 < service["cpus"] <= 4, name
+        assert 0 < service["pids_limit"] <= 1024, name
+        assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}, name
+        assert "sock" not in str(service.get("volumes", "")), name
+        check = service.get("healthcheck", {"test": ["CMD"]})
+        assert check["test"][0] == "CMD", name  # no shell
+
+
+def test_only_the_gateway_can_be_reached_and_only_from_this_host(tmp_path: Path) -> None:
+    document = written(tmp_path, port=18080)
+    published = {name: s["ports"] for name, s in document["services"].items() if "ports" in s}
+    assert published == {"intake-gateway": ["127.0.0.1:18080:8080"]}
+    outside = [name for name, s in document["services"].items() if s["networks"] != ["etl-internal"]]
+    assert outside == ["intake-gateway"]
+
+
+def test_nothing_leads_out(tmp_path: Path) -> None:
+    networks = written(tmp_path)["networks"]
+    assert networks["etl-internal"]["internal"] is True
+    assert networks["etl-internal"]["ipam"]["config"] == [{"subnet": "172.28.0.0/16"}]
+    edge = networks["edge"]
+    assert edge["driver_opts"] == {"com.docker.network.bridge.enable_ip_masquerade": "false"}
+    nobody = edge["ipam"]["config"][0]["aux_addresses"]["DefaultGatewayIPv4"]
+    assert written(tmp_path)["services"]["intake-gateway"]["dns"] == [nobody]
+
+
+def test_the_spec_s_names_are_kept() -> None:
+    """The offline bundle shares this description, and its scripts say these names."""
+    names = {service.name for service in described().services}
+    assert names == set(
+        "postgres redis minio qdrant clamav nomic-embed intake-gateway celery-worker serving storage".split()
+    )
+    assert {"pgdata", "miniodata", "qdrantdata", "clamavdata", "models"} <= set(described().volumes)
+    images = {described().service(name).image for name in ("intake-gateway", "serving", "storage")}
+    assert images == {"frostbyte/api:0.1.0"}
+
+
+def test_secrets_are_files_that_others_cannot_read_and_no_text_shows_one(tmp_path: Path) -> None:
+    written(tmp_path)
+    found = {path.name: path.read_text() for path in (tmp_path / "passwords").iterdir()}
+    assert len(set(found.values())) == len(found) == 5
+    assert all(len(text.strip()) >= 43 for text in found.values())
+    for path in (tmp_path / "passwords").iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    for path in (tmp_path / "secrets").iterdir():
+        assert path.stat().st_mode & 0o007 == 0
+    assert stat.S_IMODE((tmp_path / "passwords").stat().st_mode) == 0o700
+    shown = (tmp_path / "docker-compose.yml").read_text() + (tmp_path / ".env.example").read_text()
+    assert not [text for text in found.values() if text.strip() in shown]
+    assert not re.search(r"(PASSWORD|SECRET|(?<!ACCESS_)KEY|TOKEN)[A-Z_]*: (?!/run/)", shown)
+
+
+def test_writing_again_keeps_secrets_and_gives_the_same_text(tmp_path: Path) -> None:
+    first = written(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert written(tmp_path) == first
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir(mode=0o755)
+    (tmp_path / "secrets").chmod(0o755)
+    with pytest.raises(Invalid) as refused:
+        written(tmp_path)
+    assert refused.value.code == "compose_folder"
+
+
+def test_the_stand_in_is_named_as_one(tmp_path: Path) -> None:
+    for stand_in in (False, True):
+        services = written(tmp_path, stand_in_vectors=stand_in)["services"]
+        told = {services[name]["environment"].get("FROSTBYTE_STANDINS") for name in ("intake-gateway", "celery-worker")}
+        assert told == ({"vectors"} if stand_in else {None})
+
+
+def test_clamd_s_limits_are_the_repository_s() -> None:
+    def limits(text: str) -> set[str]:
+        kept = ("Max", "Stream", "Alert", "Concurrent", "SelfCheck", "ReadTimeout", "Command")
+        return {line for line in text.splitlines() if line.startswith(kept)}
+
+    assert limits(_CLAMD) == limits((ROOT / "config/clamd.conf").read_text())
+
+
+def test_a_plane_that_waits_for_itself_has_no_order() -> None:
+    services = described().services
+    broken = Plane(project="x", services=services[1:], networks=(), volumes=())
+    with pytest.raises(ValueError, match="storage"):
+        broken.order()
+
+
+def test_compose_itself_accepts_it(tmp_path: Path) -> None:
+    need("docker")
+    written(tmp_path)
+    command = ["docker", "compose", "-f", str(tmp_path / "docker-compose.yml"), "config", "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+
+
+def test_the_text_is_a_function_of_the_description() -> None:
+    assert render(described(), 7) == render(described(), 7)

@@ -1,0 +1,64 @@
+"""Images built once a run from a base of Debian's packages, and taken away again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from servers.lanes import need
+
+ROOT = Path(__file__).parents[2]
+BASE = "frostbyte-test-base"
+NAMESPACE = "frostbyte-test"
+TAG = "test"
+BUILD_SECONDS = 1500
+
+
+def docker(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Runs docker; fails the test with what it said."""
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=BUILD_SECONDS)
+    assert not check or done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+def build(*images: str, **environment: str) -> None:
+    """`tools/images.sh`, from the test base."""
+    given = {"BASE": BASE, "NAMESPACE": NAMESPACE, "TAG": TAG, **environment}
+    done = subprocess.run(
+        ["tools/images.sh", *images],
+        cwd=ROOT,
+        env=os.environ | given,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=BUILD_SECONDS,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.fixture(scope="session")
+def base() -> Iterator[str]:
+    """The base image."""
+    need("docker")
+    here = docker("image", "inspect", BASE, check=False).returncode == 0
+    done = subprocess.run(
+        ["tools/docker.sh", "base", BASE], cwd=ROOT, capture_output=True, text=True, check=False, timeout=BUILD_SECONDS
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    yield BASE
+    if not here:
+        docker("image", "rm", "--force", BASE, check=False)
+
+
+@pytest.fixture(scope="session")
+def images(base: str) -> Iterator[dict[str, str]]:
+    """Frostbyte's three images by name, from today's sources."""
+    names = ("api", "worker", "nomic-embed")
+    build(*names)
+    built = {name: f"{NAMESPACE}/{name}:{TAG}" for name in names}
+    yield built
+    docker("image", "rm", "--force", *built.values(), check=False)

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Builds Frostbyte's images with Docker and says what they weigh.
+#
+#   tools/images.sh [IMAGE...]       api, worker, nomic-embed (the default), minio, vectors
+#
+#   BASE       the Debian 13 image to build from (default debian:trixie-slim; tools/docker.sh base makes one)
+#   TAG        default: the version in pyproject.toml
+#   NAMESPACE  default: frostbyte
+#   NO_CACHE   set: everything anew
+#
+# Packages come from wherever pip on this machine is configured to look; its configuration and certificates are handed
+# to the build as secrets and are in no layer. Layers depend on sources and locks alone: SOURCE_DATE_EPOCH is the time
+# of the last commit unless it is set.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+version="$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)"
+tag="${TAG:-$version}"
+namespace="${NAMESPACE:-frostbyte}"
+epoch="${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}"
+revision="$(git rev-parse HEAD 2>/dev/null || echo unknown)"
+secrets="$(mktemp -d)"
+trap 'rm -rf "$secrets" deploy/images/minio' EXIT
+
+# What pip is told here: from its files and from PIP_* variables. A folder of this machine is not in a container.
+pip_settings() {
+    { python3 -m pip config list 2>/dev/null || true; } | sed -n "s/^\(global\|install\|:env:\)\.\([a-z-]*\)='\(.*\)'$/\2 \3/p" \
+        | while read -r name value; do
+            case "$name" in index-url | extra-index-url | trusted-host | no-index | timeout | retries) ;;
+                find-links) case "$value" in *://*) ;; *) continue ;; esac ;;
+                *) continue ;;
+            esac
+            printf '%s = %s\n' "$name" "$value"
+        done
+}
+{ echo "[global]"; pip_settings; } >"$secrets/pip"
+: >"$secrets/ca"
+for bundle in "${PIP_CERT:-}" "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt; do
+    if [ -s "$bundle" ]; then cp "$bundle" "$secrets/ca"; break; fi
+done
+
+options=(${NO_CACHE:+--no-cache})
+for name in HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy; do
+    if [ -n "${!name:-}" ]; then options+=(--build-arg "$name"); fi
+done
+
+for image in "${@:-api worker nomic-embed}"; do
+    for name in $image; do
+        if [ "$name" = minio ]; then cp "$(tools/minio/build.sh)" deploy/images/minio; fi
+        echo "building $namespace/$name:$tag" >&2
+        DOCKER_BUILDKIT=1 docker build --quiet --file deploy/images/Dockerfile --target "$name" \
+            --secret "id=ca,src=$secrets/ca" --secret "id=pip,src=$secrets/pip" "${options[@]}" \
+            --build-arg BASE="${BASE:-debian:trixie-slim}" --build-arg SOURCE_DATE_EPOCH="$epoch" \
+            --build-arg VERSION="$version" --build-arg REVISION="$revision" \
+            --build-arg SOURCE="${SOURCE_URL:-unknown}" --tag "$namespace/$name:$tag" . >/dev/null
+        docker image inspect --format '{{index .RepoTags 0}} {{.Size}}' "$namespace/$name:$tag" \
+            | awk '{ printf "%s\t%.0f MB\n", $1, $2 / 1e6 }'
+    done
+done
