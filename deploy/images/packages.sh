@@ -35,7 +35,7 @@ case "$1" in
         ;;
     finish)
         shift
-        pip install --quiet --no-deps --no-index --find-links /wheels frostbyte
+        pip install --quiet --no-deps --no-index /wheels/frostbyte-*.whl
         grep -v '^#' /build/trim.txt | while read -r pattern _; do
             # shellcheck disable=SC2086 # the pattern is meant to be one
             [ -z "$pattern" ] || (cd "$site" && rm -rf $pattern)
