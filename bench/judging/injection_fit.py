@@ -44,7 +44,7 @@ WEIGHTS: Final = Path(wording.__file__).parent / "rules" / wording.SOURCES[1]
 
 _FLAGGED: Final = 100
 _WITHHELD: Final = 700
-_LOOKED_AT: Final = 0.04
+_LOOKED_AT: Final = 0.015
 _RARE: Final = 3
 """A feature stands in at least so many sentences."""
 _SMALL: Final = 0.01

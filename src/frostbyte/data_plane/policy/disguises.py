@@ -29,6 +29,7 @@ _BROKEN: Final = re.compile(
 _SPACED_INSIDE: Final = re.compile(r"[ .\-_*]\w[ .\-_*]{1,3}\w[ .\-_*]{1,3}\w[ .\-_*]")
 """Stands in whatever `_SPACED` finds, and is looked for much faster."""
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{20,}(?:\s{1,2}[A-Za-z0-9+/_-]{16,}){0,40}={0,2}")
+_BASE64_LEAST: Final = 20
 _HEX_INSIDE: Final = re.compile(r"[2-7cC][0-9A-Fa-f](?:[\s,:]?(?:0x|\\x|%)?[2-9a-cA-C][0-9A-Fa-f]){13}")
 """Stands in whatever `_HEX` finds, and is looked for much faster."""
 _HEX: Final = re.compile(r"(?:(?:0x|\\x|%)?(?:[2-7]|[cC]3[\s,:]?(?:0x|\\x|%)?[89abAB])[0-9A-Fa-f][\s,:]?){14,}")
@@ -108,7 +109,7 @@ def backwards(folded: Reading) -> Reading:
 
 def decoded(text: str) -> Iterator[tuple[int, int, str]]:
     """Readable text behind base64, hex, bits and escapes, with where its encoded form stands."""
-    for match in _BASE64.finditer(text):
+    for match in _BASE64.finditer(text) if any(len(word) >= _BASE64_LEAST for word in text.split()) else ():
         for run in (match.group(), *match.group().split()):
             plain = _unbase64(run)
             if plain:

@@ -95,8 +95,10 @@ def find(reading: Reading, rules: InjectionRules) -> list[Suspicion]:
     """Everything suspicious in a folded reading, at its canonical positions."""
     folded = fold(reading)
     spans = list(wording.sentences(folded.text)) if rules.wording else []
-    worded = _worded(folded.text, rules, spans)
-    plainly = _unless_quoted(folded, _unless_harmless(folded.text, list(_judge(folded, rules)), rules, spans), worded)
+    pieces = wording.WORDS.split(folded.text)
+    worded = _worded(folded.text, rules, spans, pieces)
+    known = _unless_harmless(folded.text, list(_judge(folded, rules, pieces=pieces)), rules, spans)
+    plainly = _unless_quoted(folded, known, worded)
     plainly += worded
     seen = {rule for _, _, rule, _ in plainly}
     found = [_at(folded, start, end, rule, score) for start, end, rule, score in plainly]
@@ -245,11 +247,11 @@ class _View:
     first: `_REACH` characters each way, so no find is longer.
     """
 
-    def __init__(self, text: str, rules: InjectionRules, squeezed: bool) -> None:
+    def __init__(self, text: str, rules: InjectionRules, squeezed: bool, pieces: Sequence[str]) -> None:
         self.text = text
         self._rules = rules
         self._squeezed = squeezed
-        self._chances, self._starts = ({}, {}) if squeezed else rules.index.chances(text)
+        self._chances, self._starts = ({}, {}) if squeezed else rules.index.chances(text, pieces)
         self._parts: dict[str, list[tuple[int, int]]] = {}
 
     def tried(self) -> list[InjectionRule]:
@@ -336,10 +338,16 @@ def _nearest(spans: Sequence[tuple[int, int]], start: int, end: int, within: int
 
 
 def _judge(
-    view: Reading, rules: InjectionRules, *, encoded: bool = False, squeezed: bool = False, every: bool = False
+    view: Reading,
+    rules: InjectionRules,
+    *,
+    encoded: bool = False,
+    squeezed: bool = False,
+    every: bool = False,
+    pieces: Sequence[str] = (),
 ) -> Iterator[_Find]:
     text = view.text
-    known = _View(text, rules, squeezed)
+    known = _View(text, rules, squeezed, pieces)
     for rule in known.tried():
         if (encoded and not rule.encoded) or (rule.unseen and not every):
             continue
@@ -349,11 +357,13 @@ def _judge(
                 yield start, end, rule.id, rule.score
 
 
-def _worded(text: str, rules: InjectionRules, spans: Sequence[tuple[int, int]]) -> list[_Find]:
+def _worded(
+    text: str, rules: InjectionRules, spans: Sequence[tuple[int, int]], pieces: Sequence[str] = ()
+) -> list[_Find]:
     """Sentences that are worded like orders."""
     if rules.wording is None:
         return []
-    return [(start, end, wording.RULE, value) for start, end, value in rules.wording.find(text, spans)]
+    return [(start, end, wording.RULE, value) for start, end, value in rules.wording.find(text, spans, pieces)]
 
 
 def _clearly_worded(text: str, rules: InjectionRules) -> list[_Find]:
@@ -393,9 +403,10 @@ def _disguised(folded: Reading, rules: InjectionRules) -> Iterator[Suspicion]:
     views += [(mended, False)] if mended is not None else []
     views += [(view, True) for view in disguises.closed_up(folded)]
     turned, reversed_ = rules.mirrored
-    if any(word in text for word in turned):
+    words = " ".join(dict.fromkeys(text.split()))  # each once: what is looked for has no blanks
+    if any(word in words for word in turned):
         views.append((disguises.rot13(folded), False))
-    if any(word in text for word in reversed_):
+    if any(word in words for word in reversed_):
         views.append((disguises.backwards(folded), False))
     for view, squeezed in views:
         if rules.telltale and not any(word in view.text for word in rules.telltale):

@@ -16,7 +16,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from frostbyte.data_plane.policy.literals import Strings, chances, starts, width
-from frostbyte.data_plane.policy.wording import Wording
+from frostbyte.data_plane.policy.wording import WORDS, Wording
 from frostbyte.data_plane.tenancy import Ratio
 
 _GAP: Final = r"(?:[\W_]{1,8})"
@@ -29,7 +29,6 @@ _SHORT: Final = 3
 
 _NAMED: Final = re.compile(r"([a-z]{3,}[a-z])(?!\?)|([a-z]{4,})(?=[a-z]\?)")
 """Letters that a pattern names one after the other, but for a last one that may be missing."""
-_WORDS: Final = re.compile(r"([a-z]+)")
 _WORDS_KEPT: Final = 50_000
 _LONGEST_WORD: Final = 60
 """How many words are remembered, and up to which length: what they give a chance is the same each time."""
@@ -212,8 +211,8 @@ class InjectionRules:
 
     @cached_property
     def mirrored(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The telltale words in ROT13 and reversed."""
-        long = [word for word in self.telltale if len(word) >= 5]
+        """The telltale words in ROT13 and reversed, those without blanks."""
+        long = [word for word in self.telltale if len(word) >= 5 and " " not in word]
         return tuple(codecs.encode(word, "rot13") for word in long), tuple(word[::-1] for word in long)
 
 
@@ -312,14 +311,17 @@ class Index:
             kind = self._whole if text.endswith(" ") else self._begin
             kind.setdefault(text.rstrip(), []).extend((every, led) if before else (every,))
 
-    def chances(self, text: str) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+    def chances(self, text: str, pieces: Sequence[str] = ()) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
         """By pattern, where it has a chance.
+
+        Args:
+            pieces: the text as `WORDS` splits it, if that was done.
 
         Returns:
             The places of the words and strings that give a pattern a chance, [] for one that has a chance anywhere;
             and the places at which its matches can begin, for those patterns of which that is known.
         """
-        pieces = _WORDS.split(text)
+        pieces = pieces or WORDS.split(text)
         told, present = self._told(set(pieces[1::2]))
         oddly = {odd: having for odd, having in self._odd.items() if odd in text}
         for having in oddly.values():

@@ -15,16 +15,15 @@ from __future__ import annotations
 
 import re
 import tomllib
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
-from itertools import accumulate, islice
 from math import exp, log, sqrt
 from typing import Final
 
 import msgspec
+import numpy as np
 
 SOURCES: Final = ("wording.toml", "wording.json")
 
@@ -47,7 +46,8 @@ _FLAG_ODDS: Final = -0.8473
 _TOKEN: Final = re.compile(
     r"https?://[^\s]{1,400}|[a-z0-9._+-]{1,40}@[a-z0-9.-]{1,60}|[a-z]+(?:'[a-z]{1,3})?|[0-9]+|[^\sa-z0-9]"
 )
-_LETTERS: Final = re.compile("([a-z]+)")
+WORDS: Final = re.compile("([a-z]+)")
+"""Splits a folded text: what stands between words, a word, what stands between ..."""
 _END: Final = re.compile(r"(?<=[.!?])[\"”“)\]]?\s+|\t|\n\s{0,9}\n|\n(?=\s{0,9}(?:[-*#>•]|\d{1,3}[.)]))")
 """Ends a sentence. A line end alone does not: lines are broken anywhere."""
 _LONGEST: Final = 400
@@ -65,6 +65,7 @@ _REACH: Final = 12
 _QUOTES: Final = frozenset('"“”„«»')
 _OPENS: Final = frozenset(':;([{<>|#*-"')
 """What a clause may begin behind, beside the beginning of a sentence."""
+_SCALE: Final = 1.6
 _WORDS_KEPT: Final = 50_000
 _LONGEST_WORD: Final = 40
 
@@ -139,14 +140,15 @@ class Glance(dict[str, float]):
             self[word] = value
         return value
 
-    def sums(self, text: str, spans: Sequence[tuple[int, int]]) -> Iterator[float]:
-        """For each span (ordered) of a folded text what its words say together, scaled by how many they are."""
-        pieces = _LETTERS.split(text)
-        starts = list(islice(accumulate(map(len, pieces)), 0, None, 2))
-        summed = [0.0, *accumulate(map(self.__getitem__, pieces[1::2]))]
-        for start, end in spans:
-            first, last = bisect_left(starts, start, 0, len(summed) - 1), bisect_left(starts, end, 0, len(summed) - 1)
-            yield (summed[last] - summed[first]) * scale(last - first)
+    def worthy(self, pieces: Sequence[str], spans: Sequence[tuple[int, int]], least: float) -> list[tuple[int, int]]:
+        """Those spans of a folded text (as `WORDS` splits it) whose words together, scaled by their number, suffice."""
+        starts = np.cumsum(np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces)))[:-1:2]
+        said = np.fromiter(map(self.__getitem__, pieces[1::2]), dtype=np.float64, count=len(pieces) // 2)
+        summed = np.concatenate(([0.0], np.cumsum(said)))
+        bounds = np.searchsorted(starts, np.array(spans, dtype=np.int64).reshape(-1, 2))
+        first, last = bounds[:, 0], bounds[:, 1]
+        sums = (summed[last] - summed[first]) * _SCALE / np.sqrt(np.sqrt(np.maximum(last - first, 1)))
+        return [spans[number] for number in np.flatnonzero(sums >= least).tolist()]
 
 
 def word_features(word: str, lexicon: Lexicon) -> list[str]:
@@ -179,13 +181,18 @@ class Wording:
         glance = Glance(lexicon, file.glance)
         return Wording(lexicon, file.bias, file.flag, file.withhold, file.worth, glance, file.weights)
 
-    def find(self, text: str, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, float]]:
-        """Sentences (`spans`, ordered) of a folded text that are worded like orders: start, end, score."""
-        for (start, end), seen in zip(spans, self.glance.sums(text, spans), strict=True):
-            if seen >= self.worth:
-                score = self.score(self.sum(features(text[start:end], self.lexicon)))
-                if score >= _LEAST:
-                    yield start, end, score
+    def find(
+        self, text: str, spans: Sequence[tuple[int, int]], pieces: Sequence[str] = ()
+    ) -> Iterator[tuple[int, int, float]]:
+        """Sentences (`spans`, ordered) of a folded text that are worded like orders: start, end, score.
+
+        Args:
+            pieces: the text as `WORDS` splits it, if that was done.
+        """
+        for start, end in self.glance.worthy(pieces or WORDS.split(text), spans, self.worth):
+            score = self.score(self.sum(features(text[start:end], self.lexicon)))
+            if score >= _LEAST:
+                yield start, end, score
 
     def doubted(self, score: float, text: str, spans: Iterable[tuple[int, int]]) -> float:
         """What is left of a rule's score in these sentences of a folded text; less if they are worded harmlessly."""
@@ -217,7 +224,7 @@ def sources() -> tuple[bytes, bytes]:
 
 def scale(count: int) -> float:
     """What the sum of so many known features is multiplied with."""
-    return 1.6 / sqrt(sqrt(max(count, 1)))
+    return _SCALE / sqrt(sqrt(max(count, 1)))
 
 
 def sentences(text: str) -> Iterator[tuple[int, int]]:
