@@ -6,8 +6,9 @@ Three set-ups in turn, each a plane of its own with PostgreSQL, `frostbyte serve
 only: the embedded runner on one core; a gateway, Redis and one worker (two processes) on one core; the same with two
 workers on two cores. All that a set-up starts is pinned to its cores, the client sleeps and is not counted. Half of the
 documents are texts of 4 KB, half PDFs of three pages: small ones, so that dispatch weighs most. Timed is from the first
-byte sent until no job is left, after a warm-up that starts every child. Medians count; the note names where the
-processor time went with two workers, by kind of process, from /proc.
+byte sent until no job is left, after a warm-up that starts every child. What the queue costs is told in processor time
+of all processes of a plane, read from /proc, which other work on the machine disturbs least; so is where it went with
+two workers. Medians count.
 """
 
 from __future__ import annotations
@@ -40,9 +41,10 @@ from frostbyte.adapters.redis.acl import rules
 LEAST_SCALING: Final = 1.6
 LEAST_OF_EMBEDDED: Final = 0.7
 _WARM: Final = 16
+_PAGE: Final = 200
 _PATIENCE_SECONDS: Final = 300.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
-_SECRET: Final = "bench-queue-secret-5571"
+_SECRET: Final = "bench-secret-5571-kV7wq02LmX84tRzN"
 _WORDS: Final = (
     "harbour berth dredging tide quay crane container manifest pilot mooring invoice notice period agreement supply "
     "delivery inspection report temperature storage cold chain deviation corrective action supplier audit schedule"
@@ -179,11 +181,11 @@ def _batch(url: str, token: str, numbers: range) -> float:
 
 
 def _check(url: str, token: str, documents: int) -> None:
-    asked = {"limit": 1000}
+    asked = {"limit": _PAGE}
     headers = {"authorization": f"Bearer {token}"}
     page = httpx.get(f"{url}/api/v1/documents", params=asked, headers=headers, trust_env=False, timeout=60)
     states = [item["state"] for item in page.raise_for_status().json()["documents"]]
-    if states.count("indexed") != min(documents, len(states)) or not states:
+    if len(states) != min(documents, _PAGE) or set(states) != {"indexed"}:
         raise SystemExit(f"of {documents} documents {states.count('indexed')} were indexed")
 
 
@@ -221,16 +223,18 @@ def _spent(roots: Mapping[str, int], data: Path) -> Counter[str]:
 def measure(rounds: int, documents: int) -> list[Line]:
     """All three set-ups in turn."""
     cores = sorted(os.sched_getaffinity(0))[:2]
-    embedded, one, two = [], [], []
+    embedded, queued, one, two = [], [], [], []
     where: Counter[str] = Counter()
     for _ in range(rounds):
-        embedded.append(through(documents, 0, set(cores[:1]))[0])
-        one.append(through(documents, 1, set(cores[:1]))[0])
+        embedded.append(documents / sum(through(documents, 0, set(cores[:1]))[1].values()))
+        rate, spent = through(documents, 1, set(cores[:1]))
+        one.append(rate)
+        queued.append(documents / sum(spent.values()))
         rate, spent = through(documents, 2, set(cores))
         two.append(rate)
         where.update(spent)
     scaling = statistics.median(double / single for double, single in zip(two, one, strict=True))
-    share = statistics.median(queue / runner for queue, runner in zip(one, embedded, strict=True))
+    share = statistics.median(queue / runner for queue, runner in zip(queued, embedded, strict=True))
     total = sum(where.values())
     parts = ", ".join(f"{kind} {seconds / total:.0%}" for kind, seconds in where.most_common())
     busy = total / rounds * statistics.median(two) / documents
@@ -247,12 +251,12 @@ def measure(rounds: int, documents: int) -> list[Line]:
         ),
         Line(
             measure="Celery beside the embedded runner",
-            ours=statistics.median(one),
+            ours=statistics.median(queued),
             reference=statistics.median(embedded),
-            unit="documents/s",
-            target=f">= {LEAST_OF_EMBEDDED} x on one core",
+            unit="documents/CPU-s",
+            target=f">= {LEAST_OF_EMBEDDED} x the embedded runner's",
             met=share >= LEAST_OF_EMBEDDED,
-            note=f"same stores, one core, median ratio of {rounds} rounds {share:.2f}",
+            note=f"same stores, one core, all processes counted; median ratio of {rounds} rounds {share:.2f}",
         ),
     ]
 

@@ -11,11 +11,13 @@ import pytest
 from msgspec.structs import replace
 
 from frostbyte.adapters.embeddings.e5 import E5
+from frostbyte.adapters.embeddings.lexical import LexicalOnly
 from frostbyte.bootstrap.data import Plane, build
 from frostbyte.data_plane.serve.search import Filters, Mode
 from frostbyte.kernel.errors import Conflict, Unavailable
+from frostbyte.kernel.ids import new_id
 from frostbyte.kernel.ports.vectors import CollectionSpec
-from frostbyte.kernel.records import State
+from frostbyte.kernel.records import RebuildRow, State
 from frostbyte.kernel.settings import load
 
 
@@ -280,3 +282,22 @@ def test_without_the_old_model_the_question_goes_by_words(
     assert answer["embedding"]["label"].startswith("words alone")
     with pytest.raises((Conflict, Unavailable)):
         found(plane, "Mietvertrag", Mode.DENSE)
+
+
+def test_what_was_written_while_another_process_switched_is_written_again(start: Starter) -> None:
+    plane = start(LexicalOnly())
+    doc_id = put(plane, "The berth was dredged in spring.")
+    work(plane, 4)
+    now = plane.clock.now()
+    switched = RebuildRow(rebuild_id=new_id(), started_at=now, finished_at=now, actor="other", collection="other")
+    with plane.store.unit_of_work() as uow:  # as the plane's own process does, of which a worker does not know yet
+        uow.rebuilds.put(switched)
+        uow.commit()
+    assert plane.runner.run_one()
+    row = plane.documents.row(doc_id)
+    assert (row.state, row.code, row.active_generation) == (State.WAITING, "index_switched", "")
+    plane.ports.vectors.follow(("other", ""))  # as a worker does before each job
+    (job,) = plane.jobs.page()["jobs"]
+    plane.jobs.retry(UUID(job["job_id"]), actor="tester")
+    assert work(plane) == 1
+    assert found(plane, "berth") == [doc_id]

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
-from frostbyte.adapters.postgres import EmbeddedServer, claim_plane, migrate, read_plane
+from frostbyte.adapters.postgres import EmbeddedServer, check_plane, claim_plane, migrate, read_plane
 from frostbyte.adapters.postgres.schema import Migration, check_version, packaged
-from frostbyte.kernel.errors import Conflict, FrostbyteError
+from frostbyte.kernel.errors import Conflict, FrostbyteError, Unavailable
 
 ROOT = Path(__file__).parents[2]
 
@@ -113,6 +114,20 @@ def test_a_plane_belongs_to_one_tenant_for_good(empty: str) -> None:
         with pytest.raises(Conflict) as caught:
             claim_plane(empty, tenant, origin)
         assert caught.value.code == "plane_of_another_tenant"
+
+
+def test_a_process_beside_the_plane_waits_for_it_and_belongs_to_its_tenant(empty: str, server: EmbeddedServer) -> None:
+    for ready in (lambda: None, lambda: migrate(empty)):
+        ready()
+        with pytest.raises(Unavailable) as early:
+            check_plane(empty, "acme")
+        assert early.value.code == "plane_not_ready"
+    claim_plane(empty, "acme", "frostbyte.io/acme")
+    assert check_plane(empty, "acme"), "the owner steps down"
+    assert not check_plane(make_conninfo(empty, user="frostbyte_writer"), "acme")
+    with pytest.raises(Conflict) as other:
+        check_plane(empty, "other")
+    assert other.value.code == "plane_of_another_tenant"
 
 
 def test_a_tenant_id_has_a_shape(empty: str) -> None:

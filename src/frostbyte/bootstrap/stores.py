@@ -50,8 +50,8 @@ def joined_database(settings: Settings) -> PostgresStore:
         Conflict: `plane_of_another_tenant`.
     """
     writer = _trusting(settings.database_url, settings.ca_file)
-    check_plane(writer, settings.tenant_id)
-    return PostgresStore(writer, max_connections=4, role=_role(settings)).open()
+    role = WRITER if check_plane(writer, settings.tenant_id) else ""
+    return PostgresStore(writer, max_connections=4, role=role).open()
 
 
 def _role(settings: Settings) -> str:

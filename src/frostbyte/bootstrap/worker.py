@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from frostbyte.adapters.collections import TwoCollections
@@ -22,6 +24,9 @@ from frostbyte.data_plane.flow import Flow, Ports
 from frostbyte.kernel.errors import Invalid
 from frostbyte.kernel.records import JobRow, Stage
 from frostbyte.kernel.settings import Settings
+
+FOLLOW_SECONDS: Final = 2.0
+"""How old a process's knowledge of rebuilds may be in stages that do not write the index."""
 
 
 def check(settings: Settings) -> None:
@@ -69,6 +74,25 @@ class Worker:
         self.store.close()
 
 
+class _Following:
+    """Runs jobs on the collections that there are: the plane's own process begins and ends rebuilds.
+
+    What lies in the wrong place is refused when the index stage commits; so the others need not look each time.
+    """
+
+    def __init__(self, store: PostgresStore, vectors: TwoCollections, flow: Flow) -> None:
+        self._store, self._vectors, self._flow = store, vectors, flow
+        self._looked = -FOLLOW_SECONDS
+
+    def __call__(self, job: JobRow) -> None:
+        if job.stage is Stage.INDEX or time.monotonic() - self._looked >= FOLLOW_SECONDS:
+            with self._store.unit_of_work() as uow:
+                names = uow.rebuilds.collections()
+            self._vectors.follow(names)
+            self._looked = time.monotonic()
+        self._flow.run(job)
+
+
 def build(settings: Settings) -> Worker:
     """One process's share of a worker.
 
@@ -90,19 +114,13 @@ def build(settings: Settings) -> Worker:
         ports = stages.ports(
             settings, keys=keys, unit_of_work=store.unit_of_work, vectors=vectors, hints=hints, children=1
         )
-        flow = Flow(ports)
-
-        def run(job: JobRow) -> None:
-            with store.unit_of_work() as uow:
-                names = uow.rebuilds.collections()
-            vectors.follow(names)  # the plane's process begins and ends rebuilds
-            flow.run(job)
-
         worker = Worker(
             store=store,
             vectors=vectors,
             ports=ports,
-            leases=Leases(unit_of_work=store.unit_of_work, run=run, clock=ports.clock),
+            leases=Leases(
+                unit_of_work=store.unit_of_work, run=_Following(store, vectors, Flow(ports)), clock=ports.clock
+            ),
             hints=hints,
             name=f"{socket.gethostname()}:{os.getpid()}",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from socket import gethostname, socket
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from celery import signals
 
 from frostbyte import __version__
+from frostbyte.adapters.redis.acknowledging import let_go
 from frostbyte.adapters.redis.hints import CeleryHints
 from frostbyte.bootstrap import posture
 from frostbyte.bootstrap.worker import check
@@ -35,6 +37,7 @@ def run(settings: Settings, listener: socket, started: Callable[[], None]) -> in
         Invalid: as `bootstrap.worker.check`.
     """
     check(settings)
+    let_go()
     process = Process(settings)
     app = application(settings, process)
     report = _Report(settings)
@@ -59,6 +62,10 @@ def run(settings: Settings, listener: socket, started: Callable[[], None]) -> in
         without_mingle=True,
         without_heartbeat=True,
     )
+    import frostbyte.adapters.qdrant.server  # noqa: F401  # loaded once, shared by all processes that are forked
+
+    gc.collect()
+    gc.freeze()  # the collector would write to, and so copy, every shared page
     try:
         worker.start()
     finally:

@@ -45,10 +45,15 @@ class PostgresRebuilds(Repository):
         return str(record[0]) if record else ""
 
     def collections(self, *, hold: bool = False) -> tuple[str, str]:
-        if hold:
+        if hold:  # first, so that what is read below is of after the wait
             self._run(f"SELECT pg_advisory_xact_lock_shared({_LOCK})")
-        latest = self.latest()
-        return self.serving(), latest.collection if latest is not None and latest.finished_at is None else ""
+        record = self._one(
+            "SELECT coalesce((SELECT collection FROM rebuilds WHERE collection <> '' AND finished_at IS NOT NULL "
+            "ORDER BY finished_at DESC LIMIT 1), ''), "
+            "coalesce((SELECT collection FROM rebuilds WHERE finished_at IS NULL), '')"
+        )
+        assert record is not None  # it has no FROM
+        return str(record[0]), str(record[1])
 
     def counts(self, rebuild_id: UUID, since: datetime) -> RebuildCounts:
         record = self._one(

@@ -205,8 +205,11 @@ def _foreign() -> Conflict:
     )
 
 
-def check_plane(dsn: str, tenant_id: str) -> None:
+def check_plane(dsn: str, tenant_id: str) -> bool:
     """See that the database is this tenant's and of today's schema. Any of the two roles may ask.
+
+    Returns:
+        whether who asks owns the tables, and so has to step down before it works.
 
     Raises:
         Unavailable: `plane_not_ready` before a plane has prepared it; `database_unavailable`.
@@ -218,6 +221,9 @@ def check_plane(dsn: str, tenant_id: str) -> None:
         ready = there is not None and None not in there
         plane = _plane(connection) if ready else None
         applied = dict(connection.execute("SELECT name, sha256 FROM schema_migrations").fetchall()) if ready else {}
+        owns = connection.execute(
+            "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('plane')"
+        ).fetchone()
     _compare(applied, wanted)
     if plane is None or len(applied) < len(wanted):
         raise Unavailable(
@@ -227,6 +233,7 @@ def check_plane(dsn: str, tenant_id: str) -> None:
         )
     if plane.tenant_id != tenant_id:
         raise _foreign()
+    return owns is not None and bool(owns[0])
 
 
 def read_plane(dsn: str) -> Plane | None:

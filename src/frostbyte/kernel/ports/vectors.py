@@ -134,6 +134,10 @@ class Collections(VectorStore, Protocol):
         """Remove what other collections of these stores hold."""
         ...
 
+    def follow(self, names: tuple[str, str]) -> None:
+        """Be as the database says (`names`): for a process that leaves beginning and switching to another."""
+        ...
+
     def begin(self, name: str) -> None:
         """Make a collection of this name beside the one that serves, or open it again."""
         ...
