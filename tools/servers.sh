@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs or builds the servers that test lanes need, and starts none of them. What cannot be had here is named.
 #
-#   tools/servers.sh [NAME...]     clamd redis minio promtool; all of them without a name
+#   tools/servers.sh [NAME...]     clamd redis minio postgresql promtool; all of them without a name
 #
 # Packages need root on Debian; MinIO is built from pinned sources and needs Go (tools/minio/build.sh).
 set -uo pipefail
@@ -11,7 +11,7 @@ missing=()
 refreshed=
 
 package() { # PROGRAM PACKAGE
-    if command -v "$1" >/dev/null; then return 0; fi
+    if command -v "$1" >/dev/null || compgen -G "$1" >/dev/null; then return 0; fi
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         missing+=("$1: install Debian's package $2")
         return 1
@@ -24,14 +24,15 @@ package() { # PROGRAM PACKAGE
     if [ -n "$made" ]; then rm -f "$policy"; fi
 }
 
-[ $# -gt 0 ] || set -- clamd redis minio promtool
+[ $# -gt 0 ] || set -- clamd redis minio postgresql promtool
 for name in "$@"; do
     case "$name" in
         clamd) package clamd clamav-daemon ;;
         redis) package redis-server redis-server ;;
+        postgresql) package '/usr/lib/postgresql/*/bin/postgres' postgresql ;; # the wheel's own knows no TLS
         promtool) package promtool prometheus ;;
         minio) tools/minio/build.sh >/dev/null || missing+=("minio: see above") ;;
-        *) echo "no such server: $name (clamd redis minio promtool)" >&2; exit 2 ;;
+        *) echo "no such server: $name (clamd redis minio postgresql promtool)" >&2; exit 2 ;;
     esac
 done
 if [ ${#missing[@]} -gt 0 ]; then

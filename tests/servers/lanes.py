@@ -52,6 +52,12 @@ def minio_binary() -> str | None:
     return str(built) if built.exists() else program("minio")
 
 
+def debian_postgres() -> Path | None:
+    """The programs of the system's PostgreSQL, the newest one: unlike the wheel's, they know TLS."""
+    found = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/postgres")]
+    return max(found, key=lambda path: int(path.parent.name), default=None)
+
+
 def docker_answers() -> bool:
     """Whether an engine answers here."""
     if program("docker") is None:
@@ -66,6 +72,7 @@ LANES: Final = {
         Lane(name="clamd", found=lambda: program("clamd") is not None, get="tools/servers.sh clamd"),
         Lane(name="redis", found=lambda: program("redis-server") is not None, get="tools/servers.sh redis"),
         Lane(name="minio", found=lambda: minio_binary() is not None, get="tools/servers.sh minio"),
+        Lane(name="postgresql", found=lambda: debian_postgres() is not None, get="tools/servers.sh postgresql"),
         Lane(name="promtool", found=lambda: program("promtool") is not None, get="tools/servers.sh promtool"),
         Lane(name="docker", found=docker_answers, get="tools/docker.sh start (as root)"),
         Lane(name="root", found=lambda: os.geteuid() == 0, get="run the tests as root"),

@@ -1,6 +1,7 @@
 """PostgreSQL as a server of its own: TCP with passwords, TLS where a certificate is given, crash recovery after a kill.
 
-The programs are those of the wheel that the embedded database uses; what answers is an ordinary PostgreSQL.
+The programs are those of the wheel that the embedded database uses; what answers is an ordinary PostgreSQL. The wheel's
+are built without TLS: with a certificate they must be another package's (lane `postgresql`).
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ PASSWORD = "test-postgres-T4vNw92LpQ"
 class PostgresServer(ServerProcess):
     """A cluster with one administrator; `database` makes a plane's database in it."""
 
-    def __init__(self, folder: Path, *, certificate: Path | None = None, key: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, certificate: Path | None = None, key: Path | None = None, programs: Path | None = None
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.cluster = folder / "cluster"
-        programs = _programs()
+        programs = programs or _programs()
         account = account_for(folder, programs)
         self._prefix, self._uid = list(account.prefix), account.user
         if os.geteuid() == 0:

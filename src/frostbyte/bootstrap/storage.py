@@ -94,3 +94,9 @@ def verify(found: Sequence[TenantStore], tenant: str, folder: Path, against: str
     with tempfile.TemporaryDirectory(prefix="frostbyte-decoy-") as place:
         decoy = SecretFolder(Path(place) / "secrets", storage.decoy_of(tenant))
         return with_decoy(found, tenant, own, decoy, say)
+
+
+def certificates(tenant: str, folder: Path, names: Sequence[str], hosts: Sequence[str]) -> dict[str, bool]:
+    """See that the tenant's authority and these stores' certificates are there; which were made now."""
+    authority = storage.Authority(folder, tenant_name(tenant))
+    return {name: authority.server(name, hosts) for name in names}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 app = group("A tenant's part of PostgreSQL, MinIO, Qdrant and Redis: made, tried, removed.")
 
+STORES: Final = ["database", "objects", "vectors", "queue", "embedder"]
 _STYLES: Final = {"DENIED": "red", "ALLOWED": "bold red", "UNANSWERED": "yellow"}
 Tenant = Annotated[str, typer.Argument(help="The tenant's id: 1 to 32 of a-z and 0-9.", show_default=False)]
 Secrets = Annotated[
@@ -101,6 +102,31 @@ def destroy(
         print_json(receipt)
     else:
         out().print(text(f"Nothing of {tenant} is left in: {', '.join(store.name for store in found)}.", "green"))
+
+
+@app.command("certificates")
+def certificates(
+    tenant: Tenant,
+    folder: Annotated[Path, typer.Option("--out", help="Folder of the tenant's authority.", show_default=False)],
+    hosts: Annotated[
+        list[str], typer.Option("--host", help="Name or address of the stores; again for each.", show_default=False)
+    ],
+    names: Annotated[list[str] | None, typer.Option("--store", help="Only these; else every store.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the tenant's certificate authority and its stores' certificates; renew those past two thirds of their life.
+
+    Give each store its `public.crt` and `private.key`, and planes `ca.pem` as FROSTBYTE_CA_FILE. Keep `ca.key` apart.
+    """
+    from frostbyte.bootstrap import storage
+
+    made = storage.certificates(tenant, folder, names or STORES, hosts)
+    if as_json:
+        print_json({"tenant": tenant, "ca_file": str(folder / "ca.pem"), "stores": made})
+        return
+    for name, fresh in made.items():
+        out().print(text(f"{name:<9}", "bold") + text("made now" if fresh else "still good"))
+    hint(f"Planes trust these with FROSTBYTE_CA_FILE={folder / 'ca.pem'}")
 
 
 def _confirm(tenant: str, names: list[str]) -> None:

@@ -1,0 +1,216 @@
+"""A tenant's certificate authority, and certificates of its stores by it.
+
+    ca.pem, ca.key                        the authority; planes are told of ca.pem alone (FROSTBYTE_CA_FILE)
+    {store}/public.crt, private.key       a server's certificate and key
+
+Each tenant has an authority of its own: a server of another tenant, or one that somebody put in a server's place, has
+no certificate that the tenant's plane takes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from frostbyte.kernel.errors import Conflict, Invalid
+
+AUTHORITY_LIFE: Final = timedelta(days=3650)
+SERVER_LIFE: Final = timedelta(days=397)
+"""The longest that common clients take of a server (CA/Browser Forum, Baseline Requirements 6.3.2, until 2026)."""
+RENEWED_AFTER: Final = 2 / 3
+"""The share of its life after which a certificate is made anew."""
+_EARLIER: Final = timedelta(minutes=5)
+"""A certificate is valid from a little before it is made: clocks differ."""
+_STORE: Final = re.compile(r"[a-z]{1,32}")
+_ENCODING: Final = serialization.Encoding.PEM
+
+
+class Authority:
+    """The authority of a tenant, in a folder; made when it is first used.
+
+    Args:
+        folder: made with mode 0700.
+        tenant: whose it is; a folder never changes its tenant.
+
+    Raises:
+        Conflict: `authority_of_another_tenant`.
+        Invalid: `authority_damaged`: key and certificate do not belong together.
+    """
+
+    def __init__(self, folder: Path, tenant: str, *, now: datetime | None = None) -> None:
+        self._folder = folder
+        self._now = now or datetime.now(UTC)
+        self._name = x509.Name(
+            [
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Frostbyte"),
+                x509.NameAttribute(NameOID.COMMON_NAME, f"stores of tenant {tenant}"),
+            ]
+        )
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._key = _key(folder / "ca.key")
+        self._certificate = self._own()
+
+    @property
+    def ca_file(self) -> Path:
+        """What FROSTBYTE_CA_FILE names."""
+        return self._folder / "ca.pem"
+
+    def server(self, store: str, hosts: Sequence[str]) -> bool:
+        """See that a store has a certificate for these host names and addresses; whether one was made now.
+
+        One is made where there is none, where it is for other hosts or by another authority, where its key is missing,
+        and after two thirds of its life.
+        """
+        if not _STORE.fullmatch(store) or not hosts:
+            raise Invalid(
+                "certificate_invalid",
+                "A certificate is for a store, named by small letters, and for at least one host.",
+                "Correct --store and --host.",
+            )
+        folder = self._folder / store
+        folder.mkdir(mode=0o700, exist_ok=True)
+        key = _key(folder / "private.key")
+        path = folder / "public.crt"
+        if path.exists() and self._serves(_read(path), key, hosts):
+            return False
+        names = x509.SubjectAlternativeName([_host(host) for host in hosts])
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, store)])
+        made = (
+            self._begun(subject, key, SERVER_LIFE)
+            .add_extension(names, critical=False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+        _write(path, made.public_bytes(_ENCODING))
+        return True
+
+    def _own(self) -> x509.Certificate:
+        if not self.ca_file.exists():
+            made = (
+                self._begun(self._name, self._key, AUTHORITY_LIFE)
+                .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+                .add_extension(_usage(signs=True), critical=True)
+                .sign(self._key, hashes.SHA256())
+            )
+            _write(self.ca_file, made.public_bytes(_ENCODING))
+        found = _read(self.ca_file)
+        if found.subject != self._name:
+            raise Conflict(
+                "authority_of_another_tenant",
+                "This folder holds the certificate authority of another tenant.",
+                "Name a folder of this tenant's own.",
+            )
+        if found.public_key() != self._key.public_key():
+            raise _damaged()
+        return found
+
+    def _begun(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, life: timedelta) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(self._now - _EARLIER)
+            .not_valid_after(self._now + life)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+        )
+
+    def _serves(self, found: x509.Certificate, key: ec.EllipticCurvePrivateKey, hosts: Sequence[str]) -> bool:
+        begun, ends = found.not_valid_before_utc, found.not_valid_after_utc
+        if self._now >= begun + (ends - begun) * RENEWED_AFTER or found.public_key() != key.public_key():
+            return False
+        try:
+            found.verify_directly_issued_by(self._certificate)
+        except Exception:  # noqa: BLE001  # whatever is wrong with it, another one is made
+            return False
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return set(names) == {_host(host) for host in hosts}
+
+
+def _host(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        pass
+    try:
+        return x509.DNSName(host)
+    except ValueError:
+        raise Invalid(
+            "host_invalid", "A host is named by a DNS name in ASCII or by an address.", "Correct --host."
+        ) from None
+
+
+def _usage(*, signs: bool = False) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs,
+        crl_sign=signs,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """The key in a file, made at first."""
+    if not path.exists():
+        fresh = ec.generate_private_key(ec.SECP256R1())
+        plain = serialization.NoEncryption()
+        _write(path, fresh.private_bytes(_ENCODING, serialization.PrivateFormat.PKCS8, plain))
+    try:
+        found = serialization.load_pem_private_key(path.read_bytes(), None)
+    except ValueError:
+        raise _damaged() from None
+    if not isinstance(found, ec.EllipticCurvePrivateKey):
+        raise _damaged()
+    return found
+
+
+def _read(path: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except ValueError:
+        raise _damaged() from None
+
+
+def _damaged() -> Invalid:
+    return Invalid(
+        "authority_damaged",
+        "The certificate authority's files are damaged or do not belong together.",
+        "Put them back from your backup, or make another authority in an empty folder and give all stores new ones.",
+    )
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Durable and at once, readable by its owner alone."""
+    fresh = path.with_name(f".new-{uuid4().hex}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    fresh.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
