@@ -29,6 +29,7 @@ from frostbyte.kernel.settings import load
 from servers import minio
 from servers.minio import MinioServer
 from servers.postgres import PostgresServer
+from servers.process import listens
 from servers.redis import RedisServer
 from servers.vectors import VectorsServer
 from storage.conftest import SPEC, Folders, quiet
@@ -262,6 +263,16 @@ def test_a_wrong_administrator_is_an_outage_without_the_password(
             step()
         assert caught.value.code in ("storage_admin_refused", "database_unavailable")
         assert "wrong" not in str(caught.value)
+
+
+def test_an_object_store_that_has_just_started_is_waited_for(minio_server: MinioServer, tmp_path: Path) -> None:
+    fresh = MinioServer(tmp_path / "minio")
+    fresh._ready = lambda: listens(fresh.port)
+    with fresh:
+        store = MinioTenants(fresh.url, minio.USER, minio.PASSWORD)
+        done = list(store.provision("early", SecretFolder(tmp_path / "early", "early")))
+        assert "bucket tenant-early-bucket" in done
+        assert set(store.remains("early")) == set(done[:3])
 
 
 # -- the folder of secrets ------------------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ WORD: Final = "objects_secret_key"
 _PROBE: Final = "verify/probe"
 """An object of this name comes and goes where a tenant is tried."""
 _CONTENT: Final = b"planted"
+_PATIENCE: Final = 12
+"""Tries while a server says that it is not ready: about ten seconds."""
 _OWN_ACTIONS: Final = ("s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads")
 _OBJECT_ACTIONS: Final = (
     "s3:GetObject",
@@ -224,7 +226,20 @@ class MinioTenants:
     def _pool(self) -> urllib3.PoolManager:
         return urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS),
-            retries=urllib3.Retry(total=2, backoff_factor=0.2, redirect=0, status=0),
+            # A server that has just started answers 503 for a second and asks for a minute's patience.
+            retries=urllib3.Retry(
+                total=None,
+                connect=2,
+                read=2,
+                redirect=0,
+                other=0,
+                status=_PATIENCE,
+                status_forcelist=(503,),
+                allowed_methods=None,
+                backoff_factor=0.1,
+                backoff_max=1.0,
+                respect_retry_after_header=False,
+            ),
             cert_reqs="CERT_REQUIRED",
             ca_certs=str(self._ca_file) if self._ca_file else None,
         )
