@@ -48,6 +48,7 @@ def connect(url: str, *, key: str = "", grpc_port: int = 0, ca_file: str = "") -
         grpc_options=options or None,
         timeout=_SECONDS,
         check_compatibility=False,
+        cloud_inference=True,  # else the client looks for texts to embed in every vector: a fifth of a search
         # On the loopback the client would open a connection for every request.
         limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=60.0),
         verify=ssl.create_default_context(cafile=ca_file) if ca_file else True,
