@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from qdrant_client import models as qm
 
 from frostbyte.adapters.collections import TwoCollections
 from frostbyte.adapters.qdrant import answers, server
@@ -23,7 +24,7 @@ from frostbyte.adapters.qdrant.names import REACH, collection, own, within_reach
 from frostbyte.adapters.qdrant.server import ServerVectors, made_for
 from frostbyte.adapters.qdrant.tenant import QdrantServer
 from frostbyte.api.vectors import bodies
-from frostbyte.kernel.errors import Unavailable
+from frostbyte.kernel.errors import Conflict, Unavailable
 from frostbyte.kernel.ports.vectors import CollectionSpec, Point, Scope, SparseVector
 from servers.process import free_port
 from servers.vectors import VectorsServer
@@ -120,8 +121,33 @@ def test_a_collection_of_others_is_not_written_into(vectors_server: VectorsServe
     client = connect(vectors_server.url, key=vectors_server.key)
     name = f"test_{uuid4().hex}"
     client.create_collection(name, **(made_for(SPEC) | {"metadata": {"made": "by others"}}))
+    client.upsert(name, [qm.PointStruct(id=1, vector={})], wait=True)
     with pytest.raises(Unavailable, match="which model"):
         ServerVectors(client, name).ensure(SPEC)
+    client.close()
+
+
+def test_a_server_without_metadata_keeps_the_pin_in_a_point_that_nobody_finds(
+    vectors_server: VectorsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Qdrant before 1.16, or a collection that was made empty for the plane."""
+    old = made_for(SPEC)
+    del old["metadata"]
+    monkeypatch.setattr(server, "made_for", lambda spec: old)
+    client = connect(vectors_server.url, key=vectors_server.key)
+    name = f"test_{uuid4().hex}"
+    store = ServerVectors(client, name)
+    store.ensure(SPEC)
+    assert store.count() == 0
+    store.upsert([point(1), point(2)])
+    again = ServerVectors(client, name)
+    assert again.spec == SPEC
+    again.ensure(SPEC)
+    assert again.count() == 2
+    everything = SparseVector(indices=tuple(range(9)), values=(1.0,) * 9)
+    assert {hit.chunk_id.int for hit in again.search([1.0, 0, 0, 0], everything, limit=9)} == {1, 2}
+    with pytest.raises(Conflict, match="made by"):
+        again.ensure(CollectionSpec(model="other", version="1", dimensions=4))
     client.close()
 
 

@@ -1,9 +1,10 @@
 """A Qdrant server, or a stand-in that speaks its REST API (`frostbyte serve vectors`).
 
-A collection holds what edge.py's holds, made by the same rules; what it was made for stands in its metadata (Qdrant
-1.16). The originals of vectors lie on the disk and copies of one byte a dimension in memory: a quarter of the memory,
-and what they find is ranked again by the originals. Every write waits for the server (`wait=true`): it is in the
-server's log when the call returns, so `flush` has nothing left to do.
+A collection holds what edge.py's holds, made by the same rules. What it was made for stands in its metadata, on servers
+before Qdrant 1.16, which have none, in a point without vectors that no search finds. The originals of vectors lie on
+the disk and copies of one byte a dimension in memory: a quarter of the memory, and what they find is ranked again by
+the originals. Every write waits for the server (`wait=true`): it is in the server's log when the call returns, so
+`flush` has nothing left to do.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 import msgspec
 from qdrant_client import QdrantClient
@@ -43,7 +44,8 @@ from frostbyte.kernel.ports.vectors import CollectionSpec, Hit, Point, Scope, Sp
 SEARCH_SECONDS: Final = 10
 """For an answer to a question; a person waits for it. Everything else may take as long as the client allows."""
 PIN: Final = "frostbyte"
-"""The key in a collection's metadata under which stands what it was made for."""
+"""The key in a collection's metadata, or in its pin's payload, under which stands what it was made for."""
+PIN_ID: Final = str(uuid5(NAMESPACE_OID, "frostbyte: what the collection was made for"))
 _WRITE_NUMBERS: Final = 250_000
 """Numbers of vectors in one request: about five megabytes of JSON; a server takes 32."""
 _WRITE_POINTS: Final = 256
@@ -75,6 +77,7 @@ class ServerVectors:
         self._client = client
         self._name = name
         self._spec: CollectionSpec | None = None
+        self._found = False
 
     @property
     def spec(self) -> CollectionSpec | None:
@@ -89,13 +92,22 @@ class ServerVectors:
 
     def _read(self) -> frozenset[str]:
         """Look at the collection; returns the fields that are indexed."""
+        self._spec, self._found = None, False
         try:
             info = asked_again(lambda: self._client.get_collection(self._name))
+            pin = (info.config.metadata or {}).get(PIN) or self._pin()
         except Gone:
-            self._spec = None
             return frozenset()
-        self._spec = _pinned(info)
+        self._found = True
+        if pin is not None:
+            self._spec = _spec_in(pin)
+        elif info.points_count:
+            raise _not_ours()
         return frozenset(info.payload_schema)
+
+    def _pin(self) -> Any:
+        found = asked_again(lambda: self._client.retrieve(self._name, [PIN_ID]))
+        return (found[0].payload or {}).get(PIN) if found else None
 
     def ensure(self, spec: CollectionSpec) -> None:
         """Create the collection, or check what it was made for.
@@ -106,18 +118,29 @@ class ServerVectors:
         """
         indexed = self._read()
         if self._spec is None:
-            try:
-                asked_again(lambda: self._client.create_collection(self._name, **made_for(spec)))
-            except FrostbyteError:
-                indexed = self._read()  # another process may have made it just now
-                if self._spec is None:
-                    raise
-            else:
-                self._spec = spec
+            indexed = self._make(spec)
         assert self._spec is not None
         check_made_by(self._spec, spec)
         for field in sorted(INDEXED.keys() - indexed):
             self._index(field)
+
+    def _make(self, spec: CollectionSpec) -> frozenset[str]:
+        indexed: frozenset[str] = frozenset()
+        if not self._found:
+            failed: FrostbyteError | None = None
+            try:
+                asked_again(lambda: self._client.create_collection(self._name, **made_for(spec)))
+            except FrostbyteError as error:  # another process may have made it just now
+                failed = error
+            indexed = self._read()
+            if failed is not None and not self._found:
+                raise failed
+        if self._spec is None:  # made by an older server, or empty by whoever provisions
+            payload = {PIN: msgspec.to_builtins(spec)}
+            pin = qm.PointStruct(id=PIN_ID, vector={}, payload=payload)
+            self._do(lambda: self._client.upsert(self._name, [pin], wait=True))
+            indexed = self._read()
+        return indexed
 
     def _index(self, field: str) -> None:
         kind = _KINDS[INDEXED[field]]
@@ -188,7 +211,9 @@ class ServerVectors:
 
     def count(self, doc_id: UUID | None = None) -> int:
         """Points, of one document or of all."""
-        chosen = None if doc_id is None else qm.Filter(must=[_equals(DOC_ID, str(doc_id))])
+        chosen = qm.Filter(must_not=[qm.HasIdCondition(has_id=[PIN_ID])])
+        if doc_id is not None:
+            chosen = qm.Filter(must=[_equals(DOC_ID, str(doc_id))])
         found = self._if_made(lambda: self._client.count(self._name, count_filter=chosen, exact=True))
         return 0 if found is None else int(found.count)
 
@@ -251,15 +276,19 @@ def made_for(spec: CollectionSpec) -> dict[str, Any]:
     }
 
 
-def _pinned(info: qm.CollectionInfo) -> CollectionSpec:
+def _spec_in(pin: Any) -> CollectionSpec:
     try:
-        return msgspec.convert((info.config.metadata or {})[PIN], CollectionSpec)
-    except (KeyError, msgspec.ValidationError):
-        raise Unavailable(
-            "vectors_unavailable",
-            "The collection does not say which model it was made by.",
-            "It is not ours, or the server is older than Qdrant 1.16: name another tenant, or bring it up to date.",
-        ) from None
+        return msgspec.convert(pin, CollectionSpec)
+    except msgspec.ValidationError:
+        raise _not_ours() from None
+
+
+def _not_ours() -> Unavailable:
+    return Unavailable(
+        "vectors_unavailable",
+        "The collection does not say which model it was made by.",
+        "It is not a plane's: remove it, or name another tenant.",
+    )
 
 
 def _point(point: Point) -> qm.PointStruct:
