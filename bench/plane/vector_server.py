@@ -37,7 +37,7 @@ from qdrant_client import models as qm
 from bench.finding.search import Chunk
 from bench.plane.intake import plane as served
 from bench.table import Line, percentile, show
-from frostbyte.adapters.embeddings.minilm import MiniLm
+from frostbyte.adapters.embeddings.e5 import E5
 from frostbyte.adapters.qdrant.answers import connect
 from frostbyte.adapters.qdrant.edge import EdgeVectors
 from frostbyte.adapters.qdrant.names import collection
@@ -175,7 +175,7 @@ def bare(client: QdrantClient, name: str, dense: list[float], sparse: SparseVect
 
 def whole(reached: tuple[int, str, str], client: QdrantClient, name: str, keys: TenantKeys, queries: int) -> list[Line]:
     """The gateway's answers beside what they cannot do without."""
-    noise, embedder, terms = random.Random(2), MiniLm(), TermHasher(keys.term_key)
+    noise, embedder, terms = random.Random(2), E5(), TermHasher(keys.term_key)
     ours: list[float] = []
     alone: list[float] = []
     pid, url, token = reached
