@@ -18,7 +18,7 @@ import msgspec
 from qdrant_client import QdrantClient
 from qdrant_client import models as qm
 
-from frostbyte.adapters.qdrant.answers import Gone, asked_again
+from frostbyte.adapters.qdrant.answers import Gone, asked_again, ranked
 from frostbyte.adapters.qdrant.rankings import (
     DENSE,
     DOC_ID,
@@ -191,7 +191,7 @@ class ServerVectors:
         wanted, chosen = depth(rankings, limit), inside(scope)
         requests = [request(one, dense, sparse, wanted, chosen) for one in rankings]
         try:
-            answers = asked_again(lambda: self._client.query_batch_points(self._name, requests, timeout=SEARCH_SECONDS))
+            answers = asked_again(lambda: ranked(self._client, self._name, requests, SEARCH_SECONDS))
         except Gone:  # switched away and removed: whoever asks looks at what serves now
             self._spec = None
             return []
