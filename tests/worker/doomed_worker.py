@@ -16,7 +16,7 @@ from typing import Any
 from frostbyte.adapters.judging import JudgePool
 from frostbyte.adapters.leasing import Leases
 from frostbyte.adapters.parsing.pool import ParserPool
-from frostbyte.adapters.redis import broker
+from frostbyte.adapters.redis import wire
 from frostbyte.data_plane import flow, patience
 from frostbyte.kernel.records import Stage
 
@@ -60,7 +60,7 @@ def main() -> None:
     Leases.__init__.__kwdefaults__["lease_seconds"] = LEASE_SECONDS
     if "DOOM_LIMIT" in os.environ:
         patience.LIMIT_SECONDS[Stage.PARSE] = int(os.environ["DOOM_LIMIT"])
-        broker.KILL_AFTER_SECONDS = 1  # type: ignore[misc]
+        wire.KILL_AFTER_SECONDS = 1  # type: ignore[misc]
     from frostbyte.cli.app import main as frostbyte
 
     frostbyte()

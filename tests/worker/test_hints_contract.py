@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 import redis
+from kombu.exceptions import OperationalError
 
 from frostbyte.adapters.memory.hints import MemoryHints
 from frostbyte.adapters.redis.acl import key_prefix, rules
-from frostbyte.adapters.redis.hints import CeleryHints
+from frostbyte.adapters.redis.broker import celery_app
+from frostbyte.adapters.redis.hints import RedisHints
 from frostbyte.adapters.runner import Bell
 from frostbyte.kernel.errors import Unavailable
 from frostbyte.kernel.ports.hints import HintQueue
@@ -32,7 +34,7 @@ def queue(request: pytest.FixtureRequest) -> Iterator[HintQueue]:
         yield MemoryHints()
         return
     server: RedisServer = request.getfixturevalue("redis_server")
-    made = CeleryHints(queue_user(server, TENANT), TENANT)
+    made = RedisHints(queue_user(server, TENANT), TENANT)
     yield made
     made.close()
 
@@ -59,8 +61,8 @@ def test_the_bell_wakes_who_sleeps() -> None:
     bell.announce([job()])
 
 
-def away(tmp_path: Path) -> CeleryHints:
-    return CeleryHints("redis://user:secret-word@127.0.0.1:1/0", TENANT)
+def away(tmp_path: Path) -> RedisHints:
+    return RedisHints("redis://user:secret-word@127.0.0.1:1/0", TENANT)
 
 
 def test_a_server_that_is_away_delays_nobody_and_shows_no_secret(tmp_path: Path) -> None:
@@ -80,7 +82,7 @@ def test_a_server_that_is_away_delays_nobody_and_shows_no_secret(tmp_path: Path)
 def test_every_key_is_the_tenants_and_the_rights_suffice(redis_server: RedisServer) -> None:
     admin = redis.Redis.from_url(redis_server.url)
     admin.flushall()
-    hints = CeleryHints(queue_user(redis_server, TENANT), TENANT)
+    hints = RedisHints(queue_user(redis_server, TENANT), TENANT)
     admin.acl_log_reset()
     hints.publish([job(stage=stage) for stage in Stage])
     hints.close()
@@ -129,11 +131,16 @@ def test_the_wire_is_encrypted_and_only_the_tenants_authority_is_trusted(
     server.command += ["--tls-port", str(server.port)]
     with server:
         url = server.url.replace("redis://", "rediss://")
-        hints = CeleryHints(url, TENANT, ca_file=str(authority["ca.pem"]))
+        hints = RedisHints(url, TENANT, ca_file=str(authority["ca.pem"]))
         hints.publish([job()])
         assert hints.waiting()[Stage.SCAN] == 1
         hints.close()
-        for wrong in (CeleryHints(url, TENANT, ca_file=str(authority["other.pem"])), CeleryHints(server.url, TENANT)):
+        workers = celery_app(url, TENANT, ca_file=str(authority["ca.pem"])).connection_for_read()
+        workers.default_channel.client.ping()
+        workers.release()
+        with pytest.raises((redis.RedisError, OperationalError)):
+            celery_app(url, TENANT, ca_file=str(authority["other.pem"])).connection_for_read().connect()
+        for wrong in (RedisHints(url, TENANT, ca_file=str(authority["other.pem"])), RedisHints(server.url, TENANT)):
             with pytest.raises(Unavailable):
                 wrong.waiting()
             with pytest.raises(Unavailable):

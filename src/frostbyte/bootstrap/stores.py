@@ -124,9 +124,9 @@ def queue(settings: Settings) -> HintQueue | None:
     """Where workers find hints; None where the stages run in the plane's own process."""
     if not settings.queue_url:
         return None
-    from frostbyte.adapters.redis.hints import CeleryHints  # what a plane without a queue does not wait for
+    from frostbyte.adapters.redis.hints import RedisHints  # what a plane without a queue does not wait for
 
-    return CeleryHints(settings.queue_url, settings.tenant_id, ca_file=settings.ca_file)
+    return RedisHints(settings.queue_url, settings.tenant_id, ca_file=settings.ca_file)
 
 
 def _on_server(settings: Settings, store: PostgresStore) -> TwoCollections:

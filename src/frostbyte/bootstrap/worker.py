@@ -17,7 +17,7 @@ from uuid import UUID
 from frostbyte.adapters.collections import TwoCollections
 from frostbyte.adapters.leasing import Leases
 from frostbyte.adapters.postgres import PostgresStore
-from frostbyte.adapters.redis.hints import CeleryHints
+from frostbyte.adapters.redis.hints import RedisHints
 from frostbyte.adapters.secrets.files import FileSecrets
 from frostbyte.bootstrap import posture, stages, stores
 from frostbyte.data_plane.flow import Flow, Ports
@@ -58,7 +58,7 @@ class Worker:
     vectors: TwoCollections
     ports: Ports
     leases: Leases
-    hints: CeleryHints
+    hints: RedisHints
     name: str
 
     def work(self, stage: Stage, job_id: UUID) -> JobRow | None:
@@ -108,7 +108,7 @@ def build(settings: Settings) -> Worker:
         keys = FileSecrets(settings.keys_folder, create=False).tenant_keys()
         vectors = stores.vectors(settings, store)
         undo.callback(vectors.close)
-        hints = CeleryHints(settings.queue_url, settings.tenant_id, ca_file=settings.ca_file)
+        hints = RedisHints(settings.queue_url, settings.tenant_id, ca_file=settings.ca_file)
         undo.callback(hints.close)
         # One job at a time: one parser and one judge, each in a child that can be ended.
         ports = stages.ports(

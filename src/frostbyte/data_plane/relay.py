@@ -22,7 +22,7 @@ from frostbyte.kernel.records import JobRow, Stage
 TURN_SECONDS: Final = 1.0
 """Between two comparisons: how late a job is begun whose wait is over or whose worker was killed."""
 
-GRACE_SECONDS: Final = 2.0
+GRACE_SECONDS: Final = 5.0
 """A job that waits less is not looked at: its own hint is on the way."""
 
 _MOST: Final = 1000

@@ -11,7 +11,7 @@ from celery import signals
 
 from frostbyte import __version__
 from frostbyte.adapters.redis.acknowledging import let_go
-from frostbyte.adapters.redis.hints import CeleryHints
+from frostbyte.adapters.redis.hints import RedisHints
 from frostbyte.bootstrap import posture
 from frostbyte.bootstrap.worker import check
 from frostbyte.kernel.errors import FrostbyteError
@@ -85,7 +85,7 @@ class _Report:
         self.pool: Any = None
         self._settings = settings
         self._stand_ins = [finding.stand_in.value for finding in posture.findings(settings)]
-        self._queue = CeleryHints(settings.queue_url, settings.tenant_id, ca_file=settings.ca_file)
+        self._queue = RedisHints(settings.queue_url, settings.tenant_id, ca_file=settings.ca_file)
 
     def __call__(self) -> dict[str, Any]:
         alive = len(self.pool.info.get("processes", ())) if self.pool is not None else 0

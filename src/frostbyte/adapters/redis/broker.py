@@ -7,23 +7,16 @@ through Redis.
 
 from __future__ import annotations
 
-import ssl
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from celery import Celery
 from kombu import Exchange, Queue
 
 from frostbyte.adapters.redis.acl import key_prefix
+from frostbyte.adapters.redis.wire import EXCHANGE, NETWORK_SECONDS, secured, task_name, time_limit
 from frostbyte.data_plane.flow import ORDER
 from frostbyte.data_plane.patience import LIMIT_SECONDS
 from frostbyte.kernel.records import Stage
-
-NETWORK_SECONDS: Final = 5.0
-"""For connecting to Redis, and for any answer of it."""
-
-KILL_AFTER_SECONDS: Final = 60
-"""How long above its stage's limit a task's process is ended: its lease has run out by then."""
 
 VISIBILITY_SECONDS: Final = max(LIMIT_SECONDS.values()) + 3600
 """When Redis gives an unacknowledged message to another worker: above the longest job, so that none is told twice.
@@ -35,32 +28,18 @@ PREFETCH: Final = 4
 """Messages a process of a worker has waiting beside the one it works on (docs/adr/0061: measured)."""
 
 
-def task_name(stage: Stage) -> str:
-    """The Celery task that does jobs of a stage."""
-    return f"frostbyte.{stage.value}"
-
-
 def task_options(stage: Stage) -> dict[str, Any]:
     """What Celery is told of the stage's task."""
     return {
         "name": task_name(stage),
-        "time_limit": LIMIT_SECONDS[stage] + KILL_AFTER_SECONDS,
+        "time_limit": time_limit(stage),
         "ignore_result": True,
         "acks_late": True,
     }
 
 
-def secured(url: str, ca_file: str) -> dict[str, Any]:
-    """How the wire is encrypted, for redis-py and kombu; {} where the address says that it is not."""
-    if urlsplit(url).scheme != "rediss":
-        return {}
-    return {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True} | (
-        {"ssl_ca_certs": ca_file} if ca_file else {}
-    )
-
-
 def celery_app(url: str, tenant_id: str, *, ca_file: str = "", processes: int = 1) -> Celery:
-    """The application that publishes hints and that workers run; it connects when it is used.
+    """The application that workers run; it connects when it is used.
 
     Args:
         url: `redis[s]://user:password@host:port/db`.
@@ -69,7 +48,7 @@ def celery_app(url: str, tenant_id: str, *, ca_file: str = "", processes: int = 
         processes: how many a worker has.
     """
     app = Celery("frostbyte", set_as_current=False)
-    exchange = Exchange("frostbyte", type="direct")
+    exchange = Exchange(EXCHANGE, type="direct")
     app.conf.update(
         broker_url=url,
         broker_use_ssl=secured(url, ca_file) or None,
@@ -88,7 +67,7 @@ def celery_app(url: str, tenant_id: str, *, ca_file: str = "", processes: int = 
         task_queues=[Queue(stage.value, exchange, routing_key=stage.value) for stage in reversed(ORDER)],
         task_create_missing_queues=False,
         task_default_queue=ORDER[0].value,
-        task_default_exchange="frostbyte",
+        task_default_exchange=EXCHANGE,
         task_default_routing_key=ORDER[0].value,
         task_ignore_result=True,
         task_acks_late=True,
