@@ -1,8 +1,9 @@
 """Texts of several requests go to the model together.
 
-Each lane takes, from every waiting request in turn, one text after the other, until its batch is full: so a single
-question never stands behind a whole document's passages. What arrives while the lanes are busy is what meets in the
-next batch; a lane that is free begins at once, since waiting for more never paid (ADR 66).
+Each lane takes, from every waiting request in turn, one text after the other, until its batch is full. Requests of
+a few words, as questions are, go in batches of their own, every other one: so a question waits for the batch that is
+under way, never for a whole document's passages. What arrives while the lanes are busy is what meets in the next
+batch; a lane that is free begins at once, since waiting for more never paid (ADR 66).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from frostbyte.kernel.errors import FrostbyteError, Kind, Unavailable
 MOST_WAITING: Final = 65_536
 """Tokens that may wait in sum. More than that could not be answered before its caller gives up."""
 BATCH_TEXTS: Final = 64
+SMALL_TOKENS: Final = 64
+"""A request with no more than so many tokens is a question, or as quick as one."""
 
 
 class Busy(FrostbyteError):
@@ -58,6 +61,7 @@ class _Waiting:
         self.texts = texts
         self.taken = 0
         self.left = len(texts)
+        self.small = sum(map(len, texts)) <= SMALL_TOKENS
         self.rows: list[Matrix | None] = [None] * len(texts)
         self.future: Future[Matrix] = Future()
 
@@ -104,6 +108,7 @@ class Batcher:
         self._changed = threading.Condition()
         self._queue: deque[_Waiting] = deque()
         self._tokens = 0
+        self._small_went = False
         self._rate = 0.0
         self._began: dict[int, float] = {}
         self._stopped = False
@@ -186,14 +191,16 @@ class Batcher:
     def _take(self) -> list[tuple[_Waiting, int]]:
         """The next batch, from every request in turn: never over the bound unless one text alone is."""
         self._drop_cancelled()
+        self._small_went = small = not self._small_went and any(waiting.small for waiting in self._queue)
+        self._queue = deque(sorted(self._queue, key=lambda waiting: waiting.small is not small))
         batch: list[tuple[_Waiting, int]] = []
         room = BATCH_TOKENS
-        full: list[_Waiting] = []
+        later: list[_Waiting] = []
         while self._queue and len(batch) < BATCH_TEXTS:
             waiting = self._queue.popleft()
             size = len(waiting.texts[waiting.taken])
-            if batch and size > room:
-                full.append(waiting)
+            if (batch and size > room) or (small and not waiting.small):
+                later.append(waiting)
                 continue
             batch.append((waiting, waiting.taken))
             waiting.taken += 1
@@ -201,7 +208,7 @@ class Batcher:
             self._tokens -= size
             if waiting.taken < len(waiting.texts):
                 self._queue.append(waiting)
-        self._queue.extendleft(reversed(full))  # what did not fit comes first next time
+        self._queue.extendleft(reversed(later))  # they come first next time
         return batch
 
     def _note(self, batch: list[tuple[_Waiting, int]], seconds: float) -> None:

@@ -24,7 +24,7 @@ Ids = Sequence[int]
 Matrix = npt.NDArray[np.float32]
 """One row a text."""
 
-BATCH_TOKENS: Final = 512
+BATCH_TOKENS: Final = 256
 """Tokens in one call of the runtime, unless one text alone has more: what somebody else waits for at most."""
 CHARACTERS_A_TOKEN: Final = 64
 """A text of more characters than so many a token is refused unread: blanks and endless words cost time, no tokens."""
