@@ -9,7 +9,7 @@ FROSTBYTE := $(VENV)/bin/frostbyte
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test fast slow lint format bench soak lock clean
+.PHONY: help setup demo up test fast slow containers lint format bench soak lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | while IFS='	' read -r name about; do printf '  make %-8s %s\n' "$$name" "$$about"; done
@@ -27,11 +27,14 @@ fast: setup ## fast tests (two minutes)
 	$(PYTEST) -m "not slow" -n $(JOBS) --dist loadfile
 
 slow: setup ## slow tests: real servers, kills, whole batches
-	$(PYTEST) -m slow
+	$(PYTEST) -m "slow and not docker"
+
+containers: setup ## build the images and run a plane of containers (needs Docker: tools/docker.sh start)
+	$(PYTEST) -m docker
 
 test: setup ## all tests: fast lane, then slow lane; says what was left out (FROSTBYTE_REQUIRE=all refuses that)
 	$(PYTEST) -m "not slow" -n $(JOBS) --dist loadfile
-	$(PYTEST) -m slow
+	$(PYTEST) -m "slow and not docker"
 
 lint: setup ## style, types, and which way imports point
 	$(VENV)/bin/ruff check src tests tools $(wildcard bench samples)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds Frostbyte's images with Docker and says what they weigh.
 #
+#   tools/images.sh --pip-settings   what is handed over of pip's configuration
 #   tools/images.sh [IMAGE...]       api, worker, nomic-embed (the default), minio, vectors
 #
 #   BASE       the Debian 13 image to build from (default debian:trixie-slim; tools/docker.sh base makes one)
@@ -33,6 +34,7 @@ pip_settings() {
             printf '%s = %s\n' "$name" "$value"
         done
 }
+if [ "${1:-}" = --pip-settings ]; then { echo "[global]"; pip_settings; }; exit; fi
 { echo "[global]"; pip_settings; } >"$secrets/pip"
 : >"$secrets/ca"
 for bundle in "${PIP_CERT:-}" "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt; do

@@ -15,7 +15,7 @@ from images.conftest import NAMESPACE, ROOT, build, docker
 sys.path.insert(0, str(ROOT / "tools"))
 import image_table
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
+pytestmark = [pytest.mark.slow, pytest.mark.docker, pytest.mark.timeout(3000)]
 NAMES = ("api", "worker", "nomic-embed")
 
 

@@ -46,13 +46,14 @@ from frostbyte.kernel.clock import Clock
 from frostbyte.kernel.errors import Conflict, FrostbyteError
 from frostbyte.kernel.ports.hints import HintQueue
 from frostbyte.kernel.ports.witness import Witness
-from frostbyte.kernel.settings import Mode, Settings
+from frostbyte.kernel.settings import Mode, Roles, Settings
 from frostbyte.kernel.tokens import TokenSigner, TokenVerifier
 from frostbyte.kernel.vault import Vault
 
 _MAINTENANCE_SECONDS: Final = 60.0
 _REBUILD_SECONDS: Final = 0.25
 _REBUILD_IDLE_SECONDS: Final = 5.0
+_FOLLOW_SECONDS: Final = 1.0
 
 
 @dataclass(kw_only=True)
@@ -158,6 +159,17 @@ class Plane:
     def _sequence(self) -> None:
         self.sequencer.run(self._stop)
 
+    def _follow(self) -> None:
+        """Answer from the collection that the gateway's process switched to."""
+        log = structlog.get_logger("frostbyte.serving")
+        while not self._stop.wait(_FOLLOW_SECONDS):
+            try:
+                with self.store.unit_of_work() as uow:
+                    names = uow.rebuilds.collections()
+                self.ports.vectors.follow(names)
+            except FrostbyteError as error:  # asked again
+                log.warning("following_waits", code=error.code)
+
     def _relay(self) -> None:
         assert self.relay is not None
         self.relay.run(self._stop)
@@ -196,7 +208,7 @@ class Plane:
         self.sequencer.wake()
         for thread in self._threads:
             thread.join(10.0)
-        while self.sequencer.run_once():
+        while self.settings.roles is not Roles.SERVING and self.sequencer.run_once():
             pass
         if self.queue is not None:
             self.queue.close()
@@ -229,7 +241,10 @@ def _build(settings: Settings, undo: ExitStack) -> Plane:
     secrets = FileSecrets(settings.keys_folder)
     origin = f"frostbyte/{settings.tenant_id}/plane"
     signer = Signer(secrets.log_key().private_bytes_raw(), origin)
-    server, store = stores.database(settings, origin)
+    if settings.roles is Roles.SERVING:  # the gateway's process prepares the database
+        server, store = None, stores.joined_database(settings, settings.workers * 2 + 16)
+    else:
+        server, store = stores.database(settings, origin)
     undo.callback(stores.close_database, server, store)
     keys = secrets.tenant_keys()
     vectors = stores.vectors(settings, store)
@@ -264,7 +279,8 @@ def _assemble(
     tenant, clock, vault, unit_of_work = settings.tenant_id, ports.clock, ports.vault, store.unit_of_work
     flow = Flow(ports)
     rebuild = Rebuild(ports, flow)
-    rebuild.resume()
+    if settings.roles is not Roles.SERVING:
+        rebuild.resume()
     documents = Documents(tenant_id=tenant, unit_of_work=unit_of_work, vault=vault, clock=clock)
     configuration = Configuration(tenant, unit_of_work, clock)
     if not ports.scanner.stand_in:

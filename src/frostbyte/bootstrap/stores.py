@@ -42,7 +42,7 @@ def database(settings: Settings, origin: str) -> tuple[EmbeddedServer | None, Po
     return server, PostgresStore(writer, max_connections=settings.workers * 2 + 16, role=_role(settings)).open()
 
 
-def joined_database(settings: Settings) -> PostgresStore:
+def joined_database(settings: Settings, connections: int = 4) -> PostgresStore:
     """The relational store for a process beside the plane's own: it changes no schema and claims nothing.
 
     Raises:
@@ -51,7 +51,7 @@ def joined_database(settings: Settings) -> PostgresStore:
     """
     writer = _trusting(settings.database_url, settings.ca_file)
     role = WRITER if check_plane(writer, settings.tenant_id) else ""
-    return PostgresStore(writer, max_connections=4, role=role).open()
+    return PostgresStore(writer, max_connections=connections, role=role).open()
 
 
 def _role(settings: Settings) -> str:

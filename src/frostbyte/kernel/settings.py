@@ -48,6 +48,16 @@ class StandIn(StrEnum):
     """Passwords that are missing, short or known to everybody."""
 
 
+class Roles(StrEnum):
+    """What of the API a process answers."""
+
+    BOTH = "both"
+    INTAKE = "intake"
+    """All but the reading routes, which it passes to serving; it alone is reached from outside."""
+    SERVING = "serving"
+    """The reading routes."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a plane was told."""
@@ -57,6 +67,9 @@ class Settings:
     data_dir: Path = Path(".frostbyte")
     secrets_dir: Path | None = None
     """The folder with the tenant's keys; None for `secrets` in `data_dir`."""
+    roles: Roles = Roles.BOTH
+    serving_url: str = ""
+    """Where an `intake` process finds serving."""
     host: str = "127.0.0.1"
     port: int = 8080
     database_url: str = field(default="", repr=False)
@@ -127,11 +140,17 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     given = Reader(os.environ if environment is None else environment)
     host, port = given.listen("127.0.0.1:8080")
     secrets_dir = given.text("SECRETS_DIR", "")
+    roles = given.choice("ROLES", Roles, Roles.BOTH)
+    serving_url = _address("SERVING_URL", given.text("SERVING_URL", ""))
+    if bool(serving_url) is not (roles is Roles.INTAKE):
+        raise invalid("SERVING_URL", "it is set where FROSTBYTE_ROLES is intake, and only there")
     return Settings(
         mode=given.choice("MODE", Mode, Mode.DEVELOPMENT),
         tenant_id=tenant_name(given.text("TENANT_ID", "demo")),
         data_dir=Path(given.text("DATA_DIR", ".frostbyte")).expanduser().absolute(),
         secrets_dir=Path(secrets_dir).expanduser().absolute() if secrets_dir else None,
+        roles=roles,
+        serving_url=serving_url,
         host=host,
         port=port,
         database_url=given.secret("DATABASE_URL"),

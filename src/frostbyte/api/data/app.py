@@ -14,8 +14,10 @@ from frostbyte.api.data import deciding, ingest, jobs, problems, reading, stream
 from frostbyte.api.data.access import group_of, scopes_of
 from frostbyte.api.data.meters import attach
 from frostbyte.api.data.observing import Observer
+from frostbyte.api.data.passing import Passing
 from frostbyte.bootstrap.data import Plane
 from frostbyte.kernel.limits import PER_MINUTE, Limiter
+from frostbyte.kernel.settings import Roles
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     ingest.router,
@@ -42,14 +44,24 @@ def create_app(plane: Plane, limiter: Limiter | None = None) -> FastAPI:
         redoc_url=None,
         middleware=[Middleware(Observer, meters=meters)],
     )
+    roles = plane.settings.roles
+    if roles is Roles.INTAKE:
+        app.add_middleware(Passing, routes=reading.router.routes, url=plane.settings.serving_url)
+        # The Observer is the outermost: what is passed on is bounded, counted and named as everything else.
+        app.user_middleware.reverse()
     app.state.plane = plane
     app.state.limiter = limiter or Limiter()
     app.state.meters = meters
     app.state.streams = streams.Streams()
     problems.install(app)
-    for router in ROUTERS:
+    for router in answered(roles):
         app.include_router(router)
     return app
+
+
+def answered(roles: Roles) -> tuple[APIRouter, ...]:
+    """The routes that a process of these roles has itself; those that it passes on are described by it as well."""
+    return (reading.router, system.router) if roles is Roles.SERVING else ROUTERS
 
 
 def routes() -> Iterator[APIRoute]:

@@ -212,7 +212,7 @@ def _clamav(options: Options) -> Service:
         check=Check(command=("clamdscan", f"--config-file={_SECRETS}/clamd.conf", "--ping", "1"), start_seconds=180),
         networks=(INTERNAL,),
         secrets=("clamd.conf",),
-        volumes={"clamavdata": "/var/lib/clamav:ro"},
+        volumes={"clamavdata": "/var/lib/clamav"},
         # A file that is scanned lies here while it is, and its parts.
         scratch={"/tmp": 2048},  # noqa: S108
     )
@@ -232,7 +232,7 @@ def _embedder(options: Options) -> Service:
             **({"FROSTBYTE_MODEL_SHA256": options.model_sha256} if options.model_sha256 else {}),
         },
         secrets=("embedder-key",),
-        volumes={"models": "/models:ro"},
+        volumes={"models": "/models"},
         scratch={"/tmp": 64},  # noqa: S108
     )
 
