@@ -12,14 +12,14 @@ import redis
 
 from frostbyte.adapters.redis.acl import key_prefix
 from frostbyte.kernel.ids import new_id
-from frostbyte.kernel.records import JobRow, Stage, State
+from frostbyte.kernel.records import JobRow, Stage
 from servers.lanes import need
 from servers.postgres import PostgresServer
 from servers.redis import RedisServer
 from servers.vectors import VectorsServer
 from worker.cluster import Cluster, cluster, eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
 
 @pytest.fixture(scope="module")
@@ -185,4 +185,3 @@ def test_a_worker_without_servers_or_plane_says_so(running: Cluster, tmp_path: P
     )
     assert done.returncode == 2
     assert "FROSTBYTE_DATABASE_URL, FROSTBYTE_VECTORS_URL" in done.stderr
-    assert State.RECEIVED  # nothing was changed

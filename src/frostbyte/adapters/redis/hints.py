@@ -1,6 +1,6 @@
 """Hints on Redis, as messages that Celery's workers understand.
 
-They are written here rather than by Celery: a gateway then needs no Celery, and a hint costs a tenth of the processor
+They are written here rather than by Celery: a gateway then needs none, and a hint costs a thirtieth of the processor
 time. The form is Celery's message protocol 2 in the envelope of kombu's Redis transport; tests/worker runs real
 workers on it.
 """
