@@ -121,8 +121,9 @@ class ServerVectors:
             indexed = self._make(spec)
         assert self._spec is not None
         check_made_by(self._spec, spec)
-        for field in sorted(INDEXED.keys() - indexed):
-            self._index(field)
+        missing = sorted(INDEXED.keys() - indexed)
+        for field in missing:
+            self._index(field, last=field == missing[-1])
 
     def _make(self, spec: CollectionSpec) -> frozenset[str]:
         indexed: frozenset[str] = frozenset()
@@ -142,9 +143,10 @@ class ServerVectors:
             indexed = self._read()
         return indexed
 
-    def _index(self, field: str) -> None:
+    def _index(self, field: str, last: bool) -> None:
         kind = _KINDS[INDEXED[field]]
-        self._do(lambda: self._client.create_payload_index(self._name, field, kind, wait=True))
+        # Changes are made in their order, so waiting for the last is waiting for all.
+        self._do(lambda: self._client.create_payload_index(self._name, field, kind, wait=last))
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Write; durable when it returns.

@@ -161,7 +161,7 @@ class Shelf:
         found = self._open.pop(name, None)
         if found is None:
             return False
-        found.close()
+        found.shard.close()  # without a flush: nobody will read it
         gone = self._folder / f".gone-{name}-{time.monotonic_ns()}"
         (self._folder / name).rename(gone)
         _sync(self._folder)
