@@ -22,7 +22,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,9 +42,11 @@ Indices = NDArray[np.int64]
 SETS: Final = Path(__file__).parents[1] / "sets"
 WEIGHTS: Final = Path(wording.__file__).parent / "rules" / wording.SOURCES[1]
 
-_FLAGGED: Final = 100
+_FLAGGED: Final = 250
 _WITHHELD: Final = 700
 _LOOKED_AT: Final = 0.015
+_WRAPS: Final = 4
+"""A sentence in so many texts with different orders is not the order."""
 _RARE: Final = 3
 """A feature stands in at least so many sentences."""
 _SMALL: Final = 0.01
@@ -76,6 +78,10 @@ class Text:
     hard: bool
     """Whether it was written to be told from the others; else it is an ordinary document's paragraph."""
 
+    def pairs(self) -> Iterator[tuple[frozenset[str], tuple[str, ...]]]:
+        """Features and words, sentence by sentence."""
+        return zip(self.sentences, self.words, strict=True)
+
 
 def texts(lexicon: Lexicon, pages: Iterable[str] = ()) -> list[Text]:
     """All tuning texts, and harmless pages."""
@@ -86,7 +92,20 @@ def texts(lexicon: Lexicon, pages: Iterable[str] = ()) -> list[Text]:
         found.append(Text(group, sample["technique"], order, *_read(sample["text"], lexicon), hard=True))
     for number, text in enumerate((*ordinary(), *pages)):
         found.append(Text(f"o{number}", "ordinary", False, *_read(text, lexicon), hard=False))
-    return [text for text in found if text.sentences]
+    return [text for text in _unwrapped(found) if text.sentences]
+
+
+def _unwrapped(found: Sequence[Text]) -> Iterator[Text]:
+    """The texts, with sentences that wrap many orders, as letters and reports around them, as harmless texts."""
+    pairs = {(names, words, text.group) for text in found if text.order for names, words in text.pairs()}
+    often = Counter((names, words) for names, words, _ in pairs)
+    wraps = {pair for pair, many in often.items() if many >= _WRAPS}
+    for text in found:
+        kept = [pair for pair in text.pairs() if not text.order or pair not in wraps]
+        names, words = (tuple(part) for part in zip(*kept, strict=True)) if kept else ((), ())
+        yield replace(text, sentences=names, words=words)
+    for number, (names, words) in enumerate(sorted(wraps, key=lambda pair: pair[1])):
+        yield Text(f"wrap{number}", "wrap", False, (names,), (words,), hard=True)
 
 
 def ordinary(part: str = "tuning") -> Iterator[str]:
