@@ -31,6 +31,8 @@ SECRETS_GROUP: Final = 10001
 TENANT: Final = "/run/tenant"
 """Where the tenant's own credentials are: made by `storage`, read by gateway, serving and worker."""
 _SECRETS: Final = "/run/secrets"
+_OWN: Final = "/tmp/plane"  # noqa: S108 - in the container's memory
+"""The data folder of processes that keep nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -336,10 +338,10 @@ def _serving(options: Options) -> Service:
         limits=Limits(memory_mb=3072, cpus=2, pids=256),
         check=None,
         networks=(INTERNAL,),
-        environment={**_settings(options), "FROSTBYTE_ROLES": "serving"},
+        environment={**_settings(options), "FROSTBYTE_ROLES": "serving", "FROSTBYTE_DATA_DIR": _OWN},
         secrets=_CREDENTIALS,
         volumes={"keys": "/run/keys:ro", "tenant": f"{TENANT}:ro"},
-        scratch={"/tmp": 512, "/var/lib/frostbyte": 64},  # noqa: S108
+        scratch={"/tmp": 512},  # noqa: S108
         # The gateway makes the keys and brings the schema up to date.
         needs={**_STORES, "intake-gateway": Ready.HEALTHY},
     )
@@ -354,10 +356,15 @@ def _worker(options: Options) -> Service:
         limits=Limits(memory_mb=8192, cpus=2, pids=512),
         check=None,
         networks=(INTERNAL,),
-        environment={**_settings(options), "FROSTBYTE_WORKERS": "2", "FROSTBYTE_PARSE_MEMORY_MB": "3072"},
+        environment={
+            **_settings(options),
+            "FROSTBYTE_WORKERS": "2",
+            "FROSTBYTE_PARSE_MEMORY_MB": "3072",
+            "FROSTBYTE_DATA_DIR": _OWN,
+        },
         secrets=_CREDENTIALS,
         volumes={"keys": "/run/keys:ro", "tenant": f"{TENANT}:ro"},
-        scratch={"/tmp": 2048, "/var/lib/frostbyte": 64},  # noqa: S108
+        scratch={"/tmp": 2048},  # noqa: S108
         needs={**_STORES, "intake-gateway": Ready.HEALTHY},
         # A stage under way is finished.
         stop_seconds=180,
