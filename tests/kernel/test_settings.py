@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from frostbyte.kernel.errors import Invalid
@@ -20,3 +22,11 @@ def test_any_other_embedder_is_refused_and_the_variable_named(address: str) -> N
     assert caught.value.code == "settings_invalid"
     assert "FROSTBYTE_EMBEDDING_ENDPOINT" in caught.value.message
     assert NO_EMBEDDER in caught.value.message
+
+
+def test_an_authority_that_is_not_there_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(Invalid) as caught:
+        load({"FROSTBYTE_CA_FILE": str(tmp_path / "ca.crt")})
+    assert "FROSTBYTE_CA_FILE" in caught.value.message
+    (tmp_path / "ca.crt").write_text("-----BEGIN CERTIFICATE-----")
+    assert load({"FROSTBYTE_CA_FILE": str(tmp_path / "ca.crt")}).ca_file

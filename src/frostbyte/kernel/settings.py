@@ -163,7 +163,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         vectors_api_key=given.secret("VECTORS_API_KEY"),
         vectors_grpc_port=given.number("VECTORS_GRPC_PORT", 0, 65_535, 0),
         queue_url=_queue(given.secret("QUEUE_URL")),
-        ca_file=given.text("CA_FILE", ""),
+        ca_file=given.file("CA_FILE"),
         local_network=_network(given.text("LOCAL_NETWORK", "")),
         embedding_endpoint=_address("EMBEDDING_ENDPOINT", given.text("EMBEDDING_ENDPOINT", ""), NO_EMBEDDER),
         embedding_model=given.text("EMBEDDING_MODEL", Settings.embedding_model),
@@ -236,6 +236,13 @@ class Reader:
     def listen(self, default: str, name: str = "LISTEN") -> tuple[str, int]:
         """Host and port to listen on."""
         return _listen(name, self.text(name, default))
+
+    def file(self, name: str) -> str:
+        """A file that must be there; what is in it, its reader says."""
+        path = self.text(name, "")
+        if path and not Path(path).is_file():
+            raise invalid(name, "there is no such file")
+        return path
 
     def stand_ins(self) -> frozenset[StandIn]:
         """The stand-ins that were named."""
