@@ -18,7 +18,7 @@ class ClamdServer(ServerProcess):
 
     def __init__(self, folder: Path, **changes: str) -> None:
         (folder / "db").mkdir(parents=True, exist_ok=True)
-        (folder / "db/frostbyte.ndb").write_text(f"Frostbyte.EICAR-Test-File:0:0:{EICAR.hex()}\n")
+        (folder / "db/frostbyte.ndb").write_text(f"Frostbyte.EICAR-Test-File:0:*:{EICAR.hex()}\n")
         self._short = Path(tempfile.mkdtemp(prefix="clamd-"))  # a socket's path is short
         self.socket = self._short / "s"
         self.conf = shipped_conf(
