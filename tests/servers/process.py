@@ -36,6 +36,9 @@ class ServerProcess:
         folder: for its log; a server's data belongs there too.
     """
 
+    stop_signal = signal.SIGTERM
+    """What an operator's stop sends it."""
+
     def __init__(
         self,
         name: str,
@@ -105,7 +108,7 @@ class ServerProcess:
     def stop(self) -> None:
         """End it as an operator would."""
         self.resume()
-        self._signal(signal.SIGTERM)
+        self._signal(self.stop_signal)
         if self._process is None:
             return
         try:
