@@ -72,3 +72,12 @@ def test_a_plane_of_stand_ins_does_not_start(mode: str, tmp_path: Path) -> None:
     assert not (tmp_path / "plane").exists()  # it refuses before it makes anything
     for stand_in in (StandIn.SCANNER, StandIn.DATABASE, StandIn.OBJECTS, StandIn.VECTORS, StandIn.QUEUE):
         assert stand_in.value in caught.value.remedy
+
+
+def test_a_server_that_is_named_as_a_stand_in_is_reported_as_one() -> None:
+    """`frostbyte serve vectors` has an address like any other server: who names it is believed."""
+    named = Settings(stand_ins=frozenset({StandIn.VECTORS, StandIn.SCANNER}))
+    assert posture.stand_ins(named, []) == ["scanner", "vectors"]
+    found = [one for one in posture.findings(named) if one.stand_in is StandIn.VECTORS]
+    assert posture.stand_ins(named, found) == ["vectors", "scanner"]
+    assert posture.stand_ins(Settings(), []) == []

@@ -103,7 +103,7 @@ class Plane:
     @property
     def stand_ins(self) -> list[str]:
         """Development substitutes in use; every report says them."""
-        return [found.stand_in.value for found in self.findings]
+        return posture.stand_ins(self.settings, self.findings)
 
     def health(self) -> dict[str, Any]:
         """Whether the process lives, and what a person should know about it."""

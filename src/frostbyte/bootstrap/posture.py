@@ -73,6 +73,16 @@ def findings(settings: Settings, resolve: Resolve = addresses) -> list[Finding]:
     return list(found.values())
 
 
+def stand_ins(settings: Settings, found: Sequence[Finding]) -> list[str]:
+    """Names of the stand-ins that reports must say: those that were found, and those that FROSTBYTE_STANDINS names.
+
+    A server may be a stand-in itself, as `frostbyte serve vectors` is; its address does not show it, so who names it is
+    believed.
+    """
+    names = [one.stand_in.value for one in found]
+    return names + sorted(one.value for one in settings.stand_ins if one.value not in names)
+
+
 def check(settings: Settings, resolve: Resolve = addresses) -> None:
     """Refuse to start with what this mode does not allow, all of it at once.
 

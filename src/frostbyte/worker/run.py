@@ -84,7 +84,7 @@ class _Report:
     def __init__(self, settings: Settings) -> None:
         self.pool: Any = None
         self._settings = settings
-        self._stand_ins = [finding.stand_in.value for finding in posture.findings(settings)]
+        self._stand_ins = posture.stand_ins(settings, posture.findings(settings))
         self._queue = RedisHints(settings.queue_url, settings.tenant_id, ca_file=settings.ca_file)
 
     def __call__(self) -> dict[str, Any]:
