@@ -64,7 +64,7 @@ def main() -> int:
 
 def run(line: str, environment: dict[str, str], scratch: Path) -> bool:
     """Type one command; what it would write beside the checkout goes to `scratch`."""
-    line = re.sub(r"--proof \S+", f"--proof {scratch / 'proofs'}", line)
+    line = re.sub(r"--(proof|out) \S+", rf"--\1 {scratch}/\1", line)
     print(f"$ {line}", flush=True)
     code = subprocess.run(["bash", "-euo", "pipefail", "-c", line], env=environment, check=False).returncode
     if code == 0 or (code == 3 and line.startswith("frostbyte ingest")):
