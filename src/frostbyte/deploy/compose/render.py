@@ -40,7 +40,7 @@ def env_example(plane: Plane) -> str:
         "# password exists anywhere.\n"
         f"COMPOSE_PROJECT_NAME={plane.project}\n"
         "# FROSTBYTE_LOG_LEVEL: debug, info, warning or error\n"
-        "FROSTBYTE_LOG_LEVEL=warning\n"
+        "FROSTBYTE_LOG_LEVEL=info\n"
     )
 
 
@@ -48,7 +48,7 @@ def _service(service: Service, secrets_group: int) -> dict[str, Any]:
     ours = any(name.startswith("FROSTBYTE_") for name in service.environment)
     environment = {
         **service.environment,
-        **({"FROSTBYTE_LOG_LEVEL": "${FROSTBYTE_LOG_LEVEL:-warning}"} if ours else {}),
+        **({"FROSTBYTE_LOG_LEVEL": "${FROSTBYTE_LOG_LEVEL:-info}"} if ours else {}),
     }
     told = {
         "image": service.image,
