@@ -41,6 +41,37 @@ def test_a_destroyed_key_is_gone_for_every_vault_at_once(vault: Vault) -> None:
         assert (caught.value.code, caught.value.kind) == ("key_destroyed", Kind.GONE)
 
 
+class CountedBlobs(MemoryBlobs):
+    """Counts what is fetched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+
+    def get(self, name: str) -> bytes:
+        self.fetched.append(name)
+        return super().get(name)
+
+
+def test_an_answer_fetches_each_key_once_and_forgets_it() -> None:
+    blobs = CountedBlobs()
+    vault, other = Vault(blobs, KEYS), Vault(blobs, KEYS)
+    keys = {name: vault.new_key() for name in ("keys/a.0", "keys/b.0")}
+    for name, key in keys.items():
+        vault.store_key(name, key)
+    with vault.answering():
+        assert [vault.load_key(name) for name in (*keys, *keys)] == [*keys.values(), *keys.values()]
+        assert blobs.fetched == [*keys]
+        assert other.load_key("keys/a.0") == keys["keys/a.0"]  # nobody opens with what another vault may open
+        assert blobs.fetched == [*keys, "keys/a.0"]
+        with pytest.raises(FrostbyteError):
+            vault.load_key("keys/none.0")
+    vault.destroy_key("keys/a.0")
+    with vault.answering(), pytest.raises(FrostbyteError) as caught:
+        vault.load_key("keys/a.0")
+    assert caught.value.kind is Kind.GONE
+
+
 def test_a_key_object_under_another_name_does_not_open(vault: Vault) -> None:
     vault.store_key("keys/a.0", vault.new_key())
     vault.blobs.put("keys/b.0", vault.blobs.get("keys/a.0"))

@@ -14,6 +14,8 @@ import hmac
 import io
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import BinaryIO, Final, cast
@@ -89,6 +91,10 @@ class TenantKeys:
     """By version; the highest one wraps, the others only open what they wrapped."""
 
 
+_HELD: ContextVar[dict[tuple[int, str], DocumentKey] | None] = ContextVar("held", default=None)
+"""Keys that `Vault.answering` keeps for its caller, by vault and name."""
+
+
 class Vault:
     """Sealed objects over a blob store. Errors of the store pass through.
 
@@ -130,6 +136,27 @@ class Vault:
                 wrapped by a key that this plane does not hold.
             SealBroken: the wrapped key is damaged or lies under another's name.
         """
+        held = _HELD.get()
+        if held is None:
+            return self._open_key(object_name)
+        place = (id(self), object_name)
+        if place not in held:
+            held[place] = self._open_key(object_name)
+        return held[place]
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Within it each key is fetched once, however many texts of its document are opened; then it is forgotten.
+
+        For a piece of work of a moment: a key that is destroyed meanwhile still opens what that work reads.
+        """
+        token = _HELD.set({})
+        try:
+            yield
+        finally:
+            _HELD.reset(token)
+
+    def _open_key(self, object_name: str) -> DocumentKey:
         try:
             wrapped = self.blobs.get(object_name)
         except NotFound as error:

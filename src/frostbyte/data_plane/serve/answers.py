@@ -62,7 +62,9 @@ class Answers:
             )
         embedder = self._search.embedder or self._embedder
         asked = self._guard(query, config) if embedder.remote else query
-        found = self._search.find(asked, top_k=wanted, filters=filters, mode=mode)
+        with self._documents.answering():
+            found = self._search.find(asked, top_k=wanted, filters=filters, mode=mode)
+            results = [self._result(item) for item in found]
         query_id = new_id()
         details = {"component": "serve", "top_k": wanted, "results": len(found), "mode": mode.value, "status": "ok"}
         with self._unit_of_work() as uow:
@@ -83,7 +85,7 @@ class Answers:
             "embedding": {"label": embedder.label, "remote": embedder.remote}
             if self._search.embedder is not None
             else {"label": "words alone: the index was made by another model", "remote": False},
-            "results": [self._result(item) for item in found],
+            "results": results,
         }
 
     def _result(self, found: Found) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID
 
@@ -36,10 +37,16 @@ class Documents:
             rows = uow.documents.page(state=state, after=after, limit=limit + 1)
         more = len(rows) > limit
         rows = rows[:limit]
+        with self.answering():
+            shown = [self.summary(row) for row in rows]
         return {
-            "documents": [self.summary(row) for row in rows],
+            "documents": shown,
             "next_cursor": str(rows[-1].doc_id) if more else None,
         }
+
+    def answering(self) -> AbstractContextManager[None]:
+        """Around what shows several texts of the same documents: each key is fetched once (see `Vault.answering`)."""
+        return self._vault.answering()
 
     def get(self, doc_id: UUID) -> dict[str, Any]:
         """One document with its account.
