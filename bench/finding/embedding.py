@@ -18,10 +18,10 @@ from typing import Final
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from bench.finding.distractors import documents
 from bench.table import Line, show
+from frostbyte.adapters import onnx
 from frostbyte.adapters.embeddings.e5 import E5, MAX_TOKENS, checked, encoder
 from frostbyte.adapters.embeddings.e5_weights import Weights
 from frostbyte.data_plane import embed
@@ -51,10 +51,8 @@ def passages(count: int) -> list[Passage]:
 
 def bare(texts: list[str], tokens: Callable[[str], npt.NDArray[np.float32]]) -> Callable[[], object]:
     """The runtime fed with full batches; what is done beforehand is not counted."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
     weights = Weights(checked())
-    session = onnxruntime.InferenceSession(encoder(weights), options, providers=["CPUExecutionProvider"])
+    session = onnx.session(encoder(weights), threads=1)
     ordered = sorted((tokens(text) for text in texts), key=len)
     batches = []
     for at in range(0, len(ordered), BATCH):

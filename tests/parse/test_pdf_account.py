@@ -62,7 +62,11 @@ def test_every_sign_of_pdfium_is_found_exactly_once(read, make_pdf, pages):
     for page in document.pages:
         inserted = Counter("".join(page.text[s.start : s.end] for s in page.inserted))
         assert not signs("".join(inserted.elements()))
-        assert signs(page.text) == signs(source[page.number - 1].get_textpage().get_text_range())
+        ours, theirs = signs(page.text), signs(source[page.number - 1].get_textpage().get_text_range())
+        if page.ocr_confidence is None:
+            assert ours == theirs
+        else:  # where drawings were taken for letters, their text is beside PDFium's, never in place of it
+            assert not theirs - ours
 
 
 @SETTINGS

@@ -24,6 +24,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from frostbyte.adapters import onnx
 from frostbyte.adapters.embeddings.e5_weights import Floats, Weights, unpacked
 from frostbyte.adapters.embeddings.onnx_graph import CONTRIBUTED, Graph
 from frostbyte.data_plane.embed import check, unusable
@@ -98,13 +99,9 @@ class Model:
     """The model in memory: about 450 MB, most of it its vocabulary of 250,000 pieces."""
 
     def __init__(self, weights: Weights, threads: int) -> None:
-        import onnxruntime
         from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(encoder(weights), options, providers=["CPUExecutionProvider"])
+        self._session = onnx.session(encoder(weights), threads=threads)
         self._tokenizer = Tokenizer(models.Unigram(weights.pieces, unk_id=weights.unknown, byte_fallback=False))
         self._tokenizer.normalizer = normalizers.Sequence(
             [normalizers.Nmt(), normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")]

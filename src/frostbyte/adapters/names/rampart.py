@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from frostbyte.adapters import onnx
 from frostbyte.data_plane.policy.port import NameSpan
 from frostbyte.kernel.errors import Unavailable
 
@@ -135,23 +136,19 @@ class RampartNames:
 
     def _open(self) -> tuple[Any, Any]:
         try:
-            import onnxruntime
             from tokenizers import Tokenizer
 
+            onnx.runtime()
             model = (self._folder / "onnx" / "model_q4.onnx").read_bytes()
             tokens = (self._folder / "tokenizer.json").read_bytes()
         except (ImportError, OSError) as error:
             raise _missing("it cannot be read") from error
         if (_digest(model), _digest(tokens)) != (MODEL_SHA256, TOKENIZER_SHA256):
             raise _missing("its files are not the pinned ones")
-        options = onnxruntime.SessionOptions()
-        # One thread: the same sums in the same order each time, and workers share the cores.
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
         tokenizer = Tokenizer.from_str(tokens.decode())
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        return tokenizer, onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return tokenizer, onnx.session(model, threads=1)
 
 
 def _missing(why: str) -> Unavailable:
