@@ -48,6 +48,7 @@ case "$1" in
         # In a tree that is copied as a whole: folders that a copy makes by itself carry today's time.
         mkdir -p "/out${home%/*}"
         mv "$home" "/out$home"
+        echo "$SOURCE_DATE_EPOCH" >"/out$home/build-epoch"  # as in system.sh
         find /out -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
         ;;
 esac

@@ -35,4 +35,6 @@ printf 'hosts: files dns\n' >"$root/etc/nsswitch.conf"
 chmod 1777 "$root/tmp"
 chown 10001:10001 "$root/var/lib/frostbyte" "$root/models" "$root/qdrant/storage" "$root/run/keys" "$root/run/tenant"
 chmod 0700 "$root/var/lib/frostbyte" "$root/qdrant/storage" "$root/run/keys" "$root/run/tenant"
+# A builder's cache compares content and not times: with the time in a file, another time is another tree.
+echo "$SOURCE_DATE_EPOCH" >"$root/etc/build-epoch"
 find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from frostbyte.deploy.compose.description import Check, Network, Plane, Service
+from frostbyte.deploy.compose.description import Network, Plane, Role, Service
 
 _HEAD = """\
 # A Frostbyte plane on one host, made by `frostbyte deploy compose`: change the command's options, not this file.
@@ -65,10 +65,10 @@ def _service(service: Service, secrets_group: int) -> dict[str, Any]:
         "dns": [service.resolver] if service.resolver else [],
         "ports": [f"127.0.0.1:{host}:{inside}" for host, inside in service.publishes.items()],
         "depends_on": {name: {"condition": ready.value} for name, ready in service.needs.items()},
-        "healthcheck": _check(service.check) if service.check else {},
+        "healthcheck": _check(service),
     }
     limits = {
-        "restart": "on-failure:3" if service.role.value == "task" else "unless-stopped",
+        "restart": "on-failure:3" if service.role is Role.TASK else "unless-stopped",
         "read_only": True,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
@@ -85,14 +85,22 @@ def _service(service: Service, secrets_group: int) -> dict[str, Any]:
     return {key: value for key, value in told.items() if value} | limits
 
 
-def _check(check: Check) -> dict[str, Any]:
-    return {
-        "test": ["CMD", *check.command],
-        "interval": "10s",
-        "timeout": "5s",
-        "retries": 3,
-        "start_period": f"{check.start_seconds}s",
-    }
+def _check(service: Service) -> dict[str, Any]:
+    """{} leaves it to the image, whose check asks a server; a task answers nobody."""
+    if service.role is Role.TASK:
+        return {"disable": True}
+    check = service.check
+    return (
+        {}
+        if check is None
+        else {
+            "test": ["CMD", *check.command],
+            "interval": "10s",
+            "timeout": "5s",
+            "retries": 3,
+            "start_period": f"{check.start_seconds}s",
+        }
+    )
 
 
 def _network(network: Network) -> dict[str, Any]:
