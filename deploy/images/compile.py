@@ -1,11 +1,13 @@
 """Compiles what the processes of an image load, and no more: `compile.py SITE MODULE...`.
 
 A read-only file system cannot keep what Python compiles by itself, and half of the packages' files are never loaded.
-The results are checked against nothing at run time, so they hold no time and equal sources make equal files.
+The results are checked against nothing at run time, so they hold no time. They are made in a process of their own that
+has loaded nothing else, with PYTHONHASHSEED fixed: equal sources make equal files.
 """
 
 import importlib
-import py_compile
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,9 +18,10 @@ def main() -> None:
     for name in sys.argv[2:]:
         importlib.import_module(name)
     loaded = {str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())}
-    for file in sorted(loaded):
-        if file.startswith(site) and file.endswith(".py") and Path(file).is_file():
-            py_compile.compile(file, doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    files = [file for file in sorted(loaded) if file.startswith(site) and file.endswith(".py") and Path(file).is_file()]
+    assert os.environ.get("PYTHONHASHSEED") == "0"
+    command = [sys.executable, "-P", "-m", "compileall", "-q", "-j1", "--invalidation-mode", "unchecked-hash", "-i", "-"]
+    subprocess.run(command, input="\n".join(files), text=True, check=True)
 
 
 main()

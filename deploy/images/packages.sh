@@ -43,7 +43,7 @@ case "$1" in
         # Symbols for debuggers. Libraries in *.libs were rewritten when their wheel was made and stay as they are.
         find "$site" -name '*.so' ! -path '*.libs/*' -exec strip --strip-unneeded {} +
         find "$site" \( -name __pycache__ -o -name '*.pyi' \) -prune -exec rm -rf {} +
-        "$home/bin/python" -I /build/compile.py "$site" "$@"
+        "$home/bin/python" -P /build/compile.py "$site" "$@"
         "$home/bin/frostbyte" version
         # In a tree that is copied as a whole: folders that a copy makes by itself carry today's time.
         mkdir -p "/out${home%/*}"
