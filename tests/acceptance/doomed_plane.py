@@ -22,6 +22,7 @@ from frostbyte.adapters.leasing import Leases
 from frostbyte.adapters.runner import Runner
 from frostbyte.bootstrap.data import Plane, build
 from frostbyte.data_plane.flow import ORDER
+from frostbyte.kernel import logging
 from frostbyte.kernel.records import State
 from frostbyte.kernel.settings import load
 
@@ -107,6 +108,7 @@ def told(plane: Plane) -> dict[str, Any]:
 
 
 def main() -> None:
+    logging.configure()  # what this prints is for the test that runs it
     folder, moment, *files = sys.argv[1:]
     plane = build(load({"FROSTBYTE_DATA_DIR": folder, "FROSTBYTE_WORKERS": "1"}))
     leases = Leases(
