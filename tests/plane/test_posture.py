@@ -64,6 +64,19 @@ def test_an_unreadable_database_address_is_refused_without_showing_it() -> None:
     assert "canary-77" not in str(caught.value) + caught.value.message
 
 
+def test_a_service_file_hides_where_the_database_is_and_is_refused() -> None:
+    with pytest.raises(Invalid) as caught:
+        posture.findings(settings({"DATABASE_URL": "service=prod"}), resolve)
+    assert caught.value.code == "settings_invalid"
+
+
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0", "8.8.8.0/24", "10.0.0.0/7"])
+def test_the_world_is_no_local_network(network: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        settings({"LOCAL_NETWORK": network})
+    assert "FROSTBYTE_LOCAL_NETWORK" in caught.value.message
+
+
 @pytest.mark.parametrize("mode", ["online", "offline"])
 def test_a_plane_of_stand_ins_does_not_start(mode: str, tmp_path: Path) -> None:
     with pytest.raises(Invalid) as caught:

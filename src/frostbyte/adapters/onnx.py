@@ -1,8 +1,8 @@
 """onnxruntime as we use it: on the processor, repeatable, and silent.
 
-Since version 1.30 or so its packages for Linux count what they are used for, keep that with a device's id in the user's
-cache and send it to their maker. A plane sends nothing that its tenant did not ask for (promises 9 and 10), so this is
-the only place that imports onnxruntime, with that switched off before it can begin.
+Its package that we lock (1.32) begins telemetry when it is loaded: it writes a device's id and a base of events into
+the user's cache, and holds the address that they go to. A plane sends nothing that its tenant did not ask for (promises
+9 and 10), so this is the only place that imports onnxruntime, with that switched off before it can begin.
 """
 
 from __future__ import annotations

@@ -178,6 +178,7 @@ def _servers(settings: Settings) -> Iterator[_Server]:
         ("OBJECTS_URL", settings.objects_url, settings.objects_secret_key),
         ("VECTORS_URL", settings.vectors_url, settings.vectors_api_key),
         ("EMBEDDING_ENDPOINT", settings.embedding_endpoint, None),
+        ("SERVING_URL", settings.serving_url, None),
     ):
         if url and url != NO_EMBEDDER:
             parts = urlsplit(url)
@@ -212,9 +213,11 @@ def _databases(variable: str, url: str) -> Iterator[_Server]:
         given = {name: str(value) for name, value in conninfo_to_dict(url).items()}
     except ProgrammingError:  # its text may show the password
         raise invalid(variable, "it is no address of a PostgreSQL server") from None
-    hosts = (given.get("hostaddr") or given.get("host") or "").split(",")
-    for host in hosts:
-        socket_file = host in ("",) or host.startswith(("/", "@"))
+    if "service" in given:
+        raise invalid(variable, "it names a service; write host, user and database out, so that they can be checked")
+    for host in (given.get("hostaddr") or given.get("host") or "").split(","):
+        # Without a host libpq asks the environment (PGHOST), so an empty one is nobody's socket: it has no address.
+        socket_file = host.startswith(("/", "@"))
         yield _Server(
             variable=variable,
             host="localhost" if socket_file else host,

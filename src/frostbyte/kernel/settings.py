@@ -296,6 +296,9 @@ def _bucket(text: str) -> str:
 
 def _network(text: str) -> str:
     try:
-        return str(ip_network(text)) if text else ""
+        network = ip_network(text) if text else None
     except ValueError:
         raise invalid("LOCAL_NETWORK", "it is a network such as 172.28.0.0/16") from None
+    if network is not None and not network.is_private:  # 0.0.0.0/0 would call every server local
+        raise invalid("LOCAL_NETWORK", "only a private network, such as 172.28.0.0/16, can stay on one host")
+    return str(network) if network else ""
