@@ -14,9 +14,11 @@ import pytest
 import yaml
 
 from frostbyte.adapters.redis.acl import rules
+from frostbyte.bootstrap import posture
 from frostbyte.deploy.compose import Options, Plane, plane, render, write
 from frostbyte.deploy.compose.folder import _CLAMD
 from frostbyte.kernel.errors import Invalid
+from frostbyte.kernel.settings import load
 from servers.lanes import need
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +95,7 @@ def test_only_the_gateway_can_be_reached_and_only_from_this_host(tmp_path: Path)
     document = written(tmp_path, port=18080)
     published = {name: s["ports"] for name, s in document["services"].items() if "ports" in s}
     assert published == {"intake-gateway": ["127.0.0.1:18080:8080"]}
-    outside = [name for name, s in document["services"].items() if s["networks"] != ["etl-internal"]]
+    outside = [name for name, s in document["services"].items() if list(s["networks"]) != ["etl-internal"]]
     assert outside == ["intake-gateway"]
 
 
@@ -182,3 +184,23 @@ def test_compose_itself_accepts_it(tmp_path: Path) -> None:
 
 def test_the_text_is_a_function_of_the_description() -> None:
     assert render(described(), 7) == render(described(), 7)
+
+
+@pytest.mark.parametrize("name", ["intake-gateway", "serving", "celery-worker"])
+def test_a_service_may_start_when_only_what_it_waits_for_has_an_address(name: str, tmp_path: Path) -> None:
+    service = described().service(name)
+    told = {key: value for key, value in service.environment.items() if not key.endswith("_FILE")}
+    told |= {
+        "FROSTBYTE_DATABASE_URL": "postgresql://plane:Jx1vKq7PzR4mTn8w@postgres/tenant_acme",
+        "FROSTBYTE_OBJECTS_SECRET_KEY": "bT5yHn3Wq8Lk2Vx9",
+        "FROSTBYTE_VECTORS_API_KEY": "bT5yHn3Wq8Lk2Vx9",
+        "FROSTBYTE_QUEUE_URL": "redis://plane:bT5yHn3Wq8Lk2Vx9@redis:6379/0",
+        "FROSTBYTE_DATA_DIR": str(tmp_path),
+    }
+
+    def resolve(host: str) -> list[str]:
+        return [host] if host[0].isdigit() else ["172.28.0.5"] if host in service.needs else []
+
+    posture.check(load(told), resolve)
+    answered = described(subnet="10.99.0.0/24").service("serving").address
+    assert answered == "10.99.0.254"

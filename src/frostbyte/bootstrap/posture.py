@@ -146,10 +146,12 @@ def _embedded(settings: Settings) -> Iterator[Finding]:
 
 def _plain(settings: Settings, resolve: Resolve) -> Iterator[Finding]:
     for server in _servers(settings):
-        if not server.secure and not _local(server.host, settings.local_network, resolve):
+        found = resolve(server.host) if server.host else []
+        if not server.secure and not _local(found, settings.local_network):
+            what = "leads to another host" if found else "names a host that has no address now, so perhaps another,"
             yield Finding(
                 stand_in=StandIn.TLS,
-                what=f"FROSTBYTE_{server.variable} leads to another host in plain text",
+                what=f"FROSTBYTE_{server.variable} {what} in plain text",
                 remedy=f"{server.how}, or name the network that never leaves this host in FROSTBYTE_LOCAL_NETWORK.",
             )
 
@@ -227,10 +229,9 @@ def _databases(variable: str, url: str) -> Iterator[_Server]:
         )
 
 
-def _local(host: str, network: str, resolve: Resolve) -> bool:
-    """Whether every address of the host stays on this machine. A name without addresses does not."""
+def _local(found: Sequence[str], network: str) -> bool:
+    """Whether every address of a host stays on this machine. A name without addresses does not."""
     allowed = [ip_network("127.0.0.0/8"), ip_network("::1/128"), *([ip_network(network)] if network else [])]
-    found = resolve(host) if host else []
     return bool(found) and all(
         any(
             ip_address(one.partition("%")[0]) in net

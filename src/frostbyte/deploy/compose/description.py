@@ -74,6 +74,8 @@ class Service:
     check: Check | None
     """None for the image's own, and for tasks."""
     networks: tuple[str, ...]
+    address: str = ""
+    """A fixed one in the first network, for who must know it before this service runs; '' for the engine's choice."""
     entrypoint: tuple[str, ...] = ()
     """() for the image's own."""
     command: tuple[str, ...] = ()

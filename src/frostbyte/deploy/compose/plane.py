@@ -76,6 +76,7 @@ def plane(options: Options) -> Plane:
     """
     if unknown := sorted(set(options.images) - set(IMAGES)):
         raise Invalid("compose_image", f"There is no image {unknown[0]}.", f"Name one of {', '.join(IMAGES)}.")
+    networks = _networks(options)
     return Plane(
         project=f"frostbyte-{options.tenant}",
         services=(
@@ -90,7 +91,7 @@ def plane(options: Options) -> Plane:
             _serving(options),
             _worker(options),
         ),
-        networks=_networks(options),
+        networks=networks,
         volumes=("pgdata", "miniodata", "qdrantdata", "clamavdata", "models", "gatewaydata", "keys", "tenant"),
     )
 
@@ -306,6 +307,15 @@ _STORES: Final = MappingProxyType(
 )
 
 
+def _serving_address(options: Options) -> str:
+    """The network's last, far from those that the engine gives out.
+
+    A name would have no address while the gateway starts, for serving comes after it; and the gateway refuses to send
+    people's tokens to a name that it cannot look up.
+    """
+    return str(ip_network(options.subnet)[-2])
+
+
 def _gateway(options: Options) -> Service:
     return Service(
         name="intake-gateway",
@@ -319,7 +329,7 @@ def _gateway(options: Options) -> Service:
             **_settings(options),
             "FROSTBYTE_DATABASE_OWNER_URL_FILE": f"{TENANT}/database_owner_url",
             "FROSTBYTE_ROLES": "intake",
-            "FROSTBYTE_SERVING_URL": "http://serving:8080",
+            "FROSTBYTE_SERVING_URL": f"http://{_serving_address(options)}:8080",
         },
         secrets=_CREDENTIALS,
         volumes={"gatewaydata": "/var/lib/frostbyte", "keys": "/run/keys", "tenant": f"{TENANT}:ro"},
@@ -340,6 +350,7 @@ def _serving(options: Options) -> Service:
         limits=Limits(memory_mb=3072, cpus=2, pids=256),
         check=None,
         networks=(INTERNAL,),
+        address=_serving_address(options),
         environment={**_settings(options), "FROSTBYTE_ROLES": "serving", "FROSTBYTE_DATA_DIR": _OWN},
         secrets=_CREDENTIALS,
         volumes={"keys": "/run/keys:ro", "tenant": f"{TENANT}:ro"},

@@ -61,7 +61,7 @@ def _service(service: Service, secrets_group: int) -> dict[str, Any]:
         "secrets": list(service.secrets),
         "volumes": [f"{name}:{place}" for name, place in service.volumes.items()],
         "tmpfs": [f"{place}:size={size}m,mode=1777" for place, size in service.scratch.items()],
-        "networks": list(service.networks),
+        "networks": _joined(service),
         "dns": [service.resolver] if service.resolver else [],
         "ports": [f"127.0.0.1:{host}:{inside}" for host, inside in service.publishes.items()],
         "depends_on": {name: {"condition": ready.value} for name, ready in service.needs.items()},
@@ -83,6 +83,13 @@ def _service(service: Service, secrets_group: int) -> dict[str, Any]:
         },
     }
     return {key: value for key, value in told.items() if value} | limits
+
+
+def _joined(service: Service) -> list[str] | dict[str, Any]:
+    if not service.address:
+        return list(service.networks)
+    first, *others = service.networks
+    return {first: {"ipv4_address": service.address}, **{name: {} for name in others}}
 
 
 def _check(service: Service) -> dict[str, Any]:
