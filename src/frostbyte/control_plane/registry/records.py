@@ -1,0 +1,121 @@
+"""What the registry remembers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from frostbyte.control_plane.registry.states import Failed, TenantState
+from frostbyte.kernel.records import Row
+
+
+class ProjectRow(Row, frozen=True, kw_only=True):
+    """One Hetzner project: its quotas and its 254 networks."""
+
+    project_id: str
+    """`[a-z0-9][a-z0-9-]{0,39}`."""
+    environment: str
+    """Which operators' keys govern it: production, staging ..."""
+    created_at: datetime
+
+
+class TenantRow(Row, frozen=True, kw_only=True):
+    """One tenant. Its id is never given out again."""
+
+    tenant_id: str
+    project_id: str
+    octet: int | None
+    """Of its network 10.{octet}.0.0/16; None once it was given back."""
+    state: TenantState
+    failed: Failed
+    version: int
+    """Raised by every change of this row; who changes it names the one they saw."""
+    config_version: int
+    """The newest in `tenant_configs`."""
+    standing_version: int
+    """Of the signed directive that the plane has to acknowledge; raised by each move that it must learn of."""
+    created_at: datetime
+    updated_at: datetime
+
+
+class TenantConfigRow(Row, frozen=True, kw_only=True):
+    """One version of a tenant's configuration."""
+
+    tenant_id: str
+    version: int
+    values: dict[str, Any]
+    actor: str
+    created_at: datetime
+
+
+class EndpointsRow(Row, frozen=True, kw_only=True):
+    """How a tenant's plane is reached and recognised."""
+
+    tenant_id: str
+    gateway_url: str
+    """Where the edge sends requests: `http://10.7.1.2:8080`, or https with the tenant's authority."""
+    channel_url: str
+    """The plane's control channel, https."""
+    ca_pem: str
+    """Certificate of the tenant's own authority; '' only where gateway and channel lie on this host."""
+    log_key: str
+    """Verifier key of the plane's audit log."""
+    registered_at: datetime
+
+
+class OperationKind(StrEnum):
+    """What an operation does."""
+
+    PROVISION = "provision"
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    DEPROVISION = "deprovision"
+
+
+class OperationStatus(StrEnum):
+    """How an operation goes."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class OperationRow(Row, frozen=True, kw_only=True):
+    """Something that takes time, and that somebody watches."""
+
+    operation_id: UUID
+    tenant_id: str
+    kind: OperationKind
+    status: OperationStatus
+    actor: str
+    reason: str
+    """A code such as `payment`, `incident`, `requested`: never free text, for it goes into the audit."""
+    started_at: datetime
+    ended_at: datetime | None
+    code: str
+    """Of the error that ended it; '' for none."""
+
+
+class StepRow(Row, frozen=True, kw_only=True):
+    """One thing that an operation did: what its watchers see, in order."""
+
+    operation_id: UUID
+    number: int
+    step: str
+    """`registry_committed`, `edge_closed`, `plane_acknowledged` ..."""
+    status: OperationStatus
+    code: str
+    at: datetime
+
+
+class StandingRow(Row, frozen=True, kw_only=True):
+    """What of the directives has reached a plane."""
+
+    tenant_id: str
+    acknowledged_version: int
+    acknowledged_at: datetime | None
+    """When the plane last answered at all."""
+    code: str
+    """Of the error of the last attempt; '' when it went well."""
