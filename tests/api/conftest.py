@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from frostbyte.api.data.access import Limiter
 from frostbyte.api.data.app import create_app
 from frostbyte.bootstrap.data import Plane, build
+from frostbyte.kernel.limits import Limiter
 from frostbyte.kernel.settings import load
 from frostbyte.kernel.tokens import Scope
 

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from frostbyte.api.data.access import Limiter
 from frostbyte.api.data.app import create_app
 from frostbyte.cli.verifier import verify_proof
 from frostbyte.kernel.ids import new_id
+from frostbyte.kernel.limits import Limiter
 from frostbyte.kernel.tokens import Scope
 
 Refused = Callable[[Any, int, str], dict[str, Any]]

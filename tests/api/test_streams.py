@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from frostbyte.api.data import streams
-from frostbyte.api.data.streams import Streams
+from frostbyte.api.http.streams import Streams
 from frostbyte.kernel.errors import Conflict, FrostbyteError, NotFound, Unavailable
 from frostbyte.kernel.ids import new_id
 from frostbyte.kernel.tokens import Caller, Scope
@@ -80,7 +80,7 @@ def test_only_what_moved_is_said() -> None:
 
 
 def test_a_silent_stream_beats(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "_HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr(streams, "HEARTBEAT_SECONDS", 0.0)
     assert watch(state("waiting"), request=Request(3)).count(": still here\n\n") == 4
 
 
@@ -104,7 +104,7 @@ def test_it_ends_when_the_client_the_plane_or_the_time_ends(monkeypatch: pytest.
     closing = Streams()
     closing.closing.set()
     assert "done" not in watch(state("waiting"), open_streams=closing)
-    monkeypatch.setattr(streams, "_LONGEST_SECONDS", 0.0)
+    monkeypatch.setattr(streams, "LONGEST_SECONDS", 0.0)
     assert "done" not in watch(state("waiting"))
 
 

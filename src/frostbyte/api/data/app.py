@@ -10,11 +10,13 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
 from frostbyte import __version__
-from frostbyte.api.data import deciding, ingest, jobs, problems, reading, streams, system
-from frostbyte.api.data.access import group_of, scopes_of
+from frostbyte.api.data import deciding, ingest, jobs, reading, streams, system
 from frostbyte.api.data.meters import attach
-from frostbyte.api.data.observing import Observer
 from frostbyte.api.data.passing import Passing
+from frostbyte.api.http import problems
+from frostbyte.api.http.access import describe
+from frostbyte.api.http.observing import Observer
+from frostbyte.api.http.streams import Streams
 from frostbyte.bootstrap.data import Plane
 from frostbyte.kernel.limits import PER_MINUTE, Limiter
 from frostbyte.kernel.settings import Roles
@@ -27,6 +29,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     jobs.router,
     system.router,
 )
+
+UPLOADS: Final = frozenset({"/api/v1/ingest"})
+"""Routes whose bodies are read in pieces and bounded by what reads them."""
 
 
 def create_app(plane: Plane, limiter: Limiter | None = None) -> FastAPI:
@@ -42,7 +47,7 @@ def create_app(plane: Plane, limiter: Limiter | None = None) -> FastAPI:
         version=__version__,
         docs_url=None,  # FastAPI's page loads scripts from outside; system.py has one that does not
         redoc_url=None,
-        middleware=[Middleware(Observer, meters=meters)],
+        middleware=[Middleware(Observer, meters=meters, uploads=UPLOADS)],
     )
     roles = plane.settings.roles
     if roles is Roles.INTAKE:
@@ -52,7 +57,7 @@ def create_app(plane: Plane, limiter: Limiter | None = None) -> FastAPI:
     app.state.plane = plane
     app.state.limiter = limiter or Limiter()
     app.state.meters = meters
-    app.state.streams = streams.Streams()
+    app.state.streams = Streams()
     problems.install(app)
     for router in answered(roles):
         app.include_router(router)
@@ -70,15 +75,5 @@ def routes() -> Iterator[APIRoute]:
         yield from (route for route in router.routes if isinstance(route, APIRoute))
 
 
-def _describe(route: APIRoute) -> None:
-    """Write the route's scope and limit where OpenAPI shows them."""
-    scopes, group = [scope.value for scope in scopes_of(route)], group_of(route)
-    if scopes:
-        route.description += f"\n\nScope: {' or '.join(f'`{name}`' for name in scopes)}."
-    if group:
-        route.description += f" At most {PER_MINUTE[group]} requests a minute (`{group}`)."
-    route.openapi_extra = (route.openapi_extra or {}) | {"x-scopes": scopes}
-
-
 for _route in routes():
-    _describe(_route)
+    describe(_route, PER_MINUTE)

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from frostbyte.api.data.access import PlaneDep, limited, needs
-from frostbyte.api.data.problems import responses
+from frostbyte.api.data.access import PlaneDep, needs
+from frostbyte.api.http.access import limited
+from frostbyte.api.http.problems import responses
 from frostbyte.kernel.clock import iso
 from frostbyte.kernel.errors import Invalid
 from frostbyte.kernel.records import RevocationRow

@@ -11,11 +11,12 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
-from frostbyte.api.data.access import READERS, PlaneDep, limited, needs, own
+from frostbyte.api.data.access import READERS, PlaneDep, needs, own
 from frostbyte.api.data.multipart import Upload, boundary_of, malformed
-from frostbyte.api.data.pages import POLICY
-from frostbyte.api.data.problems import responses
 from frostbyte.api.data.report_page import report_page
+from frostbyte.api.http.access import limited
+from frostbyte.api.http.pages import POLICY
+from frostbyte.api.http.problems import responses
 from frostbyte.bootstrap.data import Plane
 from frostbyte.data_plane.intake import BatchResult, FileOutcome
 from frostbyte.kernel.tokens import Caller, Scope

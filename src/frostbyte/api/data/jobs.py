@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 
 from frostbyte.api.data.access import PlaneDep, needs
 from frostbyte.api.data.deciding import Reasoned
-from frostbyte.api.data.problems import responses
+from frostbyte.api.http.problems import responses
 from frostbyte.kernel.records import Stage
 from frostbyte.kernel.tokens import Caller, Scope
 

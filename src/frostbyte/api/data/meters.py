@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from frostbyte.api.http.meters import RequestMeters
 from frostbyte.bootstrap.data import Plane
 from frostbyte.bootstrap.watch import Tallies, Watch
 from frostbyte.kernel.audit.events import EventType
@@ -27,31 +28,16 @@ _ENDS: Final = frozenset(
 )  # fmt: skip
 """Events of which a stage writes exactly one when it ends."""
 _STAGE_BUCKETS: Final = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
-_REQUEST_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
 
 
-class Meters:
-    """Counts what passes: requests by route pattern, stages as the log numbers their ends."""
+class Meters(RequestMeters):
+    """Counts requests, and stages as the log numbers their ends."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        registry = self.registry
-        self.seconds = Histogram(
-            "frostbyte_api_request_seconds",
-            "Time to answer",
-            ["route", "method"],
-            buckets=_REQUEST_BUCKETS,
-            registry=registry,
-        )
-        self.answers = Counter("frostbyte_api_answers_total", "Answers", ["route", "status"], registry=registry)
-        self.problems = Counter(
-            "frostbyte_api_problems_total", "Refusals and failures by code", ["code"], registry=registry
-        )
-        self.received = Counter("frostbyte_api_received_bytes", "Bytes of bodies", ["route"], registry=registry)
-        self.streams = Gauge("frostbyte_api_event_streams_count", "Open event streams", registry=registry)
+        super().__init__()
         self.stages = Histogram(
             "frostbyte_stage_run_seconds", "Time of a stage, whichever process ran it", ["stage", "outcome"],
-            buckets=_STAGE_BUCKETS, registry=registry,
+            buckets=_STAGE_BUCKETS, registry=self.registry,
         )  # fmt: skip
 
     def ended(self, events: Sequence[EventRow]) -> None:

@@ -15,7 +15,7 @@ from starlette.responses import StreamingResponse
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from frostbyte.api.data.problems import problem
+from frostbyte.api.http.problems import problem
 
 _SECONDS: Final = httpx.Timeout(120.0, connect=5.0)
 """For an answer's next piece: a proof waits for its checkpoint, a replay for a document to be read again."""

@@ -11,8 +11,9 @@ from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from frostbyte.api.data.access import PlaneDep, limited, needs
-from frostbyte.api.data.problems import responses
+from frostbyte.api.data.access import PlaneDep, needs
+from frostbyte.api.http.access import limited
+from frostbyte.api.http.problems import responses
 from frostbyte.data_plane.serve.search import Filters, Mode
 from frostbyte.kernel.records import State
 from frostbyte.kernel.tokens import Caller, Scope

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
-from frostbyte.api.data.pages import page
+from frostbyte.api.http.pages import page
 
 _SHOWN = ("received", "rejected", "duplicates", "indexed", "processing", "waiting", "quarantined", "failed", "erased")
 

@@ -10,9 +10,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from frostbyte.api.data.access import PlaneDep
 from frostbyte.api.data.meters import Meters
-from frostbyte.api.data.pages import POLICY
-from frostbyte.api.data.problems import responses
-from frostbyte.api.data.reference import reference_page
+from frostbyte.api.http.pages import POLICY
+from frostbyte.api.http.problems import responses
+from frostbyte.api.http.reference import reference_page
 
 router = APIRouter(tags=["system"])
 

@@ -16,13 +16,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from frostbyte.api.data.meters import Meters
-from frostbyte.api.data.problems import Problem, refusal, unforeseen
+from frostbyte.api.http.meters import RequestMeters
+from frostbyte.api.http.problems import Problem, refusal, unforeseen
 from frostbyte.kernel.ids import new_id
 
 JSON_BYTES: Final = 1 << 20
-"""Longest body of every route but the upload."""
-UPLOADS: Final = frozenset({"/api/v1/ingest"})
+"""Longest body of every route but an upload."""
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -42,18 +41,20 @@ class Observer:
     Args:
         app: what is inside.
         meters: where numbers go.
+        uploads: paths to which bodies of any length may be posted; what reads them bounds them.
     """
 
-    def __init__(self, app: ASGIApp, meters: Meters) -> None:
+    def __init__(self, app: ASGIApp, meters: RequestMeters, uploads: frozenset[str] = frozenset()) -> None:
         self._app = app
         self._meters = meters
+        self._uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send)
+        exchange = _Exchange(scope, receive, send, self._uploads)
         began = time.perf_counter()
         try:
             if exchange.refused is not None:
@@ -94,7 +95,7 @@ class Observer:
 class _Exchange:
     """One request and its answer, as they pass."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, uploads: frozenset[str]) -> None:
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
         self.scope = scope
@@ -104,8 +105,8 @@ class _Exchange:
         self._receive = receive
         self._send = send
         scope.setdefault("state", {})["request_id"] = self.id
-        uploads = scope["method"] == "POST" and scope["path"] in UPLOADS
-        self.refused = None if uploads else self._bounded(headers)
+        upload = scope["method"] == "POST" and scope["path"] in uploads
+        self.refused = None if upload else self._bounded(headers)
 
     def _bounded(self, headers: Headers) -> Problem | None:
         """The refusal of a body that is or may be too large to be held. The server holds a body to its length."""

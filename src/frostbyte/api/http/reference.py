@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from frostbyte.api.data.pages import page
+from frostbyte.api.http.pages import page
 
 
 def reference_page(api: dict[str, Any]) -> str:
