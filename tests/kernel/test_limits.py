@@ -75,5 +75,31 @@ def test_threads_share_one_limit() -> None:
     assert len(served) == 50
 
 
+def test_each_caller_has_a_limit_of_its_own() -> None:
+    watch = Watch()
+    limiter = Limiter({"admin": 2}, watch)
+    for caller in ("ann", "bob"):
+        limiter.take("admin", caller)
+        limiter.take("admin", caller)
+    with pytest.raises(TooMany):
+        limiter.take("admin", "ann")
+    watch.now += WINDOW
+    limiter.take("admin", "ann")
+
+
+def test_callers_who_went_away_take_no_memory_and_whoever_asks_on_is_not_forgotten() -> None:
+    watch = Watch()
+    limiter = Limiter({"admin": 2}, watch)
+    for number in range(1000):
+        limiter.take("admin", f"visitor-{number}")
+    watch.now += WINDOW - 1
+    limiter.take("admin", "ann")
+    limiter.take("admin", "ann")
+    watch.now += 1
+    with pytest.raises(TooMany):
+        limiter.take("admin", "ann")
+    assert set(limiter._times) == {("admin", "ann")}
+
+
 def test_the_error_travels() -> None:
     assert pickle.loads(pickle.dumps(TooMany(7))).retry_after == 7

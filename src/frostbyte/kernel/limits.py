@@ -1,4 +1,7 @@
-"""How many requests a minute a plane takes, by group of routes. One plane, one tenant: there is nothing to key by."""
+"""How many requests a minute are taken, by group of routes, and by caller where there are several.
+
+A plane has one tenant: there is nothing to key by. The control plane counts each of its callers alone.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import Final
 from frostbyte.kernel.errors import FrostbyteError, Kind
 
 PER_MINUTE: Final[Mapping[str, int]] = {"ingest": 100, "query": 1000, "audit": 300}
-"""Requests that a tenant may make in any 60 seconds."""
+"""Requests that a tenant may make in any 60 seconds at its plane."""
 WINDOW: Final = 60.0
 """Seconds."""
 
@@ -27,9 +30,7 @@ class TooMany(FrostbyteError):
     kind = Kind.RATE_LIMITED
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(
-            "rate_limited", "The tenant's limit of requests a minute is reached.", f"Wait {retry_after} seconds."
-        )
+        super().__init__("rate_limited", "The limit of requests a minute is reached.", f"Wait {retry_after} seconds.")
         self.retry_after = retry_after
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -51,20 +52,32 @@ class Limiter:
     ) -> None:
         self._limits = dict(PER_MINUTE if per_minute is None else per_minute)
         self._seconds = seconds
-        self._times: dict[str, deque[float]] = {group: deque() for group in self._limits}
+        self._times: dict[tuple[str, str], deque[float]] = {}
+        self._pruned = seconds()
         self._lock = threading.Lock()
 
-    def take(self, group: str) -> None:
+    def take(self, group: str, caller: str = "") -> None:
         """Count one request. From any thread.
+
+        Args:
+            caller: whose limit it is; '' where one limit is for all.
 
         Raises:
             TooMany: `rate_limited`.
         """
         with self._lock:
             now = self._seconds()
-            times = self._times[group]
+            self._prune(now)
+            times = self._times.setdefault((group, caller), deque())
             while times and times[0] <= now - WINDOW:
                 times.popleft()
             if len(times) >= self._limits[group]:
                 raise TooMany(max(1, math.ceil(times[0] + WINDOW - now)))
             times.append(now)
+
+    def _prune(self, now: float) -> None:
+        """Forget, once a window, who has not asked for one: callers come and go, memory must not grow with them."""
+        if now - self._pruned < WINDOW:
+            return
+        self._pruned = now
+        self._times = {key: times for key, times in self._times.items() if times and times[-1] > now - WINDOW}
