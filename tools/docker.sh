@@ -100,6 +100,9 @@ stop() {
         pid="$(cat "$dir/pid")"
         DOCKER_HOST="unix://$dir/docker.sock" docker ps -q 2>/dev/null \
             | DOCKER_HOST="unix://$dir/docker.sock" xargs -r docker kill >/dev/null 2>&1 || true
+        # A bridge that outlives its daemon keeps its subnet's route, and the next daemon's containers answer nobody.
+        DOCKER_HOST="unix://$dir/docker.sock" docker container prune --force >/dev/null 2>&1 || true
+        DOCKER_HOST="unix://$dir/docker.sock" docker network prune --force >/dev/null 2>&1 || true
         kill "$pid" 2>/dev/null || true
         for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.2; done
     fi
