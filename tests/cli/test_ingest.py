@@ -196,29 +196,6 @@ def test_batches_keep_order_and_size(sizes: list[int], most: int) -> None:
         assert len(part) == 1 or sum(source.size for source in part) <= upload.BATCH_BYTES
 
 
-def test_server_sent_events_are_read_as_the_standard_says() -> None:
-    lines = [
-        ": ping",
-        "",
-        "event: document",
-        "data: {",
-        "data:  }",
-        "",
-        "data: x",
-        "",
-        "event: done",
-        "data: {}",
-        "",
-        "data: cut",
-    ]
-    assert list(watch.server_events(iter(lines))) == [
-        ("comment", " ping"),
-        ("document", "{\n }"),
-        ("message", "x"),
-        ("done", "{}"),
-    ]
-
-
 def test_patience_ends_when_all_is_settled() -> None:
     patience = watch.Patience()
     patience.see([item(1, "indexed"), item(2, "received")])

@@ -1,4 +1,4 @@
-"""The HTTP client of a running plane: where it is, which token, and errors as one family."""
+"""The HTTP client of a running plane or control plane: where it is, which token, and errors as one family."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -18,14 +19,63 @@ from frostbyte.kernel.errors import FrostbyteError, Kind
 if TYPE_CHECKING:
     import httpx
 
-DEFAULT_URL: Final = "http://127.0.0.1:8080"
-API: Final = "/api/v1"
 TOKEN_FILE: Final = "token"  # noqa: S105 - the name of a file, no secret
-"""File in the data folder into which `frostbyte serve data` writes a token for its own user (mode 0600)."""
+"""File in the data folder into which `frostbyte serve` writes a token for its own user (mode 0600)."""
 URL_FILE: Final = "url"
-"""Beside it: where that plane answers."""
+"""Beside it: where that server answers."""
 KEY_FILE: Final = "log.pub"
-"""Beside it: the verifier key of the plane's log."""
+"""Beside it: the verifier key of the server's log."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A kind of server that commands talk to, and how one is found."""
+
+    name: str
+    prefix: str
+    """Of its variables: {prefix}URL, {prefix}TOKEN, {prefix}TOKEN_FILE, {prefix}DATA_DIR."""
+    folder: str
+    """The data folder where {prefix}DATA_DIR is not set."""
+    default_url: str
+    api: str
+    """What stands before every route but those of `roots`."""
+    roots: tuple[str, ...]
+    start: str
+    """How one is started here."""
+    absent: str
+    """Code of the error that none answers."""
+    slow: str
+    wrong: str
+
+    def variable(self, name: str) -> str:
+        """What the environment says, or ''."""
+        return os.environ.get(self.prefix + name, "").strip()
+
+
+PLANE: Final = Server(
+    name="plane",
+    prefix="FROSTBYTE_",
+    folder=".frostbyte",
+    default_url="http://127.0.0.1:8080",
+    api="/api/v1",
+    roots=("/health", "/ready", "/metrics"),
+    start="make up",
+    absent="no_plane",
+    slow="plane_slow",
+    wrong="not_a_plane",
+)
+CONTROL: Final = Server(
+    name="control plane",
+    prefix="FROSTBYTE_CONTROL_",
+    folder=".frostbyte-control",
+    default_url="http://127.0.0.1:8090",
+    api="/api/v1/admin",
+    roots=("/ready", "/metrics"),
+    start="frostbyte serve control",
+    absent="no_control_plane",
+    slow="control_plane_slow",
+    wrong="not_a_control_plane",
+)
 
 _KINDS: Final[dict[int, Kind]] = {
     400: Kind.INVALID,
@@ -43,55 +93,56 @@ _KINDS: Final[dict[int, Kind]] = {
     503: Kind.UNAVAILABLE,
     504: Kind.UNAVAILABLE,
 }
-"""HTTP statuses of the API by the sort of trouble (api/data answers with these)."""
+"""HTTP statuses of the APIs by the sort of trouble (api/http answers with these)."""
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-"""The token in the data folder is for the plane of this machine and never goes elsewhere."""
+"""The token in the data folder is for the server of this machine and never goes elsewhere."""
 
 READ_SECONDS: Final = 120.0
 """Longest wait for an answer; a proof waits for its checkpoint, an ingest for fsync."""
 
 
-def data_dir() -> Path:
-    """The folder of a plane on this machine: FROSTBYTE_DATA_DIR, default `.frostbyte` in the working directory."""
-    return Path(os.environ.get("FROSTBYTE_DATA_DIR") or ".frostbyte")
+def data_dir(server: Server = PLANE) -> Path:
+    """The folder of a server on this machine: ..._DATA_DIR, default `.frostbyte...` in the working directory."""
+    return Path(server.variable("DATA_DIR") or server.folder)
 
 
-def base_url() -> str:
-    """Where the plane answers: FROSTBYTE_URL, else what `serve data` wrote in the data folder, else the default."""
-    url = os.environ.get("FROSTBYTE_URL", "").strip() or _announced_url() or DEFAULT_URL
+def base_url(server: Server = PLANE) -> str:
+    """Where the server answers: ..._URL, else what `serve` wrote in the data folder, else the default."""
+    url = server.variable("URL") or _announced_url(server) or server.default_url
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise CommandFailed(
-            "url_invalid", f"FROSTBYTE_URL is not an http address: {url}", f"Set it like {DEFAULT_URL}."
+            "url_invalid", f"{server.prefix}URL is not an http address: {url}", f"Set it like {server.default_url}."
         )
     return url.rstrip("/")
 
 
-def _announced_url() -> str:
+def _announced_url(server: Server) -> str:
     try:
-        return (data_dir() / URL_FILE).read_text(encoding="ascii").strip()
+        return (data_dir(server) / URL_FILE).read_text(encoding="ascii").strip()
     except (OSError, ValueError):
         return ""
 
 
-def find_token(given: str | None = None) -> str:
-    """The access token: --token, FROSTBYTE_TOKEN, FROSTBYTE_TOKEN_FILE, or the file that `serve data` wrote.
+def find_token(given: str | None = None, server: Server = PLANE) -> str:
+    """The access token: --token, ..._TOKEN, ..._TOKEN_FILE, or the file that `serve` wrote.
 
     Raises:
         CommandFailed: `token_missing`, `token_unreadable`, or `token_exposed` where other users may read the file.
     """
-    if token := (given or os.environ.get("FROSTBYTE_TOKEN", "")).strip():
+    if token := (given or "").strip() or server.variable("TOKEN"):
         return token
-    named = os.environ.get("FROSTBYTE_TOKEN_FILE")
-    if not named and urlsplit(base_url()).hostname not in _LOOPBACK:
+    ways = f"Use --token, {server.prefix}TOKEN or {server.prefix}TOKEN_FILE"
+    named = server.variable("TOKEN_FILE")
+    if not named and urlsplit(base_url(server)).hostname not in _LOOPBACK:
         raise CommandFailed(
             "token_missing",
-            f"The plane at {base_url()} is not on this machine, and no token for it was given.",
-            "Use --token, FROSTBYTE_TOKEN or FROSTBYTE_TOKEN_FILE.",
+            f"The {server.name} at {base_url(server)} is not on this machine, and no token for it was given.",
+            f"{ways}.",
             exit_code=Exit.REFUSED,
         )
-    path = Path(named) if named else data_dir() / TOKEN_FILE
+    path = Path(named) if named else data_dir(server) / TOKEN_FILE
     try:
         mode = path.stat().st_mode
         token = path.read_text(encoding="ascii").strip()
@@ -101,7 +152,7 @@ def find_token(given: str | None = None) -> str:
         raise CommandFailed(
             "token_missing",
             f"No token was given, and there is none in {path}.",
-            "Use --token, FROSTBYTE_TOKEN or FROSTBYTE_TOKEN_FILE, or start a plane here with `make up`.",
+            f"{ways}, or start a {server.name} here with `{server.start}`.",
             exit_code=Exit.REFUSED,
         ) from error
     except (OSError, ValueError) as error:
@@ -135,20 +186,28 @@ def segment(value: str) -> str:
 
 
 class Client:
-    """Calls one plane.
+    """Calls one server.
 
     Args:
         token: see `find_token`; '' calls without one (health).
         url: see `base_url`.
         transport: another way to the server, for tests.
+        server: what is called.
     """
 
-    def __init__(self, token: str, url: str | None = None, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        token: str,
+        url: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+        server: Server = PLANE,
+    ) -> None:
         import httpx
 
-        self.url = url or base_url()
+        self.server = server
+        self.url = url or base_url(server)
         headers = {"User-Agent": "frostbyte-cli"} | ({"Authorization": f"Bearer {token}"} if token else {})
-        # A proxy of the environment is for the world outside; the plane is not there, and must not see its token.
+        # A proxy of the environment is for the world outside; the server is not there, and must not see its token.
         self._http = httpx.Client(
             base_url=self.url,
             headers=headers,
@@ -176,16 +235,16 @@ class Client:
         """Call and return the decoded answer.
 
         Raises:
-            FrostbyteError: what the plane answered, or that none answers.
+            FrostbyteError: what the server answered, or that none answers.
         """
         response = self.answer(method, path, params=params, body=body, content=content, headers=headers)
         try:
             return response.json()
         except ValueError as error:
             raise FrostbyteError(
-                "not_a_plane",
-                f"What answers at {self.url} does not speak as a Frostbyte plane does.",
-                "Check FROSTBYTE_URL.",
+                self.server.wrong,
+                f"What answers at {self.url} does not speak as a Frostbyte {self.server.name} does.",
+                f"Check {self.server.prefix}URL.",
                 kind=Kind.UNAVAILABLE,
             ) from error
 
@@ -203,10 +262,10 @@ class Client:
         with self._translated():
             wanted = {key: value for key, value in (params or {}).items() if value is not None}
             response = self._http.request(
-                method, _route(path), params=wanted, json=body, content=content, headers=headers
+                method, self._route(path), params=wanted, json=body, content=content, headers=headers
             )
         if response.is_error:
-            raise problem(response)
+            raise problem(response, self.server)
         return response
 
     @contextmanager
@@ -216,12 +275,15 @@ class Client:
         """Call and yield the answer while it still arrives. Raises as `json`."""
         with (
             self._translated(),
-            self._http.stream(method, _route(path), headers=headers, json=body) as response,
+            self._http.stream(method, self._route(path), headers=headers, json=body) as response,
         ):
             if response.is_error:
                 response.read()
-                raise problem(response)
+                raise problem(response, self.server)
             yield response
+
+    def _route(self, path: str) -> str:
+        return path if path.startswith(self.server.roots) else self.server.api + path
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -231,15 +293,15 @@ class Client:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise FrostbyteError(
-                "no_plane",
-                f"No plane answers at {self.url}.",
-                "Start one with `make up`, or set FROSTBYTE_URL to one that runs.",
+                self.server.absent,
+                f"No {self.server.name} answers at {self.url}.",
+                f"Start one with `{self.server.start}`, or set {self.server.prefix}URL to one that runs.",
                 kind=Kind.UNAVAILABLE,
             ) from error
         except httpx.TimeoutException as error:
             raise FrostbyteError(
-                "plane_slow",
-                f"The plane at {self.url} did not answer in {READ_SECONDS:.0f} s.",
+                self.server.slow,
+                f"The {self.server.name} at {self.url} did not answer in {READ_SECONDS:.0f} s.",
                 "Ask `frostbyte doctor`, then try again.",
                 kind=Kind.UNAVAILABLE,
             ) from error
@@ -252,15 +314,11 @@ class Client:
             ) from error
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise CommandFailed(
-                "url_invalid", f"{self.url} is not an address.", f"Set it like {DEFAULT_URL}."
+                "url_invalid", f"{self.url} is not an address.", f"Set it like {self.server.default_url}."
             ) from error
 
 
-def _route(path: str) -> str:
-    return path if path.startswith(("/health", "/ready", "/metrics")) else API + path
-
-
-def problem(response: httpx.Response) -> FrostbyteError:
+def problem(response: httpx.Response, server: Server = PLANE) -> FrostbyteError:
     """The error that an answer carries: problem+json, or whatever a proxy in between said."""
     kind = _KINDS.get(response.status_code, Kind.INTERNAL if response.status_code >= 500 else Kind.INVALID)
     try:
@@ -270,8 +328,8 @@ def problem(response: httpx.Response) -> FrostbyteError:
     if not isinstance(body, dict) or "code" not in body:
         return FrostbyteError(
             f"http_{response.status_code}",
-            f"The server answered {response.status_code} without saying why: it may not be a Frostbyte plane.",
-            "Check FROSTBYTE_URL.",
+            f"The server answered {response.status_code} without saying why: it may not be a Frostbyte {server.name}.",
+            f"Check {server.prefix}URL.",
             kind=kind,
         )
     message = str(body.get("detail") or body.get("title") or body["code"])

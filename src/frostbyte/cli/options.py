@@ -16,6 +16,15 @@ Token = Annotated[
         show_default=False,
     ),
 ]
+ControlToken = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        help="Access token. Else FROSTBYTE_CONTROL_TOKEN, ..._TOKEN_FILE, or what `serve control` wrote here.",
+        rich_help_panel="Connection",
+        show_default=False,
+    ),
+]
 
 
 def group(about: str) -> typer.Typer:

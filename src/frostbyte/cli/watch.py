@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from frostbyte.cli.client import Client, segment
+from frostbyte.cli.event_stream import server_events
 from frostbyte.cli.output import count_text, err, safe, state_text, table, text
 from frostbyte.kernel.errors import FrostbyteError, Kind
 
@@ -28,27 +29,6 @@ LOST_SECONDS: Final = 30.0
 ROWS: Final = 12
 """Documents shown live; the rest are counted."""
 STAGES: Final = ("scan", "parse", "policy", "embed", "index")
-
-
-def server_events(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
-    """(event, data) of a text/event-stream (WHATWG HTML, section 9.2.6); a comment comes as the event `comment`."""
-    name = "message"
-    data: list[str] = []
-    for line in lines:
-        if not line:
-            if data:
-                yield name, "\n".join(data)
-            name, data = "message", []
-        elif line.startswith(":"):
-            yield "comment", line[1:]
-        else:
-            field, _, value = line.partition(":")
-            value = value.removeprefix(" ")
-            if field == "event":
-                name = value
-            elif field == "data":
-                data.append(value)
-    # An event that was cut off is not dispatched.
 
 
 class Patience:
@@ -114,7 +94,7 @@ def _streamed(client: Client, batch_id: str, patience: Patience) -> Iterator[lis
     with client.stream(
         "GET", f"/ingest/{segment(batch_id)}/events", headers={"Accept": "text/event-stream"}
     ) as response:
-        for name, data in server_events(response.iter_lines()):
+        for name, data, _ in server_events(response.iter_lines()):
             if name == "document":
                 try:
                     changed = [json.loads(data)]
