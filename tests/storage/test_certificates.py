@@ -20,7 +20,8 @@ from frostbyte.adapters.qdrant.tenants import QdrantTenants
 from frostbyte.adapters.redis.tenants import RedisTenants
 from frostbyte.cli.app import run
 from frostbyte.cli.exits import Exit
-from frostbyte.deploy.storage import Authority, SecretFolder, provision, verify
+from frostbyte.deploy.authority import Authority
+from frostbyte.deploy.storage import SecretFolder, provision, verify
 from frostbyte.kernel.errors import Conflict, Invalid, Unavailable
 from frostbyte.kernel.ports.tenant_stores import TenantStore
 from servers import minio

@@ -23,6 +23,7 @@ from frostbyte.adapters.postgres.tenants import PostgresTenants
 from frostbyte.adapters.redis.tenants import RedisTenants
 from frostbyte.bootstrap.stores import embedder
 from frostbyte.deploy import storage
+from frostbyte.deploy.authority import Authority
 from frostbyte.deploy.storage import Report, SecretFolder
 from frostbyte.deploy.storage.tenants import Say, with_decoy
 from frostbyte.kernel.errors import Invalid
@@ -98,5 +99,5 @@ def verify(found: Sequence[TenantStore], tenant: str, folder: Path, against: str
 
 def certificates(tenant: str, folder: Path, names: Sequence[str], hosts: Sequence[str]) -> dict[str, bool]:
     """See that the tenant's authority and these stores' certificates are there; which were made now."""
-    authority = storage.Authority(folder, tenant_name(tenant))
+    authority = Authority(folder, tenant_name(tenant))
     return {name: authority.server(name, hosts) for name in names}

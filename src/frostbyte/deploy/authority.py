@@ -1,10 +1,12 @@
-"""A tenant's certificate authority, and certificates of its stores by it.
+"""A tenant's certificate authority, and certificates by it: of its servers, and of those who come from outside.
 
-    ca.pem, ca.key                        the authority; planes are told of ca.pem alone (FROSTBYTE_CA_FILE)
-    {store}/public.crt, private.key       a server's certificate and key
+    ca.pem, ca.key                          the authority; planes are told of ca.pem alone (FROSTBYTE_CA_FILE)
+    {server}/public.crt, private.key        a server's certificate and key: a store's, the gateway's, the channel's
+    client-{name}/public.crt, private.key   of a client: `edge` at the gateway, `control` at the control channel
 
 Each tenant has an authority of its own: a server of another tenant, or one that somebody put in a server's place, has
-no certificate that the tenant's plane takes.
+no certificate that the tenant's plane takes, and a client that is let in at one tenant is a stranger to every other.
+The edge may have an authority as well, for demos and closed networks: it can vouch for names below its domain alone.
 """
 
 from __future__ import annotations
@@ -12,7 +14,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -28,33 +33,58 @@ from frostbyte.kernel.errors import Conflict, Invalid
 AUTHORITY_LIFE: Final = timedelta(days=3650)
 SERVER_LIFE: Final = timedelta(days=397)
 """The longest that common clients take of a server (CA/Browser Forum, Baseline Requirements 6.3.2, until 2026)."""
+CLIENT_LIFE: Final = timedelta(days=90)
+"""Clients' certificates are made by who uses them, so they may be short."""
 RENEWED_AFTER: Final = 2 / 3
 """The share of its life after which a certificate is made anew."""
 _EARLIER: Final = timedelta(minutes=5)
 """A certificate is valid from a little before it is made: clocks differ."""
-_STORE: Final = re.compile(r"[a-z]{1,32}")
+_SERVER: Final = re.compile(r"[a-z]{1,32}")
 _ENCODING: Final = serialization.Encoding.PEM
 
 
+class Client(StrEnum):
+    """Who comes to a tenant's host from outside; the value is the certificate's common name."""
+
+    EDGE = "edge"
+    """Passes requests on to the gateway."""
+    CONTROL = "control"
+    """Speaks over the control channel."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """A certificate and its key, as files."""
+
+    certificate: Path
+    key: Path
+    renewed_at: datetime
+    """When another one is made in its place, if it is asked for then."""
+
+
 class Authority:
-    """The authority of a tenant, in a folder; made when it is first used.
+    """The authority of a tenant, or of the edge, in a folder; made when it is first used.
 
     Args:
         folder: made with mode 0700.
-        tenant: whose it is; a folder never changes its tenant.
+        tenant: whose it is; a folder never changes its tenant. '' for the edge's.
+        domain: of the edge: every name that this authority may vouch for is this one or lies below it.
 
     Raises:
         Conflict: `authority_of_another_tenant`.
         Invalid: `authority_damaged`: key and certificate do not belong together.
     """
 
-    def __init__(self, folder: Path, tenant: str, *, now: datetime | None = None) -> None:
+    def __init__(self, folder: Path, tenant: str, *, domain: str = "", now: datetime | None = None) -> None:
         self._folder = folder
+        self._domain = domain
         self._now = now or datetime.now(UTC)
         self._name = x509.Name(
             [
                 x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Frostbyte"),
-                x509.NameAttribute(NameOID.COMMON_NAME, f"stores of tenant {tenant}"),
+                x509.NameAttribute(
+                    NameOID.COMMON_NAME, f"edge of {domain}"[:64] if domain else f"stores of tenant {tenant}"
+                ),
             ]
         )
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -66,32 +96,51 @@ class Authority:
         """What FROSTBYTE_CA_FILE names."""
         return self._folder / "ca.pem"
 
-    def server(self, store: str, hosts: Sequence[str]) -> bool:
-        """See that a store has a certificate for these host names and addresses; whether one was made now.
+    def server(self, name: str, hosts: Sequence[str]) -> bool:
+        """See that a server has a certificate for these host names and addresses; whether one was made now.
 
         One is made where there is none, where it is for other hosts or by another authority, where its key is missing,
         and after two thirds of its life.
+
+        Raises:
+            Invalid: `certificate_invalid`, `host_invalid`.
         """
-        if not _STORE.fullmatch(store) or not hosts:
+        if not _SERVER.fullmatch(name) or not hosts:
             raise Invalid(
                 "certificate_invalid",
-                "A certificate is for a store, named by small letters, and for at least one host.",
+                "A certificate is for a server, named by small letters, and for at least one host.",
                 "Correct --store and --host.",
             )
-        folder = self._folder / store
+        names = x509.SubjectAlternativeName([_host(host) for host in hosts])
+        return self._made(self._folder / name, name, SERVER_LIFE, ExtendedKeyUsageOID.SERVER_AUTH, names)
+
+    def client(self, client: Client) -> Held:
+        """See that a client has a certificate, under the same conditions as a server, and tell where it is."""
+        folder = self._folder / f"client-{client.value}"
+        self._made(folder, client.value, CLIENT_LIFE, ExtendedKeyUsageOID.CLIENT_AUTH, None)
+        path = folder / "public.crt"
+        return Held(certificate=path, key=folder / "private.key", renewed_at=_renewed(_read(path)))
+
+    def _made(
+        self,
+        folder: Path,
+        name: str,
+        life: timedelta,
+        purpose: x509.ObjectIdentifier,
+        names: x509.SubjectAlternativeName | None,
+    ) -> bool:
         folder.mkdir(mode=0o700, exist_ok=True)
         key = _key(folder / "private.key")
         path = folder / "public.crt"
-        if path.exists() and self._serves(_read(path), key, hosts):
+        if path.exists() and self._good(_read(path), key, names):
             return False
-        names = x509.SubjectAlternativeName([_host(host) for host in hosts])
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, store)])
+        begun = self._begun(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key, life)
+        if names is not None:
+            begun = begun.add_extension(names, critical=False)
         made = (
-            self._begun(subject, key, SERVER_LIFE)
-            .add_extension(names, critical=False)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            begun.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         _write(path, made.public_bytes(_ENCODING))
@@ -99,9 +148,13 @@ class Authority:
 
     def _own(self) -> x509.Certificate:
         if not self.ca_file.exists():
+            begun = self._begun(self._name, self._key, AUTHORITY_LIFE)
+            if self._domain:
+                # People put it among their system's authorities: it must be of no use for any other site.
+                below = x509.NameConstraints([x509.DNSName(self._domain)], excluded_subtrees=None)
+                begun = begun.add_extension(below, critical=True)
             made = (
-                self._begun(self._name, self._key, AUTHORITY_LIFE)
-                .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+                begun.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
                 .add_extension(_usage(signs=True), critical=True)
                 .sign(self._key, hashes.SHA256())
             )
@@ -110,8 +163,8 @@ class Authority:
         if found.subject != self._name:
             raise Conflict(
                 "authority_of_another_tenant",
-                "This folder holds the certificate authority of another tenant.",
-                "Name a folder of this tenant's own.",
+                "This folder holds the certificate authority of another tenant or domain.",
+                "Name a folder of its own.",
             )
         if found.public_key() != self._key.public_key():
             raise _damaged()
@@ -130,16 +183,23 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
 
-    def _serves(self, found: x509.Certificate, key: ec.EllipticCurvePrivateKey, hosts: Sequence[str]) -> bool:
-        begun, ends = found.not_valid_before_utc, found.not_valid_after_utc
-        if self._now >= begun + (ends - begun) * RENEWED_AFTER or found.public_key() != key.public_key():
+    def _good(
+        self, found: x509.Certificate, key: ec.EllipticCurvePrivateKey, names: x509.SubjectAlternativeName | None
+    ) -> bool:
+        if self._now >= _renewed(found) or found.public_key() != key.public_key():
             return False
         try:
             found.verify_directly_issued_by(self._certificate)
         except Exception:  # noqa: BLE001  # whatever is wrong with it, another one is made
             return False
-        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        return set(names) == {_host(host) for host in hosts}
+        if names is None:
+            return True
+        return set(found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value) == set(names)
+
+
+def _renewed(found: x509.Certificate) -> datetime:
+    begun, ends = found.not_valid_before_utc, found.not_valid_after_utc
+    return begun + (ends - begun) * RENEWED_AFTER
 
 
 def _host(host: str) -> x509.GeneralName:
@@ -174,7 +234,7 @@ def _key(path: Path) -> ec.EllipticCurvePrivateKey:
     if not path.exists():
         fresh = ec.generate_private_key(ec.SECP256R1())
         plain = serialization.NoEncryption()
-        _write(path, fresh.private_bytes(_ENCODING, serialization.PrivateFormat.PKCS8, plain))
+        _write(path, fresh.private_bytes(_ENCODING, serialization.PrivateFormat.PKCS8, plain), first=True)
     try:
         found = serialization.load_pem_private_key(path.read_bytes(), None)
     except ValueError:
@@ -199,8 +259,12 @@ def _damaged() -> Invalid:
     )
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Durable and at once, readable by its owner alone."""
+def _write(path: Path, data: bytes, *, first: bool = False) -> None:
+    """Durable and at once, readable by its owner alone.
+
+    Args:
+        first: keep what somebody else wrote there in the meantime: of two keys made at once, one is everybody's.
+    """
     fresh = path.with_name(f".new-{uuid4().hex}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -208,7 +272,12 @@ def _write(path: Path, data: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    fresh.rename(path)
+    if first:
+        with suppress(FileExistsError):
+            os.link(fresh, path)
+        fresh.unlink()
+    else:
+        fresh.rename(path)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
