@@ -45,9 +45,9 @@ from frostbyte.data_plane import embed, index, policy
 from frostbyte.data_plane.artefacts import CHUNKS, Artefacts, lay_out
 from frostbyte.data_plane.document import Document
 from frostbyte.data_plane.serve.search import Filters, Mode, Search
-from frostbyte.data_plane.tenancy import config_from
 from frostbyte.data_plane.terms import TermHasher
 from frostbyte.kernel.records import DocumentRow, State
+from frostbyte.kernel.tenancy import config_from
 from frostbyte.kernel.vault import TenantKeys, Vault
 
 SETS: Final = Path(__file__).parents[1] / "sets" / "retrieval"

@@ -25,7 +25,7 @@ from bench.table import Line, show
 from frostbyte.data_plane.policy import RuleSet
 from frostbyte.data_plane.policy.class_rules import LABELS
 from frostbyte.data_plane.policy.classify import Classification, classify
-from frostbyte.data_plane.tenancy import TenantConfig
+from frostbyte.kernel.tenancy import TenantConfig
 
 HELD_BACK: Final = Path(__file__).parents[1] / "sets" / "classification" / "held_back.jsonl"
 

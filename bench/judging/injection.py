@@ -32,7 +32,7 @@ from frostbyte.data_plane import policy
 from frostbyte.data_plane.document import Document, Element, Kind, Lineage, Page, Source
 from frostbyte.data_plane.policy import injection
 from frostbyte.data_plane.policy.reading import plain
-from frostbyte.data_plane.tenancy import TenantConfig
+from frostbyte.kernel.tenancy import TenantConfig
 
 _SETS: Final = Path(__file__).parents[1] / "sets" / "injection"
 _ORDINARY: Final = _SETS.parent / "classification" / "held_back.jsonl"

@@ -32,7 +32,7 @@ from frostbyte.data_plane.document import Document, Lineage, Page, Source
 from frostbyte.data_plane.policy import NameFinder, RuleSet
 from frostbyte.data_plane.policy.pii import Hit
 from frostbyte.data_plane.policy.search import NAMED, Search, read
-from frostbyte.data_plane.tenancy import PiiType, TenantConfig
+from frostbyte.kernel.tenancy import PiiType, TenantConfig
 
 SETS: Final = Path(__file__).parents[1] / "sets"
 RECALL: Final = 0.98

@@ -39,7 +39,7 @@ from frostbyte.data_plane.policy import RuleSet, class_reading
 from frostbyte.data_plane.policy.classify import classify
 from frostbyte.data_plane.policy.judging import Case, judge
 from frostbyte.data_plane.policy.search import Search, read
-from frostbyte.data_plane.tenancy import TenantConfig
+from frostbyte.kernel.tenancy import TenantConfig
 
 PAGES: Final = 200
 _PAGE: Final = 2600

@@ -12,7 +12,7 @@ from frostbyte.adapters.embeddings.e5 import E5
 from frostbyte.cli.parse import Form, _rendered, read
 from frostbyte.data_plane import policy
 from frostbyte.data_plane.chunking import Cutting
-from frostbyte.data_plane.tenancy import config_from
+from frostbyte.kernel.tenancy import config_from
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 FILES = (

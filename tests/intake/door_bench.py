@@ -10,10 +10,10 @@ from frostbyte.adapters.memory.clock import ManualClock
 from frostbyte.adapters.memory.unit_of_work import MemoryStore
 from frostbyte.adapters.postgres import PostgresStore
 from frostbyte.data_plane.intake import BatchResult, FileOutcome, Intake, Manifest
-from frostbyte.data_plane.tenancy import TenantConfig
 from frostbyte.kernel.errors import Unavailable
 from frostbyte.kernel.ports.blobs import BlobWriter
 from frostbyte.kernel.records import DocumentRow, EventRow, Stage
+from frostbyte.kernel.tenancy import TenantConfig
 from frostbyte.kernel.vault import TenantKeys, Vault
 
 KEYS = TenantKeys(id_key=b"i" * 32, term_key=b"t" * 32, wrapping_keys={1: b"w" * 32})

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from frostbyte.data_plane import policy
-from frostbyte.data_plane.tenancy import TenantConfig
+from frostbyte.kernel.tenancy import TenantConfig
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

@@ -9,7 +9,7 @@ import pytest
 from frostbyte.data_plane import policy
 from frostbyte.data_plane.chunking import Cutting
 from frostbyte.data_plane.document import Document, Lineage, Page, Source
-from frostbyte.data_plane.tenancy import TenantConfig, config_from
+from frostbyte.kernel.tenancy import TenantConfig, config_from
 
 DOC = UUID("8f14e45f-ceea-867a-9a36-dedd4bea2543")
 

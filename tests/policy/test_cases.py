@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from frostbyte.data_plane import policy
-from frostbyte.data_plane.tenancy import PiiType
+from frostbyte.kernel.tenancy import PiiType
 
 _FOLDER = Path(__file__).parent / "cases"
 _PATTERNED = [kind.value for kind in PiiType if kind not in (PiiType.NAME, PiiType.ADDRESS)]

@@ -12,8 +12,8 @@ import pytest
 from frostbyte.data_plane import policy
 from frostbyte.data_plane.policy import addresses, classify, injection, people, pii
 from frostbyte.data_plane.policy.reading import plain
-from frostbyte.data_plane.tenancy import PiiType
 from frostbyte.kernel.errors import Invalid
+from frostbyte.kernel.tenancy import PiiType
 
 _RULE = """
 [[rule]]

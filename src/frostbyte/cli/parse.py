@@ -118,7 +118,7 @@ def _passages(document: Document) -> Iterator[dict[str, Any]]:
     from frostbyte.data_plane import policy
     from frostbyte.data_plane.artefacts import in_order
     from frostbyte.data_plane.chunking import Cutting
-    from frostbyte.data_plane.tenancy import config_from
+    from frostbyte.kernel.tenancy import config_from
 
     cleared = policy.clear(
         document,

@@ -119,7 +119,7 @@ def _on_file(file: Path, shipped: Any, rules: Any) -> Difference:
     from frostbyte.adapters.names.rampart import installed
     from frostbyte.cli.parse import read
     from frostbyte.data_plane import policy
-    from frostbyte.data_plane.tenancy import PiiType, config_from
+    from frostbyte.kernel.tenancy import PiiType, config_from
 
     names = installed()
     kinds = [kind.value for kind in PiiType if names or kind not in (PiiType.NAME, PiiType.ADDRESS)]

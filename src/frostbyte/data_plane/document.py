@@ -18,7 +18,7 @@ from uuid import UUID
 
 import msgspec
 
-from frostbyte.data_plane.formats import FORMATS as FORMATS
+from frostbyte.kernel.formats import FORMATS as FORMATS
 
 Box = tuple[float, float, float, float]
 """(left, top, right, bottom) in the page's unit, origin at the top left of the page as it is shown."""

@@ -24,7 +24,6 @@ from frostbyte.data_plane.chunking import Cutting
 from frostbyte.data_plane.document import encode
 from frostbyte.data_plane.outcomes import Note, Outcome, drops, tell
 from frostbyte.data_plane.patience import attempts, backoff
-from frostbyte.data_plane.tenancy import TenantConfig, config_from
 from frostbyte.data_plane.terms import TERMS_VERSION, TermHasher
 from frostbyte.kernel.audit.events import EventType, chain
 from frostbyte.kernel.batches import complete_batches_of
@@ -37,6 +36,7 @@ from frostbyte.kernel.ports.scanner import Scanner
 from frostbyte.kernel.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from frostbyte.kernel.ports.vectors import Collections
 from frostbyte.kernel.records import DocumentRow, JobRow, Stage, State
+from frostbyte.kernel.tenancy import TenantConfig, config_from
 from frostbyte.kernel.vault import DocumentKey, Vault
 
 ORDER: Final = (Stage.SCAN, Stage.PARSE, Stage.POLICY, Stage.EMBED, Stage.INDEX)

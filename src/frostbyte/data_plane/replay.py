@@ -13,10 +13,10 @@ from frostbyte.data_plane import artefacts, policy
 from frostbyte.data_plane.chunking import Cutting
 from frostbyte.data_plane.document import encode
 from frostbyte.data_plane.flow import Flow, Ports
-from frostbyte.data_plane.tenancy import config_from
 from frostbyte.kernel.audit.events import EventType, make_event
 from frostbyte.kernel.errors import Conflict, NotFound
 from frostbyte.kernel.records import State
+from frostbyte.kernel.tenancy import config_from
 
 
 class Replay:

@@ -18,10 +18,10 @@ import msgspec
 from frostbyte.data_plane import artefacts, policy
 from frostbyte.data_plane.chunking import Cutting
 from frostbyte.data_plane.flow import Ports
-from frostbyte.data_plane.tenancy import config_from
 from frostbyte.kernel.audit.events import EventType, make_event
 from frostbyte.kernel.errors import FrostbyteError, Invalid
 from frostbyte.kernel.records import ConfigRow, DocumentRow, State
+from frostbyte.kernel.tenancy import config_from
 
 _GENERATION = "trial"
 

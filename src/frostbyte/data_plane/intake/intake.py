@@ -26,7 +26,6 @@ from frostbyte.data_plane.intake.names import display_name
 from frostbyte.data_plane.intake.outcomes import GIB, BatchResult, FileOutcome, outage, outcome_of
 from frostbyte.data_plane.intake.sink import FileSink
 from frostbyte.data_plane.intake.sniff import Refusal
-from frostbyte.data_plane.tenancy import TenantConfig, config_from
 from frostbyte.kernel.audit.events import EventType, chain, make_event
 from frostbyte.kernel.batches import complete_if_done
 from frostbyte.kernel.canonical import canonical
@@ -36,6 +35,7 @@ from frostbyte.kernel.ids import new_id
 from frostbyte.kernel.ports.hints import Hints
 from frostbyte.kernel.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from frostbyte.kernel.records import BatchRow, DocumentRow, EventRow, JobRow, Outcome, ReceiptRow, Stage, State
+from frostbyte.kernel.tenancy import TenantConfig, config_from
 from frostbyte.kernel.vault import DocumentKey, Vault
 
 _QUOTA_AGE: Final = timedelta(seconds=10)  # how long a sum of stored bytes is believed while files are coming in

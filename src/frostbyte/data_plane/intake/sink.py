@@ -17,8 +17,8 @@ from frostbyte.data_plane.intake.outcomes import (
     too_large,
 )
 from frostbyte.data_plane.intake.sniff import Refusal, Sniffer
-from frostbyte.data_plane.tenancy import TenantConfig
 from frostbyte.kernel.errors import Conflict, Unavailable
+from frostbyte.kernel.tenancy import TenantConfig
 from frostbyte.kernel.vault import DocumentKey, SealedWriter, Vault
 
 BUFFER: Final = MIB

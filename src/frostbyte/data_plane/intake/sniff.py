@@ -19,7 +19,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from frostbyte.data_plane.formats import FORMATS, REGISTERED
+from frostbyte.kernel.formats import FORMATS, REGISTERED
 
 PDF: Final = "application/pdf"
 DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"

@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from frostbyte.data_plane.tenancy import TenantConfig, config_from
 from frostbyte.kernel.audit.events import EventType, make_event
 from frostbyte.kernel.clock import Clock, iso
 from frostbyte.kernel.errors import Conflict
 from frostbyte.kernel.ports.unit_of_work import UnitOfWorkFactory
 from frostbyte.kernel.records import ConfigRow
+from frostbyte.kernel.tenancy import TenantConfig, config_from
 
 
 class Configuration:

@@ -12,11 +12,11 @@ from importlib import import_module
 from typing import BinaryIO, Final
 
 from frostbyte.data_plane.document import Document, Source
-from frostbyte.data_plane.formats import FORMATS, REGISTERED
 from frostbyte.data_plane.parse import wellformed
 from frostbyte.data_plane.parse.limits import DEFAULT_LIMITS, ParseLimits
 from frostbyte.data_plane.parse.readers import Read
 from frostbyte.kernel.errors import StageFailed
+from frostbyte.kernel.formats import FORMATS, REGISTERED
 
 
 def _silent() -> None:

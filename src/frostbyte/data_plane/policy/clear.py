@@ -32,8 +32,8 @@ from frostbyte.data_plane.policy.verdict import (
     WithheldChunk,
     account_open,
 )
-from frostbyte.data_plane.tenancy import PiiPolicy, TenantConfig
 from frostbyte.kernel.ids import chunk_id
+from frostbyte.kernel.tenancy import PiiPolicy, TenantConfig
 
 POLICY_VERSION: Final = "2"
 """Raised whenever this code judges, redacts, cuts or counts differently; part of the generation."""

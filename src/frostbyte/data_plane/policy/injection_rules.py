@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from frostbyte.data_plane.policy.literals import Strings, chances, starts, width
 from frostbyte.data_plane.policy.wording import WORDS, Wording
-from frostbyte.data_plane.tenancy import Ratio
+from frostbyte.kernel.tenancy import Ratio
 
 _GAP: Final = r"(?:[\W_]{1,8})"
 _BLANK: Final = r"(?:[ \t_-]{1,3}|\r?\n)"

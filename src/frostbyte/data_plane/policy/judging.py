@@ -12,7 +12,7 @@ from frostbyte.data_plane.policy.clear import clear
 from frostbyte.data_plane.policy.port import NameFinder
 from frostbyte.data_plane.policy.ruleset import RuleSet
 from frostbyte.data_plane.policy.verdict import encode
-from frostbyte.data_plane.tenancy import TenantConfig
+from frostbyte.kernel.tenancy import TenantConfig
 
 
 class Case(Record, frozen=True, kw_only=True):

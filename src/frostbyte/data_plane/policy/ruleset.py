@@ -35,8 +35,8 @@ from frostbyte.data_plane.policy.class_rules import (
     unknown_label,
 )
 from frostbyte.data_plane.policy.injection_rules import InjectionFile, InjectionRule, InjectionRules
-from frostbyte.data_plane.tenancy import PiiType, Ratio
 from frostbyte.kernel.errors import Invalid
+from frostbyte.kernel.tenancy import PiiType, Ratio
 
 FILES: Final = ("pii.toml", "injection.toml", "classification.toml")
 

@@ -18,8 +18,8 @@ from frostbyte.data_plane.policy.port import NameFinder
 from frostbyte.data_plane.policy.reading import Reading, join, of_page, plain, split
 from frostbyte.data_plane.policy.ruleset import RuleSet
 from frostbyte.data_plane.policy.verdict import account_open
-from frostbyte.data_plane.tenancy import PiiType, TenantConfig
 from frostbyte.kernel.errors import Unavailable
+from frostbyte.kernel.tenancy import PiiType, TenantConfig
 
 NAMED: Final = frozenset({PiiType.NAME.value, PiiType.ADDRESS.value})
 """The types that only a NameFinder finds."""

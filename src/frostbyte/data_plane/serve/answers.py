@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from frostbyte.data_plane.serve.documents import Documents
 from frostbyte.data_plane.serve.search import Also, Filters, Found, Mode, Search
-from frostbyte.data_plane.tenancy import TenantConfig
 from frostbyte.kernel.audit.events import EventType, make_event
 from frostbyte.kernel.clock import Clock, iso
 from frostbyte.kernel.errors import Invalid
 from frostbyte.kernel.ids import new_id
 from frostbyte.kernel.ports.embedder import Embedder
 from frostbyte.kernel.ports.unit_of_work import UnitOfWorkFactory
+from frostbyte.kernel.tenancy import TenantConfig
 
 _SUSPICIOUS: Final = 0.3
 

@@ -26,7 +26,7 @@ from frostbyte.kernel.audit.proofs import tree_lookup
 from frostbyte.kernel.canonical import canonical
 from frostbyte.kernel.clock import Clock, iso
 from frostbyte.kernel.errors import Conflict
-from frostbyte.kernel.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from frostbyte.kernel.ports.unit_of_work import AuditUnitOfWork, AuditUnitOfWorkFactory
 from frostbyte.kernel.records import CheckpointRow, SequencedEvent
 
 FORMAT: Final = "frostbyte-audit-export/1"
@@ -63,7 +63,7 @@ class Exporter:
         clock: for the manifest's date.
     """
 
-    def __init__(self, unit_of_work: UnitOfWorkFactory, signer: Signer, tenant_id: str, clock: Clock) -> None:
+    def __init__(self, unit_of_work: AuditUnitOfWorkFactory, signer: Signer, tenant_id: str, clock: Clock) -> None:
         self._unit_of_work = unit_of_work
         self._signer = signer
         self._tenant_id = tenant_id
@@ -152,7 +152,7 @@ class Exporter:
         }
 
     @staticmethod
-    def _prefix(uow: UnitOfWork, first: int) -> list[bytes]:
+    def _prefix(uow: AuditUnitOfWork, first: int) -> list[bytes]:
         """The subtrees over the events before the range: with them its roots can be computed."""
         positions = merkle.pieces(0, first)
         nodes = tree_lookup(uow)(positions)

@@ -13,7 +13,7 @@ from frostbyte.kernel.audit import merkle
 from frostbyte.kernel.audit.events import event_leaf
 from frostbyte.kernel.audit.merkle import Position
 from frostbyte.kernel.errors import Conflict, NotFound, Unavailable
-from frostbyte.kernel.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from frostbyte.kernel.ports.unit_of_work import AuditUnitOfWork, AuditUnitOfWorkFactory
 from frostbyte.kernel.records import CheckpointRow, EventRow
 
 POLL_SECONDS: Final = 0.05
@@ -29,7 +29,7 @@ class ProvenEvent(msgspec.Struct, frozen=True, kw_only=True):
     """The audit path from its leaf to the checkpoint's root."""
 
 
-def tree_lookup(uow: UnitOfWork) -> merkle.Lookup:
+def tree_lookup(uow: AuditUnitOfWork) -> merkle.Lookup:
     """Reads the log's nodes: inner ones as stored, leaves by runs of neighbours."""
 
     def read(wanted: Sequence[Position]) -> Mapping[Position, bytes]:
@@ -54,7 +54,7 @@ def _runs(indexes: Sequence[int]) -> list[tuple[int, int]]:
     return runs
 
 
-def inclusion_proof(uow: UnitOfWork, event_id: UUID, checkpoint: CheckpointRow) -> ProvenEvent:
+def inclusion_proof(uow: AuditUnitOfWork, event_id: UUID, checkpoint: CheckpointRow) -> ProvenEvent:
     """Proof that the checkpoint covers the event.
 
     Raises:
@@ -64,7 +64,7 @@ def inclusion_proof(uow: UnitOfWork, event_id: UUID, checkpoint: CheckpointRow) 
     return inclusion_proofs(uow, [event_id], checkpoint)[0]
 
 
-def inclusion_proofs(uow: UnitOfWork, event_ids: Sequence[UUID], checkpoint: CheckpointRow) -> list[ProvenEvent]:
+def inclusion_proofs(uow: AuditUnitOfWork, event_ids: Sequence[UUID], checkpoint: CheckpointRow) -> list[ProvenEvent]:
     """Proofs for several events under one checkpoint, their nodes read together.
 
     Raises:
@@ -95,7 +95,7 @@ def inclusion_proofs(uow: UnitOfWork, event_ids: Sequence[UUID], checkpoint: Che
     ]
 
 
-def consistency_proof(uow: UnitOfWork, old_size: int, new_size: int) -> list[bytes]:
+def consistency_proof(uow: AuditUnitOfWork, old_size: int, new_size: int) -> list[bytes]:
     """Proof that the log of `new_size` events begins with that of `old_size`.
 
     Raises:
@@ -117,7 +117,7 @@ def holds(proven: ProvenEvent, checkpoint: CheckpointRow) -> bool:
     )
 
 
-def wait_for_checkpoint(unit_of_work: UnitOfWorkFactory, event_id: UUID, timeout: float) -> CheckpointRow:
+def wait_for_checkpoint(unit_of_work: AuditUnitOfWorkFactory, event_id: UUID, timeout: float) -> CheckpointRow:
     """The first checkpoint that covers the event, waiting for it if need be.
 
     Args:

@@ -19,7 +19,7 @@ from frostbyte.kernel.audit.events import event_leaf
 from frostbyte.kernel.audit.proofs import tree_lookup, wait_for_checkpoint
 from frostbyte.kernel.clock import Clock
 from frostbyte.kernel.errors import FrostbyteError, Unavailable
-from frostbyte.kernel.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from frostbyte.kernel.ports.unit_of_work import AuditUnitOfWork, AuditUnitOfWorkFactory
 from frostbyte.kernel.ports.witness import Witness
 from frostbyte.kernel.records import CheckpointRow, EventRow
 
@@ -46,7 +46,7 @@ class Sequencer:
 
     def __init__(
         self,
-        unit_of_work: UnitOfWorkFactory,
+        unit_of_work: AuditUnitOfWorkFactory,
         signer: Signer,
         clock: Clock,
         witnesses: Sequence[Witness] = (),
@@ -140,7 +140,7 @@ class Sequencer:
             uow.audit.add_checkpoint(CheckpointRow(size=size, root=root, note=note, created_at=self._clock.now()))
             uow.commit()
 
-    def _ask(self, witness: Witness, uow: UnitOfWork, note: str, size: int) -> str:
+    def _ask(self, witness: Witness, uow: AuditUnitOfWork, note: str, size: int) -> str:
         """The note with the witness's cosignature, or as it was."""
         now = self._clock.now()
         if self._paused.get(witness.name, now) > now:
@@ -154,7 +154,7 @@ class Sequencer:
         self.trouble.pop(witness.name, None)
         return add_signature(note, line)
 
-    def _cosignature(self, witness: Witness, uow: UnitOfWork, note: str, size: int) -> str:
+    def _cosignature(self, witness: Witness, uow: AuditUnitOfWork, note: str, size: int) -> str:
         """Asks twice where the witness first had to say how much it has seen."""
         old = witness.last_size()
         try:
@@ -166,12 +166,12 @@ class Sequencer:
             return witness.cosign(note, seen, self._proof(uow, seen, size))
 
     @staticmethod
-    def _proof(uow: UnitOfWork, old: int, size: int) -> list[bytes]:
+    def _proof(uow: AuditUnitOfWork, old: int, size: int) -> list[bytes]:
         """Empty where the witness saw a larger log than ours: it will refuse, and must see that we asked."""
         return merkle.consistency_proof(old, size, tree_lookup(uow)) if old <= size else []
 
 
-def _edge(uow: UnitOfWork, size: int) -> list[bytes]:
+def _edge(uow: AuditUnitOfWork, size: int) -> list[bytes]:
     """The complete subtrees that make up the log."""
     positions = merkle.pieces(0, size)
     nodes = tree_lookup(uow)(positions)

@@ -314,8 +314,20 @@ class Erasures(Protocol):
     def handouts_of(self, doc_id: UUID) -> list[HandoutRow]: ...
 
 
-class UnitOfWork(Protocol):
-    """One transaction."""
+class AuditUnitOfWork(Protocol):
+    """One transaction as the log sees it: all that numbering, signing and exporting need, of a plane or of whatever
+    else keeps an audit."""
+
+    @property
+    def audit(self) -> AuditLog: ...
+
+    def commit(self) -> None:
+        """Make everything durable; the block may be left without further work only."""
+        ...
+
+
+class UnitOfWork(AuditUnitOfWork, Protocol):
+    """One transaction of a plane."""
 
     @property
     def documents(self) -> Documents: ...
@@ -323,8 +335,6 @@ class UnitOfWork(Protocol):
     def batches(self) -> Batches: ...
     @property
     def jobs(self) -> Jobs: ...
-    @property
-    def audit(self) -> AuditLog: ...
     @property
     def chunks(self) -> Chunks: ...
     @property
@@ -343,9 +353,6 @@ class UnitOfWork(Protocol):
         """
         ...
 
-    def commit(self) -> None:
-        """Make everything durable; the block may be left without further work only."""
-        ...
 
-
+AuditUnitOfWorkFactory = Callable[[], AbstractContextManager[AuditUnitOfWork]]
 UnitOfWorkFactory = Callable[[], AbstractContextManager[UnitOfWork]]

@@ -8,8 +8,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from frostbyte.data_plane.formats import FORMATS
 from frostbyte.kernel.errors import Invalid
+from frostbyte.kernel.formats import FORMATS
 
 
 class PiiPolicy(StrEnum):
