@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore
-from frostbyte.adapters.postgres.unit_of_work import TRUSTED_SECONDS
+from frostbyte.adapters.postgres.pool import TRUSTED_SECONDS
 from frostbyte.kernel.errors import Unavailable
 
 
@@ -44,7 +44,7 @@ def test_a_connection_that_waited_is_asked_before_it_is_used(
 ) -> None:
     fill_pool(postgres, 3)
     assert end_connections(server, database) == 3
-    monkeypatch.setattr("frostbyte.adapters.postgres.unit_of_work.TRUSTED_SECONDS", -TRUSTED_SECONDS)
+    monkeypatch.setattr("frostbyte.adapters.postgres.pool.TRUSTED_SECONDS", -TRUSTED_SECONDS)
     postgres.ping()
 
 

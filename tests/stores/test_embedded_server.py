@@ -268,7 +268,7 @@ def test_each_trouble_has_its_code(error: Exception, code: str) -> None:
 
 
 def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("frostbyte.adapters.postgres.unit_of_work.POOL_WAIT_SECONDS", 0.5)
+    monkeypatch.setattr("frostbyte.adapters.postgres.pool.POOL_WAIT_SECONDS", 0.5)
     store = PostgresStore(f"host={tmp_path} user=nobody dbname=none")
     with pytest.raises(Unavailable) as caught:
         store.open()

@@ -14,7 +14,20 @@ from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid, Unavailab
 APPEND_ONLY: Final = "FB001"
 """The SQLSTATE that migrations/001 raises on a change of an append-only table."""
 
+REGISTRY: Final = "FB002"
+"""The SQLSTATE that migrations/control/001 raises on a change of a tenant or an operation that its rules do not hold;
+its sentences are fixed and name states alone."""
+
 _CONFLICTS: Final = {
+    "projects_pkey": ("project_exists", "There is a project of this name.", "Choose another name."),
+    "tenants_pkey": ("tenant_exists", "There is or was a tenant of this id.", "Choose another id; none is reused."),
+    "tenants_network": ("octet_taken", "Another tenant of the project has this network.", "Choose another octet."),
+    "tenant_configs_pkey": (
+        "config_changed",
+        "The configuration was changed by someone else.",
+        "Read the configuration again and repeat the change.",
+    ),
+    "operations_running": ("operation_running", "Another operation runs for this tenant.", "Wait until it has ended."),
     "batches_idempotency": (
         "idempotency_conflict",
         "This idempotency key was used for another upload.",
@@ -44,7 +57,8 @@ def translated() -> Iterator[None]:
     Raises:
         Unavailable: `database_unavailable`, `database_busy`, `disk_full`.
         Conflict: `idempotency_conflict`, `audit_sequence_conflict`, `audit_event_exists`, `checkpoint_exists`,
-            `row_exists`.
+            `project_exists`, `tenant_exists`, `octet_taken`, `config_changed`, `operation_running`,
+            `registry_refused`, `row_exists`.
         Invalid: `database_value_refused`.
         FrostbyteError: `audit_append_only`, `database_forbidden`, `database_error`.
     """
@@ -70,6 +84,12 @@ def translate(error: Exception) -> FrostbyteError:
     if state == APPEND_ONLY:
         return FrostbyteError(
             "audit_append_only", "The audit is append-only; the change was refused.", "Nothing to do."
+        )
+    if state == REGISTRY:
+        return Conflict(
+            "registry_refused",
+            f"The registry refuses this: {error.diag.message_primary}.",
+            "Read the tenant again: it may have moved on.",
         )
     if state == "42501":
         return FrostbyteError(

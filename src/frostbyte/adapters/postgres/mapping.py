@@ -29,7 +29,7 @@ def render(template: LiteralString, **parts: sql.Composable) -> str:
 
 
 class Table(Generic[R]):
-    """Maps one row type. `listed` is its columns, `select` is `SELECT columns FROM table`, to be continued."""
+    """Maps one row type. `listed` is its columns; `select` (`SELECT columns FROM table`) and `update` are continued."""
 
     def __init__(self, name: str, row: type[R], key: str) -> None:
         self.row = row
@@ -50,6 +50,10 @@ class Table(Generic[R]):
         self.returning = render(" RETURNING {columns}", columns=self.columns)
         self.copy = render("COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)", table=table, columns=bare)
         self.insert = render("INSERT INTO {table} ({columns}) VALUES ({marks})", table=table, columns=bare, marks=marks)
+        fresh = sql.SQL(", ").join(
+            [sql.SQL("{} = {}").format(sql.Identifier(n), sql.Placeholder()) for n in self.names]
+        )
+        self.update = render("UPDATE {table} SET {fresh} ", table=table, fresh=fresh)
         self.upsert = self.insert + render(
             " ON CONFLICT ({key}) DO UPDATE SET {others}", key=sql.Identifier(key), others=others
         )

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from enum import StrEnum
 from importlib import resources
 from typing import Any, Final
 
@@ -57,13 +58,20 @@ class Plane(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
-def packaged() -> list[Migration]:
-    """The files that travel with the package, in order.
+class Schema(StrEnum):
+    """A set of files: each kind of database has its own numbers."""
+
+    PLANE = "migrations"
+    CONTROL = "migrations/control"
+
+
+def packaged(schema: Schema = Schema.PLANE) -> list[Migration]:
+    """The files of a set that travel with the package, in order.
 
     Raises:
         FrostbyteError: `migrations_broken` where numbers are missing or a name does not fit.
     """
-    folder = resources.files("frostbyte.adapters.postgres").joinpath("migrations")
+    folder = resources.files("frostbyte.adapters.postgres").joinpath(*schema.value.split("/"))
     files = sorted(
         (Migration(item.name, item.read_bytes().decode()) for item in folder.iterdir() if item.name.endswith(".sql")),
         key=lambda item: item.name,
@@ -195,6 +203,29 @@ def claim_plane(owner_dsn: str, tenant_id: str, log_origin: str) -> Plane:
     if plane is None or (plane.tenant_id, plane.log_origin) != (tenant_id, log_origin):
         raise _foreign()
     return plane
+
+
+def claim_control(owner_dsn: str, environment: str, log_origin: str) -> None:
+    """Make the database this environment's control plane's for good, or check that it is.
+
+    Raises:
+        Conflict: `control_of_another_environment`.
+        Invalid: `database_value_refused` for an environment's name that is none.
+        Unavailable: `database_unavailable`.
+    """
+    with _owner(owner_dsn) as connection:
+        connection.execute(
+            "INSERT INTO control_plane (environment, log_origin, created_at) VALUES (%s, %s, clock_timestamp()) "
+            "ON CONFLICT DO NOTHING",
+            [environment, log_origin],
+        )
+        found = connection.execute("SELECT environment, log_origin FROM control_plane").fetchone()
+    if found != (environment, log_origin):
+        raise Conflict(
+            "control_of_another_environment",
+            "This database belongs to the control plane of another environment.",
+            "Check FROSTBYTE_CONTROL_ENVIRONMENT and the database's address; a control plane never changes its own.",
+        )
 
 
 def _foreign() -> Conflict:
