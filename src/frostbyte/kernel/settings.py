@@ -164,7 +164,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         vectors_grpc_port=given.number("VECTORS_GRPC_PORT", 0, 65_535, 0),
         queue_url=_queue(given.secret("QUEUE_URL")),
         ca_file=given.file("CA_FILE"),
-        local_network=_network(given.text("LOCAL_NETWORK", "")),
+        local_network=given.network("LOCAL_NETWORK"),
         embedding_endpoint=_address("EMBEDDING_ENDPOINT", given.text("EMBEDDING_ENDPOINT", ""), NO_EMBEDDER),
         embedding_model=given.text("EMBEDDING_MODEL", Settings.embedding_model),
         embedding_dimensions=given.number("EMBEDDING_DIMENSIONS", 1, 65_536, Settings.embedding_dimensions),
@@ -244,6 +244,17 @@ class Reader:
             raise invalid(name, "there is no such file")
         return path
 
+    def network(self, name: str) -> str:
+        """A private network (CIDR), or ''."""
+        text = self.text(name, "")
+        try:
+            network = ip_network(text) if text else None
+        except ValueError:
+            raise invalid(name, "it is a network such as 172.28.0.0/16") from None
+        if network is not None and not network.is_private:  # 0.0.0.0/0 would call every server local
+            raise invalid(name, "only a private network, such as 172.28.0.0/16, can stay on one host")
+        return str(network) if network else ""
+
     def stand_ins(self) -> frozenset[StandIn]:
         """The stand-ins that were named."""
         names = [part.strip() for part in self.text("STANDINS", "").split(",") if part.strip()]
@@ -292,13 +303,3 @@ def _bucket(text: str) -> str:
     if text and not _BUCKET.fullmatch(text):
         raise invalid("OBJECTS_BUCKET", "a bucket's name is 3 to 63 of a-z, 0-9, '.' and '-'")
     return text
-
-
-def _network(text: str) -> str:
-    try:
-        network = ip_network(text) if text else None
-    except ValueError:
-        raise invalid("LOCAL_NETWORK", "it is a network such as 172.28.0.0/16") from None
-    if network is not None and not network.is_private:  # 0.0.0.0/0 would call every server local
-        raise invalid("LOCAL_NETWORK", "only a private network, such as 172.28.0.0/16, can stay on one host")
-    return str(network) if network else ""

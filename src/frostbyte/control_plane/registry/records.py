@@ -38,6 +38,16 @@ class TenantRow(Row, frozen=True, kw_only=True):
     """Of the signed directive that the plane has to acknowledge; raised by each move that it must learn of."""
     created_at: datetime
     updated_at: datetime
+    last_event_id: UUID | None = None
+    """The newest audit event of the tenant's chain: who asks why it changed finds it there."""
+
+
+class TenantTally(Row, frozen=True, kw_only=True):
+    """How many tenants of a project stand somewhere."""
+
+    project_id: str
+    state: TenantState
+    count: int
 
 
 class TenantConfigRow(Row, frozen=True, kw_only=True):
@@ -119,3 +129,15 @@ class StandingRow(Row, frozen=True, kw_only=True):
     """When the plane last answered at all."""
     code: str
     """Of the error of the last attempt; '' when it went well."""
+
+
+class IdempotencyRow(Row, frozen=True, kw_only=True):
+    """What a request was answered, for its repetition."""
+
+    subject: str
+    """Who asked; two subjects may use the same key."""
+    key: str
+    digest: bytes
+    """SHA-256 of what was asked for (32 bytes)."""
+    answer: dict[str, Any]
+    created_at: datetime

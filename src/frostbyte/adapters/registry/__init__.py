@@ -1,0 +1,1 @@
+"""The registry's store: in this process, and on PostgreSQL."""

@@ -1,0 +1,195 @@
+"""One transaction over everything the registry holds.
+
+    with registry.unit_of_work() as uow:
+        tenant = uow.tenants.get(tenant_id, lock=True)
+        uow.audit.append(event)
+        uow.tenants.put(replace(tenant, version=tenant.version + 1, last_event_id=event.event_id, ...))
+        uow.commit()
+
+Leaving the block without `commit()` undoes everything. The order above matters: the store refuses a tenant's change
+whose event the same transaction has not written. All methods raise `Unavailable("database_unavailable")` when the store
+cannot be reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from frostbyte.control_plane.registry.records import (
+    EndpointsRow,
+    IdempotencyRow,
+    OperationRow,
+    ProjectRow,
+    StandingRow,
+    StepRow,
+    TenantConfigRow,
+    TenantRow,
+    TenantTally,
+)
+from frostbyte.control_plane.registry.states import TenantState
+from frostbyte.kernel.ports.unit_of_work import AuditUnitOfWork
+
+
+class Projects(Protocol):
+    """What tenants are grouped by. Never changed or removed."""
+
+    def get(self, project_id: str) -> ProjectRow | None: ...
+    def add(self, row: ProjectRow) -> None:
+        """Raises Conflict("project_exists")."""
+        ...
+
+    def lock(self, project_id: str) -> None:
+        """Wait for and hold the project's networks until the transaction ends: who gives one out takes this first."""
+        ...
+
+    def page(self, *, after: str = "", limit: int = 100) -> list[ProjectRow]:
+        """Ordered by project_id, those after `after`."""
+        ...
+
+
+class Tenants(Protocol):
+    """The tenants that are and were."""
+
+    def get(self, tenant_id: str, *, lock: bool = False) -> TenantRow | None:
+        """The tenant or None; `lock` holds its row until the transaction ends."""
+        ...
+
+    def get_many(self, tenant_ids: Sequence[str]) -> dict[str, TenantRow]:
+        """Those that exist."""
+        ...
+
+    def add(self, row: TenantRow) -> None:
+        """Raises Conflict: `tenant_exists`, `octet_taken`, `registry_refused`."""
+        ...
+
+    def put(self, row: TenantRow) -> None:
+        """Replace the row that has the version before `row.version`.
+
+        Raises:
+            Conflict: `tenant_changed` where it has another; `registry_refused` for what no rule of the registry allows.
+        """
+        ...
+
+    def page(
+        self, *, project_id: str | None = None, state: TenantState | None = None, after: str = "", limit: int = 100
+    ) -> list[TenantRow]:
+        """Ordered by tenant_id, those after `after`."""
+        ...
+
+    def octets(self, project_id: str) -> frozenset[int]:
+        """The networks of the project that are taken."""
+        ...
+
+    def tally(self) -> list[TenantTally]:
+        """All tenants, counted by project and state."""
+        ...
+
+
+class TenantConfigs(Protocol):
+    """Versions of tenants' configurations: added, never changed."""
+
+    def add(self, row: TenantConfigRow) -> None:
+        """Raises Conflict("config_changed") if the version is taken."""
+        ...
+
+    def get(self, tenant_id: str, version: int) -> TenantConfigRow | None: ...
+    def page(self, tenant_id: str, *, before: int | None = None, limit: int = 100) -> list[TenantConfigRow]:
+        """Newest first, those before a version."""
+        ...
+
+
+class Endpoints(Protocol):
+    """How planes are reached."""
+
+    def get(self, tenant_id: str) -> EndpointsRow | None: ...
+    def get_many(self, tenant_ids: Sequence[str]) -> dict[str, EndpointsRow]:
+        """Those that are registered."""
+        ...
+
+    def put(self, row: EndpointsRow) -> None:
+        """Insert or replace."""
+        ...
+
+
+class Standings(Protocol):
+    """What of the directives has reached planes."""
+
+    def get(self, tenant_id: str) -> StandingRow | None: ...
+    def get_many(self, tenant_ids: Sequence[str]) -> dict[str, StandingRow]:
+        """Those that were ever asked."""
+        ...
+
+    def put(self, row: StandingRow) -> None:
+        """Insert or replace."""
+        ...
+
+
+class Operations(Protocol):
+    """What takes time. At most one runs for a tenant."""
+
+    def get(self, operation_id: UUID, *, lock: bool = False) -> OperationRow | None: ...
+    def add(self, row: OperationRow) -> None:
+        """Raises Conflict("operation_running")."""
+        ...
+
+    def end(self, row: OperationRow) -> None:
+        """Keep how it ended. Raises Conflict("registry_refused") where it has ended already."""
+        ...
+
+    def running(self, tenant_id: str | None = None) -> list[OperationRow]:
+        """Oldest first; of one tenant or of all."""
+        ...
+
+    def page(self, *, tenant_id: str | None = None, before: UUID | None = None, limit: int = 100) -> list[OperationRow]:
+        """Newest first, those begun before `before`."""
+        ...
+
+    def add_step(self, row: StepRow) -> None:
+        """Raises Conflict("row_exists") if the number is taken."""
+        ...
+
+    def steps(self, operation_id: UUID, *, after: int = 0) -> list[StepRow]:
+        """In order, those after a number."""
+        ...
+
+
+class Idempotency(Protocol):
+    """Answers that were given."""
+
+    def recall(self, subject: str, key: str) -> IdempotencyRow | None:
+        """The answer, waiting for a request of the same key that is under way; the key is held until the end."""
+        ...
+
+    def remember(self, row: IdempotencyRow) -> None:
+        """Keep an answer. Raises Conflict("row_exists")."""
+        ...
+
+    def forget(self, before: datetime) -> int:
+        """Remove answers given before a moment; returns how many."""
+        ...
+
+
+class RegistryUnitOfWork(AuditUnitOfWork, Protocol):
+    """One transaction of the control plane."""
+
+    @property
+    def projects(self) -> Projects: ...
+    @property
+    def tenants(self) -> Tenants: ...
+    @property
+    def configs(self) -> TenantConfigs: ...
+    @property
+    def endpoints(self) -> Endpoints: ...
+    @property
+    def standings(self) -> Standings: ...
+    @property
+    def operations(self) -> Operations: ...
+    @property
+    def idempotency(self) -> Idempotency: ...
+
+
+RegistryFactory = Callable[[], AbstractContextManager[RegistryUnitOfWork]]
