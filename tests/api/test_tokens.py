@@ -16,8 +16,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from frostbyte.adapters.memory.signing_keys import MemoryTokenKeys
 from frostbyte.kernel.settings import load
-from frostbyte.kernel.tokens import LONGEST, Scope, TokenSigner, audience
+from frostbyte.kernel.tokens import LONGEST, Scope, TokenSigner, plane_realm
 
 Refused = Callable[[Any, int, str], dict[str, Any]]
 
@@ -33,8 +34,8 @@ def claims(api: Any, **changed: Any) -> dict[str, Any]:
     tenant = api.plane.settings.tenant_id
     now = int(api.plane.clock.now().timestamp())
     good = {
-        "iss": audience(tenant),
-        "aud": audience(tenant),
+        "iss": plane_realm(tenant).audience,
+        "aud": plane_realm(tenant).audience,
         "tenant": tenant,
         "sub": "mallory",
         "scopes": ["query"],
@@ -73,7 +74,7 @@ def signed(api: Any, **changed: Any) -> str:
 
 def foreign(api: Any) -> str:
     """A good token of another tenant's plane."""
-    return TokenSigner(Ed25519PrivateKey.generate(), "other", api.plane.clock).mint(
+    return TokenSigner(MemoryTokenKeys(api.plane.clock).keys, plane_realm("other"), api.plane.clock).mint(
         "mallory", frozenset(Scope), timedelta(hours=1)
     )[0]
 
@@ -89,7 +90,7 @@ HOSTILE: dict[str, tuple[Callable[[Any], str], str]] = {
     "foreign tenant, plane's key": (lambda api: signed(api, tenant="other"), "token_foreign_tenant"),
     "wrong audience": (lambda api: signed(api, aud="frostbyte:control"), "token_wrong_audience"),
     "wrong issuer": (lambda api: signed(api, iss="frostbyte:plane:other"), "token_wrong_audience"),
-    "list of audiences": (lambda api: signed(api, aud=[audience("demo")]), "token_wrong_audience"),
+    "list of audiences": (lambda api: signed(api, aud=[plane_realm("demo").audience]), "token_wrong_audience"),
     "unsigned": (lambda api: compact({"alg": "EdDSA"}, claims(api)), "token_signature_wrong"),
     "alg none": (lambda api: compact({"alg": "none"}, claims(api)), "token_signature_wrong"),
     "alg None": (lambda api: compact({"alg": "None", "typ": "JWT"}, claims(api)), "token_signature_wrong"),

@@ -6,13 +6,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from frostbyte.adapters.memory.signing_keys import MemoryTokenKeys
 from frostbyte.bootstrap.data import build
 from frostbyte.kernel.clock import SystemClock
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Unauthenticated
 from frostbyte.kernel.settings import load
-from frostbyte.kernel.tokens import Scope, TokenSigner, TokenVerifier
+from frostbyte.kernel.tokens import Scope, TokenSigner, TokenVerifier, plane_realm
 
 pytestmark = pytest.mark.slow
 
@@ -35,8 +35,9 @@ def test_two_planes_never_share_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_token_of_another_tenant_is_refused_even_under_the_same_key() -> None:
-    key, clock = Ed25519PrivateKey.generate(), SystemClock()
-    token, _ = TokenSigner(key, "acme", clock).mint("ann", frozenset({Scope.QUERY}), timedelta(minutes=5))
-    assert TokenVerifier(key.public_key(), "acme", clock).verify(token).subject == "ann"
+    clock = SystemClock()
+    keys = MemoryTokenKeys(clock).keys
+    token, _ = TokenSigner(keys, plane_realm("acme"), clock).mint("ann", frozenset({Scope.QUERY}), timedelta(minutes=5))
+    assert TokenVerifier(keys, plane_realm("acme"), clock).verify(token).subject == "ann"
     with pytest.raises(Unauthenticated):
-        TokenVerifier(key.public_key(), "other", clock).verify(token)
+        TokenVerifier(keys, plane_realm("other"), clock).verify(token)

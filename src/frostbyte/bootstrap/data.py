@@ -17,6 +17,7 @@ from frostbyte.adapters.leasing import Leases
 from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore
 from frostbyte.adapters.runner import Bell, Runner
 from frostbyte.adapters.secrets.files import FileSecrets
+from frostbyte.adapters.secrets.token_keys import FileTokenKeys
 from frostbyte.adapters.witness import HttpWitness
 from frostbyte.bootstrap import posture, stages, stores
 from frostbyte.bootstrap.watch import Watch, watch
@@ -46,8 +47,9 @@ from frostbyte.kernel.clock import Clock
 from frostbyte.kernel.errors import Conflict, FrostbyteError
 from frostbyte.kernel.ports.hints import HintQueue
 from frostbyte.kernel.ports.witness import Witness
+from frostbyte.kernel.rotation import Rotation
 from frostbyte.kernel.settings import Mode, Roles, Settings
-from frostbyte.kernel.tokens import TokenSigner, TokenVerifier
+from frostbyte.kernel.tokens import TokenSigner, TokenVerifier, plane_realm
 from frostbyte.kernel.vault import Vault
 
 _MAINTENANCE_SECONDS: Final = 60.0
@@ -68,6 +70,8 @@ class Plane:
     signer: Signer
     tokens: TokenSigner
     verifier: TokenVerifier
+    rotation: Rotation
+    """Of the keys that sign tokens."""
     ports: Ports
     flow: Flow
     runner: Runner
@@ -195,6 +199,7 @@ class Plane:
     def maintain(self) -> None:
         """Finish erasures, apply retention, remove what nothing refers to."""
         unit_of_work = self.store.unit_of_work
+        self.rotation.resume()
         self.erasure.resume()
         erase_expired(self.erasure, unit_of_work, self.clock, self.configuration.current().retention_days)
         sweep_orphans(unit_of_work, self.vault.blobs)
@@ -261,7 +266,7 @@ def _build(settings: Settings, undo: ExitStack) -> Plane:
         hints=bell if queue is None else queue,
         children=settings.workers,
     )
-    return _assemble(settings, posture.findings(settings), lock, ports, bell, queue, store, server, signer, secrets)
+    return _assemble(settings, posture.findings(settings), lock, ports, bell, queue, store, server, signer)
 
 
 def _assemble(
@@ -274,7 +279,6 @@ def _assemble(
     store: PostgresStore,
     server: EmbeddedServer | None,
     signer: Signer,
-    secrets: FileSecrets,
 ) -> Plane:
     tenant, clock, vault, unit_of_work = settings.tenant_id, ports.clock, ports.vault, store.unit_of_work
     flow = Flow(ports)
@@ -293,7 +297,7 @@ def _assemble(
         terms=ports.terms,
         load=documents.artefacts.chunk,
     )
-    token_key = secrets.token_key()
+    keys, realm = FileTokenKeys(settings.keys_folder, clock), plane_realm(tenant)
     return Plane(
         settings=settings,
         clock=clock,
@@ -301,8 +305,9 @@ def _assemble(
         server=server,
         vault=vault,
         signer=signer,
-        tokens=TokenSigner(token_key, tenant, clock),
-        verifier=TokenVerifier(token_key.public_key(), tenant, clock),
+        tokens=TokenSigner(keys.keys, realm, clock),
+        verifier=TokenVerifier(keys.keys, realm, clock),
+        rotation=_rotation(settings, keys, store, clock),
         ports=ports,
         flow=flow,
         runner=_runner(settings, ports, flow, bell, queue),
@@ -343,6 +348,13 @@ def _assemble(
         findings=findings,
         lock=lock,
     )
+
+
+def _rotation(settings: Settings, keys: FileTokenKeys, store: PostgresStore, clock: Clock) -> Rotation:
+    rotation = Rotation(keys, store.unit_of_work, clock, settings.tenant_id)
+    if settings.roles is not Roles.SERVING:  # the gateway's process changes keys
+        rotation.resume()
+    return rotation
 
 
 def _runner(settings: Settings, ports: Ports, flow: Flow, bell: Bell, queue: HintQueue | None) -> Runner:

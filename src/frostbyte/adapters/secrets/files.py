@@ -2,7 +2,8 @@
 
     id.key, term.key            32 random bytes, never rotated
     wrapping-1.key, -2.key ...  32 random bytes; the highest version wraps
-    log.key, token.key          Ed25519 seeds (RFC 8032): signing checkpoints and access tokens
+    log.key                     Ed25519 seed (RFC 8032): signs checkpoints
+    token.key, token-2.key ...  the same, sign access tokens; see token_keys.py
 
 Each is made once, atomically: two processes that start together end with the same key. A key that others may read is
 refused rather than mended, because it may be known already.
@@ -22,7 +23,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid, Unavailable
 from frostbyte.kernel.vault import TenantKeys
 
-_LENGTH: Final = 32  # bytes: AES-256 and HMAC-SHA256 keys, Ed25519 seeds
+LENGTH: Final = 32
+"""Bytes of a key: AES-256 and HMAC-SHA256 keys, Ed25519 seeds."""
 _WRAPPING: Final = re.compile(r"wrapping-([1-9][0-9]{0,8})\.key")
 
 
@@ -43,7 +45,7 @@ class FileSecrets:
         self._create = create
         if create:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _check_private(folder, stat.S_IFDIR)
+        check_private(folder, stat.S_IFDIR)
 
     def tenant_keys(self) -> TenantKeys:
         """The keys of the vault. Raises as `secret`."""
@@ -65,16 +67,12 @@ class FileSecrets:
         The vault uses it from the next start on; `Vault.rewrap` moves each document's key to it.
         """
         version = (self.wrapping_versions() or [0])[-1] + 1
-        self._make(self._folder / f"wrapping-{version}.key")
+        write_new(self._folder / f"wrapping-{version}.key", os.urandom(LENGTH))
         return version
 
     def log_key(self) -> Ed25519PrivateKey:
         """Signs the log's checkpoints. Raises as `secret`."""
         return Ed25519PrivateKey.from_private_bytes(self.secret("log"))
-
-    def token_key(self) -> Ed25519PrivateKey:
-        """Signs the plane's own access tokens. Raises as `secret`."""
-        return Ed25519PrivateKey.from_private_bytes(self.secret("token"))
 
     def secret(self, name: str) -> bytes:
         """The 32 bytes of `{name}.key`.
@@ -91,40 +89,56 @@ class FileSecrets:
                     f"The key file {path.name} is missing.",
                     "Put it back from your backup: without it stored documents cannot be read.",
                 )
-            self._make(path)
-        _check_private(path, stat.S_IFREG)
-        data = path.read_bytes()
-        if len(data) != _LENGTH:
-            raise Invalid(
-                "secret_damaged",
-                f"The key file {path.name} has {len(data)} bytes instead of {_LENGTH}.",
-                "Put it back from your backup.",
-            )
-        return data
+            write_new(path, os.urandom(LENGTH))
+        return read_private(path)
 
-    def _make(self, path: Path) -> None:
-        """Durably create the key, unless another process was quicker."""
-        temporary = self._folder / f".{uuid4().hex}"
+
+def read_private(path: Path) -> bytes:
+    """The 32 bytes of a key file. Raises Invalid (`secret_permissions`, `secret_damaged`), or as `check_private`."""
+    check_private(path, stat.S_IFREG)
+    data = path.read_bytes()
+    if len(data) != LENGTH:
+        raise Invalid(
+            "secret_damaged",
+            f"The key file {path.name} has {len(data)} bytes instead of {LENGTH}.",
+            "Put it back from your backup.",
+        )
+    return data
+
+
+def write_new(path: Path, data: bytes) -> bool:
+    """Durably make a file that only this user may read; whether it was made, or was there already.
+
+    Raises:
+        Unavailable: `secret_unwritable`.
+    """
+    temporary = path.with_name(f".{uuid4().hex}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                os.write(descriptor, os.urandom(_LENGTH))
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            try:
-                os.link(temporary, path)  # unlike a rename, this never replaces
-            except FileExistsError:
-                return
-            finally:
-                temporary.unlink()
-            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-        except OSError as error:
-            raise _unwritable(path) from error
+            os.write(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        try:
+            os.link(temporary, path)  # unlike a rename, this never replaces
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink()
+        sync_folder(path.parent)
+    except OSError as error:
+        raise _unwritable(path) from error
+    return True
+
+
+def sync_folder(folder: Path) -> None:
+    """Make what the folder lists durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _unwritable(path: Path) -> FrostbyteError:
@@ -135,8 +149,17 @@ def _unwritable(path: Path) -> FrostbyteError:
     )
 
 
-def _check_private(path: Path, kind: int) -> None:
-    """Refuse a link, a file of another user, and any permission for group or others."""
+def check_private(path: Path, kind: int) -> None:
+    """Refuse a link, a file of another user, and any permission for group or others.
+
+    Args:
+        path: a file or a folder.
+        kind: what it has to be: `stat.S_IFREG` or `stat.S_IFDIR`.
+
+    Raises:
+        Conflict: `secret_missing`.
+        Invalid: `secret_permissions`.
+    """
     try:
         found = path.lstat()
     except FileNotFoundError as error:
