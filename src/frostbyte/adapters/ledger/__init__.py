@@ -1,0 +1,1 @@
+"""Stores of the ledger: PostgreSQL, and one in memory for tests and demonstrations."""

@@ -1,0 +1,1 @@
+"""The ledger: every plane's audit, verified, cosigned and kept where no plane can change it."""
