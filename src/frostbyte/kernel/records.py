@@ -43,6 +43,16 @@ class State(StrEnum):
         return self in (State.INDEXED, State.QUARANTINED, State.FAILED, State.ERASED)
 
 
+class PlaneState(StrEnum):
+    """How a plane stands with its control plane."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    """It answers nobody and begins nothing; what waits, waits."""
+    CLOSED = "closed"
+    """As suspended, for good."""
+
+
 class DocumentRow(Row, frozen=True, kw_only=True):
     """One document of the tenant."""
 
@@ -264,6 +274,37 @@ class CheckpointRow(Row, frozen=True, kw_only=True):
     note: str
     """The signed note (C2SP tlog-checkpoint)."""
     created_at: datetime
+
+
+class CosignatureRow(Row, frozen=True, kw_only=True):
+    """What a witness added to a checkpoint after it was signed; kept beside it and shown with it."""
+
+    size: int
+    """Of the checkpoint."""
+    witness: str
+    """The witness's name."""
+    line: str
+    """The signature line (C2SP tlog-cosignature), with its newline."""
+    created_at: datetime
+
+
+class PlaneStandingRow(Row, frozen=True, kw_only=True):
+    """How the plane stands with its control plane: one row, which every process of the plane follows."""
+
+    version: int = 0
+    """Of the last directive that was acted on; 0 before the first."""
+    state: PlaneState = PlaneState.ACTIVE
+    keys: tuple[str, ...] = ()
+    """The control plane's verifying keys as it last named them; () while those pinned at install count."""
+    witness_key: str = ""
+    """Verifier key of the ledger that may cosign checkpoints; '' for none."""
+    changed_at: datetime | None = None
+    """When the state last changed."""
+    needs_lease: bool = False
+    """Whether jobs are begun only while a lease holds; fixed by the plane's mode."""
+    lease_from: datetime | None = None
+    lease_until: datetime | None = None
+    """By the store's clock. A lease holds from the one to the other, so that a clock that is set back ends it too."""
 
 
 class RevocationRow(Row, frozen=True, kw_only=True):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from frostbyte.adapters.memory.tables import Table, Transaction
+from frostbyte.kernel.audit.export import line
 from frostbyte.kernel.errors import Conflict
-from frostbyte.kernel.records import CheckpointRow, EventRow, Row, SequencedEvent
+from frostbyte.kernel.records import CheckpointRow, CosignatureRow, EventRow, Row, SequencedEvent
 
 
 class _Leaf(Row, frozen=True, kw_only=True):
@@ -46,6 +49,9 @@ class MemoryAuditLog:
             transaction, "audit_nodes", lambda row: (row.level, row.index)
         )
         self._checkpoints: Table[int, CheckpointRow] = Table(transaction, "audit_checkpoints", lambda row: row.size)
+        self._cosignatures: Table[tuple[int, str], CosignatureRow] = Table(
+            transaction, "audit_cosignatures", lambda row: (row.size, row.witness)
+        )
 
     def append(self, event: EventRow) -> None:
         self._events.insert(event, "audit_event_exists", "The audit event is recorded already.")
@@ -86,6 +92,10 @@ class MemoryAuditLog:
             if len(found) == limit:
                 break
         return found
+
+    def lines(self, *, after_sequence: int, until: int, limit: int) -> list[bytes]:
+        found = self.events(after_sequence=after_sequence, limit=limit)
+        return [line(item) for item in found if item.sequence < until]
 
     def lock_sequencer(self) -> bool:
         return self._transaction.lock("sequencer", wait=False)
@@ -131,13 +141,25 @@ class MemoryAuditLog:
     def add_checkpoint(self, row: CheckpointRow) -> None:
         self._checkpoints.insert(row, "checkpoint_exists", "The log has a checkpoint of this size.")
 
+    def add_cosignature(self, row: CosignatureRow) -> None:
+        if self._cosignatures.get((row.size, row.witness), lock=True) is None:
+            self._cosignatures.put(row)
+
     def latest_checkpoint(self) -> CheckpointRow | None:
-        return max(self._checkpoints.rows(), key=lambda row: row.size, default=None)
+        return max(self._cosigned(), key=lambda row: row.size, default=None)
 
     def checkpoint_covering(self, sequence: int) -> CheckpointRow | None:
-        covering = (row for row in self._checkpoints.rows() if row.size > sequence)
+        covering = (row for row in self._cosigned() if row.size > sequence)
         return min(covering, key=lambda row: row.size, default=None)
 
     def checkpoints(self, *, after_size: int = -1, limit: int = 100) -> list[CheckpointRow]:
-        later = (row for row in self._checkpoints.rows() if row.size > after_size)
+        later = (row for row in self._cosigned() if row.size > after_size)
         return sorted(later, key=lambda row: row.size)[:limit]
+
+    def _cosigned(self) -> Iterator[CheckpointRow]:
+        """The checkpoints, with what was added to them."""
+        lines: dict[int, str] = {}
+        for row in sorted(self._cosignatures.rows(), key=lambda row: row.witness):
+            lines[row.size] = lines.get(row.size, "") + row.line
+        for checkpoint in self._checkpoints.rows():
+            yield replace(checkpoint, note=checkpoint.note + lines.get(checkpoint.size, ""))

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from frostbyte.adapters.memory.standing import MemoryStanding
 from frostbyte.adapters.memory.tables import Table, Transaction
 from frostbyte.kernel.records import JobRow, JobTally, Stage
 
@@ -15,13 +16,16 @@ from frostbyte.kernel.records import JobRow, JobTally, Stage
 class MemoryJobs:
     """See kernel.ports.unit_of_work.Jobs. The caller's `now` is its clock."""
 
-    def __init__(self, transaction: Transaction) -> None:
+    def __init__(self, transaction: Transaction, standing: MemoryStanding) -> None:
         self._rows: Table[UUID, JobRow] = Table(transaction, "jobs", lambda row: row.doc_id)
+        self._standing = standing
 
     def put(self, job: JobRow) -> None:
         self._rows.put(job)
 
     def lease(self, worker: str, now: datetime, seconds: float, stages: Sequence[Stage]) -> JobRow | None:
+        if not self._standing.allows(now):
+            return None
         free = (row for row in self._rows.rows() if row.stage in stages and _free(row, now))
         for seen in sorted(free, key=_urgency):
             leased = self._take(seen, worker, now, seconds)
@@ -30,7 +34,7 @@ class MemoryJobs:
         return None
 
     def claim(self, job_id: UUID, worker: str, now: datetime, seconds: float) -> JobRow | None:
-        seen = self.find(job_id)
+        seen = self.find(job_id) if self._standing.allows(now) else None
         return None if seen is None or not _free(seen, now) else self._take(seen, worker, now, seconds)
 
     def _take(self, seen: JobRow, worker: str, now: datetime, seconds: float) -> JobRow | None:
@@ -48,6 +52,8 @@ class MemoryJobs:
         return leased
 
     def due(self, stage: Stage, now: datetime, *, waited: float = 0.0, limit: int = 1000) -> list[JobRow]:
+        if not self._standing.allows(now):
+            return []
         then = now - timedelta(seconds=waited)
         free = (row for row in self._rows.rows() if row.stage is stage and _free(row, then))
         return sorted(free, key=_urgency)[:limit]

@@ -30,6 +30,7 @@ class Locks:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._owners: dict[Hashable, object] = {}
+        self._sharers: dict[Hashable, set[object]] = {}
 
     def take(self, name: Hashable, owner: object, *, wait: bool = True) -> bool:
         """Whether `owner` holds the lock now; taking it twice is once.
@@ -39,17 +40,29 @@ class Locks:
         """
         deadline = time.monotonic() + WAIT_SECONDS
         with self._changed:
-            while self._owners.setdefault(name, owner) is not owner:
+            while self._sharers.get(name, set()) - {owner} or self._owners.setdefault(name, owner) is not owner:
                 if not wait:
                     return False
-                if not self._changed.wait(deadline - time.monotonic()):
-                    raise Unavailable("database_busy", "The database was busy with the same rows.", "Try again.")
+                self._wait(deadline)
         return True
+
+    def share(self, name: Hashable, owner: object) -> None:
+        """Hold the lock beside others who share it. Raises as `take`."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        with self._changed:
+            while self._owners.get(name, owner) is not owner:
+                self._wait(deadline)
+            self._sharers.setdefault(name, set()).add(owner)
+
+    def _wait(self, deadline: float) -> None:
+        if not self._changed.wait(deadline - time.monotonic()):
+            raise Unavailable("database_busy", "The database was busy with the same rows.", "Try again.")
 
     def release(self, owner: object) -> None:
         """Let go of everything that `owner` holds."""
         with self._changed:
             self._owners = {name: held for name, held in self._owners.items() if held is not owner}
+            self._sharers = {name: left for name, held in self._sharers.items() if (left := held - {owner})}
             self._changed.notify_all()
 
 
@@ -74,6 +87,11 @@ class Transaction:
         """Take a lock until the end of the transaction."""
         self.check()
         return self.database.locks.take(name, self, wait=wait)
+
+    def share(self, *name: Hashable) -> None:
+        """Hold a lock beside others who share it, until the end of the transaction."""
+        self.check()
+        self.database.locks.share(name, self)
 
     def check(self) -> None:
         """Raises FrostbyteError("unit_of_work_closed") after the end."""

@@ -13,6 +13,7 @@ from uuid import UUID
 from frostbyte.adapters.memory.audit import MemoryAuditLog
 from frostbyte.adapters.memory.jobs import MemoryJobs
 from frostbyte.adapters.memory.rebuilds import MemoryRebuilds
+from frostbyte.adapters.memory.standing import MemoryStanding
 from frostbyte.adapters.memory.tables import Database, Table, Transaction
 from frostbyte.kernel.errors import Conflict, Invalid
 from frostbyte.kernel.records import (
@@ -244,7 +245,8 @@ class MemoryUnitOfWork:
         self._transaction = transaction
         self.documents = MemoryDocuments(transaction)
         self.batches = MemoryBatches(transaction)
-        self.jobs = MemoryJobs(transaction)
+        self.standing = MemoryStanding(transaction)
+        self.jobs = MemoryJobs(transaction, self.standing)
         self.audit = MemoryAuditLog(transaction)
         self.chunks = MemoryChunks(transaction, self.documents)
         self.configs = MemoryConfigs(transaction)

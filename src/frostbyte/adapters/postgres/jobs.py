@@ -8,22 +8,30 @@ from typing import Final
 from uuid import UUID
 
 from frostbyte.adapters.postgres.mapping import Repository, Session, Table
+from frostbyte.adapters.postgres.standing import NOW
 from frostbyte.kernel.records import JobRow, JobTally, Stage
 
 JOBS: Final = Table("jobs", JobRow, "doc_id")
 
-# Parameters: whether the caller's clock counts, and its time. The server's own time otherwise, so that workers whose
-# clocks differ agree on when a lease has run out.
-_NOW: Final = "CASE WHEN %s THEN %s::timestamptz ELSE clock_timestamp() END"
+_ALLOWED: Final = (
+    "EXISTS (SELECT FROM plane_standing WHERE state = 'active' "
+    "AND (NOT needs_lease OR (lease_from <= moment.now AND moment.now < lease_until)))"
+)
+"""What nearly always decides, without a lock: a queue that is frozen costs a look and no write."""
 
-_LEASE: Final = (
-    f"WITH moment AS (SELECT {_NOW} AS now), free AS ("  # noqa: S608  # constants only
-    "SELECT job_id FROM jobs, moment WHERE NOT dead AND not_before <= moment.now AND stage = ANY(%s) "
-    "AND (leased_until IS NULL OR leased_until <= moment.now) "
-    "ORDER BY not_before, job_id LIMIT 1 FOR UPDATE OF jobs SKIP LOCKED) "
+_TAKE: Final = (
+    # Asked for a job that is free, once it is held: from the change of a standing on, nobody begins what it forbids.
+    "allowed AS MATERIALIZED (SELECT may_begin(moment.now) AS it FROM free, moment) "
     "UPDATE jobs SET attempt = attempt + 1, fence = fence + 1, worker = %s, "
     "leased_until = (SELECT now FROM moment) + make_interval(secs => %s) "
-    "WHERE job_id = (SELECT job_id FROM free)"
+    "WHERE job_id = (SELECT job_id FROM free) AND (SELECT it FROM allowed)"
+)
+
+_LEASE: Final = (
+    f"WITH moment AS (SELECT {NOW} AS now), free AS ("  # noqa: S608  # constants only
+    f"SELECT job_id FROM jobs, moment WHERE {_ALLOWED} AND NOT dead AND not_before <= moment.now AND stage = ANY(%s) "
+    "AND (leased_until IS NULL OR leased_until <= moment.now) "
+    f"ORDER BY not_before, job_id LIMIT 1 FOR UPDATE OF jobs SKIP LOCKED), {_TAKE}"
 )
 
 
@@ -34,20 +42,18 @@ _FREE: Final = (
 """Parameters: twice for how many seconds already."""
 
 _CLAIM: Final = (
-    f"WITH moment AS (SELECT {_NOW} AS now), free AS ("  # noqa: S608  # constants only
-    f"SELECT job_id FROM jobs, moment WHERE job_id = %s AND {_FREE} FOR UPDATE OF jobs SKIP LOCKED) "
-    "UPDATE jobs SET attempt = attempt + 1, fence = fence + 1, worker = %s, "
-    "leased_until = (SELECT now FROM moment) + make_interval(secs => %s) "
-    "WHERE job_id = (SELECT job_id FROM free)"
+    f"WITH moment AS (SELECT {NOW} AS now), free AS ("  # noqa: S608  # constants only
+    f"SELECT job_id FROM jobs, moment WHERE {_ALLOWED} AND job_id = %s AND {_FREE} "
+    f"FOR UPDATE OF jobs SKIP LOCKED), {_TAKE}"
 )
 
 _DUE: Final = (
-    f"WITH moment AS (SELECT {_NOW} AS now) SELECT {{columns}} FROM jobs, moment "  # noqa: S608  # constants only
-    f"WHERE stage = %s AND {_FREE} ORDER BY not_before, job_id LIMIT %s"
+    f"WITH moment AS (SELECT {NOW} AS now) SELECT {{columns}} FROM jobs, moment "  # noqa: S608  # constants only
+    f"WHERE {_ALLOWED} AND stage = %s AND {_FREE} ORDER BY not_before, job_id LIMIT %s"
 )
 
 _TALLY: Final = (
-    f"WITH moment AS (SELECT {_NOW} AS now) "  # noqa: S608  # constants only
+    f"WITH moment AS (SELECT {NOW} AS now) "  # noqa: S608  # constants only
     "SELECT stage, dead, count(*), count(*) FILTER (WHERE NOT dead AND leased_until <= moment.now), min(job_id::text) "
     "FROM jobs, moment GROUP BY stage, dead"
 )
@@ -85,7 +91,7 @@ class PostgresJobs(Repository):
 
     def renew(self, job: JobRow, now: datetime, seconds: float) -> bool:
         changed = self._run(
-            f"UPDATE jobs SET leased_until = {_NOW} + make_interval(secs => %s) "  # noqa: S608  # constants only
+            f"UPDATE jobs SET leased_until = {NOW} + make_interval(secs => %s) "  # noqa: S608  # constants only
             "WHERE job_id = %s AND fence = %s AND leased_until IS NOT NULL",
             [self._caller_clock, now, float(seconds), job.job_id, job.fence],
         )
@@ -111,7 +117,7 @@ class PostgresJobs(Repository):
 
     def hurry(self, job_id: UUID, now: datetime) -> bool:
         changed = self._run(
-            f"WITH moment AS (SELECT {_NOW} AS now) UPDATE jobs SET not_before = moment.now "  # noqa: S608
+            f"WITH moment AS (SELECT {NOW} AS now) UPDATE jobs SET not_before = moment.now "  # noqa: S608
             "FROM moment WHERE job_id = %s AND NOT dead AND leased_until IS NULL AND not_before > moment.now",
             [self._caller_clock, now, job_id],
         )

@@ -12,6 +12,7 @@ from frostbyte.adapters.postgres.mapping import Session
 from frostbyte.adapters.postgres.pool import PostgresPool, PostgresTransaction
 from frostbyte.adapters.postgres.rebuilds import PostgresRebuilds
 from frostbyte.adapters.postgres.settings import PostgresAccess, PostgresConfigs, PostgresErasures
+from frostbyte.adapters.postgres.standing import PostgresStanding
 
 
 class PostgresUnitOfWork(PostgresTransaction):
@@ -27,6 +28,7 @@ class PostgresUnitOfWork(PostgresTransaction):
         self.access = PostgresAccess(session)
         self.erasures = PostgresErasures(session)
         self.rebuilds = PostgresRebuilds(session)
+        self.standing = PostgresStanding(session, caller_clock=caller_clock)
 
     def lock_content(self, doc_id: UUID) -> None:
         # The id is an HMAC: any 64 bits of it are as good as random, and a rare clash only makes two documents wait.

@@ -135,7 +135,7 @@ class Exporter:
                 raise Conflict(
                     "log_gap", "The stored log lacks an event.", "Stop using this plane and call support: see /ready."
                 )
-            lines = b"".join(map(_line, page))
+            lines = b"".join(map(line, page))
             hashes = b"".join(event_leaf(item.event) for item in page)
             events.write(lines)
             leaves.write(hashes)
@@ -177,7 +177,8 @@ class Exporter:
         return kept if kept and kept[-1].size == latest.size else [*kept, latest]
 
 
-def _line(item: SequencedEvent) -> bytes:
+def line(item: SequencedEvent) -> bytes:
+    """An event as a line of an export."""
     return canonical({"event": event_fields(item.event), "sequence": item.sequence}) + b"\n"
 
 

@@ -23,6 +23,7 @@ from frostbyte.kernel.records import (
     CheckpointRow,
     ChunkRow,
     ConfigRow,
+    CosignatureRow,
     DocumentRow,
     DocumentTally,
     ErasureRow,
@@ -30,6 +31,7 @@ from frostbyte.kernel.records import (
     HandoutRow,
     JobRow,
     JobTally,
+    PlaneStandingRow,
     RebuildCounts,
     RebuildRow,
     ReceiptRow,
@@ -141,7 +143,11 @@ class Batches(Protocol):
 
 
 class Jobs(Protocol):
-    """The outbox of work, with leases. The store's clock decides; `now` is passed for tests and stand-ins."""
+    """The outbox of work, with leases. The store's clock decides; `now` is passed for tests and stand-ins.
+
+    `lease`, `claim` and `due` give nothing out unless the plane's standing allows it (see Standing): once a change of
+    it is committed, nothing is begun that it forbids.
+    """
 
     def put(self, job: JobRow) -> None:
         """Insert the job, replacing an open one of the same document."""
@@ -228,6 +234,10 @@ class AuditLog(Protocol):
         """Sequenced events in order."""
         ...
 
+    def lines(self, *, after_sequence: int, until: int, limit: int) -> list[bytes]:
+        """Events numbered above `after_sequence` and below `until`, each as `kernel.audit.export.line` writes it."""
+        ...
+
     def lock_sequencer(self) -> bool:
         """Try to become the plane's only sequencer until the transaction ends."""
         ...
@@ -249,11 +259,35 @@ class AuditLog(Protocol):
     def nodes(self, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]: ...
     def add_checkpoint(self, row: CheckpointRow) -> None: ...
     def latest_checkpoint(self) -> CheckpointRow | None: ...
+    def add_cosignature(self, row: CosignatureRow) -> None:
+        """Keep it; the checkpoint's note has it from now on. One of the same witness and size stays as it is."""
+        ...
+
     def checkpoint_covering(self, sequence: int) -> CheckpointRow | None:
         """The first checkpoint with size > sequence."""
         ...
 
     def checkpoints(self, *, after_size: int = -1, limit: int = 100) -> list[CheckpointRow]: ...
+
+
+class Standing(Protocol):
+    """How the plane stands with its control plane. The store's clock decides, as with jobs."""
+
+    def get(self, *, lock: bool = False) -> PlaneStandingRow:
+        """As it was last written; `lock` holds it until the transaction ends, and so every job that is to be begun."""
+        ...
+
+    def put(self, row: PlaneStandingRow) -> None:
+        """Replace it, but for the lease."""
+        ...
+
+    def grant(self, now: datetime, seconds: float) -> None:
+        """Let the lease run from now on for so long; 0 ends it."""
+        ...
+
+    def lease_left(self, now: datetime) -> float:
+        """Seconds that the lease still holds; 0 without one."""
+        ...
 
 
 class Chunks(Protocol):
@@ -345,6 +379,8 @@ class UnitOfWork(AuditUnitOfWork, Protocol):
     def erasures(self) -> Erasures: ...
     @property
     def rebuilds(self) -> Rebuilds: ...
+    @property
+    def standing(self) -> Standing: ...
 
     def lock_content(self, doc_id: UUID) -> None:
         """Wait for and hold the advisory lock of this content until the transaction ends.
