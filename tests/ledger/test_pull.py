@@ -53,8 +53,8 @@ class Ledger:
 
 
 @pytest.fixture
-def ledger() -> Ledger:
-    return Ledger(MemoryLedger())
+def ledger(store: LedgerStore) -> Ledger:
+    return Ledger(store)
 
 
 def test_a_plane_is_pulled_cosigned_and_continued(ledger: Ledger) -> None:
