@@ -46,6 +46,14 @@ def test_ranges_end_with_the_object(blobs: BlobStore, start: int, length: int) -
     assert blobs.get_range("raw/a", start, length) == b"0123456789"[start : start + length]
 
 
+@pytest.mark.parametrize("length", [1, 4, 10, 99])
+def test_the_head_comes_with_the_size_of_all(blobs: BlobStore, length: int) -> None:
+    blobs.put("raw/a", b"0123456789")
+    assert blobs.head("raw/a", length) == (b"0123456789"[:length], 10)
+    blobs.put("raw/a", b"")
+    assert blobs.head("raw/a", length) == (b"", 0)
+
+
 def test_a_writer_shows_nothing_before_its_commit(blobs: BlobStore) -> None:
     with blobs.writer("raw/a") as writer:
         writer.write(b"one ")
@@ -88,7 +96,13 @@ def test_delete_is_idempotent_and_final(blobs: BlobStore) -> None:
 
 
 def test_missing_objects_are_named(blobs: BlobStore) -> None:
-    for ask in (blobs.get, blobs.size, blobs.age_seconds, lambda n: blobs.get_range(n, 0, 1)):
+    for ask in (
+        blobs.get,
+        blobs.size,
+        blobs.age_seconds,
+        lambda n: blobs.get_range(n, 0, 1),
+        lambda n: blobs.head(n, 1),
+    ):
         with pytest.raises(NotFound) as caught:
             ask("raw/none")
         assert caught.value.code == "object_missing"

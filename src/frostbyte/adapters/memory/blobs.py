@@ -40,6 +40,11 @@ class MemoryBlobs:
         """At most `length` bytes from `start`. Raises NotFound("object_missing")."""
         return self._find(name)[0][start : start + length]
 
+    def head(self, name: str, length: int) -> tuple[bytes, int]:
+        """Its first `length` bytes and the size of all of it. Raises NotFound("object_missing")."""
+        found = self._find(name)[0]
+        return found[:length], len(found)
+
     def size(self, name: str) -> int:
         """Its bytes. Raises NotFound("object_missing")."""
         return len(self._find(name)[0])

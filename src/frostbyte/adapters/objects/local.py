@@ -62,12 +62,12 @@ class LocalBlobs:
     def get_range(self, name: str, start: int, length: int) -> bytes:
         """At most `length` bytes from `start`; fewer at the end. Raises NotFound("object_missing")."""
         with _translated(), open(self._path(name), "rb", buffering=0) as file:
-            parts: list[bytes] = []
-            while length > 0 and (part := os.pread(file.fileno(), length, start)):
-                parts.append(part)
-                start += len(part)
-                length -= len(part)
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+            return _read(file.fileno(), start, length)
+
+    def head(self, name: str, length: int) -> tuple[bytes, int]:
+        """Its first `length` bytes and the size of all of it. Raises NotFound("object_missing")."""
+        with _translated(), open(self._path(name), "rb", buffering=0) as file:
+            return _read(file.fileno(), 0, length), os.fstat(file.fileno()).st_size
 
     def size(self, name: str) -> int:
         """Its bytes. Raises NotFound("object_missing")."""
@@ -167,6 +167,15 @@ class LocalBlobWriter:
     def _check_open(self) -> None:
         if self._descriptor < 0:
             raise Conflict("writer_closed", "This object was already finished or dropped.", "Open a new writer.")
+
+
+def _read(descriptor: int, start: int, length: int) -> bytes:
+    parts: list[bytes] = []
+    while length > 0 and (part := os.pread(descriptor, length, start)):
+        parts.append(part)
+        start += len(part)
+        length -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def sync_folder(folder: Path) -> None:

@@ -17,7 +17,7 @@ READERS: Final = (Scope.INGEST, Scope.QUERY, Scope.AUDIT, Scope.ADMIN)
 _bearer = HTTPBearer(auto_error=False, description="A token of this plane")
 
 
-def plane_of(request: Request) -> Plane:
+async def plane_of(request: Request) -> Plane:
     """The plane that this application serves."""
     plane = request.app.state.plane
     assert isinstance(plane, Plane)

@@ -1,6 +1,7 @@
 """What a route asks for, written where the route is: a scope of the caller's, and a group in which it is counted.
 
-Each application says who its caller is; here is only what all of them do with that.
+Each application says who its caller is; here is only what all of them do with that. What waits for nothing is a
+coroutine: each plain function would cost its request a change to another thread and back.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def asking(caller_of: Callable[..., Any], scopes: tuple[StrEnum, ...]) -> Any:
         scopes: one of them is enough; the first is named where none is there.
     """
 
-    def check(caller: Any = Depends(caller_of)) -> Any:
+    async def check(caller: Any = Depends(caller_of)) -> Any:
         if not any(caller.has(scope) for scope in scopes):
             caller.require(scopes[0])
         return caller
@@ -36,7 +37,7 @@ def asking(caller_of: Callable[..., Any], scopes: tuple[StrEnum, ...]) -> Any:
 def limited(group: str) -> Any:
     """A dependency that counts the request in its group."""
 
-    def count(request: Request) -> None:
+    async def count(request: Request) -> None:
         limiter_of(request).take(group)
 
     count.group = group  # type: ignore[attr-defined]  # read by group_of
