@@ -70,6 +70,32 @@ def test_work_after_commit_is_refused(store: Store) -> None:
     assert caught.value.code == "unit_of_work_closed"
 
 
+def test_reading_sees_what_is_committed_and_changes_nothing(store: Store) -> None:
+    row = document()
+    with store.unit_of_work(reading=True) as reader:
+        assert reader.documents.get(row.doc_id) is None
+        with store.unit_of_work() as writer:
+            writer.documents.put(row)
+            assert reader.documents.get(row.doc_id) is None
+            writer.commit()
+        assert reader.documents.get(row.doc_id) == row
+        for change in (
+            lambda: reader.documents.put(row),
+            lambda: reader.documents.get(row.doc_id, lock=True),
+            lambda: reader.lock_content(row.doc_id),
+            lambda: reader.audit.lock_sequencer(),
+            lambda: reader.audit.append_many([event() for _ in range(100)]),
+            reader.commit,
+        ):
+            with pytest.raises(FrostbyteError) as caught:
+                change()
+            assert caught.value.code == "unit_of_work_reading"
+    with store.unit_of_work() as uow:  # the connection is used for transactions again
+        uow.documents.put(replace(row, size=row.size + 1))
+    with store.unit_of_work() as uow:
+        assert uow.documents.get(row.doc_id) == row
+
+
 def test_the_content_lock_lets_one_in_at_a_time(store: Store) -> None:
     doc_id, inside, most = new_id(), [0], [0]
     guard = threading.Lock()

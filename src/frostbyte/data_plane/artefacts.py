@@ -80,6 +80,12 @@ class View(Record, frozen=True, kw_only=True):
         return "".join(parts)
 
 
+class _Titled(msgspec.Struct, frozen=True):
+    """The little of a view that lists and answers show: the rest of the object is passed over, not made."""
+
+    title: str
+
+
 class ShownChunk(Record, frozen=True, kw_only=True):
     """A chunk as people see it."""
 
@@ -187,6 +193,10 @@ class Artefacts:
     def view(self, row: DocumentRow, key: DocumentKey) -> View:
         """The view of the active generation."""
         return msgspec.json.decode(self.get(row, row.active_generation, VIEW, key), type=View)
+
+    def title(self, row: DocumentRow, key: DocumentKey) -> str:
+        """The document's title as it may be shown."""
+        return msgspec.json.decode(self.get(row, row.active_generation, VIEW, key), type=_Titled).title
 
     def chunk(self, row: DocumentRow, chunk: ChunkRow) -> ShownChunk:
         """A chunk's text, by range."""

@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import fields, replace
 
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Unavailable
+from frostbyte.kernel.ports.unit_of_work import only_reading
 from frostbyte.kernel.records import Row
 
 K = TypeVar("K", bound=Hashable)
@@ -78,23 +79,26 @@ class Database:
 class Transaction:
     """What one unit of work changed and has not committed."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, reading: bool = False) -> None:
         self.database = database
+        self.reading = reading
         self.open = True
         self.written: dict[str, dict[Any, Any]] = {}
 
     def lock(self, *name: Hashable, wait: bool = True) -> bool:
         """Take a lock until the end of the transaction."""
-        self.check()
+        self.check(changing=True)
         return self.database.locks.take(name, self, wait=wait)
 
     def share(self, *name: Hashable) -> None:
         """Hold a lock beside others who share it, until the end of the transaction."""
-        self.check()
+        self.check(changing=True)
         self.database.locks.share(name, self)
 
-    def check(self) -> None:
-        """Raises FrostbyteError("unit_of_work_closed") after the end."""
+    def check(self, *, changing: bool = False) -> None:
+        """Raises FrostbyteError: `unit_of_work_closed` after the end, `unit_of_work_reading` for a change."""
+        if changing and self.reading:
+            raise only_reading()
         if not self.open:
             raise FrostbyteError(
                 "unit_of_work_closed", "The transaction was ended already.", "Open another unit of work."
@@ -102,7 +106,7 @@ class Transaction:
 
     def commit(self) -> None:
         """Apply all changes at once."""
-        self.check()
+        self.check(changing=True)
         with self.database.mutex:
             for name, rows in self.written.items():
                 table = self.database.tables.setdefault(name, {})

@@ -268,9 +268,9 @@ class MemoryStore:
         self._database = Database()
 
     @contextmanager
-    def unit_of_work(self) -> Iterator[MemoryUnitOfWork]:
+    def unit_of_work(self, *, reading: bool = False) -> Iterator[MemoryUnitOfWork]:
         """One transaction; what is not committed is undone at the end of the block."""
-        transaction = Transaction(self._database)
+        transaction = Transaction(self._database, reading=reading)
         try:
             yield MemoryUnitOfWork(transaction)
         finally:

@@ -6,7 +6,7 @@ import types
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any, Generic, LiteralString, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, Generic, LiteralString, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import psycopg
@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb, set_json_loads
 
 from frostbyte.adapters.postgres.errors import translated
 from frostbyte.kernel.errors import FrostbyteError
+from frostbyte.kernel.ports.unit_of_work import only_reading
 from frostbyte.kernel.records import Row
 
 R = TypeVar("R", bound=Row)
@@ -111,11 +112,19 @@ def prepare(connection: Connection) -> None:
     set_json_loads(msgspec.json.decode, connection)
 
 
-class Session:
-    """The connection of a unit of work, while it is open."""
+_LOCKING: Final = (" FOR UPDATE", " FOR SHARE", "_lock(", "_lock_shared(")
 
-    def __init__(self, connection: Connection) -> None:
+
+class Session:
+    """The connection of a unit of work, while it is open.
+
+    Args:
+        reading: whether only what changes nothing may be asked of it.
+    """
+
+    def __init__(self, connection: Connection, *, reading: bool = False) -> None:
         self._connection: Connection | None = connection
+        self._reading = reading
 
     @property
     def connection(self) -> Connection:
@@ -130,6 +139,21 @@ class Session:
             )
         return self._connection
 
+    def changing(self) -> Connection:
+        """The open connection, for what changes something.
+
+        Raises:
+            FrostbyteError: `unit_of_work_reading`, `unit_of_work_closed`.
+        """
+        if self._reading:
+            raise only_reading()
+        return self.connection
+
+    def asking(self, query: str) -> Connection:
+        """The open connection, for a query: one that changes or locks is refused while only reading. Raises so too."""
+        looks = query.startswith("SELECT ") and not any(word in query for word in _LOCKING)
+        return self.connection if looks else self.changing()
+
     def close(self) -> None:
         """Refuse further work."""
         self._connection = None
@@ -143,23 +167,23 @@ class Repository:
 
     def _run(self, query: str, parameters: Sequence[Any] = ()) -> int:
         """Execute; the number of rows touched."""
-        connection = self._session.connection
+        connection = self._session.changing()
         with translated():
             return connection.execute(_sql(query), parameters).rowcount
 
     def _one(self, query: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
-        connection = self._session.connection
+        connection = self._session.asking(query)
         with translated():
             return connection.execute(_sql(query), parameters, binary=True).fetchone()
 
     def _all(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        connection = self._session.connection
+        connection = self._session.asking(query)
         with translated():
             return connection.execute(_sql(query), parameters, binary=True).fetchall()
 
     def _copy(self, statement: str, kinds: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Binary COPY of the rows, whose columns have the types `kinds`."""
-        connection = self._session.connection
+        connection = self._session.changing()
         with translated(), connection.cursor() as cursor, cursor.copy(_sql(statement)) as copy:
             copy.set_types(kinds)
             for row in rows:

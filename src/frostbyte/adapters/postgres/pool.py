@@ -34,7 +34,7 @@ class PostgresTransaction(Repository):
         self.audit = PostgresAuditLog(session, mark)
 
     def commit(self) -> None:
-        connection = self._session.connection
+        connection = self._session.changing()
         with translated():
             connection.commit()
         self._session.close()
@@ -97,12 +97,18 @@ class PostgresPool(Generic[T]):
         self._pool.close()
 
     @contextmanager
-    def unit_of_work(self) -> Iterator[T]:
-        """One transaction; what is not committed is undone at the end of the block."""
+    def unit_of_work(self, *, reading: bool = False) -> Iterator[T]:
+        """One transaction; what is not committed is undone at the end of the block.
+
+        Args:
+            reading: see kernel.ports.unit_of_work.UnitOfWorkFactory.
+        """
         with translated():
             connection = self._pool.getconn()
-        session = Session(connection)
+        session = Session(connection, reading=reading)
         try:
+            if reading:
+                connection.autocommit = True
             yield self._begin(session, self._mark)
         finally:
             session.close()
@@ -126,7 +132,10 @@ class PostgresPool(Generic[T]):
     def _return(self, connection: Connection) -> None:
         try:
             if not connection.closed:
-                connection.rollback()
+                if connection.autocommit:  # no transaction is open
+                    connection.autocommit = False
+                else:
+                    connection.rollback()
                 self._answered[connection] = time.monotonic()
         except psycopg.Error as error:
             # The connection broke after the work: the server undoes it by itself, and the pool drops the connection.

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import grpc
 import httpx
+import msgspec
 from qdrant_client import QdrantClient
 from qdrant_client import models as qm
 from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
+from frostbyte.adapters.qdrant.rankings import DOC_ID, GENERATION, Found
 from frostbyte.kernel.errors import Unavailable
 
 WAITS: Final = (0.2, 1.0)
@@ -85,16 +87,54 @@ def asked_again(call: Callable[[], _T]) -> _T:
     raise AssertionError("the last try returns or raises")
 
 
-def ranked(
-    client: QdrantClient, name: str, requests: list[qm.QueryRequest], seconds: int
-) -> Sequence[qm.QueryResponse]:
+def ranked(client: QdrantClient, name: str, requests: list[qm.QueryRequest], seconds: int) -> list[list[Found]]:
     """Several rankings in one exchange."""
     if client.init_options["prefer_grpc"]:
-        return client.query_batch_points(name, requests, timeout=seconds)
-    # Past the client's first layer, which copies every number of every vector: more than half of what a search costs.
-    batch = qm.QueryRequestBatch(searches=requests)
-    found = client.http.search_api.query_batch_points(name, timeout=seconds, query_request_batch=batch)
-    return found.result or []
+        answers = client.query_batch_points(name, requests, timeout=seconds)
+        return [
+            [_found(str(point.id), point.score, point.payload) for point in answer.points or ()] for answer in answers
+        ]
+    # Past the client's models, which copy every number of every vector and check each point that comes: most of what a
+    # search would cost here. What is sent and how it is refused is the client's own.
+    body = _json.encode({"searches": [request.model_dump(exclude_unset=True) for request in requests]})
+    given = client.http.search_api.api_client.request(
+        type_=Any,
+        method="POST",
+        url="/collections/{collection_name}/points/query/batch",
+        headers={"Content-Type": "application/json"},
+        path_params={"collection_name": name},
+        params={"timeout": str(seconds)},
+        content=body,
+    )
+    try:
+        batch = msgspec.convert(given, _Batch)
+    except msgspec.ValidationError:
+        raise unreachable("AnswerUnreadable") from None
+    return [[_found(str(point.id), point.score, point.payload) for point in answer.points] for answer in batch.result]
+
+
+def _found(name: str, score: float, payload: dict[str, Any] | None) -> Found:
+    payload = payload or {}
+    return Found(name, payload.get(DOC_ID, ""), payload.get(GENERATION, ""), score)
+
+
+class _Point(msgspec.Struct):
+    id: str | int
+    score: float
+    payload: dict[str, Any] | None = None
+
+
+class _Points(msgspec.Struct):
+    points: list[_Point]
+
+
+class _Batch(msgspec.Struct):
+    """Of Qdrant's answer to `POST /collections/{name}/points/query/batch` what a search reads."""
+
+    result: list[_Points]
+
+
+_json: Final = msgspec.json.Encoder()
 
 
 _STATUS: Final = {

@@ -29,7 +29,6 @@ from frostbyte.adapters.qdrant.rankings import (
     RECEIVED,
     SENT,
     TERMS,
-    Found,
     Ranking,
     asked,
     check_length,
@@ -197,8 +196,7 @@ class ServerVectors:
         except Gone:  # switched away and removed: whoever asks looks at what serves now
             self._spec = None
             return []
-        found = dict(zip(rankings, (list(map(_found, answer.points)) for answer in answers), strict=True))
-        return merged(found, limit)
+        return merged(dict(zip(rankings, answers, strict=True)), limit)
 
     def label(self, doc_id: UUID, labels: Sequence[str]) -> None:
         """Replace the labels of all points of a document; durable when it returns."""
@@ -343,11 +341,6 @@ def inside(scope: Scope) -> qm.Filter | None:
         bounds = qm.Range(gte=scope.received_from, lte=scope.received_to)
         conditions.append(qm.FieldCondition(key=RECEIVED, range=bounds))
     return qm.Filter(must=conditions) if conditions else None
-
-
-def _found(point: qm.ScoredPoint) -> Found:
-    payload = point.payload or {}
-    return Found(str(point.id), payload.get(DOC_ID, ""), payload.get(GENERATION, ""), point.score)
 
 
 def _not_made() -> Unavailable:

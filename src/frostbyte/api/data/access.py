@@ -36,7 +36,7 @@ def caller_of(plane: PlaneDep, credentials: Annotated[HTTPAuthorizationCredentia
     if credentials is None:
         raise Unauthenticated("token_missing", "This route needs a token.", "Send 'Authorization: Bearer TOKEN'.")
     caller = plane.verifier.verify(credentials.credentials)
-    with plane.store.unit_of_work() as uow:
+    with plane.store.unit_of_work(reading=True) as uow:
         revoked = uow.access.revoked(caller.token_id)
     if revoked:
         raise Unauthenticated("token_revoked", "This token was revoked.", "Get a new token.")

@@ -79,7 +79,7 @@ def _trace(result: BatchResult, request_id: str) -> None:
 
 
 def _answer(plane: Plane, result: BatchResult) -> dict[str, Any]:
-    with plane.store.unit_of_work() as uow:
+    with plane.store.unit_of_work(reading=True) as uow:
         latest = uow.audit.latest_checkpoint()
     root = f"/api/v1/ingest/{result.batch_id}"
     return {

@@ -24,7 +24,7 @@ class Configuration:
 
     def current(self) -> TenantConfig:
         """The configuration in force for what comes in now."""
-        with self._unit_of_work() as uow:
+        with self._unit_of_work(reading=True) as uow:
             row = uow.configs.latest()
         return config_from(row.values if row else {})
 

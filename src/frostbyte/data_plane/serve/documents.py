@@ -33,7 +33,7 @@ class Documents:
 
     def page(self, *, state: State | None, after: UUID | None, limit: int) -> dict[str, Any]:
         """A page of documents, and the cursor of the next."""
-        with self._unit_of_work() as uow:
+        with self._unit_of_work(reading=True) as uow:
             rows = uow.documents.page(state=state, after=after, limit=limit + 1)
         more = len(rows) > limit
         rows = rows[:limit]
@@ -66,7 +66,7 @@ class Documents:
 
     def row(self, doc_id: UUID) -> DocumentRow:
         """Raises NotFound("document_not_found")."""
-        with self._unit_of_work() as uow:
+        with self._unit_of_work(reading=True) as uow:
             row = uow.documents.get(doc_id)
         if row is None:
             raise no_such("document")
@@ -100,7 +100,7 @@ class Documents:
         if not row.active_generation:
             return ""
         try:
-            return self.artefacts.view(row, self._vault.load_key(row.key_object)).title
+            return self.artefacts.title(row, self._vault.load_key(row.key_object))
         except FrostbyteError as error:
             if error.kind in (Kind.GONE, Kind.NOT_FOUND):  # erased between the row's reading and now
                 return ""
@@ -129,7 +129,7 @@ class Documents:
         view = self.artefacts.view(row, key)
         if not view.withheld:
             return view
-        with self._unit_of_work() as uow:
+        with self._unit_of_work(reading=True) as uow:
             chunks = uow.chunks.of_document(row.doc_id, row.active_generation)
         held = {(chunk.page, chunk.start, chunk.end) for chunk in chunks if chunk.withheld}
         kept = tuple(item for item in view.withheld if (item.page, item.start, item.end) in held)
@@ -157,7 +157,7 @@ class Documents:
         Raises:
             NotFound: `chunk_not_found`, also for withheld ones.
         """
-        with self._unit_of_work() as uow:
+        with self._unit_of_work(reading=True) as uow:
             chunk = uow.chunks.visible([chunk_id]).get(chunk_id)
             row = uow.documents.get(chunk.doc_id) if chunk else None
         if chunk is None or row is None:

@@ -166,7 +166,7 @@ class Search:
         known = _Known()
         while True:
             hits = self._vectors.search(dense, sparse, limit=limit, scope=filters.scope)
-            with self._unit_of_work() as uow:
+            with self._unit_of_work(reading=True) as uow:
                 known.learn(uow, hits)
             page = self._page(hits, known, filters, top_k, asked)
             if len(page) == top_k or len(hits) < limit:

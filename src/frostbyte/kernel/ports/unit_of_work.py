@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from frostbyte.kernel.errors import FrostbyteError
 from frostbyte.kernel.records import (
     BatchRow,
     CheckpointRow,
@@ -391,4 +392,24 @@ class UnitOfWork(AuditUnitOfWork, Protocol):
 
 
 AuditUnitOfWorkFactory = Callable[[], AbstractContextManager[AuditUnitOfWork]]
-UnitOfWorkFactory = Callable[[], AbstractContextManager[UnitOfWork]]
+
+
+def only_reading() -> FrostbyteError:
+    """The error for a change in a unit of work that was begun for reading."""
+    return FrostbyteError(
+        "unit_of_work_reading", "This unit of work was begun for reading alone.", "Begin one that may write."
+    )
+
+
+class UnitOfWorkFactory(Protocol):
+    """Begins transactions."""
+
+    def __call__(self, *, reading: bool = False) -> AbstractContextManager[UnitOfWork]:
+        """A transaction.
+
+        Args:
+            reading: nothing will be written, locked or committed (`unit_of_work_reading` if it is tried), and each
+                look-up sees what is committed then. That needs no transaction, whose begin and end would wait for the
+                database once more each.
+        """
+        ...
