@@ -23,9 +23,10 @@ class SteppingClock:
 
     def __init__(self) -> None:
         self._now = START
+        self.step = 1.0
 
     def now(self) -> datetime:
-        self._now += timedelta(seconds=1)
+        self._now += timedelta(seconds=self.step)
         return self._now
 
     def leap(self, seconds: float) -> None:

@@ -133,6 +133,15 @@ class Keeping:
                     uow.end_alert(EndingRow(alert_id=alert.row.alert_id, ended_at=now, actor=ITSELF, reason="answered"))
             uow.commit()
 
+    def note_import(self, tenant_id: str, added: int, size: int, actor: str) -> None:
+        """Write into the control plane's own audit that somebody brought an export."""
+        details = {"component": "ledger", "count": added, "size": size}
+        with self._store.unit_of_work() as uow:
+            uow.audit.append(
+                make_event(tenant_id, EventType.LEDGER_IMPORTED, self._clock, actor, "tenant", tenant_id, details)
+            )
+            uow.commit()
+
     def differs(self, log: LogRow, start: int, leaves: list[bytes]) -> tuple[int, bytes] | None:
         """The first event from `start` on whose leaf is not the given one: its number and its line as it is kept."""
         with self._store.unit_of_work() as uow:
