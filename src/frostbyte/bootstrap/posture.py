@@ -1,4 +1,4 @@
-"""What a plane outside development refuses to start with. Pure: settings in, findings out.
+"""What a process outside development refuses to start with. Pure: settings in, findings out.
 
 Each finding is something that is fine on a developer's machine and not where documents of others are kept: a store
 inside the plane's own process, documents that nobody scans, plain text on a wire between hosts, a password that
@@ -8,17 +8,17 @@ everybody knows. FROSTBYTE_STANDINS may name it; then everything says NOT FOR PR
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from frostbyte.kernel.errors import Invalid
-from frostbyte.kernel.settings import NO_EMBEDDER, Settings, StandIn, invalid
+from frostbyte.kernel.settings import NO_EMBEDDER, Mode, Settings, StandIn, invalid
 
 SHORTEST_SECRET: Final = 16
 """Characters. Below it a password can be guessed; one that was generated is longer."""
@@ -44,8 +44,8 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Server:
-    """A server that the settings name."""
+class Server:
+    """A server that settings name."""
 
     variable: str
     host: str
@@ -55,6 +55,18 @@ class _Server:
     """How to make it so."""
     secret: str | None
     """None where nothing needs one."""
+
+
+class Told(Protocol):
+    """What of the settings of a process decides what it may start with."""
+
+    @property
+    def mode(self) -> Mode: ...
+    @property
+    def stand_ins(self) -> frozenset[StandIn]: ...
+    def allows(self, stand_in: StandIn) -> bool:
+        """Whether the substitute may be used in this mode."""
+        ...
 
 
 def addresses(host: str) -> list[str]:
@@ -67,13 +79,19 @@ def addresses(host: str) -> list[str]:
 
 def findings(settings: Settings, resolve: Resolve = addresses) -> list[Finding]:
     """Everything in the settings that only development allows, one a stand-in."""
+    servers = list(_servers(settings))
+    return one_each([*_embedded(settings), *wires(servers, settings.local_network, resolve), *secrets(servers)])
+
+
+def one_each(findings: Iterable[Finding]) -> list[Finding]:
+    """The first of each stand-in."""
     found: dict[StandIn, Finding] = {}
-    for one in (*_embedded(settings), *_plain(settings, resolve), *_weak(settings)):
+    for one in findings:
         found.setdefault(one.stand_in, one)
     return list(found.values())
 
 
-def stand_ins(settings: Settings, found: Sequence[Finding]) -> list[str]:
+def stand_ins(settings: Told, found: Sequence[Finding]) -> list[str]:
     """Names of the stand-ins that reports must say: those that were found, and those that FROSTBYTE_STANDINS names.
 
     A server may be a stand-in itself, as `frostbyte serve vectors` is; its address does not show it, so who names it is
@@ -89,7 +107,16 @@ def check(settings: Settings, resolve: Resolve = addresses) -> None:
     Raises:
         Invalid: `stand_in_refused`.
     """
-    refused = [one for one in findings(settings, resolve) if not settings.allows(one.stand_in)]
+    refuse(settings, findings(settings, resolve))
+
+
+def refuse(settings: Told, found: Sequence[Finding]) -> None:
+    """Refuse to start with what was found, except for what these settings allow.
+
+    Raises:
+        Invalid: `stand_in_refused`.
+    """
+    refused = [one for one in found if not settings.allows(one.stand_in)]
     if not refused:
         return
     names = ",".join(one.stand_in.value for one in refused)
@@ -144,10 +171,11 @@ def _embedded(settings: Settings) -> Iterator[Finding]:
             yield Finding(stand_in=stand_in, what=what, remedy=remedy)
 
 
-def _plain(settings: Settings, resolve: Resolve) -> Iterator[Finding]:
-    for server in _servers(settings):
+def wires(servers: Iterable[Server], local_network: str, resolve: Resolve) -> Iterator[Finding]:
+    """Servers on other hosts that are spoken to in plain text."""
+    for server in servers:
         found = resolve(server.host) if server.host else []
-        if not server.secure and not _local(found, settings.local_network):
+        if not server.secure and not _local(found, local_network):
             what = "leads to another host" if found else "names a host that has no address now, so perhaps another,"
             yield Finding(
                 stand_in=StandIn.TLS,
@@ -156,8 +184,9 @@ def _plain(settings: Settings, resolve: Resolve) -> Iterator[Finding]:
             )
 
 
-def _weak(settings: Settings) -> Iterator[Finding]:
-    for server in _servers(settings):
+def secrets(servers: Iterable[Server]) -> Iterator[Finding]:
+    """Servers whose secret can be guessed."""
+    for server in servers:
         if server.secret is None or _strong(server.secret):
             continue
         yield Finding(
@@ -172,10 +201,10 @@ def _strong(secret: str) -> bool:
     return len(secret) >= SHORTEST_SECRET and secret.lower() not in KNOWN_SECRETS and len(set(secret)) > 4
 
 
-def _servers(settings: Settings) -> Iterator[_Server]:
+def _servers(settings: Settings) -> Iterator[Server]:
     for name, url in (("DATABASE_URL", settings.database_url), ("DATABASE_OWNER_URL", settings.database_owner_url)):
         if url:
-            yield from _databases(name, url)
+            yield from databases(name, url)
     for name, url, secret in (
         ("OBJECTS_URL", settings.objects_url, settings.objects_secret_key),
         ("VECTORS_URL", settings.vectors_url, settings.vectors_api_key),
@@ -184,7 +213,7 @@ def _servers(settings: Settings) -> Iterator[_Server]:
     ):
         if url and url != NO_EMBEDDER:
             parts = urlsplit(url)
-            yield _Server(
+            yield Server(
                 variable=name,
                 host=parts.hostname or "",
                 secure=parts.scheme == "https",
@@ -193,7 +222,7 @@ def _servers(settings: Settings) -> Iterator[_Server]:
             )
     if settings.queue_url:
         parts = urlsplit(settings.queue_url)
-        yield _Server(
+        yield Server(
             variable="QUEUE_URL",
             host=parts.hostname or "",
             secure=parts.scheme == "rediss",
@@ -201,7 +230,7 @@ def _servers(settings: Settings) -> Iterator[_Server]:
             secret=unquote(parts.password or ""),
         )
     if settings.clamd_address and not settings.clamd_address.startswith("unix:"):
-        yield _Server(
+        yield Server(
             variable="CLAMD_ADDRESS",
             host=settings.clamd_address.rpartition(":")[0].strip("[]"),
             secure=False,
@@ -210,7 +239,12 @@ def _servers(settings: Settings) -> Iterator[_Server]:
         )
 
 
-def _databases(variable: str, url: str) -> Iterator[_Server]:
+def databases(variable: str, url: str) -> Iterator[Server]:
+    """The servers of a PostgreSQL address, which may name several.
+
+    Raises:
+        Invalid: `settings_invalid` for an address that cannot be checked.
+    """
     try:
         given = {name: str(value) for name, value in conninfo_to_dict(url).items()}
     except ProgrammingError:  # its text may show the password
@@ -220,7 +254,7 @@ def _databases(variable: str, url: str) -> Iterator[_Server]:
     for host in (given.get("hostaddr") or given.get("host") or "").split(","):
         # Without a host libpq asks the environment (PGHOST), so an empty one is nobody's socket: it has no address.
         socket_file = host.startswith(("/", "@"))
-        yield _Server(
+        yield Server(
             variable=variable,
             host="localhost" if socket_file else host,
             secure=given.get("sslmode") == "verify-full",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -26,20 +27,42 @@ from frostbyte.kernel.ports.scanner import Scanner
 from frostbyte.kernel.settings import NO_EMBEDDER, Mode, Settings
 
 
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """As whom a process works with its database, and who brings the schema up to date."""
+
+    server: EmbeddedServer | None
+    """Where the server is ours to stop."""
+    owner: str
+    writer: str
+    grantee: str
+    """The role that the schema's grants are made to."""
+    role: str
+    """What a running process steps down to, so that it only adds to the audit; '' where it comes as a writer."""
+
+
+def access(url: str, owner_url: str, ca_file: str, folder: Path) -> Access:
+    """To the server of these addresses, or to one of our own in the folder where there is none."""
+    if not url:
+        server = EmbeddedServer(folder).start()
+        return Access(server=server, owner=server.owner_dsn, writer=server.writer_dsn, grantee=WRITER, role="")
+    writer = _trusting(url, ca_file)
+    return Access(
+        server=None,
+        owner=_trusting(owner_url, ca_file) or writer,
+        writer=writer,
+        grantee=(_user(writer) if owner_url else "") or WRITER,
+        role="" if owner_url or _user(url).endswith("_writer") else WRITER,
+    )
+
+
 def database(settings: Settings, origin: str) -> tuple[EmbeddedServer | None, PostgresStore]:
     """The relational store with today's schema, claimed for the tenant; and its server where that is ours to stop."""
-    grantee = WRITER
-    if settings.database_url:
-        server, writer = None, _trusting(settings.database_url, settings.ca_file)
-        owner = _trusting(settings.database_owner_url, settings.ca_file) or writer
-        if settings.database_owner_url:
-            grantee = _user(writer) or WRITER
-    else:
-        server = EmbeddedServer(settings.data_dir / "postgres").start()
-        owner, writer = server.owner_dsn, server.writer_dsn
-    migrate(owner, writer=grantee)
-    claim_plane(owner, settings.tenant_id, origin)
-    return server, PostgresStore(writer, max_connections=settings.workers * 2 + 16, role=_role(settings)).open()
+    found = access(settings.database_url, settings.database_owner_url, settings.ca_file, settings.data_dir / "postgres")
+    migrate(found.owner, writer=found.grantee)
+    claim_plane(found.owner, settings.tenant_id, origin)
+    store = PostgresStore(found.writer, max_connections=settings.workers * 2 + 16, role=found.role)
+    return found.server, store.open()
 
 
 def joined_database(settings: Settings, connections: int = 4) -> PostgresStore:
@@ -52,13 +75,6 @@ def joined_database(settings: Settings, connections: int = 4) -> PostgresStore:
     writer = _trusting(settings.database_url, settings.ca_file)
     role = WRITER if check_plane(writer, settings.tenant_id) else ""
     return PostgresStore(writer, max_connections=connections, role=role).open()
-
-
-def _role(settings: Settings) -> str:
-    """What a running process steps down to, so that it only adds to the audit; '' where it comes as a writer."""
-    if not settings.database_url or settings.database_owner_url or _user(settings.database_url).endswith("_writer"):
-        return ""
-    return WRITER
 
 
 def _user(url: str) -> str:
