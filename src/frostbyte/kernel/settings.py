@@ -271,9 +271,14 @@ def invalid(name: str, why: str) -> Invalid:
     )
 
 
+def is_tenant_name(text: str) -> bool:
+    """Whether a tenant may have this id."""
+    return _TENANT.fullmatch(text) is not None and text not in RESERVED_TENANTS
+
+
 def tenant_name(text: str) -> str:
     """The id of a tenant. Raises Invalid("settings_invalid")."""
-    if not _TENANT.fullmatch(text) or text in RESERVED_TENANTS:
+    if not is_tenant_name(text):
         raise invalid("TENANT_ID", "a tenant's id is 1 to 32 of a-z and 0-9, and none of the reserved names")
     return text
 

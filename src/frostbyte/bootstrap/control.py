@@ -1,0 +1,207 @@
+"""The control plane's only wiring: which adapter stands behind which port, decided by the settings."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from filelock import FileLock, Timeout
+
+from frostbyte import __version__
+from frostbyte.adapters.postgres import EmbeddedServer, migrate
+from frostbyte.adapters.postgres.schema import Schema, claim_control, packaged
+from frostbyte.adapters.registry.postgres import PostgresRegistry
+from frostbyte.adapters.secrets.files import FileSecrets
+from frostbyte.bootstrap import posture, stores
+from frostbyte.control_plane.registry.idempotency import forget
+from frostbyte.control_plane.registry.operations import Hook, Operations
+from frostbyte.control_plane.registry.projects import Projects
+from frostbyte.control_plane.registry.records import OperationKind
+from frostbyte.control_plane.registry.tenants import Tenants
+from frostbyte.control_plane.settings import ControlSettings
+from frostbyte.kernel.audit.checkpoint import Signer
+from frostbyte.kernel.audit.sequencer import Sequencer
+from frostbyte.kernel.clock import Clock, SystemClock
+from frostbyte.kernel.errors import Conflict, FrostbyteError
+from frostbyte.kernel.settings import Mode, StandIn
+
+CONNECTIONS: Final = 24
+"""To the database, at most."""
+_MAINTENANCE_SECONDS: Final = 600.0
+
+Loop = Callable[[threading.Event], None]
+"""Runs in a thread of its own until the event is set."""
+
+
+@dataclass(kw_only=True)
+class ControlPlane:
+    """A running control plane: its use cases for the faces, its loops, and how to start and stop it."""
+
+    settings: ControlSettings
+    clock: Clock
+    store: PostgresRegistry
+    server: EmbeddedServer | None
+    secrets: FileSecrets
+    signer: Signer
+    sequencer: Sequencer
+    projects: Projects
+    tenants: Tenants
+    operations: Operations
+    findings: list[posture.Finding]
+    lock: FileLock
+    hooks: dict[OperationKind, Hook] = field(default_factory=dict)
+    """Who carries on which operations after a start."""
+    loops: dict[str, Loop] = field(default_factory=dict)
+    """By the name of the thread."""
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    @property
+    def stand_ins(self) -> list[str]:
+        """Development substitutes in use; every report says them."""
+        return posture.stand_ins(self.settings, self.findings)
+
+    def health(self) -> dict[str, Any]:
+        """Whether the process lives, and what a person should know about it."""
+        production = self.settings.mode is not Mode.DEVELOPMENT
+        return {
+            "status": "ok",
+            "environment": self.settings.environment,
+            "mode": self.settings.mode.value,
+            "version": __version__,
+            "stand_ins": self.stand_ins,
+            "warnings": ["NOT FOR PRODUCTION: stand-ins are in use."] if production and self.stand_ins else [],
+        }
+
+    def ready(self) -> dict[str, Any]:
+        """How far the own log is. Raises Unavailable if the database does not answer."""
+        with self.store.unit_of_work() as uow:
+            checkpoint = uow.audit.latest_checkpoint()
+        return {
+            "status": "ready",
+            "checkpoint_size": checkpoint.size if checkpoint else 0,
+            "sequencer": self.sequencer.trouble.get("sequencer", "ok"),
+        }
+
+    def start(self) -> None:
+        """Start the loops, and carry on what was left running when this control plane last ended."""
+        for name, loop in {"sequencer": self.sequencer.run, "maintenance": self._maintain, **self.loops}.items():
+            thread = threading.Thread(target=loop, args=(self._stop,), name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        self.operations.resume(self.hooks)
+
+    def _maintain(self, stop: threading.Event) -> None:
+        log = structlog.get_logger("frostbyte.control")
+        while not stop.wait(_MAINTENANCE_SECONDS):
+            try:
+                forget(self.store.unit_of_work, self.clock)
+            except FrostbyteError as error:  # tried again at the next turn
+                log.warning("maintenance_waits", code=error.code)
+
+    def close(self) -> None:
+        """Stop the loops, sign a last checkpoint and let go of the database."""
+        self._stop.set()
+        self.sequencer.wake()
+        for thread in self._threads:
+            thread.join(10.0)
+        try:
+            while self.sequencer.run_once():
+                pass
+        except FrostbyteError as error:  # the next start signs it
+            structlog.get_logger("frostbyte.control").warning("last_checkpoint_missing", code=error.code)
+        self.store.close()
+        if self.server is not None:
+            self.server.stop()
+        self.lock.release()
+
+
+def findings(settings: ControlSettings, resolve: posture.Resolve = posture.addresses) -> list[posture.Finding]:
+    """Everything in the settings that only development allows, one a stand-in."""
+    servers = [
+        server
+        for name, url in (
+            ("CONTROL_DATABASE_URL", settings.database_url),
+            ("CONTROL_DATABASE_OWNER_URL", settings.database_owner_url),
+        )
+        if url
+        for server in posture.databases(name, url)
+    ]
+    embedded = posture.Finding(
+        stand_in=StandIn.DATABASE,
+        what="the registry's database runs beside the control plane from a package",
+        remedy="Set FROSTBYTE_CONTROL_DATABASE_URL to a PostgreSQL server.",
+    )
+    return posture.one_each(
+        [
+            *([] if settings.database_url else [embedded]),
+            *posture.wires(servers, settings.local_network, resolve),
+            *posture.secrets(servers),
+        ]
+    )
+
+
+def build(settings: ControlSettings) -> ControlPlane:
+    """Everything a control plane needs, not started yet.
+
+    Raises:
+        Conflict: `data_dir_in_use`: another control plane holds the folder; `control_of_another_environment`.
+        Invalid: `stand_in_refused`, `secret_permissions`.
+        FrostbyteError: whatever an adapter says that cannot start.
+    """
+    found = findings(settings)
+    posture.refuse(settings, found)
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with ExitStack() as undo:  # what was begun is let go of when a later part cannot start
+        plane = _build(settings, found, undo)
+        undo.pop_all()
+    return plane
+
+
+def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitStack) -> ControlPlane:
+    lock = _hold(settings.data_dir)
+    undo.callback(lock.release)
+    secrets = FileSecrets(settings.keys_folder)
+    signer = Signer(secrets.log_key().private_bytes_raw(), settings.log_origin)
+    access = stores.access(
+        settings.database_url, settings.database_owner_url, settings.ca_file, settings.data_dir / "postgres"
+    )
+    if access.server is not None:
+        undo.callback(access.server.stop)
+    migrate(access.owner, packaged(Schema.CONTROL), writer=access.grantee)
+    claim_control(access.owner, settings.environment, settings.log_origin)
+    store = PostgresRegistry(access.writer, max_connections=CONNECTIONS, role=access.role).open()
+    undo.callback(store.close)
+    clock = SystemClock()
+    return ControlPlane(
+        settings=settings,
+        clock=clock,
+        store=store,
+        server=access.server,
+        secrets=secrets,
+        signer=signer,
+        sequencer=Sequencer(store.unit_of_work, signer, clock),
+        projects=Projects(store.unit_of_work, settings.environment, clock),
+        tenants=Tenants(store.unit_of_work, clock),
+        operations=Operations(store.unit_of_work, clock),
+        findings=found,
+        lock=lock,
+    )
+
+
+def _hold(folder: Path) -> FileLock:
+    lock = FileLock(str(folder / "control.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise Conflict(
+            "data_dir_in_use",
+            "Another control plane is running on this data folder.",
+            "Stop it first, or set FROSTBYTE_CONTROL_DATA_DIR to another folder.",
+        ) from None
+    return lock
