@@ -1,4 +1,4 @@
--- How the plane stands with its control plane, and what its ledger added to checkpoints.
+-- How the plane stands with its control plane.
 
 CREATE TABLE plane_standing (
     one         boolean PRIMARY KEY DEFAULT true CHECK (one),
@@ -43,16 +43,3 @@ BEGIN
 END $$;
 CREATE TRIGGER never_back BEFORE UPDATE ON plane_standing FOR EACH ROW EXECUTE FUNCTION refuse_older_standing();
 ALTER TABLE plane_standing ENABLE ALWAYS TRIGGER never_back;
-
--- No foreign key, as with the events: who adds one has looked the checkpoint up.
-CREATE TABLE audit_cosignatures (
-    size       bigint NOT NULL,
-    witness    text NOT NULL,
-    line       text NOT NULL,
-    created_at timestamptz NOT NULL,
-    PRIMARY KEY (size, witness)
-);
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_cosignatures
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-ALTER TABLE audit_cosignatures ENABLE ALWAYS TRIGGER append_only;
-GRANT SELECT, INSERT ON audit_cosignatures TO frostbyte_writer;

@@ -1,0 +1,1 @@
+../008_cosignatures.sql
