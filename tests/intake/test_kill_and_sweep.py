@@ -40,8 +40,8 @@ def kill_at(bench: Bench, moment: int) -> None:
         real_delete(name)
 
     @contextmanager
-    def unit() -> Iterator[Any]:
-        with real_unit() as uow:
+    def unit(*, reading: bool = False) -> Iterator[Any]:
+        with real_unit(reading=reading) as uow:
             commit = uow.commit
 
             def committing() -> None:

@@ -109,7 +109,7 @@ def leaf(number: int) -> bytes:
 
 
 class Store(Protocol):
-    def unit_of_work(self) -> AbstractContextManager[UnitOfWork]: ...
+    def unit_of_work(self, *, reading: bool = False) -> AbstractContextManager[UnitOfWork]: ...
 
 
 def write(store: Store, work: Callable[[UnitOfWork], object]) -> None:

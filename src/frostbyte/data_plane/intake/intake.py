@@ -39,6 +39,7 @@ from frostbyte.kernel.tenancy import TenantConfig, config_from
 from frostbyte.kernel.vault import DocumentKey, Vault
 
 _QUOTA_AGE: Final = timedelta(seconds=10)  # how long a sum of stored bytes is believed while files are coming in
+_QUOTA_NEAR: Final = GIB  # so near the quota it is not believed
 _KEY_LENGTH: Final = 255  # characters of an Idempotency-Key
 
 RAW: Final = "raw"
@@ -76,6 +77,28 @@ class Intake:
         self.first_stage = first_stage
         self.hints = hints
         self._defaults = defaults
+        self._used = 0
+        self._used_at: datetime | None = None
+
+    def stored_bytes(self, quota: int) -> int:
+        """Bytes the tenant stores.
+
+        A sum over all documents, so it is believed for a while, with what came in since through this process; other
+        processes may overshoot the quota by what they take in meanwhile. Near the quota it is taken for each file.
+
+        Args:
+            quota: bytes the tenant may store.
+        """
+        now, used, at = self.clock.now(), self._used, self._used_at
+        if at is None or not timedelta() <= now - at <= _QUOTA_AGE or quota - used < _QUOTA_NEAR:
+            with self.unit_of_work(reading=True) as uow:
+                used = uow.documents.stored_bytes()
+            self._used, self._used_at = used, now
+        return used
+
+    def took_in(self, size: int) -> None:
+        """A new document of `size` bytes is stored."""
+        self._used += size
 
     def open_batch(self, subject: str, *, idempotency_key: str = "", manifest: Manifest | None = None) -> BatchSession:
         """Begin an upload, or find the one that was made with this key.
@@ -101,6 +124,7 @@ class Intake:
             stored = uow.configs.latest()
             config = config_from(stored.values, self._defaults) if stored else self._defaults or TenantConfig()
             batch = self._find(uow, subject, idempotency_key, fingerprint)
+            fresh = batch is None
             if batch is None:
                 batch = BatchRow(
                     batch_id=new_id(),
@@ -115,7 +139,7 @@ class Intake:
                 )
                 uow.audit.append(self.event(EventType.BATCH_RECEIVED, subject, "batch", batch.batch_id, details))
                 uow.commit()
-        return BatchSession(self, batch, manifest, config, stored.version if stored else 0)
+        return BatchSession(self, batch, manifest, config, stored.version if stored else 0, fresh=fresh)
 
     @staticmethod
     def _find(uow: UnitOfWork, subject: str, key: str, fingerprint: str) -> BatchRow | None:
@@ -171,7 +195,14 @@ class BatchSession:
     """
 
     def __init__(
-        self, intake: Intake, batch: BatchRow, manifest: Manifest | None, config: TenantConfig, version: int
+        self,
+        intake: Intake,
+        batch: BatchRow,
+        manifest: Manifest | None,
+        config: TenantConfig,
+        version: int,
+        *,
+        fresh: bool,
     ) -> None:
         self.batch_id = batch.batch_id
         self.replayed = batch.closed_at is not None
@@ -182,8 +213,8 @@ class BatchSession:
         self._config = config
         self._version = version
         self._position = 0
-        self._used = 0
-        self._used_at: datetime | None = None
+        # All that this upload brought, unless it goes on where another broke off: then its receipts are read.
+        self._told: list[FileOutcome] | None = [] if fresh else None
 
     def file(self, filename: str | bytes, declared_mime: str = "") -> FileSink:
         """Begin the next file. `declared_mime`, the sender's header, decides nothing and is not kept.
@@ -206,7 +237,8 @@ class BatchSession:
     def _sink(self, name: str, entry: Entry | None, position: int, refusal: Refusal | None) -> FileSink:
         # The random part keeps two uploads apart that continue the same broken one at the same time.
         raw_object = f"raw/{outcomes.receipt_id(self.batch_id, position)}.{os.urandom(4).hex()}"
-        room = 0 if refusal is not None else self._config.storage_quota_gb * GIB - self._stored_bytes()
+        quota = self._config.storage_quota_gb * GIB
+        room = 0 if refusal is not None else quota - self._intake.stored_bytes(quota)
         return FileSink(
             self,
             self._intake.vault,
@@ -226,7 +258,9 @@ class BatchSession:
                 self._sink(display_name(entry.filename), entry, self._position, NOT_SENT).finish()
                 self._position += 1
             self._close()
-        return self._intake.result(self.batch_id, replayed=self.replayed)
+        if self._told is None:
+            return self._intake.result(self.batch_id, replayed=self.replayed)
+        return BatchResult(batch_id=self.batch_id, files=tuple(self._told))
 
     def abandon(self) -> None:
         """The upload broke off between files. With an idempotency key it stays open, to be continued."""
@@ -256,7 +290,7 @@ class BatchSession:
                 return None
             outcome = self._again(uow, sink, row)
             uow.commit()
-        return outcome
+        return self._tell(outcome)
 
     def accept(self, sink: FileSink) -> FileOutcome:
         """The file lies durable: give it its receipt."""
@@ -268,7 +302,7 @@ class BatchSession:
         # Where the database failed instead, nobody knows whether it committed: the object stays, the sweep will know.
         if not kept:
             self._intake.vault.delete(sink.raw_object)
-        return outcome
+        return self._tell(outcome)
 
     def reject(self, sink: FileSink, refusal: Refusal) -> FileOutcome:
         """Write down that the file was not taken."""
@@ -280,7 +314,7 @@ class BatchSession:
                 lambda r: r.outcome is Outcome.REJECTED and (r.code, r.size) == (refusal.code, sink.size),
             )
             if found is not None:
-                return outcome_of(found, sink.filename, None)
+                return self._tell(outcome_of(found, sink.filename, None))
             key = self._batch_key(uow)
             receipt = self._receipt(sink, position, Outcome.REJECTED, key, refusal=refusal)
             uow.batches.add_receipt(receipt)
@@ -292,7 +326,12 @@ class BatchSession:
                 )
             )
             uow.commit()
-        return outcome_of(receipt, sink.filename, None)
+        return self._tell(outcome_of(receipt, sink.filename, None))
+
+    def _tell(self, outcome: FileOutcome) -> FileOutcome:
+        if self._told is not None:
+            self._told.append(outcome)
+        return outcome
 
     # -- one transaction ------------------------------------------------------------------------------------------
 
@@ -309,7 +348,7 @@ class BatchSession:
                 outcome, job = self._again(uow, sink, row), None
             uow.commit()
         if kept:
-            self._used += sink.size
+            self._intake.took_in(sink.size)
         if job is not None and self._intake.hints is not None:
             self._intake.hints.announce([job])
         return outcome, kept
@@ -441,14 +480,6 @@ class BatchSession:
         if batch is None:
             raise Conflict("batch_missing", "The upload is not known any more.", "Begin a new upload.")
         return batch
-
-    def _stored_bytes(self) -> int:
-        """Bytes the tenant stores. Read now and then only: uploads at the same time may overshoot by what they send."""
-        now = self._intake.clock.now()
-        if self._used_at is None or now - self._used_at > _QUOTA_AGE:
-            with self._intake.unit_of_work() as uow:
-                self._used, self._used_at = uow.documents.stored_bytes(), now
-        return self._used
 
 
 class _StoreFailed(Exception):
