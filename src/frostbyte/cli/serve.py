@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -22,6 +22,7 @@ from frostbyte.cli.serving import Start, listen, run, shown, stopping
 
 if TYPE_CHECKING:
     from frostbyte.bootstrap.data import Plane
+    from frostbyte.kernel.settings import Settings
 
 TOKEN_LIFETIME: Final = timedelta(hours=24)
 """Of the token that is written for this machine's user; it is renewed at half of it."""
@@ -62,12 +63,14 @@ def _serve(start: Start) -> None:
 
     settings = kernel_settings.load()
     listener = listen(settings.host, settings.port)
-    url = f"http://{shown(settings.host)}:{listener.getsockname()[1]}"
+    scheme = "https" if settings.tls_certificate else "http"
+    url = f"{scheme}://{shown(settings.host)}:{listener.getsockname()[1]}"
     logging.configure(level=os.environ.get("FROSTBYTE_LOG_LEVEL", "warning"), tenant=settings.tenant_id)
     with err().status("Starting the plane ...") if err().is_terminal else nullcontext():
         from frostbyte.api.data.app import create_app
         from frostbyte.bootstrap.data import build
 
+        tls = _tls(settings)
         plane = build(settings)
         try:
             application = create_app(plane)
@@ -79,11 +82,23 @@ def _serve(start: Start) -> None:
             raise
     try:
         with _announced(plane, settings.data_dir, url):
-            run(application, listener, start, lambda: _greet(plane, url))
+            run(application, listener, start, lambda: _greet(plane, url), **tls)
     finally:
         err().print(text("Stopping: the last checkpoint is signed, the stores are closed ...", "dim"))
         plane.close()
     err().print(text("Stopped.", "green"))
+
+
+def _tls(settings: Settings) -> dict[str, Any]:
+    """What uvicorn needs to serve with the gateway's certificate; {} for plain text."""
+    from frostbyte.api.http.tls import ServerTls
+
+    if not settings.tls_certificate:
+        return {}
+    client_ca = Path(settings.tls_client_ca) if settings.tls_client_ca else None
+    # The name is that of deploy.authority.Client.EDGE, which a tenant's host does not load.
+    tls = ServerTls(Path(settings.tls_certificate), Path(settings.tls_key), client_ca, "edge" if client_ca else "")
+    return tls.options()
 
 
 @contextmanager

@@ -72,6 +72,11 @@ class Settings:
     """Where an `intake` process finds serving."""
     host: str = "127.0.0.1"
     port: int = 8080
+    tls_certificate: str = ""
+    """The gateway's certificate (PEM, with its chain); '' serves plain text, for an edge beside it."""
+    tls_key: str = ""
+    tls_client_ca: str = ""
+    """Then only the edge's certificate by this authority is let in (common name `edge`)."""
     database_url: str = field(default="", repr=False)
     """'' starts the embedded PostgreSQL."""
     database_owner_url: str = field(default="", repr=False)
@@ -153,6 +158,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         serving_url=serving_url,
         host=host,
         port=port,
+        **_tls(given),
         database_url=given.secret("DATABASE_URL"),
         database_owner_url=given.secret("DATABASE_OWNER_URL"),
         objects_url=_address("OBJECTS_URL", given.text("OBJECTS_URL", "")),
@@ -181,6 +187,15 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         parse_seconds=float(given.number("PARSE_SECONDS", 1, 3600, int(Settings.parse_seconds))),
         parse_memory_mb=given.number("PARSE_MEMORY_MB", 256, 65_536, Settings.parse_memory_mb),
     )
+
+
+def _tls(given: Reader) -> dict[str, str]:
+    files = {name: given.file(name) for name in ("TLS_CERTIFICATE", "TLS_KEY", "TLS_CLIENT_CA")}
+    if bool(files["TLS_CERTIFICATE"]) is not bool(files["TLS_KEY"]):
+        raise invalid("TLS_KEY", "a certificate and its key are set together")
+    if files["TLS_CLIENT_CA"] and not files["TLS_KEY"]:
+        raise invalid("TLS_CLIENT_CA", "clients have certificates only where the server has one (FROSTBYTE_TLS_KEY)")
+    return {name.lower(): path for name, path in files.items()}
 
 
 _E = TypeVar("_E", bound=StrEnum)
