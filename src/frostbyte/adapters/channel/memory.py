@@ -55,7 +55,7 @@ class MemoryPlane:
         self.store = MemoryStore()
         self.gate = Gate()
         self._clock = clock or SystemClock()
-        signer = Signer(log_seed, f"frostbyte/{tenant_id}")
+        signer = Signer(log_seed, f"frostbyte/{tenant_id}/plane")
         self.log_key = signer.verifier_key
         self.sequencer = Sequencer(self.store.unit_of_work, signer, self._clock)
         self.obeying = Obeying(

@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from frostbyte.adapters.memory.audit import MemoryAuditLog
 from frostbyte.adapters.memory.tables import Database, Table, Transaction
 from frostbyte.control_plane.registry.records import (
+    AlarmRow,
     EndpointsRow,
     IdempotencyRow,
     OperationRow,
@@ -302,6 +305,31 @@ class MemoryIdempotency:
         return len(old)
 
 
+class MemoryAlarms:
+    """See control_plane.registry.ports.Alarms."""
+
+    def __init__(self, transaction: Transaction, tenants: MemoryTenants) -> None:
+        self._tenants = tenants
+        self._rows: Table[UUID, AlarmRow] = Table(transaction, "alarms", lambda row: row.alarm_id)
+
+    def ring(self, row: AlarmRow) -> bool:
+        self._tenants.known(row.tenant_id)
+        if any(other.code == row.code for other in self.ringing(row.tenant_id)):
+            return False
+        self._rows.insert(row)
+        return True
+
+    def settle(self, tenant_id: str, code: str, now: datetime) -> bool:
+        found = [row for row in self.ringing(tenant_id) if row.code == code]
+        for row in found:
+            self._rows.put(replace(row, settled_at=now))
+        return bool(found)
+
+    def ringing(self, tenant_id: str | None = None) -> list[AlarmRow]:
+        fitting = (row for row in self._rows.rows() if row.settled_at is None and tenant_id in (None, row.tenant_id))
+        return sorted(fitting, key=lambda row: row.alarm_id)
+
+
 class MemoryRegistryUnitOfWork:
     """See control_plane.registry.ports.RegistryUnitOfWork."""
 
@@ -314,6 +342,7 @@ class MemoryRegistryUnitOfWork:
         self.standings = MemoryStandings(transaction, self.tenants)
         self.operations = MemoryOperations(transaction, self.tenants)
         self.idempotency = MemoryIdempotency(transaction)
+        self.alarms = MemoryAlarms(transaction, self.tenants)
         self.audit = MemoryAuditLog(transaction)
 
     def commit(self) -> None:

@@ -11,6 +11,7 @@ from frostbyte.adapters.postgres.audit import SequencerMark
 from frostbyte.adapters.postgres.mapping import Repository, Session, Table
 from frostbyte.adapters.postgres.pool import PostgresPool, PostgresTransaction
 from frostbyte.control_plane.registry.records import (
+    AlarmRow,
     EndpointsRow,
     IdempotencyRow,
     OperationRow,
@@ -32,6 +33,7 @@ _ENDPOINTS: Final = Table("endpoints", EndpointsRow, "tenant_id")
 _STANDINGS: Final = Table("standings", StandingRow, "tenant_id")
 _OPERATIONS: Final = Table("operations", OperationRow, "operation_id")
 _STEPS: Final = Table("operation_steps", StepRow, "number")
+_ALARMS: Final = Table("alarms", AlarmRow, "alarm_id")
 _ANSWERS: Final = Table("idempotency_keys", IdempotencyRow, "key")
 
 _NETWORKS_LOCK: Final = 0x0F206
@@ -210,6 +212,22 @@ class PostgresIdempotency(Repository):
         return self._run("DELETE FROM idempotency_keys WHERE created_at < %s", [before])
 
 
+class PostgresAlarms(Repository):
+    """See control_plane.registry.ports.Alarms."""
+
+    def ring(self, row: AlarmRow) -> bool:
+        clash = " ON CONFLICT (tenant_id, code) WHERE settled_at IS NULL DO NOTHING"
+        return self._run(_ALARMS.insert + clash, _ALARMS.encode(row)) > 0
+
+    def settle(self, tenant_id: str, code: str, now: datetime) -> bool:
+        query = "UPDATE alarms SET settled_at = %s WHERE tenant_id = %s AND code = %s AND settled_at IS NULL"
+        return self._run(query, [now, tenant_id, code]) > 0
+
+    def ringing(self, tenant_id: str | None = None) -> list[AlarmRow]:
+        where = "WHERE settled_at IS NULL AND (%s::text IS NULL OR tenant_id = %s) ORDER BY alarm_id"
+        return [_ALARMS.decode(record) for record in self._all(_ALARMS.select + where, [tenant_id, tenant_id])]
+
+
 class PostgresRegistryUnitOfWork(PostgresTransaction):
     """See control_plane.registry.ports.RegistryUnitOfWork."""
 
@@ -222,6 +240,7 @@ class PostgresRegistryUnitOfWork(PostgresTransaction):
         self.standings = PostgresStandings(session)
         self.operations = PostgresOperations(session)
         self.idempotency = PostgresIdempotency(session)
+        self.alarms = PostgresAlarms(session)
 
 
 class PostgresRegistry(PostgresPool[PostgresRegistryUnitOfWork]):

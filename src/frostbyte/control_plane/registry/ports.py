@@ -20,6 +20,7 @@ from typing import Protocol
 from uuid import UUID
 
 from frostbyte.control_plane.registry.records import (
+    AlarmRow,
     EndpointsRow,
     IdempotencyRow,
     OperationRow,
@@ -173,6 +174,22 @@ class Idempotency(Protocol):
         ...
 
 
+class Alarms(Protocol):
+    """What was wrong with planes' answers. Never removed."""
+
+    def ring(self, row: AlarmRow) -> bool:
+        """Add it, unless the same rings already; whether it was added."""
+        ...
+
+    def settle(self, tenant_id: str, code: str, now: datetime) -> bool:
+        """It is not so any more; whether it rang."""
+        ...
+
+    def ringing(self, tenant_id: str | None = None) -> list[AlarmRow]:
+        """Oldest first; of one tenant or of all."""
+        ...
+
+
 class RegistryUnitOfWork(AuditUnitOfWork, Protocol):
     """One transaction of the control plane."""
 
@@ -190,6 +207,8 @@ class RegistryUnitOfWork(AuditUnitOfWork, Protocol):
     def operations(self) -> Operations: ...
     @property
     def idempotency(self) -> Idempotency: ...
+    @property
+    def alarms(self) -> Alarms: ...
 
 
 RegistryFactory = Callable[[], AbstractContextManager[RegistryUnitOfWork]]

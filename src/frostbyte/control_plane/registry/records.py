@@ -141,3 +141,17 @@ class IdempotencyRow(Row, frozen=True, kw_only=True):
     """SHA-256 of what was asked for (32 bytes)."""
     answer: dict[str, Any]
     created_at: datetime
+
+
+class AlarmRow(Row, frozen=True, kw_only=True):
+    """Something that a plane answered and that could not be believed, and what shows it."""
+
+    alarm_id: UUID
+    tenant_id: str
+    code: str
+    expected: str
+    """At most 512 characters, as `came`."""
+    came: str
+    rung_at: datetime
+    settled_at: datetime | None = None
+    """When it was not so any more; None while it rings."""

@@ -1,0 +1,62 @@
+"""What the kill-switch asks of the world around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
+
+from frostbyte.control_plane.channel import PlaneChannel
+from frostbyte.control_plane.killswitch.orders import Gate
+from frostbyte.control_plane.registry.records import EndpointsRow, StandingRow, TenantRow
+from frostbyte.kernel.records import PlaneState
+
+
+class Edge(Protocol):
+    """The edge's files, one a tenant. All methods raise Unavailable("edge_unwritable")."""
+
+    def show(self, tenant: TenantRow, endpoints: EndpointsRow | None, gate: Gate) -> bool:
+        """See that the tenant's file says this, durably; whether it had to be changed. Milliseconds, and no network."""
+        ...
+
+    def drop(self, tenant_id: str) -> None:
+        """Remove a file; one that is not there is no trouble."""
+        ...
+
+    def names(self) -> frozenset[str]:
+        """The tenants that have a file."""
+        ...
+
+
+class Alarms(Protocol):
+    """Named alerts with their evidence. Ringing one that rings already changes nothing."""
+
+    def ring(self, tenant_id: str, code: str, *, expected: str, came: str) -> None:
+        """Something is wrong, and this shows it."""
+        ...
+
+    def settle(self, tenant_id: str, codes: Collection[str]) -> None:
+        """These are not so any more, if they were. Costs nothing where none rings."""
+        ...
+
+
+class Sign(Protocol):
+    """The control plane's signature under what a plane is told."""
+
+    def __call__(self, tenant: TenantRow, order: PlaneState, nonce: str) -> str:
+        """The signed directive that answers the plane's nonce."""
+        ...
+
+
+Channels = Callable[[EndpointsRow], PlaneChannel]
+"""The channel to a tenant's plane; the same object as long as its endpoints are the same."""
+
+
+class Standings(Protocol):
+    """Where it is stored what planes acknowledged."""
+
+    def put(self, rows: Sequence[StandingRow]) -> Collection[str]:
+        """Store them together; the tenants whose acknowledged version was another before.
+
+        A row never takes back a version that is stored, unless the plane itself went back.
+        """
+        ...

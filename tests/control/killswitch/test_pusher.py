@@ -1,0 +1,224 @@
+"""The loop that tells planes: what it believes, whom it waits for, and what it does while the database is away."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from control.killswitch.planes import KEY, UNREACHABLE, World
+from frostbyte.adapters.channel.memory import MemoryPlane
+from frostbyte.control_plane.killswitch.orders import Gate
+from frostbyte.control_plane.killswitch.pace import Lane
+from frostbyte.control_plane.registry.records import OperationStatus
+from frostbyte.control_plane.registry.states import Move
+from frostbyte.kernel.channel import PlaneStanding
+from frostbyte.kernel.errors import FrostbyteError, Unavailable
+from frostbyte.kernel.records import PlaneState
+from frostbyte.kernel.verifying_keys import PinnedKeys
+
+
+@pytest.fixture
+def world() -> World:
+    made = World()
+    made.tenants("acme", "globex")
+    made.attach("acme")
+    made.attach("globex")
+    return made
+
+
+class Liar:
+    """A plane behind something that changes its answers."""
+
+    def __init__(self, plane: Any, change: Callable[[PlaneStanding], PlaneStanding]) -> None:
+        self._plane, self._change = plane, change
+
+    def standing(self) -> PlaneStanding:
+        return self._change(self._plane.standing())
+
+    def put(self, directive: str) -> PlaneStanding:
+        return self._change(self._plane.put(directive))
+
+
+def lie(world: World, change: Callable[[PlaneStanding], PlaneStanding]) -> None:
+    world.planes[world.url("acme")] = Liar(world.plane("acme"), change)
+
+
+def ringing(world: World) -> dict[str, tuple[str, ...]]:
+    return world.alarms.ringing()
+
+
+def recorded() -> Callable[[PlaneStanding], PlaneStanding]:
+    kept: list[PlaneStanding] = []
+
+    def change(answer: PlaneStanding) -> PlaneStanding:
+        kept.append(answer)
+        return kept[0]
+
+    return change
+
+
+LIES: dict[str, tuple[Callable[[PlaneStanding], PlaneStanding], str]] = {
+    "another tenant": (lambda answer: replace(answer, tenant_id="globex"), "plane_foreign_tenant"),
+    "another log": (lambda answer: replace(answer, log_key="x+y"), "standing_log_key"),
+    "a version of its own": (lambda answer: replace(answer, version=99), "standing_ahead"),
+    "an old version": (lambda answer: replace(answer, version=0), "standing_behind"),
+    "another state": (lambda answer: replace(answer, state=PlaneState.ACTIVE), "standing_not_taken"),
+    "a recording": (recorded(), "standing_replayed"),
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_lie_is_named_kept_and_not_believed(name: str, world: World) -> None:
+    change, code = LIES[name]
+    honest = world.plane("acme")
+    lie(world, change)
+    operation = world.do(Move.SUSPEND, "acme")
+    world.settle()
+    assert code in ringing(world)["acme"]
+    assert set(ringing(world)) == {"acme"}, "the culprit alone"
+    assert world.operations.show(operation.operation_id).status is OperationStatus.RUNNING
+    assert world.edge.gates == {"acme": Gate.CLOSED, "globex": Gate.OPEN}
+    world.planes[world.url("acme")] = honest
+    world.settle()
+    assert ringing(world) == {}
+    assert world.operations.show(operation.operation_id).status is OperationStatus.SUCCEEDED
+
+
+def test_the_evidence_of_an_alarm_outlives_it(world: World) -> None:
+    honest = world.plane("acme")
+    lie(world, lambda answer: replace(answer, tenant_id="x\x1b[31m" * 99))
+    world.pusher.exchange(world.entry("acme"))
+    with world.registry.unit_of_work() as uow:
+        (row, *_) = uow.alarms.ringing("acme")
+    assert (row.expected, row.came[:6], len(row.came)) == ("acme", "x?[31m", 200)
+    world.planes[world.url("acme")] = honest
+    world.start()  # an alarm that rang before the process began is settled as well
+    world.pusher.exchange(world.entry("acme"))
+    assert ringing(world) == {}
+
+
+def test_a_plane_that_was_restored_from_a_copy_is_told_again(world: World) -> None:
+    world.do(Move.SUSPEND, "acme")
+    world.settle()
+    world.planes[world.url("acme")] = MemoryPlane("acme", PinnedKeys((KEY.public,)))
+    assert world.plane("acme").standing().state is PlaneState.ACTIVE
+    world.pusher.exchange(world.entry("acme"))
+    assert world.plane("acme").standing().state is PlaneState.SUSPENDED
+    world.pusher.exchange(world.entry("acme"))
+    assert ringing(world) == {}
+
+
+def test_an_old_directive_that_somebody_sends_again_does_nothing(world: World) -> None:
+    plane, sent = world.plane("acme"), list[str]()
+    real = plane.put
+    plane.put = lambda text: sent.append(text) or real(text)
+    world.pusher.exchange(world.entry("acme"))
+    world.do(Move.SUSPEND, "acme")
+    world.settle()
+    with pytest.raises(FrostbyteError) as refused:
+        real(sent[0])
+    assert refused.value.code in ("directive_nonce", "directive_stale")
+    assert plane.standing().state is PlaneState.SUSPENDED
+
+
+def test_a_nonce_that_somebody_else_took_costs_one_more_exchange(world: World) -> None:
+    plane = world.plane("acme")
+    real, taken = plane.standing, []
+
+    def standing() -> PlaneStanding:
+        answer = real()
+        if not taken:
+            taken.append(real())
+        return answer
+
+    plane.standing = standing
+    assert world.pusher.exchange(world.entry("acme"))
+
+
+def test_leases_are_renewed_while_the_database_is_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> Any:
+        raise Unavailable("database_unavailable", "Away.", "")
+
+    stored = world.pusher._standings
+    monkeypatch.setattr(stored, "_unit_of_work", away)
+    assert world.pusher.exchange(world.entry("acme"))
+    world.pusher.store()
+    left = world.plane("acme").standing().lease_seconds_left
+    assert left is not None
+    assert left > 50
+    monkeypatch.undo()
+    world.clock.advance(5)
+    world.pusher.exchange(world.entry("globex"))
+    world.pusher.store()
+    with world.registry.unit_of_work() as uow:
+        assert uow.standings.get_many(["acme", "globex"]).keys() == {"acme", "globex"}
+
+
+def test_an_acknowledgement_counts_when_it_is_stored(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The edge opens on what the registry holds: what a process alone knows would be lost with it."""
+    world.do(Move.SUSPEND, "acme")
+    world.settle()
+    real = world.pusher._standings.put
+    monkeypatch.setattr(world.pusher._standings, "put", lambda rows: (_ for _ in ()).throw(UNREACHABLE))
+    operation = world.do(Move.RESUME, "acme")
+    world.settle()
+    assert "plane_acknowledged" not in world.steps(operation)
+    monkeypatch.setattr(world.pusher._standings, "put", real)
+    world.pusher.store()
+    world.settle()
+    assert world.operations.show(operation.operation_id).status is OperationStatus.SUCCEEDED
+
+
+class Hanging:
+    """A plane that accepts a connection and says nothing until the channel gives up."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.asked = 0
+
+    def standing(self) -> PlaneStanding:
+        self.asked += 1
+        self.go.wait(30)
+        raise UNREACHABLE
+
+
+@pytest.fixture
+def crowd() -> Iterator[tuple[World, list[Hanging], threading.Event]]:
+    """Twenty planes that answer and ten that hang, with the loop running."""
+    world = World()
+    names = [f"t{number:02}" for number in range(30)]
+    world.tenants(*names)
+    for name in names:
+        world.attach(name)
+    hanging = [Hanging() for _ in range(10)]
+    for name, plane in zip(names[20:], hanging, strict=True):
+        world.planes[world.url(name)] = plane
+    world.start()
+    world.pusher._threads = {Lane.URGENT: 2, Lane.STEADY: 12, Lane.SUSPECT: 2}
+    stop = threading.Event()
+    loop = threading.Thread(target=world.pusher.run, args=(stop,))
+    loop.start()
+    yield world, hanging, stop
+    stop.set()
+    for plane in hanging:
+        plane.go.set()
+    loop.join(10)
+
+
+def test_planes_that_hang_delay_nobody_else(crowd: tuple[World, list[Hanging], threading.Event]) -> None:
+    world, hanging, _ = crowd
+    deadline = time.monotonic() + 5
+    while sum(entry.pace.failures == 0 and entry.pace.asked_at > 0 for entry in world.roster.all()) < 20:
+        assert time.monotonic() < deadline, "those that answer were not asked"
+        time.sleep(0.01)
+    assert sum(plane.asked for plane in hanging) >= 10, "while all that hang were being asked"
+    began = time.monotonic()
+    world.do(Move.SUSPEND, "t00")
+    while world.plane("t00").standing().state is not PlaneState.SUSPENDED:
+        assert time.monotonic() - began < 2
+        time.sleep(0.01)
