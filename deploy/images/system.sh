@@ -26,15 +26,15 @@ find "$root/usr/lib/python3.13" \( -name __pycache__ -o -name idlelib -o -name t
 rm -rf "$root"/usr/lib/*/gconv
 python3 -m compileall -q -j1 --invalidation-mode unchecked-hash -s "$root" -p / "$root/usr/lib/python3.13"
 
-mkdir -p "$root/etc/ssl/certs" "$root/usr/lib/ssl" "$root/tmp" "$root/var/lib/frostbyte" "$root/models" "$root/qdrant/storage" "$root/run/keys" "$root/run/tenant"
+mkdir -p "$root/etc/ssl/certs" "$root/usr/lib/ssl" "$root/tmp" "$root/var/lib/frostbyte" "$root/models" "$root/qdrant/storage" "$root/run/keys" "$root/run/signing" "$root/run/tenant"
 cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
 ln -sf /etc/ssl/certs/ca-certificates.crt "$root/usr/lib/ssl/cert.pem"
 printf 'root:x:0:0:root:/:/nonexistent\nfrostbyte:x:10001:10001:frostbyte:/var/lib/frostbyte:/nonexistent\n' >"$root/etc/passwd"
 printf 'root:x:0:\nfrostbyte:x:10001:\n' >"$root/etc/group"
 printf 'hosts: files dns\n' >"$root/etc/nsswitch.conf"
 chmod 1777 "$root/tmp"
-chown 10001:10001 "$root/var/lib/frostbyte" "$root/models" "$root/qdrant/storage" "$root/run/keys" "$root/run/tenant"
-chmod 0700 "$root/var/lib/frostbyte" "$root/qdrant/storage" "$root/run/keys" "$root/run/tenant"
+chown 10001:10001 "$root/var/lib/frostbyte" "$root/models" "$root/qdrant/storage" "$root/run/keys" "$root/run/signing" "$root/run/tenant"
+chmod 0700 "$root/var/lib/frostbyte" "$root/qdrant/storage" "$root/run/keys" "$root/run/signing" "$root/run/tenant"
 # A builder's cache compares content and not times: with the time in a file, another time is another tree.
 echo "$SOURCE_DATE_EPOCH" >"$root/etc/build-epoch"
 find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +

@@ -16,6 +16,7 @@ from frostbyte.adapters.embeddings.e5 import E5
 from frostbyte.adapters.leasing import Leases
 from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore
 from frostbyte.adapters.runner import Bell, Runner
+from frostbyte.adapters.secrets.apart import move_signing_keys
 from frostbyte.adapters.secrets.files import FileSecrets
 from frostbyte.adapters.secrets.token_keys import FileTokenKeys
 from frostbyte.adapters.witness import HttpWitness
@@ -245,7 +246,9 @@ def _build(settings: Settings, undo: ExitStack) -> Plane:
     undo.callback(lock.release)
     secrets = FileSecrets(settings.keys_folder)
     origin = f"frostbyte/{settings.tenant_id}/plane"
-    signer = Signer(secrets.log_key().private_bytes_raw(), origin)
+    if settings.roles is not Roles.SERVING:  # it only reads them
+        move_signing_keys(settings.keys_folder, settings.signing_folder)
+    signer = Signer(FileSecrets(settings.signing_folder).log_key().private_bytes_raw(), origin)
     if settings.roles is Roles.SERVING:  # the gateway's process prepares the database
         server, store = None, stores.joined_database(settings, settings.workers * 2 + 16)
     else:
@@ -297,7 +300,7 @@ def _assemble(
         terms=ports.terms,
         load=documents.artefacts.chunk,
     )
-    keys, realm = FileTokenKeys(settings.keys_folder, clock), plane_realm(tenant)
+    keys, realm = FileTokenKeys(settings.signing_folder, clock), plane_realm(tenant)
     return Plane(
         settings=settings,
         clock=clock,

@@ -67,6 +67,8 @@ class Settings:
     data_dir: Path = Path(".frostbyte")
     secrets_dir: Path | None = None
     """The folder with the tenant's keys; None for `secrets` in `data_dir`."""
+    signing_dir: Path | None = None
+    """The folder with the keys that sign checkpoints and tokens; None for the one with the other keys."""
     roles: Roles = Roles.BOTH
     serving_url: str = ""
     """Where an `intake` process finds serving."""
@@ -131,6 +133,11 @@ class Settings:
         """Where the tenant's keys are."""
         return self.secrets_dir or self.data_dir / "secrets"
 
+    @property
+    def signing_folder(self) -> Path:
+        """Where the keys are that sign. A worker needs none of them."""
+        return self.signing_dir or self.keys_folder
+
     def allows(self, stand_in: StandIn) -> bool:
         """Whether the substitute may be used in this mode."""
         return self.mode is Mode.DEVELOPMENT or stand_in in self.stand_ins
@@ -144,7 +151,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     """
     given = Reader(os.environ if environment is None else environment)
     host, port = given.listen("127.0.0.1:8080")
-    secrets_dir = given.text("SECRETS_DIR", "")
+    secrets_dir, signing_dir = given.text("SECRETS_DIR", ""), given.text("SIGNING_DIR", "")
     roles = given.choice("ROLES", Roles, Roles.BOTH)
     serving_url = _address("SERVING_URL", given.text("SERVING_URL", ""))
     if bool(serving_url) is not (roles is Roles.INTAKE):
@@ -154,6 +161,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         tenant_id=tenant_name(given.text("TENANT_ID", "demo")),
         data_dir=Path(given.text("DATA_DIR", ".frostbyte")).expanduser().absolute(),
         secrets_dir=Path(secrets_dir).expanduser().absolute() if secrets_dir else None,
+        signing_dir=Path(signing_dir).expanduser().absolute() if signing_dir else None,
         roles=roles,
         serving_url=serving_url,
         host=host,

@@ -30,6 +30,8 @@ SECRETS_GROUP: Final = 10001
 """The group of the secrets' files where root writes them."""
 TENANT: Final = "/run/tenant"
 """Where the tenant's own credentials are: made by `storage`, read by gateway, serving and worker."""
+_SIGNING: Final = "/run/signing"
+"""Where the keys are that sign: made by the gateway, read by serving, unknown to the worker."""
 _SECRETS: Final = "/run/secrets"
 _OWN: Final = "/tmp/plane"  # noqa: S108 - in the container's memory
 """The data folder of processes that keep nothing."""
@@ -92,7 +94,17 @@ def plane(options: Options) -> Plane:
             _worker(options),
         ),
         networks=networks,
-        volumes=("pgdata", "miniodata", "qdrantdata", "clamavdata", "models", "gatewaydata", "keys", "tenant"),
+        volumes=(
+            "pgdata",
+            "miniodata",
+            "qdrantdata",
+            "clamavdata",
+            "models",
+            "gatewaydata",
+            "keys",
+            "signing",
+            "tenant",
+        ),
     )
 
 
@@ -246,7 +258,7 @@ def _embedder(options: Options) -> Service:
 
 
 def _storage(options: Options) -> Service:
-    """Makes the tenant's part of database and object store, and its credentials; the administrators' stay here."""
+    """Makes the tenant's part of database, objects and vectors, and its credentials; administrators' stay here."""
     return Service(
         name="storage",
         image=options.image("api"),
@@ -261,12 +273,23 @@ def _storage(options: Options) -> Service:
             "FROSTBYTE_STORAGE_OBJECTS_URL": "http://minio:9000",
             "FROSTBYTE_STORAGE_OBJECTS_ACCESS_KEY": "frostbyte-admin",
             "FROSTBYTE_STORAGE_OBJECTS_SECRET_KEY_FILE": f"{_SECRETS}/minio-password",
+            "FROSTBYTE_STORAGE_VECTORS_URL": "http://qdrant:6333",
+            "FROSTBYTE_STORAGE_VECTORS_API_KEY_FILE": f"{_SECRETS}/qdrant-api-key",
+            **_embedding(options),
         },
-        secrets=("postgres-url", "minio-password"),
+        secrets=("postgres-url", "minio-password", "qdrant-api-key"),
         volumes={"tenant": TENANT},
         scratch={"/tmp": 64},  # noqa: S108
-        needs={"postgres": Ready.HEALTHY, "minio": Ready.HEALTHY},
+        needs={"postgres": Ready.HEALTHY, "minio": Ready.HEALTHY, "qdrant": Ready.HEALTHY},
     )
+
+
+def _embedding(options: Options) -> dict[str, str]:
+    """What the collection is made for."""
+    return {
+        "FROSTBYTE_EMBEDDING_ENDPOINT": "http://nomic-embed:8080/embeddings",
+        "FROSTBYTE_EMBEDDING_DIMENSIONS": str(options.dimensions),
+    }
 
 
 def _settings(options: Options) -> dict[str, str]:
@@ -282,18 +305,17 @@ def _settings(options: Options) -> dict[str, str]:
         "FROSTBYTE_OBJECTS_ACCESS_KEY": f"tenant-{options.tenant}",
         "FROSTBYTE_OBJECTS_SECRET_KEY_FILE": f"{TENANT}/objects_secret_key",
         "FROSTBYTE_VECTORS_URL": "http://qdrant:6333",
-        "FROSTBYTE_VECTORS_API_KEY_FILE": f"{_SECRETS}/qdrant-api-key",
+        "FROSTBYTE_VECTORS_API_KEY_FILE": f"{TENANT}/vectors_api_key",
         "FROSTBYTE_QUEUE_URL_FILE": f"{_SECRETS}/queue-url",
         "FROSTBYTE_CLAMD_ADDRESS": "clamav:3310",
         "FROSTBYTE_CLAMD_CONF": f"{_SECRETS}/clamd.conf",
-        "FROSTBYTE_EMBEDDING_ENDPOINT": "http://nomic-embed:8080/embeddings",
+        **_embedding(options),
         "FROSTBYTE_EMBEDDING_API_KEY_FILE": f"{_SECRETS}/embedder-key",
-        "FROSTBYTE_EMBEDDING_DIMENSIONS": str(options.dimensions),
         **({"FROSTBYTE_STANDINS": "vectors"} if options.stand_in_vectors else {}),
     }
 
 
-_CREDENTIALS: Final = ("qdrant-api-key", "queue-url", "embedder-key", "clamd.conf")
+_CREDENTIALS: Final = ("queue-url", "embedder-key", "clamd.conf")
 _STORES: Final = MappingProxyType(
     {
         "postgres": Ready.HEALTHY,
@@ -329,10 +351,16 @@ def _gateway(options: Options) -> Service:
             **_settings(options),
             "FROSTBYTE_DATABASE_OWNER_URL_FILE": f"{TENANT}/database_owner_url",
             "FROSTBYTE_ROLES": "intake",
+            "FROSTBYTE_SIGNING_DIR": _SIGNING,
             "FROSTBYTE_SERVING_URL": f"http://{_serving_address(options)}:8080",
         },
         secrets=_CREDENTIALS,
-        volumes={"gatewaydata": "/var/lib/frostbyte", "keys": "/run/keys", "tenant": f"{TENANT}:ro"},
+        volumes={
+            "gatewaydata": "/var/lib/frostbyte",
+            "keys": "/run/keys",
+            "signing": _SIGNING,
+            "tenant": f"{TENANT}:ro",
+        },
         scratch={"/tmp": 512},  # noqa: S108
         needs=_STORES,
         publishes={options.port: 8080},
@@ -351,9 +379,14 @@ def _serving(options: Options) -> Service:
         check=None,
         networks=(INTERNAL,),
         address=_serving_address(options),
-        environment={**_settings(options), "FROSTBYTE_ROLES": "serving", "FROSTBYTE_DATA_DIR": _OWN},
+        environment={
+            **_settings(options),
+            "FROSTBYTE_ROLES": "serving",
+            "FROSTBYTE_DATA_DIR": _OWN,
+            "FROSTBYTE_SIGNING_DIR": _SIGNING,
+        },
         secrets=_CREDENTIALS,
-        volumes={"keys": "/run/keys:ro", "tenant": f"{TENANT}:ro"},
+        volumes={"keys": "/run/keys:ro", "signing": f"{_SIGNING}:ro", "tenant": f"{TENANT}:ro"},
         scratch={"/tmp": 512},  # noqa: S108
         # The gateway makes the keys and brings the schema up to date.
         needs={**_STORES, "intake-gateway": Ready.HEALTHY},
