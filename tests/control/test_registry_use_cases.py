@@ -9,60 +9,13 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from control.offices import Office, log_key
 from control.registry_rows import Registry
-from frostbyte.adapters.memory.clock import ManualClock
 from frostbyte.control_plane.registry.idempotency import KEPT, Once, forget, once
-from frostbyte.control_plane.registry.operations import Operations
-from frostbyte.control_plane.registry.projects import Projects
 from frostbyte.control_plane.registry.records import OperationKind, OperationRow, OperationStatus
 from frostbyte.control_plane.registry.states import Failed, Move, TenantState
-from frostbyte.control_plane.registry.tenants import Tenants
-from frostbyte.kernel.audit.checkpoint import Signer
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid, NotFound
-from frostbyte.kernel.records import EventRow
 from frostbyte.kernel.tenancy import TenantConfig
-
-
-class Office:
-    """The use cases over one store."""
-
-    def __init__(self, store: Registry) -> None:
-        self.store = store
-        self.clock = ManualClock()
-        self.projects = Projects(store.unit_of_work, "production", self.clock)
-        self.tenants = Tenants(store.unit_of_work, self.clock)
-        self.operations = Operations(store.unit_of_work, self.clock)
-        self.projects.create("north", actor="alice")
-
-    def events(self) -> list[EventRow]:
-        with self.store.unit_of_work() as uow:
-            return uow.audit.unsequenced(1000)
-
-    def types(self) -> list[str]:
-        return [event.type for event in self.events()]
-
-    def attach(self, tenant_id: str = "acme", **values: Any) -> OperationRow:
-        given: dict[str, Any] = {
-            "gateway_url": "https://10.1.1.2:8080",
-            "channel_url": "https://10.1.1.2:8443",
-            "ca_pem": "-----BEGIN CERTIFICATE-----\nMAAA\n-----END CERTIFICATE-----\n",
-            "log_key": log_key(f"frostbyte/{tenant_id}/plane"),
-            "actor": "alice",
-            "reason": "requested",
-        }
-        return self.operations.attach(tenant_id, **(given | values))
-
-    def active(self, tenant_id: str = "acme") -> None:
-        """A tenant in service."""
-        self.tenants.create(tenant_id, "north", actor="alice")
-        self.operations.end(self.attach(tenant_id).operation_id)
-
-    def begin(self, move: Move, tenant_id: str = "acme", **values: Any) -> OperationRow:
-        return self.operations.begin(tenant_id, move, **({"actor": "alice", "reason": "requested"} | values))
-
-
-def log_key(origin: str) -> str:
-    return Signer(bytes(32), origin).verifier_key
 
 
 @pytest.fixture
