@@ -39,17 +39,17 @@ def program(name: str) -> str | None:
 
 
 @cache
-def minio_binary() -> str | None:
-    """Our own build, if it was made; tests do not build it by themselves."""
-    if given := os.environ.get("FROSTBYTE_TEST_MINIO"):
+def built(name: str) -> str | None:
+    """Our own build of `minio` or `traefik`, if it was made (tools/servers.sh); tests do not build it by themselves."""
+    if given := os.environ.get(f"FROSTBYTE_TEST_{name.upper()}"):
         return given
-    module = ROOT / "tools/minio"
+    module = ROOT / "tools" / name
     if not (module / "go.sum").exists():
-        return program("minio")
+        return program(name)
     pinned = hashlib.sha256((module / "go.mod").read_bytes() + (module / "go.sum").read_bytes()).hexdigest()[:16]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    built = cache / "frostbyte" / f"minio-{pinned}" / "minio"
-    return str(built) if built.exists() else program("minio")
+    binary = cache / "frostbyte" / f"{name}-{pinned}" / name
+    return str(binary) if binary.exists() else program(name)
 
 
 def debian_postgres() -> Path | None:
@@ -71,7 +71,8 @@ LANES: Final = {
     for lane in (
         Lane(name="clamd", found=lambda: program("clamd") is not None, get="tools/servers.sh clamd"),
         Lane(name="redis", found=lambda: program("redis-server") is not None, get="tools/servers.sh redis"),
-        Lane(name="minio", found=lambda: minio_binary() is not None, get="tools/servers.sh minio"),
+        Lane(name="minio", found=lambda: built("minio") is not None, get="tools/servers.sh minio"),
+        Lane(name="traefik", found=lambda: built("traefik") is not None, get="tools/servers.sh traefik"),
         Lane(name="postgresql", found=lambda: debian_postgres() is not None, get="tools/servers.sh postgresql"),
         Lane(name="promtool", found=lambda: program("promtool") is not None, get="tools/servers.sh promtool"),
         Lane(name="docker", found=docker_answers, get="tools/docker.sh start (as root)"),

@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from servers.lanes import minio_binary
+from servers.lanes import built
 from servers.process import ServerProcess, free_port
 
 USER = "test-root"
@@ -19,7 +19,7 @@ class MinioServer(ServerProcess):
     def __init__(self, folder: Path, *, certificates: Path | None = None) -> None:
         self.port = free_port()
         self._scheme = "https" if certificates else "http"
-        binary = minio_binary()
+        binary = built("minio")
         assert binary is not None
         command = [binary, "server", "--quiet", "--address", f"127.0.0.1:{self.port}", str(folder / "data")]
         command += ["--certs-dir", str(certificates or folder / "no-certificates")]

@@ -1,0 +1,162 @@
+"""The edge's wiring: the keeper of its files, what it shows to clients and to gateways, and the thread that mends."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from frostbyte.adapters.edge.files import EdgeFolder
+from frostbyte.bootstrap.authorities import Authorities
+from frostbyte.control_plane.edge.keeper import EdgeKeeper
+from frostbyte.control_plane.edge.ports import CredentialsOf, SitePair
+from frostbyte.control_plane.edge.routes import CONTROL, Credentials, Pair, Site, Tls
+from frostbyte.control_plane.edge.settings import EdgeSettings
+from frostbyte.deploy.authority import Authority, Client
+from frostbyte.deploy.traefik import Traefik, startup
+from frostbyte.kernel.errors import FrostbyteError, Invalid
+
+MEND_SECONDS: Final = 1.0
+"""Between two looks at the folder: a bad file keeps hot changes from being read as long as it lies there."""
+PREPARE_SECONDS: Final = 60.0
+"""Between two looks at the certificate that clients see."""
+_BLOCK: Final = re.compile(r"-----BEGIN ([A-Z ]{1,40})-----[A-Za-z0-9+/=\s]{1,30000}-----END \1-----")
+_log = structlog.get_logger("frostbyte.edge")
+
+
+class Edge:
+    """The edge as the control plane runs it: its files lie in a folder, and stay as they must be.
+
+    Args:
+        folder: holds `traefik.yml`, which Traefik is started with, and `routes/`, which it watches.
+        authorities: of the tenants.
+        own_ca: where the edge's own authority is kept.
+    """
+
+    def __init__(self, settings: EdgeSettings, folder: Path, authorities: Authorities, own_ca: Path) -> None:
+        self.settings = settings
+        self.files = EdgeFolder(folder / "routes")
+        self.keeper = EdgeKeeper(
+            settings.site, self.files, Traefik(), credentials_of(authorities), pair_of(settings, own_ca)
+        )
+        self._folder = folder
+
+    def prepare(self) -> None:
+        """Write what is no tenant's.
+
+        Raises:
+            Unavailable: `edge_unwritable`.
+            Invalid: the certificate that clients see is not usable.
+        """
+        start_file(self.settings.site, self._folder)
+        self.keeper.prepare()
+
+    def run(self, stop: threading.Event) -> None:
+        """Keep the files as they must be until the event is set; the edge goes on as it is then."""
+        looks = 0
+        while not stop.wait(MEND_SECONDS):
+            looks += 1
+            try:
+                if looks % int(PREPARE_SECONDS / MEND_SECONDS) == 0:
+                    self.keeper.prepare()
+                mended = self.keeper.mend()
+            except FrostbyteError as error:
+                _log.error("edge_not_mended", code=error.code)
+            else:
+                if mended:
+                    _log.warning("edge_mended", written=len(mended.written), removed=len(mended.removed))
+
+
+def start_file(site: Site, folder: Path) -> Path:
+    """Write the file that Traefik starts with; where it is. Raises Unavailable: `edge_unwritable`."""
+    files = EdgeFolder(folder)
+    text = startup(site, str(folder / "routes"))
+    if files.read("traefik.yml") != text:
+        files.write("traefik.yml", text)
+    return folder / "traefik.yml"
+
+
+def credentials_of(authorities: Authorities) -> CredentialsOf:
+    """How the edge and each tenant's gateway know each other: by the tenant's authority."""
+
+    def credentials(tenant_id: str) -> Credentials:
+        held = authorities.client(tenant_id, Client.EDGE)
+        return Credentials(
+            ca=authorities.ca_pem(tenant_id),
+            certificate=held.certificate.read_text(encoding="ascii"),
+            key=held.key.read_text(encoding="ascii"),
+        )
+
+    return credentials
+
+
+def pair_of(settings: EdgeSettings, own_ca: Path) -> SitePair:
+    """The certificate that clients see, by the settings."""
+    site = settings.site
+    if site.tls is Tls.OWN:
+        return own_pair(own_ca, site.domain)
+    if site.tls is Tls.FILES:
+        return lambda: file_pair(Path(settings.certificate), Path(settings.key), site.domain)
+    return lambda: None
+
+
+def own_pair(folder: Path, domain: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> SitePair:
+    """One for all hosts by an authority of our own, which clients are told to trust; renewed in time."""
+
+    def pair() -> Pair:
+        authority = Authority(folder, "", domain=domain, now=now())
+        authority.server("wildcard", [f"*.{domain}"])
+        place = folder / "wildcard"
+        return Pair(
+            certificate=(place / "public.crt").read_text(encoding="ascii"),
+            key=(place / "private.key").read_text(encoding="ascii"),
+        )
+
+    return pair
+
+
+def file_pair(certificate: Path, key: Path, domain: str) -> Pair:
+    """One that somebody else renews.
+
+    Raises:
+        Invalid: `edge_certificate_unusable`: not PEM, not a pair, over, or not for the hosts of the domain.
+    """
+    try:
+        chain = _blocks(certificate, "CERTIFICATE")
+        private = _blocks(key, "PRIVATE KEY")
+        found = x509.load_pem_x509_certificates(chain.encode())[0]
+        same = load_pem_private_key(private.encode(), None).public_key() == found.public_key()
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, TypeError, IndexError, x509.ExtensionNotFound):
+        raise _unusable("cannot be read") from None
+    if not same:
+        raise _unusable("do not belong together")
+    if found.not_valid_after_utc <= datetime.now(UTC):
+        raise _unusable("are over")
+    hosts = set(names.get_values_for_type(x509.DNSName))
+    if not hosts & {f"*.{domain}", f"{CONTROL}.{domain}"} and not any(host.endswith(f".{domain}") for host in hosts):
+        raise _unusable("are for other hosts")
+    return Pair(certificate=chain, key=private)
+
+
+def _blocks(path: Path, kind: str) -> str:
+    """The blocks of this kind in a PEM file, without what tools write between them."""
+    text = path.read_text(encoding="ascii")
+    blocks = [match[0] for match in _BLOCK.finditer(text) if match[1].endswith(kind)]
+    lines = [line.strip() for block in blocks for line in block.splitlines()]
+    return "".join(f"{line}\n" for line in lines if line)
+
+
+def _unusable(why: str) -> Invalid:
+    return Invalid(
+        "edge_certificate_unusable",
+        f"The certificate and key for the edge's clients {why}.",
+        "Correct FROSTBYTE_CONTROL_EDGE_CERTIFICATE and _KEY: the edge keeps what it had.",
+    )
