@@ -13,11 +13,18 @@ import structlog
 from filelock import FileLock, Timeout
 
 from frostbyte import __version__
+from frostbyte.adapters.edge.asking import through_edge
 from frostbyte.adapters.postgres import EmbeddedServer, migrate
 from frostbyte.adapters.postgres.schema import Schema, claim_control, packaged
 from frostbyte.adapters.registry.postgres import PostgresRegistry
 from frostbyte.adapters.secrets.files import FileSecrets
+from frostbyte.adapters.secrets.token_keys import FileTokenKeys
 from frostbyte.bootstrap import posture, stores
+from frostbyte.bootstrap.authorities import Authorities
+from frostbyte.bootstrap.channels import Channels
+from frostbyte.bootstrap.edge import Edge
+from frostbyte.bootstrap.switching import Around, Switching, directives
+from frostbyte.control_plane.edge.routes import Tls
 from frostbyte.control_plane.registry.idempotency import forget
 from frostbyte.control_plane.registry.operations import Hook, Operations
 from frostbyte.control_plane.registry.projects import Projects
@@ -54,6 +61,11 @@ class ControlPlane:
     operations: Operations
     findings: list[posture.Finding]
     lock: FileLock
+    edge: Edge | None = None
+    """The files of the edge; None where a control plane is only looked at."""
+    switching: Switching | None = None
+    """What carries decisions out; None as above."""
+    channels: Channels | None = None
     hooks: dict[OperationKind, Hook] = field(default_factory=dict)
     """Who carries on which operations after a start."""
     loops: dict[str, Loop] = field(default_factory=dict)
@@ -89,7 +101,15 @@ class ControlPlane:
         }
 
     def start(self) -> None:
-        """Start the loops, and carry on what was left running when this control plane last ended."""
+        """Shut what must be shut, start the loops, and carry on what was left running when it last ended.
+
+        Raises:
+            Unavailable: `database_unavailable`, `edge_unwritable`: it does not start while it could not stop anybody.
+        """
+        if self.switching is not None:
+            self.switching.begin()
+        if self.edge is not None:
+            self.edge.prepare()
         for name, loop in {"sequencer": self.sequencer.run, "maintenance": self._maintain, **self.loops}.items():
             thread = threading.Thread(target=loop, args=(self._stop,), name=name, daemon=True)
             thread.start()
@@ -115,6 +135,8 @@ class ControlPlane:
                 pass
         except FrostbyteError as error:  # the next start signs it
             structlog.get_logger("frostbyte.control").warning("last_checkpoint_missing", code=error.code)
+        if self.channels is not None:
+            self.channels.close()
         self.store.close()
         if self.server is not None:
             self.server.stop()
@@ -178,6 +200,26 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
     store = PostgresRegistry(access.writer, max_connections=CONNECTIONS, role=access.role).open()
     undo.callback(store.close)
     clock = SystemClock()
+    operations = Operations(store.unit_of_work, clock)
+    authorities = Authorities(settings.data_dir / "authorities")
+    channels = Channels(authorities)
+    own_ca, own = settings.data_dir / "edge-ca", settings.edge.site.tls is Tls.OWN
+    edge = Edge(settings.edge, settings.edge_folder, authorities, own_ca)
+    keys = FileTokenKeys(settings.keys_folder, clock)
+    switching = Switching(
+        store.unit_of_work,
+        operations,
+        clock,
+        Around(
+            edge=edge.keeper,
+            channels=channels,
+            sign=directives(keys, "", clock),
+            last_pull=lambda tenant_id: True,
+            through_edge=through_edge(settings.edge.site, own_ca / "ca.pem" if own else None),
+            lags=dict,
+            findings=dict,
+        ),
+    )
     return ControlPlane(
         settings=settings,
         clock=clock,
@@ -188,9 +230,14 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
         sequencer=Sequencer(store.unit_of_work, signer, clock),
         projects=Projects(store.unit_of_work, settings.environment, clock),
         tenants=Tenants(store.unit_of_work, clock),
-        operations=Operations(store.unit_of_work, clock),
+        operations=operations,
         findings=found,
         lock=lock,
+        edge=edge,
+        channels=channels,
+        switching=switching,
+        hooks=switching.hooks,
+        loops={"edge": edge.run, **switching.loops},
     )
 
 

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from frostbyte.control_plane.edge import settings as edge_settings
+from frostbyte.control_plane.edge.routes import Site
+from frostbyte.control_plane.edge.settings import EdgeSettings
 from frostbyte.kernel.settings import Mode, Reader, StandIn, invalid
 
 _ENVIRONMENT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -47,6 +50,12 @@ class ControlSettings:
     local_network: str = ""
     """A network (CIDR) that never leaves this host: plain text may cross it."""
     stand_ins: frozenset[StandIn] = frozenset()
+    told_edge: EdgeSettings | None = None
+
+    @property
+    def edge(self) -> EdgeSettings:
+        """How the edge is set up."""
+        return self.told_edge or EdgeSettings(site=Site(domain=self.domain))
 
     @property
     def keys_folder(self) -> Path:
@@ -79,6 +88,7 @@ def load(environment: Mapping[str, str] | None = None) -> ControlSettings:
     mode = given.choice("MODE", Mode, Mode.DEVELOPMENT)
     if mode is Mode.OFFLINE:
         raise invalid("MODE", "a control plane is 'development' or 'online'; an offline plane has none")
+    domain = _domain(given.text("CONTROL_DOMAIN", ControlSettings.domain))
     return ControlSettings(
         mode=mode,
         environment=environment_name(given.text("CONTROL_ENVIRONMENT", ControlSettings.environment)),
@@ -89,10 +99,11 @@ def load(environment: Mapping[str, str] | None = None) -> ControlSettings:
         data_dir=Path(given.text("CONTROL_DATA_DIR", ".frostbyte-control")).expanduser().absolute(),
         secrets_dir=_folder(given.text("CONTROL_SECRETS_DIR", "")),
         edge_dir=_folder(given.text("CONTROL_EDGE_DIR", "")),
-        domain=_domain(given.text("CONTROL_DOMAIN", ControlSettings.domain)),
+        domain=domain,
         ca_file=given.file("CA_FILE"),
         local_network=given.network("LOCAL_NETWORK"),
         stand_ins=given.stand_ins(),
+        told_edge=edge_settings.load(given, domain, host, port),
     )
 
 
