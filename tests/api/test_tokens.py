@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from frostbyte.adapters.memory.signing_keys import MemoryTokenKeys
+from frostbyte.adapters.secrets.token_keys import FileTokenKeys
 from frostbyte.kernel.settings import load
 from frostbyte.kernel.tokens import LONGEST, Scope, TokenSigner, plane_realm
 
@@ -25,8 +26,8 @@ Refused = Callable[[Any, int, str], dict[str, Any]]
 
 def plane_key(api: Any) -> Ed25519PrivateKey:
     """The plane's own signing key: what a thief of the key could do is bounded too."""
-    seed = (api.plane.settings.data_dir / "secrets" / "token.key").read_bytes()
-    return Ed25519PrivateKey.from_private_bytes(seed)
+    keys = FileTokenKeys(api.plane.settings.signing_folder, api.plane.clock).keys()
+    return Ed25519PrivateKey.from_private_bytes(keys.current.seed)
 
 
 def claims(api: Any, **changed: Any) -> dict[str, Any]:

@@ -302,8 +302,10 @@ def test_configurations_are_versions(store: Store) -> None:
 
 def test_a_token_is_revoked_once_and_for_all(store: Store) -> None:
     row = RevocationRow(token_id="t'1", revoked_at=NOW, expires_at=later(60), actor="admin")
+    news = []
     for _ in range(2):
-        write(store, lambda uow: uow.access.revoke(row))
+        write(store, lambda uow: news.append(uow.access.revoke(row)))
+    assert news == [True, False]
     with store.unit_of_work() as uow:
         assert uow.access.revoked("t'1")
         assert not uow.access.revoked("t2")

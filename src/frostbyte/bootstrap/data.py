@@ -41,6 +41,7 @@ from frostbyte.data_plane.serve.proofs import Proofs
 from frostbyte.data_plane.serve.record import AuditRecord
 from frostbyte.data_plane.serve.search import Search
 from frostbyte.data_plane.trial import Trial
+from frostbyte.kernel.admission import Admission
 from frostbyte.kernel.audit.checkpoint import Signer, public_key
 from frostbyte.kernel.audit.export import Exporter
 from frostbyte.kernel.audit.sequencer import Sequencer
@@ -50,7 +51,7 @@ from frostbyte.kernel.ports.hints import HintQueue
 from frostbyte.kernel.ports.witness import Witness
 from frostbyte.kernel.rotation import Rotation
 from frostbyte.kernel.settings import Mode, Roles, Settings
-from frostbyte.kernel.tokens import TokenSigner, TokenVerifier, plane_realm
+from frostbyte.kernel.tokens import TokenSigner, plane_realm
 from frostbyte.kernel.vault import Vault
 
 _MAINTENANCE_SECONDS: Final = 60.0
@@ -69,8 +70,7 @@ class Plane:
     server: EmbeddedServer | None
     vault: Vault
     signer: Signer
-    tokens: TokenSigner
-    verifier: TokenVerifier
+    admission: Admission
     rotation: Rotation
     """Of the keys that sign tokens."""
     ports: Ports
@@ -104,6 +104,11 @@ class Plane:
 
     def __post_init__(self) -> None:
         self.watch = watch(self)
+
+    @property
+    def tokens(self) -> TokenSigner:
+        """Signs the plane's own tokens."""
+        return self.admission.tokens
 
     @property
     def stand_ins(self) -> list[str]:
@@ -300,7 +305,7 @@ def _assemble(
         terms=ports.terms,
         load=documents.artefacts.chunk,
     )
-    keys, realm = FileTokenKeys(settings.signing_folder, clock), plane_realm(tenant)
+    keys = FileTokenKeys(settings.signing_folder, clock)
     return Plane(
         settings=settings,
         clock=clock,
@@ -308,8 +313,7 @@ def _assemble(
         server=server,
         vault=vault,
         signer=signer,
-        tokens=TokenSigner(keys.keys, realm, clock),
-        verifier=TokenVerifier(keys.keys, realm, clock),
+        admission=Admission(keys.keys, plane_realm(tenant), unit_of_work, clock, tenant),
         rotation=_rotation(settings, keys, store, clock),
         ports=ports,
         flow=flow,

@@ -15,6 +15,7 @@ from frostbyte.cli import (
     doctor,
     documents,
     errors,
+    granting,
     index,
     ingest,
     jobs,
@@ -59,7 +60,9 @@ app.add_typer(admin.config, name="config", rich_help_panel=OPERATION)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=OPERATION)
 app.add_typer(index.app, name="index", rich_help_panel=OPERATION)
 app.add_typer(storage.app, name="storage", rich_help_panel=OPERATION)
-app.add_typer(admin.tokens, name="token", rich_help_panel=OPERATION)
+app.add_typer(granting.tokens, name="token", rich_help_panel=OPERATION)
+app.add_typer(granting.api_keys, name="api-key", rich_help_panel=OPERATION)
+app.add_typer(granting.keys, name="key", rich_help_panel=OPERATION)
 
 
 @app.command("version", rich_help_panel=OPERATION)

@@ -316,6 +316,25 @@ class RevocationRow(Row, frozen=True, kw_only=True):
     actor: str
 
 
+class ApiKeyRow(Row, frozen=True, kw_only=True):
+    """A machine's key, as far as it is kept: nothing here opens anything."""
+
+    key_id: str
+    name: str
+    """What it is for; keys of one name are one subject, so that one can take over from another."""
+    sha256: bytes
+    """Of the key."""
+    scopes: tuple[str, ...]
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None = None
+    """None: until it is revoked."""
+    last_used_at: datetime | None = None
+    """Up to a minute early."""
+    revoked_at: datetime | None = None
+    revoked_by: str = ""
+
+
 class ErasureRow(Row, frozen=True, kw_only=True):
     """An erasure and what is left to do of it."""
 

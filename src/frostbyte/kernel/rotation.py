@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 
@@ -19,7 +18,7 @@ from frostbyte.kernel.audit.events import EventType, make_event
 from frostbyte.kernel.clock import Clock, iso
 from frostbyte.kernel.errors import Conflict
 from frostbyte.kernel.ports.signing_keys import Change, SigningKeyStore
-from frostbyte.kernel.ports.unit_of_work import AuditLog
+from frostbyte.kernel.ports.unit_of_work import AuditUnitOfWorkFactory
 from frostbyte.kernel.records import EventRow
 from frostbyte.kernel.signing import SigningKey
 from frostbyte.kernel.tokens import LONGEST
@@ -28,15 +27,6 @@ _SEED_BYTES: Final = 32
 BY_ITSELF: Final = "plane"
 """Actor of what nobody asked for."""
 _log = structlog.get_logger("frostbyte.keys")
-
-
-class Audited(Protocol):
-    """What a rotation needs of a transaction."""
-
-    @property
-    def audit(self) -> AuditLog: ...
-
-    def commit(self) -> None: ...
 
 
 class Rotation:
@@ -53,7 +43,7 @@ class Rotation:
     def __init__(
         self,
         store: SigningKeyStore,
-        unit_of_work: Callable[[], AbstractContextManager[Audited]],
+        unit_of_work: AuditUnitOfWorkFactory,
         clock: Clock,
         owner: str,
         before_retiring: Callable[[], None] = lambda: None,

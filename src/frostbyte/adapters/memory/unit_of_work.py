@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
 
+from frostbyte.adapters.memory.access import MemoryAccess
 from frostbyte.adapters.memory.audit import MemoryAuditLog
 from frostbyte.adapters.memory.jobs import MemoryJobs
 from frostbyte.adapters.memory.rebuilds import MemoryRebuilds
@@ -25,7 +26,6 @@ from frostbyte.kernel.records import (
     ErasureRow,
     HandoutRow,
     ReceiptRow,
-    RevocationRow,
     State,
 )
 
@@ -191,20 +191,6 @@ class MemoryConfigs:
 
     def add(self, row: ConfigRow) -> None:
         self._rows.insert(row, "config_version_exists", "The configuration was changed by someone else.")
-
-
-class MemoryAccess:
-    """See kernel.ports.unit_of_work.Access."""
-
-    def __init__(self, transaction: Transaction) -> None:
-        self._rows: Table[str, RevocationRow] = Table(transaction, "revocations", lambda row: row.token_id)
-
-    def revoke(self, row: RevocationRow) -> None:
-        if self._rows.get(row.token_id) is None:
-            self._rows.put(row)
-
-    def revoked(self, token_id: str) -> bool:
-        return self._rows.get(token_id) is not None
 
 
 class MemoryErasures:

@@ -1,4 +1,4 @@
-"""Versions of the configuration, revoked tokens, erasures and exports in PostgreSQL."""
+"""Versions of the configuration, erasures and exports in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from uuid import UUID
 
 from frostbyte.adapters.postgres.mapping import Repository, Table
 from frostbyte.kernel.errors import Conflict
-from frostbyte.kernel.records import ConfigRow, ErasureRow, HandoutRow, RevocationRow
+from frostbyte.kernel.records import ConfigRow, ErasureRow, HandoutRow
 
 CONFIGS: Final = Table("configs", ConfigRow, "version")
-REVOCATIONS: Final = Table("revocations", RevocationRow, "token_id")
 ERASURES: Final = Table("erasures", ErasureRow, "erasure_id")
 HANDOUTS: Final = Table("handouts", HandoutRow, "export_id")
 
@@ -34,16 +33,6 @@ class PostgresConfigs(Repository):
                 "The configuration was changed by someone else.",
                 "Read the newest version and apply the change to it.",
             )
-
-
-class PostgresAccess(Repository):
-    """See kernel.ports.unit_of_work.Access."""
-
-    def revoke(self, row: RevocationRow) -> None:
-        self._run(REVOCATIONS.insert + " ON CONFLICT DO NOTHING", REVOCATIONS.encode(row))
-
-    def revoked(self, token_id: str) -> bool:
-        return self._one("SELECT 1 FROM revocations WHERE token_id = %s", [token_id]) is not None
 
 
 class PostgresErasures(Repository):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from frostbyte.adapters.postgres.access import PostgresAccess
 from frostbyte.adapters.postgres.audit import SequencerMark
 from frostbyte.adapters.postgres.batches import PostgresBatches
 from frostbyte.adapters.postgres.documents import PostgresChunks, PostgresDocuments
@@ -11,7 +12,7 @@ from frostbyte.adapters.postgres.jobs import PostgresJobs
 from frostbyte.adapters.postgres.mapping import Session
 from frostbyte.adapters.postgres.pool import PostgresPool, PostgresTransaction
 from frostbyte.adapters.postgres.rebuilds import PostgresRebuilds
-from frostbyte.adapters.postgres.settings import PostgresAccess, PostgresConfigs, PostgresErasures
+from frostbyte.adapters.postgres.settings import PostgresConfigs, PostgresErasures
 from frostbyte.adapters.postgres.standing import PostgresStanding
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from frostbyte.adapters.memory.access import MemoryAccess
 from frostbyte.adapters.memory.audit import MemoryAuditLog
 from frostbyte.adapters.memory.tables import Database, Table, Transaction
 from frostbyte.control_plane.registry.records import (
@@ -343,6 +344,7 @@ class MemoryRegistryUnitOfWork:
         self.operations = MemoryOperations(transaction, self.tenants)
         self.idempotency = MemoryIdempotency(transaction)
         self.alarms = MemoryAlarms(transaction, self.tenants)
+        self.access = MemoryAccess(transaction)
         self.audit = MemoryAuditLog(transaction)
 
     def commit(self) -> None:
@@ -356,9 +358,9 @@ class MemoryRegistry:
         self._database = Database()
 
     @contextmanager
-    def unit_of_work(self) -> Iterator[MemoryRegistryUnitOfWork]:
+    def unit_of_work(self, *, reading: bool = False) -> Iterator[MemoryRegistryUnitOfWork]:
         """One transaction; what is not committed is undone at the end of the block."""
-        transaction = Transaction(self._database)
+        transaction = Transaction(self._database, reading=reading)
         try:
             yield MemoryRegistryUnitOfWork(transaction)
         finally:

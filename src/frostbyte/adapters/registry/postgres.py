@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from frostbyte.adapters.postgres.access import PostgresAccess
 from frostbyte.adapters.postgres.audit import SequencerMark
 from frostbyte.adapters.postgres.mapping import Repository, Session, Table
 from frostbyte.adapters.postgres.pool import PostgresPool, PostgresTransaction
@@ -241,6 +242,7 @@ class PostgresRegistryUnitOfWork(PostgresTransaction):
         self.operations = PostgresOperations(session)
         self.idempotency = PostgresIdempotency(session)
         self.alarms = PostgresAlarms(session)
+        self.access = PostgresAccess(session)
 
 
 class PostgresRegistry(PostgresPool[PostgresRegistryUnitOfWork]):

@@ -14,7 +14,7 @@ from frostbyte.kernel.tokens import Caller, Scope
 
 READERS: Final = (Scope.INGEST, Scope.QUERY, Scope.AUDIT, Scope.ADMIN)
 """Whoever has one of these may see uploads: with `ingest`, their own."""
-_bearer = HTTPBearer(auto_error=False, description="A token of this plane")
+_bearer = HTTPBearer(auto_error=False, description="A token or an API key of this plane")
 
 
 async def plane_of(request: Request) -> Plane:
@@ -28,19 +28,14 @@ PlaneDep = Annotated[Plane, Depends(plane_of)]
 
 
 def caller_of(plane: PlaneDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Caller:
-    """The caller that the token proves.
+    """The caller that the token or API key proves.
 
     Raises:
-        Unauthenticated: `token_missing`, `token_revoked`, or what `TokenVerifier.verify` raises.
+        Unauthenticated: `token_missing`, or what `Admission.caller` raises.
     """
     if credentials is None:
         raise Unauthenticated("token_missing", "This route needs a token.", "Send 'Authorization: Bearer TOKEN'.")
-    caller = plane.verifier.verify(credentials.credentials)
-    with plane.store.unit_of_work(reading=True) as uow:
-        revoked = uow.access.revoked(caller.token_id)
-    if revoked:
-        raise Unauthenticated("token_revoked", "This token was revoked.", "Get a new token.")
-    return caller
+    return plane.admission.caller(credentials.credentials)
 
 
 def needs(*scopes: Scope) -> Any:

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
 from frostbyte import __version__
-from frostbyte.api.data import deciding, ingest, jobs, reading, streams, system
+from frostbyte.api.data import deciding, granting, ingest, jobs, reading, streams, system
 from frostbyte.api.data.meters import attach
 from frostbyte.api.data.passing import Passing
 from frostbyte.api.http import problems
@@ -26,6 +26,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     streams.router,
     reading.router,
     deciding.router,
+    granting.router,
     jobs.router,
     system.router,
 )

@@ -1,8 +1,8 @@
-"""Decisions of people: review, erasure, configuration, tokens; and what an auditor reads."""
+"""Decisions of people: review, erasure, configuration; and what an auditor reads."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,10 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from frostbyte.api.data.access import PlaneDep, needs
 from frostbyte.api.http.access import limited
 from frostbyte.api.http.problems import responses
-from frostbyte.kernel.clock import iso
 from frostbyte.kernel.errors import Invalid
-from frostbyte.kernel.records import RevocationRow
-from frostbyte.kernel.tokens import LONGEST, Caller, Scope
+from frostbyte.kernel.tokens import Caller, Scope
 
 router = APIRouter(prefix="/api/v1")
 _FAILS = responses(401, 403, 404, 409, 422, 429, 503)
@@ -216,37 +214,3 @@ def change_config(
         raise Invalid("if_match_missing", "A change names the version it starts from.", "Send If-Match with the ETag.")
     shown = plane.configuration.change(values, expected=int(version), actor=caller.subject)
     return JSONResponse(shown, headers={"ETag": f'"{shown["version"]}"'})
-
-
-class TokenRequest(BaseModel):
-    """A token to be made."""
-
-    model_config = ConfigDict(extra="forbid")
-    subject: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$")
-    scopes: list[Scope] = Field(min_length=1, max_length=10)
-    ttl_seconds: int = Field(default=3600, ge=1, le=int(LONGEST.total_seconds()))
-
-
-@router.post("/tokens", tags=["admin"], status_code=201, responses=_FAILS)
-def mint(body: TokenRequest, plane: PlaneDep, caller: Administrator) -> dict[str, Any]:
-    """Make a token for someone."""
-    token, claims = plane.tokens.mint(body.subject, frozenset(body.scopes), timedelta(seconds=body.ttl_seconds))
-    return {
-        "token": token,
-        "jti": claims["jti"],
-        "subject": body.subject,
-        "scopes": claims["scopes"],
-        "expires_at": iso(datetime.fromtimestamp(claims["exp"], tz=plane.clock.now().tzinfo)),
-    }
-
-
-@router.delete("/tokens/{token_id}", tags=["admin"], status_code=204, responses=_FAILS)
-def revoke(token_id: UUID, plane: PlaneDep, caller: Administrator) -> Response:
-    """Refuse a token from now on."""
-    now = plane.clock.now()
-    with plane.store.unit_of_work() as uow:
-        uow.access.revoke(
-            RevocationRow(token_id=str(token_id), revoked_at=now, expires_at=now + LONGEST, actor=caller.subject)
-        )
-        uow.commit()
-    return Response(status_code=204)

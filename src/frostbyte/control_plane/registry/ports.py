@@ -32,7 +32,7 @@ from frostbyte.control_plane.registry.records import (
     TenantTally,
 )
 from frostbyte.control_plane.registry.states import TenantState
-from frostbyte.kernel.ports.unit_of_work import AuditUnitOfWork
+from frostbyte.kernel.ports.unit_of_work import AccessUnitOfWork
 
 
 class Projects(Protocol):
@@ -190,7 +190,7 @@ class Alarms(Protocol):
         ...
 
 
-class RegistryUnitOfWork(AuditUnitOfWork, Protocol):
+class RegistryUnitOfWork(AccessUnitOfWork, Protocol):
     """One transaction of the control plane."""
 
     @property

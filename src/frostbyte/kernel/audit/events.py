@@ -115,6 +115,7 @@ _UUID = _text(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _GENERATION = _text(r"[0-9a-f]{16}")
 _MIME = _text(r"[a-z0-9][a-z0-9.+-]{0,62}/[a-z0-9][a-z0-9.+-]{0,80}")
 _NAME = _text(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
+_ACTOR = _text(r"[A-Za-z0-9][A-Za-z0-9._:@/+|-]{0,159}")
 
 # fmt: off
 _INTEGERS: Final = (
@@ -149,12 +150,11 @@ DETAILS: Final[Mapping[str, Check]] = {
     **dict.fromkeys(("needs_review", "remote", "stand_in", "ocr"), _flag),
     **dict.fromkeys(("origin", "old_origin", "token_id", "key_id", "format"), _NAME),
     "engine": _ENGINE,
+    "subject": _ACTOR,
     "pii_type": _WORD,
     "mime": _MIME,
 }
 """Every detail an event may carry and what its value must look like. Adding one is a decision about promise 10."""
-
-_ACTOR = _text(r"[A-Za-z0-9][A-Za-z0-9._:@/+|-]{0,159}")
 
 
 def make_event(

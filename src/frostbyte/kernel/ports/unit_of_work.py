@@ -20,6 +20,7 @@ from uuid import UUID
 
 from frostbyte.kernel.errors import FrostbyteError
 from frostbyte.kernel.records import (
+    ApiKeyRow,
     BatchRow,
     CheckpointRow,
     ChunkRow,
@@ -329,10 +330,29 @@ class Configs(Protocol):
 
 
 class Access(Protocol):
-    """Revoked tokens."""
+    """Revoked tokens, and keys of machines."""
 
-    def revoke(self, row: RevocationRow) -> None: ...
+    def revoke(self, row: RevocationRow) -> bool:
+        """Remember it; whether it was not revoked before."""
+        ...
+
     def revoked(self, token_id: str) -> bool: ...
+    def add_key(self, row: ApiKeyRow) -> None:
+        """Raises Conflict("row_exists") if the id is taken."""
+        ...
+
+    def key(self, key_id: str) -> ApiKeyRow | None: ...
+    def keys(self, *, after: str = "", limit: int = 100) -> list[ApiKeyRow]:
+        """Ordered by id, those after an id, whether they are still good or not."""
+        ...
+
+    def note_use(self, key_id: str, at: datetime, *, before: datetime) -> None:
+        """Remember a use, if the last one that is remembered was before a moment. Waits for nobody."""
+        ...
+
+    def revoke_key(self, key_id: str, at: datetime, actor: str) -> bool:
+        """Revoke it for good; whether it was there and not revoked before."""
+        ...
 
 
 class Erasures(Protocol):
@@ -361,7 +381,14 @@ class AuditUnitOfWork(Protocol):
         ...
 
 
-class UnitOfWork(AuditUnitOfWork, Protocol):
+class AccessUnitOfWork(AuditUnitOfWork, Protocol):
+    """One transaction as whoever lets callers in sees it: of a plane, or of the control plane."""
+
+    @property
+    def access(self) -> Access: ...
+
+
+class UnitOfWork(AccessUnitOfWork, Protocol):
     """One transaction of a plane."""
 
     @property
@@ -374,8 +401,6 @@ class UnitOfWork(AuditUnitOfWork, Protocol):
     def chunks(self) -> Chunks: ...
     @property
     def configs(self) -> Configs: ...
-    @property
-    def access(self) -> Access: ...
     @property
     def erasures(self) -> Erasures: ...
     @property
@@ -412,4 +437,12 @@ class UnitOfWorkFactory(Protocol):
                 look-up sees what is committed then. That needs no transaction, whose begin and end would wait for the
                 database once more each.
         """
+        ...
+
+
+class AccessUnitOfWorkFactory(Protocol):
+    """Begins transactions of whoever lets callers in."""
+
+    def __call__(self, *, reading: bool = False) -> AbstractContextManager[AccessUnitOfWork]:
+        """A transaction; see UnitOfWorkFactory."""
         ...

@@ -1,0 +1,1 @@
+../009_api_keys.sql
