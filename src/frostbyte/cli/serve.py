@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from datetime import timedelta
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from frostbyte.cli.client import KEY_FILE, TOKEN_FILE, URL_FILE
+from frostbyte.cli.announcing import SUBJECT, TOKEN_LIFETIME, announced
+from frostbyte.cli.client import TOKEN_FILE
 from frostbyte.cli.options import group
 from frostbyte.cli.output import err, text
 from frostbyte.cli.serve_embedder import embedder
@@ -23,10 +21,6 @@ from frostbyte.cli.serving import Start, listen, run, shown, stopping
 if TYPE_CHECKING:
     from frostbyte.bootstrap.data import Plane
     from frostbyte.kernel.settings import Settings
-
-TOKEN_LIFETIME: Final = timedelta(hours=24)
-"""Of the token that is written for this machine's user; it is renewed at half of it."""
-SUBJECT: Final = "local-operator"
 
 app = group("Start a server.")
 app.command("vectors")(vectors)
@@ -81,7 +75,7 @@ def _serve(start: Start) -> None:
             plane.close()
             raise
     try:
-        with _announced(plane, settings.data_dir, url):
+        with announced(settings.data_dir, url, plane.signer.verifier_key, lambda: _minted(plane)):
             run(application, listener, start, lambda: _greet(plane, url), **tls)
     finally:
         err().print(text("Stopping: the last checkpoint is signed, the stores are closed ...", "dim"))
@@ -101,41 +95,11 @@ def _tls(settings: Settings) -> dict[str, Any]:
     return tls.options()
 
 
-@contextmanager
-def _announced(plane: Plane, folder: Path, url: str) -> Iterator[None]:
-    """Keep token, address and key where commands on this machine find them, as long as the plane runs."""
-    stop = threading.Event()
-    _write(folder / KEY_FILE, plane.signer.verifier_key, 0o644)
-    _write_token(plane, folder)
-    _write(folder / URL_FILE, url, 0o600)
-
-    def renew() -> None:
-        while not stop.wait(TOKEN_LIFETIME.total_seconds() / 2):
-            _write_token(plane, folder)
-
-    threading.Thread(target=renew, name="token", daemon=True).start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for name in (URL_FILE, TOKEN_FILE):
-            (folder / name).unlink(missing_ok=True)
-
-
-def _write_token(plane: Plane, folder: Path) -> None:
+def _minted(plane: Plane) -> str:
+    """A token for this machine's user."""
     from frostbyte.kernel.tokens import Scope
 
-    token, _ = plane.tokens.mint(SUBJECT, frozenset(Scope), TOKEN_LIFETIME)
-    _write(folder / TOKEN_FILE, token, 0o600)
-
-
-def _write(path: Path, content: str, mode: int) -> None:
-    """Replace a file in one step, so that no reader finds half of it or a wider mode."""
-    part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
-        file.write(content + "\n")
-    part.replace(path)
+    return plane.tokens.mint(SUBJECT, frozenset(Scope), TOKEN_LIFETIME)[0]
 
 
 def _greet(plane: Plane, url: str) -> None:
