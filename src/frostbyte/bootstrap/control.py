@@ -25,17 +25,20 @@ from frostbyte.bootstrap.channels import Channels
 from frostbyte.bootstrap.edge import Edge
 from frostbyte.bootstrap.switching import Around, Switching, directives
 from frostbyte.control_plane.edge.routes import Tls
+from frostbyte.control_plane.registry.changes import ITSELF
 from frostbyte.control_plane.registry.idempotency import forget
 from frostbyte.control_plane.registry.operations import Hook, Operations
 from frostbyte.control_plane.registry.projects import Projects
-from frostbyte.control_plane.registry.records import OperationKind
+from frostbyte.control_plane.registry.records import OperationKind, OperationRow
 from frostbyte.control_plane.registry.tenants import Tenants
 from frostbyte.control_plane.settings import ControlSettings
+from frostbyte.kernel.admission import Admission
 from frostbyte.kernel.audit.checkpoint import Signer
 from frostbyte.kernel.audit.sequencer import Sequencer
 from frostbyte.kernel.clock import Clock, SystemClock
 from frostbyte.kernel.errors import Conflict, FrostbyteError
 from frostbyte.kernel.settings import Mode, StandIn
+from frostbyte.kernel.tokens import control_realm
 
 CONNECTIONS: Final = 24
 """To the database, at most."""
@@ -55,6 +58,7 @@ class ControlPlane:
     server: EmbeddedServer | None
     secrets: FileSecrets
     signer: Signer
+    admission: Admission
     sequencer: Sequencer
     projects: Projects
     tenants: Tenants
@@ -77,6 +81,12 @@ class ControlPlane:
     def stand_ins(self) -> list[str]:
         """Development substitutes in use; every report says them."""
         return posture.stand_ins(self.settings, self.findings)
+
+    def carry(self, operation: OperationRow) -> None:
+        """Carry out an operation that has just begun. Returns when all is done that cannot wait; the rest goes on."""
+        hook = self.hooks.get(operation.kind)
+        if hook is not None:
+            hook(operation)
 
     def health(self) -> dict[str, Any]:
         """Whether the process lives, and what a person should know about it."""
@@ -227,6 +237,7 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
         server=access.server,
         secrets=secrets,
         signer=signer,
+        admission=Admission(keys.keys, control_realm(settings.environment), store.unit_of_work, clock, ITSELF),
         sequencer=Sequencer(store.unit_of_work, signer, clock),
         projects=Projects(store.unit_of_work, settings.environment, clock),
         tenants=Tenants(store.unit_of_work, clock),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import structlog
@@ -30,16 +31,33 @@ _RETRY_SECONDS: Final = "5"
 _log = structlog.get_logger("frostbyte.api")
 
 
+class Refused(FrostbyteError):
+    """An error that HTTP has a closer answer to than the status of its kind, or one that says more than a sentence.
+
+    Args:
+        error: what a person reads.
+        status: of the answer.
+        more: members of the document beside those of every problem; no content.
+    """
+
+    def __init__(self, error: FrostbyteError, *, status: int, more: Mapping[str, Any] | None = None) -> None:
+        super().__init__(error.code, error.message, error.remedy, kind=error.kind)
+        self.status = status
+        self.more = dict(more or {})
+
+
 class Problem(JSONResponse):
     """An application/problem+json answer."""
 
     media_type = "application/problem+json"
 
 
-def problem(request: Request, status: int, code: str, detail: str, remedy: str = "") -> Problem:
-    """The document for one error."""
+def problem(
+    request: Request, status: int, code: str, detail: str, remedy: str = "", more: Mapping[str, Any] | None = None
+) -> Problem:
+    """The document for one error; `more` are members beside those of every document (RFC 9457, section 3.2)."""
     request.state.problem = code  # for the log and the metrics
-    body = {
+    body = dict(more or {}) | {
         "type": f"urn:frostbyte:error:{code}",
         "title": code.replace("_", " "),
         "status": status,
@@ -62,10 +80,11 @@ def _id(request: Request) -> str:
 
 async def _known(request: Request, error: Exception) -> Problem:
     assert isinstance(error, FrostbyteError)
-    status = STATUS[error.kind]
+    status = error.status if isinstance(error, Refused) else STATUS[error.kind]
     if status >= 500:
         _log.warning("request_failed", code=error.code, status=status, request_id=_id(request))
-    answer = problem(request, status, error.code, error.message, error.remedy)
+    more = error.more if isinstance(error, Refused) else None
+    answer = problem(request, status, error.code, error.message, error.remedy, more)
     if isinstance(error, TooMany):
         answer.headers["Retry-After"] = str(error.retry_after)
     return answer
@@ -124,6 +143,11 @@ def install(app: FastAPI) -> None:
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI's description of the problem documents that a route answers with."""
-    schema = {"type": "object", "properties": {"code": {"type": "string"}, "detail": {"type": "string"}}}
+    names = ("type", "title", "code", "detail", "remedy", "request_id")
+    schema = {
+        "type": "object",
+        "required": [*names, "status"],
+        "properties": {name: {"type": "string"} for name in names} | {"status": {"type": "integer"}},
+    }
     content = {"application/problem+json": {"schema": schema}}
     return {status: {"description": "A problem document", "content": content} for status in statuses}

@@ -1,0 +1,63 @@
+"""The control plane's HTTP application: the Admin API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from starlette.middleware import Middleware
+
+from frostbyte import __version__
+from frostbyte.api.control import operations, projects, system, tenants
+from frostbyte.api.control.access import PER_MINUTE
+from frostbyte.api.http import problems
+from frostbyte.api.http.access import describe
+from frostbyte.api.http.meters import RequestMeters
+from frostbyte.api.http.observing import Observer
+from frostbyte.api.http.streams import Streams
+from frostbyte.bootstrap.control import ControlPlane
+from frostbyte.kernel.limits import Limiter
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    projects.router,
+    tenants.router,
+    operations.router,
+    system.router,
+)
+
+
+def create_app(control: ControlPlane, limiter: Limiter | None = None) -> FastAPI:
+    """The application for a control plane. It starts and stops nothing: whoever serves it does.
+
+    Args:
+        control: built, and started by whoever serves.
+        limiter: requests a minute of each caller; default: the design's.
+    """
+    meters = RequestMeters()
+    app = FastAPI(
+        title="Frostbyte control plane",
+        version=__version__,
+        docs_url=None,  # FastAPI's page loads scripts from outside; system.py has one that does not
+        redoc_url=None,
+        middleware=[Middleware(Observer, meters=meters)],
+    )
+    app.state.control = control
+    app.state.limiter = limiter or Limiter(PER_MINUTE)
+    app.state.meters = meters
+    app.state.streams = Streams()
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    return app
+
+
+def routes() -> Iterator[APIRoute]:
+    """Every route of the application."""
+    for router in ROUTERS:
+        yield from (route for route in router.routes if isinstance(route, APIRoute))
+
+
+for _route in routes():
+    describe(_route, PER_MINUTE, "Role")

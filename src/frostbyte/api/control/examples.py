@@ -1,0 +1,72 @@
+"""Answers as OpenAPI shows them. A test holds them to what the routes really answer."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+PROJECT: Final[dict[str, Any]] = {
+    "project_id": "eu-1",
+    "environment": "production",
+    "created_at": "2026-03-02T09:00:00.000000Z",
+}
+PROJECTS: Final[dict[str, Any]] = {"projects": [PROJECT], "cursor": None}
+TENANT: Final[dict[str, Any]] = {
+    "tenant_id": "acme",
+    "project_id": "eu-1",
+    "state": "ACTIVE",
+    "failed": None,
+    "version": 3,
+    "config_version": 1,
+    "octet": 1,
+    "network": "10.1.0.0/16",
+    "standing_version": 1,
+    "possible": ["deprovision", "suspend"],
+    "standing": {"acknowledged_version": 1, "acknowledged_at": "2026-03-02T09:05:03.120000Z", "code": None},
+    "created_at": "2026-03-02T09:01:00.000000Z",
+    "updated_at": "2026-03-02T09:05:03.000000Z",
+}
+TENANTS: Final[dict[str, Any]] = {"tenants": [TENANT], "cursor": None}
+OPERATION_ROW: Final[dict[str, Any]] = {
+    "operation_id": "01990000-0000-7000-8000-0000000000d1",
+    "tenant_id": "acme",
+    "kind": "suspend",
+    "status": "running",
+    "actor": "ann",
+    "reason": "payment",
+    "started_at": "2026-03-02T09:07:00.000000Z",
+    "ended_at": None,
+    "code": None,
+}
+STEP: Final[dict[str, Any]] = {
+    "number": 1,
+    "step": "registry_committed",
+    "status": "succeeded",
+    "code": None,
+    "at": "2026-03-02T09:07:00.000000Z",
+}
+OPERATION: Final[dict[str, Any]] = OPERATION_ROW | {"steps": [STEP]}
+OPERATIONS: Final[dict[str, Any]] = {"operations": [OPERATION_ROW], "cursor": None}
+ONE_TENANT: Final[dict[str, Any]] = TENANT | {
+    "endpoints": {
+        "gateway_url": "https://10.1.1.2:8080",
+        "channel_url": "https://10.1.1.2:8443",
+        "log_key": "frostbyte/acme/plane+5ccd7a25+AV7b6zYVyPJqZcE1lXJx0qW6hWnRjZr0O3R2T9mG0uQ1",
+        "registered_at": "2026-03-02T09:05:00.000000Z",
+    },
+    "operation": OPERATION_ROW,
+}
+CONFIG: Final[dict[str, Any]] = {
+    "tenant_id": "acme",
+    "version": 1,
+    "values": {"pii_policy": "redact", "top_k": 5},
+    "actor": "ann",
+    "created_at": "2026-03-02T09:01:00.000000Z",
+}
+STREAM: Final = f"id: 1\nevent: step\ndata: {json.dumps(STEP)}\n\nevent: done\ndata: {{...}}\n\n"
+
+
+def answer(example: dict[str, Any], status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """The part of a route's `responses` that shows what it answers."""
+    content = {"application/json": {"schema": {"type": "object"}, "example": example}}
+    return {status: {"description": "The answer", "content": content}}
