@@ -64,7 +64,7 @@ def test_every_command_and_exit_code_is_documented() -> None:
 
 
 def test_every_command_that_shows_something_has_json() -> None:
-    silent = {"serve data", "serve vectors", "serve embedder", "serve worker", "demo", "proof get"}
+    silent = {"serve data", "serve control", "serve vectors", "serve embedder", "serve worker", "demo", "proof get"}
     """They print what they make, or never end."""
     root = typer.main.get_command(app)
     for name, command in root.commands.items():  # type: ignore[attr-defined]

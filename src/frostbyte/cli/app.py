@@ -21,12 +21,14 @@ from frostbyte.cli import (
     jobs,
     parse,
     policy,
+    project,
     proof,
     report,
     review,
     search,
     serve,
     storage,
+    tenant,
 )
 from frostbyte.cli.options import AsJson
 
@@ -40,6 +42,7 @@ app = typer.Typer(
 DAILY = "Every day"
 CARE = "Care and proof"
 OPERATION = "Operation"
+CONTROL = "Many tenants"
 
 app.command("ingest", rich_help_panel=DAILY)(ingest.ingest)
 app.command("search", rich_help_panel=DAILY)(search.search)
@@ -63,6 +66,8 @@ app.add_typer(storage.app, name="storage", rich_help_panel=OPERATION)
 app.add_typer(granting.tokens, name="token", rich_help_panel=OPERATION)
 app.add_typer(granting.api_keys, name="api-key", rich_help_panel=OPERATION)
 app.add_typer(granting.keys, name="key", rich_help_panel=OPERATION)
+app.add_typer(tenant.app, name="tenant", rich_help_panel=CONTROL)
+app.add_typer(project.app, name="project", rich_help_panel=CONTROL)
 
 
 @app.command("version", rich_help_panel=OPERATION)

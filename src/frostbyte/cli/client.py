@@ -222,6 +222,10 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
+    def limit(self, seconds: float) -> None:
+        """Wait no longer than this for any answer."""
+        self._http.timeout = seconds
+
     def json(
         self,
         method: str,

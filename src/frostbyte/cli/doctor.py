@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from frostbyte.cli.client import Client, base_url, find_token
+from frostbyte.cli.client import CONTROL, Client, base_url, data_dir, find_token
 from frostbyte.cli.exits import Exit
 from frostbyte.cli.options import AsJson
 from frostbyte.cli.output import out, print_json, text
@@ -86,7 +86,8 @@ def examine() -> list[Finding]:
         check_plane,
         check_scanner,
     )
-    return found + [check(settings) for check in checks]
+    found += [check(settings) for check in checks]
+    return found + check_control()
 
 
 def check_python() -> Finding:
@@ -239,6 +240,27 @@ def _check_port(settings: Settings) -> Finding:
     return Finding("plane", Level.OK, f"none runs; port {settings.port} is free", "Start one: make up")
 
 
+def check_control() -> list[Finding]:
+    """The control plane answers and takes our token; nothing where none was ever here."""
+    named = any(name.startswith(CONTROL.prefix) for name in os.environ)
+    if not named and not data_dir(CONTROL).exists():
+        return []
+    try:
+        url = base_url(CONTROL)
+        with Client("", url, server=CONTROL) as client:
+            ready = client.json("GET", "/ready")
+    except FrostbyteError as error:
+        level = Level.WARN if error.code == CONTROL.absent else Level.FAIL
+        return [Finding("control plane", level, error.message, error.remedy)]
+    try:
+        with Client(find_token(None, CONTROL), url, server=CONTROL) as client:
+            client.json("GET", "/tenants", params={"limit": 1})
+    except FrostbyteError as error:
+        return [Finding("control plane", Level.WARN, f"It answers at {url}, but: {error.message}", error.remedy)]
+    tenants = ", ".join(f"{count} {state}" for state, count in sorted(ready["tenants"].items())) or "no tenants"
+    return [Finding("control plane", Level.OK, f"ready at {url}, version {ready['version']}: {tenants}")]
+
+
 def check_scanner(settings: Settings) -> Finding:
     """clamd answers; without one, production refuses to run and development says so."""
     if not settings.clamd_address:
@@ -259,7 +281,7 @@ def _print(findings: list[Finding]) -> None:
     marks = {Level.OK: ("✓", "green"), Level.WARN: ("!", "yellow"), Level.FAIL: ("✗", "red")}
     for finding in findings:
         mark, style = marks[finding.level]
-        line = text(f"{mark} {finding.level.value:<5}", style) + text(f"{finding.name:<12}", "bold")
+        line = text(f"{mark} {finding.level.value:<5}", style) + text(f"{finding.name:<14}", "bold")
         out().print(line + text(finding.message), soft_wrap=True)
         if finding.remedy:
-            out().print(text(f"{'':<19}→ {finding.remedy}", "dim"), soft_wrap=True)
+            out().print(text(f"{'':<21}→ {finding.remedy}", "dim"), soft_wrap=True)

@@ -13,6 +13,7 @@ from frostbyte.cli.announcing import SUBJECT, TOKEN_LIFETIME, announced
 from frostbyte.cli.client import TOKEN_FILE
 from frostbyte.cli.options import group
 from frostbyte.cli.output import err, text
+from frostbyte.cli.serve_control import control
 from frostbyte.cli.serve_embedder import embedder
 from frostbyte.cli.serve_vectors import vectors
 from frostbyte.cli.serve_worker import worker
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from frostbyte.kernel.settings import Settings
 
 app = group("Start a server.")
+app.command("control")(control)
 app.command("vectors")(vectors)
 app.command("embedder")(embedder)
 app.command("worker")(worker)
@@ -76,7 +78,14 @@ def _serve(start: Start) -> None:
             raise
     try:
         with announced(settings.data_dir, url, plane.signer.verifier_key, lambda: _minted(plane)):
-            run(application, listener, start, lambda: _greet(plane, url), **tls)
+            run(
+                application,
+                listener,
+                start,
+                lambda: _greet(plane, url),
+                stops=application.state.streams.closing.set,
+                **tls,
+            )
     finally:
         err().print(text("Stopping: the last checkpoint is signed, the stores are closed ...", "dim"))
         plane.close()

@@ -91,12 +91,15 @@ def run(
     listener: socket.socket,
     start: Start,
     started: Callable[[], None],
+    *,
+    stops: Callable[[], object] = lambda: None,
     **options: Any,
 ) -> None:
     """Serve until a signal asks to stop.
 
     Args:
         started: called once requests are taken.
+        stops: called as soon as it is asked to stop: ends what would never end by itself.
         options: further ones of uvicorn's.
     """
     import uvicorn
@@ -110,8 +113,13 @@ def run(
             start.over = True
             if start.asked:
                 self.should_exit = True
+                stops()
             else:
                 started()
+
+        def handle_exit(self, sig: int, frame: Any) -> None:
+            stops()
+            super().handle_exit(sig, frame)
 
     told: dict[str, Any] = {
         "loop": "uvloop",

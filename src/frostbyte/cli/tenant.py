@@ -1,0 +1,441 @@
+"""`frostbyte tenant`: tenants of the control plane, from the first entry to the last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from frostbyte.cli.client import Client, segment
+from frostbyte.cli.configuration import print_config, typed
+from frostbyte.cli.control import changed, complete_tenant, control_client, named
+from frostbyte.cli.errors import CommandFailed
+from frostbyte.cli.following import SAID, wait
+from frostbyte.cli.options import AsJson, ControlToken, group
+from frostbyte.cli.output import err, hint, out, print_json, table, text
+
+app = group("Tenants: made, taken into service, stopped, resumed, closed.")
+
+STATES: Final = ("PENDING", "PROVISIONING", "ACTIVE", "SUSPENDED", "DEPROVISIONING", "DEPROVISIONED", "FAILED")
+REASONS: Final = ("payment", "incident", "maintenance", "requested", "legal")
+"""Offered for completion; any code of small letters, digits, '_' and '.' will do."""
+_STYLE: Final = {
+    "ACTIVE": "green",
+    "SUSPENDED": "yellow",
+    "PROVISIONING": "cyan",
+    "DEPROVISIONING": "cyan",
+    "DEPROVISIONED": "dim",
+    "FAILED": "bold red",
+    "succeeded": "green",
+    "running": "cyan",
+    "failed": "red",
+}
+
+
+def _among(words: tuple[str, ...]) -> Callable[[str], list[str]]:
+    """Completion by a few words."""
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
+
+
+Tenant = Annotated[
+    str, typer.Argument(help="The tenant's name.", show_default=False, autocompletion=complete_tenant, metavar="TENANT")
+]
+Reason = Annotated[
+    str,
+    typer.Option(
+        "--reason",
+        "-r",
+        help=f"A code for the audit: {', '.join(REASONS)} ...",
+        prompt="Reason (a code such as payment)",
+        autocompletion=_among(REASONS),
+    ),
+]
+Confirm = Annotated[
+    str | None,
+    typer.Option("--confirm", help="The tenant's name once more; else it is asked for.", show_default=False),
+]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Follow it to its end, or return once it is begun.")]
+Known = Annotated[
+    str,
+    typer.Option("--reason", "-r", help="A code for the audit.", autocompletion=_among(REASONS)),
+]
+Seen = Annotated[
+    int | None,
+    typer.Option("--version", help="Only if the tenant still has this version.", min=1, show_default=False),
+]
+
+
+@app.command("create")
+def create(
+    tenant: Annotated[str, typer.Argument(help="1 to 32 small letters and digits; for ever.", show_default=False)],
+    project: Annotated[str, typer.Option("--project", "-p", help="The project it belongs to.", show_default=False)],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="KEY=VALUE of its configuration; may be repeated.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+    token: ControlToken = None,
+) -> None:
+    """Enter a tenant into the register. It gets a network; its plane is attached afterwards."""
+    values = typed(settings, _defaults()) if settings else {}
+    with control_client(token) as client:
+        made = changed(client, "/tenants", {"tenant_id": tenant, "project_id": project, "config": values})
+    if as_json:
+        print_json(made)
+        return
+    out().print(text("Made ", "green") + text(made["tenant_id"], "bold") + text(f", network {made['network']}", "dim"))
+    hint(f"When its plane runs: frostbyte tenant attach {made['tenant_id']} --help")
+
+
+@app.command("list")
+def show_all(
+    state: Annotated[
+        str | None,
+        typer.Option("--state", help=f"One of {', '.join(STATES)}.", autocompletion=_among(STATES), show_default=False),
+    ] = None,
+    project: Annotated[
+        str | None, typer.Option("--project", "-p", help="Only of this project.", show_default=False)
+    ] = None,
+    prefix: Annotated[
+        str | None, typer.Option("--prefix", help="Only names that begin so.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 100,
+    after: Annotated[
+        str | None, typer.Option("--after", help="Go on where a page ended (its cursor).", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+    token: ControlToken = None,
+) -> None:
+    """List tenants by name."""
+    asked = {
+        "state": state.upper() if state else None,
+        "project_id": project,
+        "prefix": prefix,
+        "limit": limit,
+        "cursor": after,
+    }
+    with control_client(token) as client:
+        found = client.json("GET", "/tenants", params=asked)
+    if as_json:
+        print_json(found)
+        return
+    if not found["tenants"]:
+        out().print(text("There is no such tenant."))
+        return
+    shown = table("=tenant", "project", "state", "plane", "network", ">config", "changed")
+    for row in found["tenants"]:
+        shown.add_row(
+            text(row["tenant_id"]),
+            text(row["project_id"]),
+            _state(row),
+            text(_plane(row)),
+            text(row["network"] or ""),
+            text(row["config_version"]),
+            text(row["updated_at"][:16].replace("T", " ")),
+        )
+    out().print(shown)
+    if found["cursor"]:
+        hint(f"There are more: --after {found['cursor']}")
+
+
+def _state(row: dict[str, Any]) -> Any:
+    failed = f" ({row['failed']})" if row["failed"] else ""
+    return text(row["state"] + failed, _STYLE.get(row["state"], ""))
+
+
+def _plane(row: dict[str, Any]) -> str:
+    """What the plane knows of what it was told."""
+    standing = row["standing"]
+    if standing is None:
+        return "never asked"
+    if standing["code"]:
+        return str(standing["code"])
+    return "informed" if standing["acknowledged_version"] >= row["standing_version"] else "not informed yet"
+
+
+@app.command("show")
+def show(tenant: Tenant, as_json: AsJson = False, token: ControlToken = None) -> None:
+    """Show one tenant: where it stands, how it is reached, what was done last, what can be done."""
+    with control_client(token) as client:
+        found = client.json("GET", f"/tenants/{named(tenant)}")
+    if as_json:
+        print_json(found)
+        return
+    shown = table("field", "value")
+    shown.add_row(text("tenant"), text(found["tenant_id"], "bold"))
+    shown.add_row(text("state"), _state(found))
+    shown.add_row(text("plane"), text(_plane(found)))
+    for name in ("project_id", "network", "version", "config_version", "created_at", "updated_at"):
+        shown.add_row(text(name.replace("_", " ").removesuffix(" id")), text(found[name] or ""))
+    for name, value in (found["endpoints"] or {}).items():
+        shown.add_row(text(name.replace("_", " ")), text(value))
+    out().print(shown)
+    last = found["operation"]
+    if last:
+        out().print(text("last     ") + _outcome(last))
+    hint(f"Possible now: {', '.join(found['possible']) or 'nothing'}")
+
+
+def _outcome(operation: dict[str, Any]) -> Any:
+    line = text(f"{operation['kind']} ") + text(operation["status"], _STYLE.get(operation["status"], ""))
+    about = [operation["started_at"][:19].replace("T", " "), operation["actor"], operation["reason"], operation["code"]]
+    return line + text("  " + ", ".join(part for part in about if part), "dim")
+
+
+@app.command("config")
+def config(
+    tenant: Tenant,
+    changes: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="What to change.", show_default=False)
+    ] = None,
+    version: Annotated[
+        int | None, typer.Option("--version", min=1, help="Show this version.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+    token: ControlToken = None,
+) -> None:
+    """Show a tenant's configuration, or change it: a new version.
+
+    A list is written with commas: pii_types=SSN,EMAIL
+    """
+    path = f"/tenants/{named(tenant)}/config"
+    with control_client(token) as client:
+        if changes and version is not None:
+            raise CommandFailed(
+                "change_of_old_version", "An old version cannot be changed.", "Leave out --version, or the changes."
+            )
+        answer = client.answer("GET", path, params={"version": version})
+        found = answer.json()
+        if changes:
+            wanted = typed(changes, found["values"])
+            found = client.json("PUT", path, body=wanted, headers={"If-Match": answer.headers.get("ETag", "")})
+    if as_json:
+        print_json(found)
+    else:
+        print_config(found)
+
+
+@app.command("attach")
+def attach(
+    tenant: Tenant,
+    gateway_url: Annotated[
+        str, typer.Option("--gateway-url", help="Where the edge finds its gateway.", show_default=False)
+    ],
+    channel_url: Annotated[str, typer.Option("--channel-url", help="Its control channel, https.", show_default=False)],
+    log_key: Annotated[
+        str, typer.Option("--log-key", help="Verifier key of its log, or a file with it.", show_default=False)
+    ],
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--ca-file",
+            help="Certificate of its authority; else the one held here.",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
+    version: Seen = None,
+    waits: Wait = True,
+    as_json: AsJson = False,
+    token: ControlToken = None,
+) -> None:
+    """Take a tenant's plane into service, once it is proved to be that tenant's."""
+    body = {
+        "gateway_url": gateway_url,
+        "channel_url": channel_url,
+        "log_key": _key(log_key),
+        "ca_pem": ca_file.read_text(encoding="ascii", errors="replace") if ca_file else "",
+    }
+    _command(tenant, "attach", body, version=version, waits=waits, as_json=as_json, token=token)
+
+
+def _key(given: str) -> str:
+    """The key, or what the file of this name holds."""
+    if "+" in given or not Path(given).is_file():
+        return given
+    return Path(given).read_text(encoding="ascii", errors="replace").strip()
+
+
+@app.command("suspend")
+def suspend(
+    tenant: Tenant,
+    reason: Reason,
+    version: Seen = None,
+    waits: Wait = True,
+    as_json: AsJson = False,
+    token: ControlToken = None,
+) -> None:
+    """Stop a tenant: within a second the edge refuses its requests; its plane stops working and keeps what it has."""
+    _command(tenant, "suspend", {"reason": reason}, version=version, waits=waits, as_json=as_json, token=token)
+
+
+@app.command("resume")
+def resume(
+    tenant: Tenant,
+    reason: Reason,
+    version: Seen = None,
+    waits: Wait = True,
+    as_json: AsJson = False,
+    token: ControlToken = None,
+) -> None:
+    """Let a suspended tenant run again; what waited goes on."""
+    _command(tenant, "resume", {"reason": reason}, version=version, waits=waits, as_json=as_json, token=token)
+
+
+@app.command("retry")
+def retry(
+    tenant: Tenant, version: Seen = None, waits: Wait = True, as_json: AsJson = False, token: ControlToken = None
+) -> None:
+    """Try again what failed."""
+    _command(tenant, "retry", {}, version=version, waits=waits, as_json=as_json, token=token)
+
+
+@app.command("abandon")
+def abandon(
+    tenant: Tenant,
+    confirm: Confirm = None,
+    reason: Known = "requested",
+    version: Seen = None,
+    waits: Wait = True,
+    as_json: AsJson = False,
+    token: ControlToken = None,
+) -> None:
+    """Give up a tenant that could not be taken into service. This cannot be undone."""
+    body = {"confirm": _confirmed(tenant, confirm), "reason": reason}
+    _command(tenant, "abandon", body, version=version, waits=waits, as_json=as_json, token=token)
+
+
+@app.command("deprovision")
+def deprovision(
+    tenant: Tenant,
+    confirm: Confirm = None,
+    reason: Known = "requested",
+    version: Seen = None,
+    waits: Wait = True,
+    as_json: AsJson = False,
+    token: ControlToken = None,
+) -> None:
+    """Close a tenant for good: edge shut, plane closed, its log pulled a last time, its network given back."""
+    body = {"confirm": _confirmed(tenant, confirm), "reason": reason}
+    _command(tenant, "deprovision", body, version=version, waits=waits, as_json=as_json, token=token)
+
+
+def _confirmed(tenant: str, given: str | None) -> str:
+    """What the user gives as the tenant's name once more; the control plane compares."""
+    if given is None:
+        given = str(typer.prompt(f"This cannot be undone. Type the tenant's name ({tenant})", err=True))
+    return given.strip()
+
+
+def _command(
+    tenant: str,
+    command: str,
+    body: dict[str, Any],
+    *,
+    version: int | None,
+    waits: bool,
+    as_json: bool,
+    token: str | None,
+) -> None:
+    """Begin an operation and follow it."""
+    headers = {} if version is None else {"If-Match": f'"{version}"'}
+    with control_client(token) as client:
+        operation = changed(client, f"/tenants/{named(tenant)}/{command}", body, headers)
+        if waits:
+            operation = _followed(client, operation, as_json=as_json)
+    if as_json:
+        print_json(operation)
+    elif waits:
+        out().print(text(f"{tenant}: ", "bold") + _outcome(operation))
+    else:
+        out().print(text("Begun. ", "green") + text(f"operation {operation['operation_id']}", "dim"))
+        hint(f"Follow it: frostbyte tenant operations {tenant} {operation['operation_id']}")
+
+
+def _followed(client: Client, operation: dict[str, Any], *, as_json: bool) -> dict[str, Any]:
+    try:
+        return wait(client, operation, quiet=as_json)
+    except KeyboardInterrupt:
+        err().print(text("It goes on without you.", "yellow"))
+        hint(f"See how far it is: frostbyte tenant operations {operation['tenant_id']} {operation['operation_id']}")
+        raise
+
+
+@app.command("operations")
+def operations(
+    tenant: Annotated[
+        str | None,
+        typer.Argument(
+            help="Only of this tenant.", show_default=False, autocompletion=complete_tenant, metavar="[TENANT]"
+        ),
+    ] = None,
+    operation: Annotated[
+        str | None, typer.Argument(help="Follow this one to its end.", show_default=False, metavar="[OPERATION]")
+    ] = None,
+    running: Annotated[bool, typer.Option("--running", help="Only those that have not ended.")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 20,
+    waits: Wait = True,
+    as_json: AsJson = False,
+    token: ControlToken = None,
+) -> None:
+    """List operations, newest first; or show one step by step and follow it."""
+    with control_client(token) as client:
+        if operation is not None:
+            _show_operation(client, operation, waits=waits, as_json=as_json)
+            return
+        asked = {"tenant_id": tenant, "running": "true" if running else None, "limit": limit}
+        found = client.json("GET", "/operations", params=asked)
+    if as_json:
+        print_json(found)
+        return
+    if not found["operations"]:
+        out().print(text("There is none."))
+        return
+    shown = table("=operation", "=tenant", "=what", "=status", "=began", "by, why, code")
+    for row in found["operations"]:
+        shown.add_row(
+            text(row["operation_id"]),
+            text(row["tenant_id"]),
+            text(row["kind"]),
+            text(row["status"], _STYLE.get(row["status"], "")),
+            text(row["started_at"][5:16].replace("T", " ")),
+            text(", ".join(part for part in (row["actor"], row["reason"], row["code"]) if part)),
+        )
+    out().print(shown)
+    if found["cursor"]:
+        hint(f"There are more than {limit}: use --limit")
+
+
+def _show_operation(client: Client, operation: str, *, waits: bool, as_json: bool) -> None:
+    found = client.json("GET", f"/operations/{segment(operation)}")
+    if waits and found["status"] == "running":
+        _followed(client, found, as_json=as_json)
+        found = client.json("GET", f"/operations/{segment(operation)}")
+    if as_json:
+        print_json(found)
+        return
+    shown = table(">", "step", "status", "code", "at")
+    for step in found["steps"]:
+        shown.add_row(
+            text(step["number"]),
+            text(SAID.get(step["step"], step["step"])),
+            text(step["status"], _STYLE.get(step["status"], "")),
+            text(step["code"] or ""),
+            text(step["at"][11:23]),
+        )
+    out().print(text(f"{found['tenant_id']}: ", "bold") + _outcome(found))
+    out().print(shown)
+
+
+def _defaults() -> dict[str, Any]:
+    """A new tenant's configuration."""
+    import msgspec
+
+    from frostbyte.kernel.tenancy import TenantConfig
+
+    defaults = msgspec.to_builtins(TenantConfig())
+    assert isinstance(defaults, dict)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in defaults.items()}
