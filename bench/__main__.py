@@ -22,7 +22,7 @@ import msgspec
 from bench.table import Line
 
 BENCHES: Final = {
-    "plane": ("start", "intake", "audit_log", "pipeline", "dispatch", "uploads", "vector_server"),
+    "plane": ("start", "intake", "audit_log", "pipeline", "dispatch", "uploads", "vector_server", "ledger"),
     "finding": ("search", "retrieval", "embedding", "embedder"),
     "reading": ("ocr", "pdf", "pdf_quality", "pdf_tables", "office"),
     "judging": ("pii", "injection", "classification", "policy"),

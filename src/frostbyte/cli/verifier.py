@@ -3,7 +3,7 @@
 This one file is the verifier: it needs Python 3.11 or newer and the package `cryptography` (for Ed25519), shares no
 code with what it judges, and may be handed to an auditor alone. docs/proof-format.md describes what it checks.
 
-    python verifier.py export FOLDER_OR_TAR --key KEY [--since FILE] [--witness KEY] [--keep FILE] [--json]
+    python verifier.py export FOLDER_OR_TAR --key KEY [--since FILE] [--witness KEY] [--keep FILE] [--jobs N] [--json]
     python verifier.py proof PROOF.json --key KEY [--source FILE] [--witness KEY] [--json]
 
 KEY is the log's verifier key (name+hash+key) or a file that holds it, received by another way than the thing checked.
@@ -18,11 +18,13 @@ import bisect
 import hashlib
 import itertools
 import json
+import os
 import re
 import sys
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +36,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 EXPORT_FORMAT, PROOF_FORMAT = "frostbyte-audit-export/1", "frostbyte-proof/1"
 EVENTS, LEAVES, MANIFEST = "audit_export.jsonl", "audit_leaves.bin", "manifest.json"
 MAX_LINE = 1 << 20  # bytes of one exported event at most; real ones have under 64 KiB
+BATCH = 512  # lines that are decoded at once where all is as it should be
+PART = 8 << 20  # bytes of events that one process takes at a time
 SHOWN = 20  # failures of one name that are listed one by one; the rest are counted
 
 
@@ -122,6 +126,21 @@ class Tree:
             level, value = level + 1, node_hash(self._edge.pop()[1], value)
         self._edge.append((level, value))
         self.size += 1
+
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Append many: level by level, a pair at a time."""
+        edge = dict(self._edge)
+        found: list[tuple[int, bytes]] = []
+        row, level = list(leaves), 0
+        while row:
+            if level in edge:
+                row.insert(0, edge.pop(level))
+            if len(row) % 2:
+                found.append((level, row.pop()))
+            row = [node_hash(left, right) for left, right in zip(row[::2], row[1::2], strict=True)]
+            level += 1
+        self._edge = [*edge.items(), *found[::-1]]
+        self.size += len(leaves)
 
     def root(self) -> bytes:
         """The root as it stands, of a tree that is not empty."""
@@ -229,6 +248,16 @@ class Chains:
         self._follow(event, self._early)
         self._newest[event["event_id"]] = (event["resource_id"], event["details"].get("output_hash", ""))
 
+    def open(self) -> tuple[list[dict[str, Any]], dict[str, tuple[str, str]]]:
+        """What the next part has to know: events whose predecessor did not come, and the newest of the chains."""
+        return self._early, self._newest
+
+    def join(self, early: list[dict[str, Any]], newest: dict[str, tuple[str, str]]) -> None:
+        """Go on with what a part found."""
+        for event in early:
+            self._follow(event, self._early)
+        self._newest.update(newest)
+
     def end(self) -> None:
         """All were added: judge those that got a smaller number than the one before (hosts' clocks may differ)."""
         for event in self._early:
@@ -260,10 +289,67 @@ class Line(NamedTuple):
     event: dict[str, Any] | None
 
 
-class Export:
-    """The judge of one export."""
+class Part(NamedTuple):
+    """What a part of the events came to, all of whose lines are as they were written and follow each other."""
 
-    def __init__(self, path: Path, key: Key | None, held: Note | None, held_time: str) -> None:
+    first: int
+    length: int
+    last_time: str
+    leaves: bytes
+    early: list[dict[str, Any]]
+    """Events whose predecessor lies before the part."""
+    newest: dict[str, tuple[str, str]]
+    """The newest events of the chains, as `Chains` keeps them."""
+
+
+def judge_part(path: str, start: int, end: int, tenant: str) -> Part | None:
+    """Judge the lines between two offsets of the events' file; None where anything at all is not as it should be.
+
+    Many lines are decoded in one call and encoded in one call. Where the result is those lines again, each begins with
+    the only object that begins with "event" and there are as many as lines, every line is one canonical event line: the
+    bytes of its event can be cut out of it.
+    """
+    with open(path, "rb") as file:
+        file.seek(start)
+        lines = file.read(end - start).split(b"\n")
+    if lines.pop() != b"" or not lines:
+        return None
+    verdict, encoder = (
+        Verdict("part"),
+        json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False),
+    )
+    chains, leaves, first, count, last_time = Chains(verdict, tenant, partial=False), list[bytes](), -1, 0, ""
+    try:
+        for at in range(0, len(lines), BATCH):
+            raws = lines[at : at + BATCH]
+            joined = b"[%b]" % b",".join(raws)
+            values = json.loads(joined)
+            if encoder.encode(values).encode() != joined or joined.count(b'{"event":') != len(raws):
+                return None
+            first = values[0]["sequence"] if first < 0 else first
+            for value, raw in zip(values, raws, strict=True):
+                closing = b',"sequence":%d}' % (first + count)
+                event = value["event"]
+                texts = [event[name] for name in ("event_id", "resource_id", "timestamp", "tenant_id")]
+                if (
+                    not (raw.startswith(b'{"event":') and raw.endswith(closing) and len(value) == 2)
+                    or len(raw) >= MAX_LINE
+                ):
+                    return None
+                "".join([*texts, event["previous_event_id"] or ""])
+                chains.add(event)
+                leaves.append(leaf_hash(raw[9 : -len(closing)]))
+                last_time = max(last_time, texts[2])
+                count += 1
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+    return Part(first, count, last_time, b"".join(leaves), *chains.open()) if verdict.ok else None
+
+
+class Export:
+    """The judge of one export. `jobs` are the processes that share the work."""
+
+    def __init__(self, path: Path, key: Key | None, held: Note | None, held_time: str, jobs: int) -> None:
         self.verdict = Verdict("audit export")
         self._root = path
         self._manifest = json.loads(b"".join(self._read(MANIFEST)))
@@ -273,7 +359,7 @@ class Export:
         if key is None:
             self.verdict.attested.append("the log's key: none was given, so the export's own was used")
         self._first, self._prefix = self._manifest["range"]["first"], self._manifest["prefix"]
-        self._held, self._held_time, self._last_time = held, held_time, ""
+        self._held, self._held_time, self._last_time, self._jobs = held, held_time, "", jobs
         self._points: dict[int, Note] = {}
         self._roots: dict[int, bytes] = {}
 
@@ -315,7 +401,7 @@ class Export:
         signed = max(self._points)
         check_witnesses(self.verdict, self._points[signed], witnesses)
         vouched = self._grow(self._read(LEAVES, block=32), signed)
-        exact, count, digest = self._compare()
+        exact, count, digest = (self._compare_at_once() if vouched else None) or self._compare()
         if not vouched:
             self._judge_without_leaves(signed)
         elif not exact or self._first + count != signed:
@@ -341,11 +427,50 @@ class Export:
         tree, self._roots = Tree(self._first, [bytes.fromhex(value) for value in self._prefix]), {}
         if self._first in wanted:
             self._roots[self._first] = tree.root()
-        for leaf in itertools.islice(leaves, signed - self._first):
-            tree.add(leaf)
+        source, ends = itertools.islice(leaves, signed - self._first), sorted(wanted)
+        while some := list(
+            itertools.islice(source, min(BATCH, next((e - tree.size for e in ends if e > tree.size), BATCH)))
+        ):
+            tree.extend(some)
             if tree.size in wanted:
                 self._roots[tree.size] = tree.root()
         return all(self._roots.get(size) == note.root for size, note in self._points.items())
+
+    def _compare_at_once(self) -> tuple[bool, int, str] | None:
+        """As `_compare`, by parts and in several processes; None where it does not all hold: `_compare` says what."""
+        path, tenant = self._root / EVENTS, self._manifest["tenant_id"]
+        bounds, digest = [0], hashlib.sha256()
+        with path.open("rb") as file:
+            while block := file.read(PART):
+                rest = file.readline(MAX_LINE)
+                digest.update(block)
+                digest.update(rest)
+                bounds.append(bounds[-1] + len(block) + len(rest))
+        spans = list(itertools.pairwise(bounds))
+        scratch, count, last_time = Verdict("parts"), 0, ""
+        chains = Chains(scratch, tenant, partial=self._first > 0)
+        try:
+            with (self._root / LEAVES).open("rb") as leaves:
+                for part in self._parts(str(path), spans, tenant):
+                    fits = part and part.first == self._first + count and leaves.read(32 * part.length) == part.leaves
+                    if part is None or not fits:
+                        return None
+                    chains.join(part.early, part.newest)
+                    count, last_time = count + part.length, max(last_time, part.last_time)
+        except BrokenExecutor:  # no processes here, or too little memory for them
+            return None
+        chains.end()
+        self._last_time = last_time
+        return (True, count, digest.hexdigest()) if scratch.ok else None
+
+    def _parts(self, path: str, spans: list[tuple[int, int]], tenant: str) -> Iterator[Part | None]:
+        """The parts in their order, each judged by whichever process is free."""
+        starts, ends = [start for start, _ in spans], [end for _, end in spans]
+        if self._jobs < 2 or len(spans) < 2:
+            yield from map(judge_part, itertools.repeat(path), starts, ends, itertools.repeat(tenant))
+            return
+        with ProcessPoolExecutor(min(self._jobs, len(spans))) as pool:
+            yield from pool.map(judge_part, itertools.repeat(path), starts, ends, itertools.repeat(tenant))
 
     def _compare(self) -> tuple[bool, int, str]:
         """One pass over the events, chains too: do all match their leaves, how many are there, their sha256."""
@@ -527,12 +652,17 @@ class Proof:
 
 
 def verify_export(
-    path: str | Path, public_key: str | None, since: str | Path | None = None, witnesses: Sequence[str] = ()
+    path: str | Path,
+    public_key: str | None,
+    since: str | Path | None = None,
+    witnesses: Sequence[str] = (),
+    jobs: int = 0,
 ) -> Verdict:
     """Check an export: a folder, or a tar archive of one.
 
     `public_key` is the log's verifier key (None takes the export's own, and the verdict says so), `since` a file with
-    a checkpoint kept from before, `witnesses` the keys that must have cosigned the newest. Raises Unreadable.
+    a checkpoint kept from before, `witnesses` the keys that must have cosigned the newest, `jobs` the processes that
+    share the work of a long export (0: one for each core). Raises Unreadable.
     """
     try:
         text = Path(since).read_text(encoding="utf-8") if since else ""
@@ -545,7 +675,8 @@ def verify_export(
                 with tarfile.open(path) as archive:
                     archive.extractall(folder, filter="data")
             root = Path(folder if Path(path).is_file() else path)
-            return Export(root, key, held, said[1] if said else kept).run([Key.read(item) for item in witnesses])
+            judge = Export(root, key, held, said[1] if said else kept, jobs or os.cpu_count() or 1)
+            return judge.run([Key.read(item) for item in witnesses])
     except (OSError, ValueError, LookupError, TypeError, tarfile.TarError) as error:
         raise Unreadable(f"the export cannot be read ({type(error).__name__})") from error
 
@@ -576,12 +707,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--since", type=Path, help="a checkpoint kept from an earlier check (exports)")
     parser.add_argument("--keep", type=Path, help="write the checkpoint to keep to this file (exports)")
     parser.add_argument("--source", type=Path, help="the source file (proofs)")
+    parser.add_argument("--jobs", type=int, default=0, help="processes for a long export; 0: one for each core")
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
     given = parser.parse_args(arguments)
     try:
         key = Path(given.key).read_text(encoding="utf-8") if given.key and Path(given.key).is_file() else given.key
         if given.kind == "export":
-            verdict = verify_export(given.path, key, given.since, given.witness)
+            verdict = verify_export(given.path, key, given.since, given.witness, given.jobs)
         else:
             verdict = verify_proof(json.loads(given.path.read_bytes()), key, given.source, given.witness)
         if given.keep and verdict.ok and verdict.keep:
