@@ -230,17 +230,28 @@ def test_a_change_whose_event_was_not_committed_is_forgotten(place: Place) -> No
     assert place.events() == []
 
 
-def test_who_is_still_needed_is_not_retired(place: Place) -> None:
-    def needed() -> None:
+def test_who_is_still_needed_is_not_retired_unless_forced(place: Place) -> None:
+    asked: list[datetime | None] = []
+
+    def needed(since: datetime | None) -> None:
+        asked.append(since)
         raise Conflict("key_still_needed", "Somebody needs it.", "Wait.")
 
     rotation = Rotation(place.keys, place.store.unit_of_work, place.clock, "acme", before_retiring=needed)
     old = place.token()
+    with pytest.raises(Conflict):
+        rotation.rotate(actor="ann", retire_old=True)
+    assert place.events() == []
     rotation.rotate(actor="ann")
     with pytest.raises(Conflict):
         rotation.retire(actor="ann")
+    assert asked == [None, place.keys.keys().made_at]
     assert place.accepts(old)
     assert len(place.events()) == 1
+    rotation.retire(actor="ann", force=True)
+    assert not place.accepts(old)
+    rotation.rotate(actor="ann", retire_old=True, force=True)
+    assert len(asked) == 2
 
 
 def test_lost_and_exposed_keys_let_nobody_in(place: Place) -> None:

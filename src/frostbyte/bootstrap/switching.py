@@ -46,12 +46,14 @@ class Around:
 def directives(keys: SigningKeyStore, witness_key: str, clock: Clock) -> Sign:
     """Signs what planes are told, and names the keys that they are to believe: those that are accepted now.
 
+    While one key takes over from another the older one signs, for every plane knows it (killswitch/hearing.py).
+
     Args:
         keys: of the environment.
         witness_key: verifier key of the ledger; '' for none.
     """
     return DirectiveSigner(
-        lambda: keys.keys().current, lambda: tuple(str(key) for key in keys.keys().accepted), witness_key, clock
+        lambda: keys.keys().anchor, lambda: tuple(str(key) for key in keys.keys().accepted), witness_key, clock
     )
 
 

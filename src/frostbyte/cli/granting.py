@@ -227,6 +227,9 @@ def list_keys(control: AtControl = False, as_json: AsJson = False, token: Token 
     _print_keys(found, as_json=as_json)
 
 
+Force = Annotated[
+    bool, typer.Option("--force", help="Also where planes have not heard of the new key and will need it by hand.")
+]
 Which = Annotated[Signing, typer.Argument(help="Which key.", show_default=False)]
 
 
@@ -236,13 +239,14 @@ def rotate_key(
     retire_old: Annotated[
         bool, typer.Option("--retire-old", help="Accept no older key from now on: somebody else may have it.")
     ] = False,
+    force: Force = False,
     control: AtControl = False,
     as_json: AsJson = False,
     token: Token = None,
 ) -> None:
     """Let a new key sign. Tokens of the old one are good until they end, unless it is retired."""
     with _client(_server(control), token) as client:
-        found = client.json("POST", "/keys/rotate", body={"retire_old": retire_old})
+        found = client.json("POST", "/keys/rotate", body={"retire_old": retire_old, "force": force})
     _print_keys(found, as_json=as_json)
     if not as_json:
         at = " --control" if control else ""
@@ -254,10 +258,12 @@ def rotate_key(
 
 
 @keys.command("retire")
-def retire_key(which: Which, control: AtControl = False, as_json: AsJson = False, token: Token = None) -> None:
+def retire_key(
+    which: Which, force: Force = False, control: AtControl = False, as_json: AsJson = False, token: Token = None
+) -> None:
     """Accept no token of the previous key from now on."""
     with _client(_server(control), token) as client:
-        found = client.json("POST", "/keys/retire")
+        found = client.json("POST", "/keys/retire", body={"force": force})
     _print_keys(found, as_json=as_json)
 
 

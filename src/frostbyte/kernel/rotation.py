@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 
 import structlog
@@ -37,7 +38,8 @@ class Rotation:
         unit_of_work: a transaction with the audit log.
         clock: the server's clock.
         owner: the tenant whose plane this is, or what the control plane calls itself in its log.
-        before_retiring: raises if somebody still needs the previous key.
+        before_retiring: raises if somebody still needs the older keys; gets the moment in which the key that stays was
+            made, or None where it is not made yet.
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class Rotation:
         unit_of_work: AuditUnitOfWorkFactory,
         clock: Clock,
         owner: str,
-        before_retiring: Callable[[], None] = lambda: None,
+        before_retiring: Callable[[datetime | None], None] = lambda since: None,
     ) -> None:
         self._store = store
         self._unit_of_work = unit_of_work
@@ -67,16 +69,17 @@ class Rotation:
             shown.append({"kid": keys.previous.kid, "key": public, "state": "previous", "accepted_until": until})
         return {"keys": shown}
 
-    def rotate(self, *, actor: str, retire_old: bool = False) -> dict[str, Any]:
+    def rotate(self, *, actor: str, retire_old: bool = False, force: bool = False) -> dict[str, Any]:
         """Let a new key sign from now on; tokens of the old one are good as long as they live.
 
         Args:
             actor: who asks.
             retire_old: accept no token of any older key from now on, because somebody else may have it.
+            force: also where somebody still needs it.
 
         Raises:
             Conflict: `key_previous_accepted`: a third key would end tokens of the first; `key_rotated_meanwhile`.
-            FrostbyteError: as the store and the database.
+            FrostbyteError: as the store, the database, and `before_retiring`.
         """
         with self._lock:
             self._finish()
@@ -87,22 +90,29 @@ class Rotation:
                     "The key before this one is still accepted, and only two can be.",
                     "Retire it first: `frostbyte key retire token`. Tokens that it signed end with that.",
                 )
+            if retire_old and not force:
+                self._before_retiring(None)
             old = tuple(key.kid for key in keys.accepted) if retire_old else ()
             self._change(SigningKey(os.urandom(_SEED_BYTES)), (*old, *self._store.outdated()), actor)
         return self.show()
 
-    def retire(self, *, actor: str) -> dict[str, Any]:
+    def retire(self, *, actor: str, force: bool = False) -> dict[str, Any]:
         """Accept no token of the previous key from now on. Without one nothing happens.
+
+        Args:
+            actor: who asks.
+            force: also where somebody still needs it.
 
         Raises:
             FrostbyteError: as the store, the database, and `before_retiring`.
         """
         with self._lock:
             self._finish()
-            previous = self._store.keys().previous
-            if previous is not None:
-                self._before_retiring()
-                self._change(None, (previous.kid, *self._store.outdated()), actor)
+            keys = self._store.keys()
+            if keys.previous is not None:
+                if not force:
+                    self._before_retiring(keys.made_at)
+                self._change(None, (keys.previous.kid, *self._store.outdated()), actor)
         return self.show()
 
     def resume(self) -> None:

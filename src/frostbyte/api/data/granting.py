@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from frostbyte.api.data.access import PlaneDep, needs
-from frostbyte.api.http.granting import ApiKeyRequest, KeyId, RotationRequest, TokenRequest
+from frostbyte.api.http.granting import ApiKeyRequest, KeyId, RetirementRequest, RotationRequest, TokenRequest
 from frostbyte.api.http.problems import responses
 from frostbyte.kernel.tokens import Caller, Scope
 
@@ -62,10 +62,10 @@ def keys(plane: PlaneDep, caller: Administrator) -> dict[str, Any]:
 @router.post("/keys/rotate")
 def rotate(plane: PlaneDep, caller: Administrator, body: RotationRequest = RotationRequest()) -> dict[str, Any]:
     """Let a new key sign tokens; those of the old one are good until they end, unless it is retired."""
-    return plane.rotation.rotate(actor=caller.subject, retire_old=body.retire_old)
+    return plane.rotation.rotate(actor=caller.subject, retire_old=body.retire_old, force=body.force)
 
 
 @router.post("/keys/retire")
-def retire(plane: PlaneDep, caller: Administrator) -> dict[str, Any]:
+def retire(plane: PlaneDep, caller: Administrator, body: RetirementRequest = RetirementRequest()) -> dict[str, Any]:
     """Accept no token of the previous key from now on."""
-    return plane.rotation.retire(actor=caller.subject)
+    return plane.rotation.retire(actor=caller.subject, force=body.force)

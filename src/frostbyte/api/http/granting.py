@@ -53,3 +53,13 @@ class RotationRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
     retire_old: bool = False
     """Accept no token of any older key from now on, because somebody else may have it."""
+    force: bool = False
+    """Also where planes have not heard of the new key: they believe nothing more from this control plane."""
+
+
+class RetirementRequest(BaseModel):
+    """The end of the key before the one that signs."""
+
+    model_config = ConfigDict(extra="forbid")
+    force: bool = False
+    """See RotationRequest."""
