@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 
 from frostbyte.api.data import streams
 from frostbyte.api.http.streams import Streams
+from frostbyte.data_plane.gate import Gate
 from frostbyte.kernel.errors import Conflict, FrostbyteError, NotFound, Unavailable
 from frostbyte.kernel.ids import new_id
+from frostbyte.kernel.records import PlaneState
 from frostbyte.kernel.tokens import Caller, Scope
 
 CALLER = Caller(subject="watcher", scopes=frozenset({Scope.QUERY}), token_id="t")
@@ -39,7 +42,9 @@ class Request:
         return self.looks < 0
 
 
-def watch(*answers: Any, request: Request | None = None, open_streams: Streams | None = None) -> str:
+def watch(
+    *answers: Any, request: Request | None = None, open_streams: Streams | None = None, gate: Gate | None = None
+) -> str:
     """What a client of a plane that gives these answers hears; the last one is repeated."""
     given = list(answers)
 
@@ -49,7 +54,7 @@ def watch(*answers: Any, request: Request | None = None, open_streams: Streams |
             raise answer
         return answer
 
-    plane: Any = SimpleNamespace(batches=SimpleNamespace(status=status))
+    plane: Any = SimpleNamespace(batches=SimpleNamespace(status=status), gate=gate or Gate())
 
     async def run() -> str:
         first = status(None, None)
@@ -106,6 +111,15 @@ def test_it_ends_when_the_client_the_plane_or_the_time_ends(monkeypatch: pytest.
     assert "done" not in watch(state("waiting"), open_streams=closing)
     monkeypatch.setattr(streams, "LONGEST_SECONDS", 0.0)
     assert "done" not in watch(state("waiting"))
+
+
+def test_it_says_that_the_plane_was_told_to_stop_and_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_POLL_SECONDS", 60.0)
+    gate = Gate()
+    threading.Timer(0.2, lambda: gate.tell(PlaneState.SUSPENDED, None)).start()  # from another thread, as it comes
+    heard = watch(state("received"), gate=gate)
+    assert heard.count("event: suspended") == 1
+    assert json.loads(heard.rpartition("data: ")[2])["code"] == "tenant_suspended"
 
 
 def test_places_are_few_and_are_given_back(

@@ -73,13 +73,14 @@ def test_a_recorded_directive_does_nothing(plane: Plane, ticks: Ticking) -> None
 
 
 def test_suspending_resuming_and_closing_are_in_the_planes_own_log(plane: Plane) -> None:
-    _itself, channel = plane
+    itself, channel = plane
     tell(channel, 1)
     assert tell(channel, 2, PlaneState.SUSPENDED).state is PlaneState.SUSPENDED
     tell(channel, 2, PlaneState.SUSPENDED)
     tell(channel, 3, PlaneState.ACTIVE)
     assert tell(channel, 4, PlaneState.CLOSED).state is PlaneState.CLOSED
     assert refused(channel, directive(channel.standing().nonce, version=5)) == "plane_closed"
+    itself.sequencer.run_once()
     events = [json.loads(text)["event"] for text in channel.events(-1, 100).splitlines()]
     assert [(event["type"], event["actor"], event["details"]) for event in events] == [
         (type, "control", {"old_version": old, "new_version": new, "from_state": before, "to_state": after})

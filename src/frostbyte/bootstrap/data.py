@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +22,16 @@ from frostbyte.adapters.secrets.files import FileSecrets
 from frostbyte.adapters.secrets.token_keys import FileTokenKeys
 from frostbyte.adapters.witness import HttpWitness
 from frostbyte.bootstrap import posture, stages, stores
+from frostbyte.bootstrap.channel import standing
 from frostbyte.bootstrap.watch import Watch, watch
 from frostbyte.data_plane import policy
 from frostbyte.data_plane.flow import ORDER, Flow, Ports
+from frostbyte.data_plane.gate import Gate
 from frostbyte.data_plane.intake import Intake, sweep_orphans
 from frostbyte.data_plane.jobs import JobDesk
 from frostbyte.data_plane.lifecycle.configuration import Configuration
 from frostbyte.data_plane.lifecycle.erasure import Erasure, erase_expired, sweep_generations
+from frostbyte.data_plane.obeying import Following, Obeying, keep_turning
 from frostbyte.data_plane.rebuild import Rebuild
 from frostbyte.data_plane.relay import Relay
 from frostbyte.data_plane.replay import Replay
@@ -98,6 +102,10 @@ class Plane:
     exporter: Exporter
     findings: list[posture.Finding]
     lock: FileLock
+    gate: Gate
+    """How the plane stands with its control plane, as this process knows it."""
+    obeying: Obeying | None
+    """What acts on the control plane's directives; None in a process without its channel."""
     watch: Watch = field(init=False)
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -128,12 +136,16 @@ class Plane:
             warnings.append(f"{error.message} Search waits for it, and documents wait before they are indexed.")
         if self.ports.scanner.stand_in:
             warnings.append("Documents are not scanned for malware: they are marked unscanned.")
+        if self.gate.waits is not None:
+            warnings.append(self.gate.waits.message)
         if production and self.stand_ins:
             warnings.append("NOT FOR PRODUCTION: stand-ins are in use.")
         return {
             "status": "ok",
             "tenant": self.settings.tenant_id,
             "mode": self.settings.mode.value,
+            "standing": self.gate.state.value,
+            "dispatch": self.gate.dispatch,
             "version": __version__,
             "stand_ins": self.stand_ins,
             "embedding": self.ports.embedder.label,
@@ -147,7 +159,8 @@ class Plane:
             jobs = uow.jobs.counts()
             checkpoint = uow.audit.latest_checkpoint()
         return {
-            "status": "ready",
+            "status": "ready" if self.gate.refusal is None else "suspended",
+            "dispatch": self.gate.dispatch,
             "jobs": jobs,
             "checkpoint_size": checkpoint.size if checkpoint else 0,
             "witnesses": dict(self.sequencer.trouble),
@@ -155,16 +168,27 @@ class Plane:
         }
 
     def start(self) -> None:
-        """Start the loops: sequencer, maintenance, rebuild, and the runner or the relay."""
-        self.runner.start()
+        """Start the loops: sequencer, maintenance, rebuild, and the runner or the relay; serving only follows."""
         self.watch.start(self._stop)
-        loops = {"sequencer": self._sequence, "maintenance": self._maintain, "rebuild": self._rebuild}
-        if self.relay is not None:
-            loops["relay"] = self._relay
+        loops = {"follow": self._follow, "standing": self._stand}
+        if self.settings.roles is not Roles.SERVING:
+            self.runner.start()
+            loops = self._gateway_loops()
         for name, target in loops.items():
             thread = threading.Thread(target=target, name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
+
+    def _gateway_loops(self) -> dict[str, Callable[[], None]]:
+        loops = {
+            "sequencer": self._sequence,
+            "maintenance": self._maintain,
+            "rebuild": self._rebuild,
+            "standing": self._stand,
+        }
+        if self.relay is not None:
+            loops["relay"] = self._relay
+        return loops
 
     def _sequence(self) -> None:
         self.sequencer.run(self._stop)
@@ -184,6 +208,10 @@ class Plane:
         assert self.relay is not None
         self.relay.run(self._stop)
 
+    def _stand(self) -> None:
+        following = Following(self.store.unit_of_work, self.clock, self.gate)
+        keep_turning(following.turn if self.obeying is None else self.obeying.turn, self._stop)
+
     def _maintain(self) -> None:
         log = structlog.get_logger("frostbyte.maintenance")
         while not self._stop.wait(_MAINTENANCE_SECONDS):
@@ -197,16 +225,25 @@ class Plane:
         wait = 0.0
         while not self._stop.wait(wait):
             try:
-                wait = _REBUILD_SECONDS if self.rebuild.step() else _REBUILD_IDLE_SECONDS
+                # A rebuild puts documents into the queue: while that is frozen, it would only fill it.
+                going_on = self.gate.waits is None and self.rebuild.step()
+                wait = _REBUILD_SECONDS if going_on else _REBUILD_IDLE_SECONDS
             except FrostbyteError as error:  # nothing is lost: asked again
                 log.warning("rebuild_waits", code=error.code)
                 wait = _REBUILD_IDLE_SECONDS
 
     def maintain(self) -> None:
-        """Finish erasures, apply retention, remove what nothing refers to."""
+        """Finish erasures, apply retention, remove what nothing refers to.
+
+        While the tenant is suspended nothing is removed but what was erased before: what a person was promised is
+        kept, and what nobody could take back waits. A tenant may be suspended because somebody else has its keys.
+        Retention counts from when a document came, so that it is made up for at once when the tenant is resumed.
+        """
         unit_of_work = self.store.unit_of_work
         self.rotation.resume()
         self.erasure.resume()
+        if self.gate.refusal is not None:
+            return
         erase_expired(self.erasure, unit_of_work, self.clock, self.configuration.current().retention_days)
         sweep_orphans(unit_of_work, self.vault.blobs)
         sweep_generations(unit_of_work, self.vault.blobs, self.ports.vectors)
@@ -238,7 +275,7 @@ def build(settings: Settings) -> Plane:
         Invalid: `stand_in_refused`, `scanner_limits`, `secret_permissions`.
         FrostbyteError: whatever an adapter says that cannot start.
     """
-    posture.check(settings)
+    posture.check(settings, gateway=settings.roles is not Roles.SERVING)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with ExitStack() as undo:  # what was begun is let go of when a later part cannot start
         plane = _build(settings, undo)
@@ -274,7 +311,8 @@ def _build(settings: Settings, undo: ExitStack) -> Plane:
         hints=bell if queue is None else queue,
         children=settings.workers,
     )
-    return _assemble(settings, posture.findings(settings), lock, ports, bell, queue, store, server, signer)
+    found = posture.findings(settings, gateway=settings.roles is not Roles.SERVING)
+    return _assemble(settings, found, lock, ports, bell, queue, store, server, signer)
 
 
 def _assemble(
@@ -293,18 +331,13 @@ def _assemble(
     rebuild = Rebuild(ports, flow)
     if settings.roles is not Roles.SERVING:
         rebuild.resume()
-    documents = Documents(tenant_id=tenant, unit_of_work=unit_of_work, vault=vault, clock=clock)
+    gate, obeying = standing(settings, store, clock, signer)
+    documents = Documents(
+        tenant_id=tenant, unit_of_work=unit_of_work, vault=vault, clock=clock, waits=lambda: gate.waits
+    )
     configuration = Configuration(tenant, unit_of_work, clock)
     if not ports.scanner.stand_in:
         ports.scanner.check(configuration.current().max_file_size_mb << 20)
-    search = Search(
-        unit_of_work=unit_of_work,
-        vectors=ports.vectors,
-        embedder=ports.embedder,
-        others=() if isinstance(ports.embedder, E5) else (E5(),),
-        terms=ports.terms,
-        load=documents.artefacts.chunk,
-    )
     keys = FileTokenKeys(settings.signing_folder, clock)
     return Plane(
         settings=settings,
@@ -320,10 +353,10 @@ def _assemble(
         runner=_runner(settings, ports, flow, bell, queue),
         queue=queue,
         relay=Relay(unit_of_work, queue, clock) if queue is not None else None,
-        jobs=JobDesk(ports),
+        jobs=JobDesk(ports, lambda: gate.waits),
         sequencer=Sequencer(unit_of_work, signer, clock, _witnesses(settings)),
         intake=_intake(ports),
-        batches=Batches(unit_of_work, vault, tenant),
+        batches=Batches(unit_of_work, vault, tenant, lambda: gate.waits),
         documents=documents,
         pictures=Pictures(documents, vault, ports.reader.picture),
         proofs=Proofs(
@@ -334,16 +367,7 @@ def _assemble(
             vault=vault,
         ),
         export=Export(unit_of_work, documents, clock),
-        answers=Answers(
-            tenant_id=tenant,
-            unit_of_work=unit_of_work,
-            search=search,
-            documents=documents,
-            embedder=ports.embedder,
-            clock=clock,
-            config=configuration.current,
-            guard=lambda query, config: policy.redact_query(query, config, ports.rules(), ports.names),
-        ),
+        answers=_answers(ports, documents, configuration),
         review=Review(ports),
         rebuild=rebuild,
         replay=Replay(ports, flow),
@@ -354,6 +378,8 @@ def _assemble(
         exporter=Exporter(unit_of_work, signer, tenant, clock),
         findings=findings,
         lock=lock,
+        gate=gate,
+        obeying=obeying,
     )
 
 
@@ -362,6 +388,27 @@ def _rotation(settings: Settings, keys: FileTokenKeys, store: PostgresStore, clo
     if settings.roles is not Roles.SERVING:  # the gateway's process changes keys
         rotation.resume()
     return rotation
+
+
+def _answers(ports: Ports, documents: Documents, configuration: Configuration) -> Answers:
+    search = Search(
+        unit_of_work=ports.unit_of_work,
+        vectors=ports.vectors,
+        embedder=ports.embedder,
+        others=() if isinstance(ports.embedder, E5) else (E5(),),
+        terms=ports.terms,
+        load=documents.artefacts.chunk,
+    )
+    return Answers(
+        tenant_id=ports.tenant_id,
+        unit_of_work=ports.unit_of_work,
+        search=search,
+        documents=documents,
+        embedder=ports.embedder,
+        clock=ports.clock,
+        config=configuration.current,
+        guard=lambda query, config: policy.redact_query(query, config, ports.rules(), ports.names),
+    )
 
 
 def _runner(settings: Settings, ports: Ports, flow: Flow, bell: Bell, queue: HintQueue | None) -> Runner:

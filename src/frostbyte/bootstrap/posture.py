@@ -77,10 +77,17 @@ def addresses(host: str) -> list[str]:
         return []
 
 
-def findings(settings: Settings, resolve: Resolve = addresses) -> list[Finding]:
-    """Everything in the settings that only development allows, one a stand-in."""
+def findings(settings: Settings, resolve: Resolve = addresses, *, gateway: bool = False) -> list[Finding]:
+    """Everything in the settings that only development allows, one a stand-in.
+
+    Args:
+        gateway: whether they are of the process that the control plane talks to.
+    """
     servers = list(_servers(settings))
-    return one_each([*_embedded(settings), *wires(servers, settings.local_network, resolve), *secrets(servers)])
+    controlled = _controlled(settings) if gateway else ()
+    return one_each(
+        [*_embedded(settings), *wires(servers, settings.local_network, resolve), *secrets(servers), *controlled]
+    )
 
 
 def one_each(findings: Iterable[Finding]) -> list[Finding]:
@@ -101,13 +108,13 @@ def stand_ins(settings: Told, found: Sequence[Finding]) -> list[str]:
     return names + sorted(one.value for one in settings.stand_ins if one.value not in names)
 
 
-def check(settings: Settings, resolve: Resolve = addresses) -> None:
-    """Refuse to start with what this mode does not allow, all of it at once.
+def check(settings: Settings, resolve: Resolve = addresses, *, gateway: bool = False) -> None:
+    """Refuse to start with what this mode does not allow, all of it at once. Arguments as in `findings`.
 
     Raises:
         Invalid: `stand_in_refused`.
     """
-    refuse(settings, findings(settings, resolve))
+    refuse(settings, findings(settings, resolve, gateway=gateway))
 
 
 def refuse(settings: Told, found: Sequence[Finding]) -> None:
@@ -194,6 +201,17 @@ def secrets(servers: Iterable[Server]) -> Iterator[Finding]:
             what=f"the secret of FROSTBYTE_{server.variable} is missing, shorter than {SHORTEST_SECRET} characters or "
             "one that everybody knows",
             remedy="Generate one (`openssl rand -hex 32`) and set it, best as a file.",
+        )
+
+
+def _controlled(settings: Settings) -> Iterator[Finding]:
+    """An online plane begins work only while its control plane says so; without a channel none can say it."""
+    if settings.mode is Mode.ONLINE and settings.channel_listen is None:
+        yield Finding(
+            stand_in=StandIn.CONTROL,
+            what="no control plane can reach this plane, and so none can stop it",
+            remedy="Set FROSTBYTE_CHANNEL_LISTEN with its certificate, key and authority, and FROSTBYTE_CONTROL_KEYS; "
+            "or install the plane with FROSTBYTE_MODE=offline.",
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -86,6 +87,7 @@ class Watch:
         tally: reads the tallies.
         hints: reads how many hints wait; None without a queue.
         data_dir: the folder whose disk is measured.
+        scanner_versions: where the scanner's probe leaves what it was told.
     """
 
     probes: Mapping[str, Probe]
@@ -96,6 +98,12 @@ class Watch:
     answers: dict[str, Answer] = field(default_factory=dict)
     tallies: Tallies | None = None
     waiting_hints: Mapping[Stage, int] = field(default_factory=dict)
+    scanner_versions: deque[str] = field(default_factory=deque)
+
+    @property
+    def scanner_version(self) -> str:
+        """Engine and signatures, as the scanner last told; '' before it did."""
+        return self.scanner_versions[-1] if self.scanner_versions else ""
 
     def start(self, stop: threading.Event) -> None:
         """Ask until `stop` is set. Threads end by themselves; one that hangs ends with the process."""
@@ -149,13 +157,15 @@ class Watch:
 def watch(plane: Plane) -> Watch:
     """The watch over a plane's servers. What lies inside the plane's own process is not asked."""
     ports = plane.ports
+    seen: deque[str] = deque(maxlen=1)
     probes: dict[str, Probe] = {
         "database": plane.store.ping,
         "objects": lambda: ports.vault.blobs.exists(f"keys/{_NOBODY}"),
         "vectors": lambda: ports.vectors.count(_NOBODY),
     }
     if isinstance(ports.scanner, Clamd):
-        probes["scanner"] = ports.scanner.version
+        scanner = ports.scanner
+        probes["scanner"] = lambda: seen.append(scanner.version())
     if isinstance(ports.embedder, OpenAiEmbedder) and not ports.embedder.remote:  # a remote one costs money
         embedder = ports.embedder
         probes["embedder"] = lambda: embedder.query(_PROBE_TEXT)
@@ -166,6 +176,7 @@ def watch(plane: Plane) -> Watch:
         tally=lambda: _tally(plane),
         hints=plane.queue.waiting if plane.queue is not None else None,
         data_dir=plane.settings.data_dir,
+        scanner_versions=seen,
     )
 
 

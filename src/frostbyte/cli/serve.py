@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -61,6 +62,7 @@ def _serve(start: Start) -> None:
     listener = listen(settings.host, settings.port)
     scheme = "https" if settings.tls_certificate else "http"
     url = f"{scheme}://{shown(settings.host)}:{listener.getsockname()[1]}"
+    control = listen(*settings.channel_listen, "FROSTBYTE_CHANNEL_LISTEN") if settings.channel_listen else None
     logging.configure(level=os.environ.get("FROSTBYTE_LOG_LEVEL", "warning"), tenant=settings.tenant_id)
     with err().status("Starting the plane ...") if err().is_terminal else nullcontext():
         from frostbyte.api.data.app import create_app
@@ -77,7 +79,10 @@ def _serve(start: Start) -> None:
             plane.close()
             raise
     try:
-        with announced(settings.data_dir, url, plane.signer.verifier_key, lambda: _minted(plane)):
+        with (
+            announced(settings.data_dir, url, plane.signer.verifier_key, lambda: _minted(plane)),
+            _controlled(plane, control),
+        ):
             run(
                 application,
                 listener,
@@ -102,6 +107,17 @@ def _tls(settings: Settings) -> dict[str, Any]:
     # The name is that of deploy.authority.Client.EDGE, which a tenant's host does not load.
     tls = ServerTls(Path(settings.tls_certificate), Path(settings.tls_key), client_ca, "edge" if client_ca else "")
     return tls.options()
+
+
+def _controlled(plane: Plane, listener: socket | None) -> AbstractContextManager[None]:
+    """The control channel beside the gateway, where there is one."""
+    from frostbyte.bootstrap.channel import channel
+    from frostbyte.cli.serve_channel import channel_open
+
+    found = channel(plane)
+    if found is None or listener is None:
+        return nullcontext()
+    return channel_open(found, plane.settings, listener)
 
 
 def _minted(plane: Plane) -> str:

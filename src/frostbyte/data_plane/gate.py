@@ -31,6 +31,11 @@ class Gate:
         return standing.refusal(self.state)
 
     @property
+    def dispatch(self) -> str:
+        """Why no job is begun, as a code; `ok` while jobs are."""
+        return "ok" if self.waits is None else self.waits.code
+
+    @property
     def in_flight(self) -> int:
         """Requests that are being answered."""
         return self._in_flight()
@@ -43,10 +48,16 @@ class Gate:
             for listener in heard:
                 listener(state)
 
-    def listen(self, heard: Callable[[PlaneState], None]) -> None:
-        """Have `heard` called with each state that follows another, from whatever thread."""
+    def listen(self, heard: Callable[[PlaneState], None]) -> Callable[[], None]:
+        """Have `heard` called with each state that follows another, from whatever thread; ends that when called."""
         with self._lock:
             self._heard.append(heard)
+
+        def leave() -> None:
+            with self._lock:
+                self._heard.remove(heard)
+
+        return leave
 
     def count(self, in_flight: Callable[[], int]) -> None:
         """Say who knows how many requests are being answered."""

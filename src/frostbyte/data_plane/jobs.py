@@ -9,6 +9,7 @@ no dead letter: trying again would not help.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -17,16 +18,21 @@ from frostbyte.data_plane.flow import Ports
 from frostbyte.data_plane.patience import attempts
 from frostbyte.kernel.audit.events import EventType, chain
 from frostbyte.kernel.clock import iso
-from frostbyte.kernel.errors import Conflict, NotFound
+from frostbyte.kernel.errors import Conflict, FrostbyteError, NotFound
 from frostbyte.kernel.ports.unit_of_work import UnitOfWork
 from frostbyte.kernel.records import DocumentRow, JobRow, Stage, State
 
 
 class JobDesk:
-    """Lists jobs and carries out what is decided about them."""
+    """Lists jobs and carries out what is decided about them.
 
-    def __init__(self, ports: Ports) -> None:
+    Args:
+        waits: why no job is begun now; None while they are.
+    """
+
+    def __init__(self, ports: Ports, waits: Callable[[], FrostbyteError | None] = lambda: None) -> None:
         self._p = ports
+        self._waits = waits
 
     def page(
         self, *, dead: bool | None = None, stage: Stage | None = None, after: UUID | None = None, limit: int = 100
@@ -112,13 +118,13 @@ class JobDesk:
         return event.event_id
 
     def _described(self, job: JobRow, row: DocumentRow | None) -> dict[str, Any]:
-        now = self._p.clock.now()
+        now, waits = self._p.clock.now(), self._waits()
         if job.dead:
             state = "dead"
         elif job.leased_until is not None and job.leased_until > now:
             state = "running"
         else:
-            state = "due" if job.not_before <= now else "waiting"
+            state = "due" if job.not_before <= now and waits is None else "waiting"
         return {
             "job_id": str(job.job_id),
             "doc_id": str(job.doc_id),
@@ -129,10 +135,17 @@ class JobDesk:
             "not_before": iso(job.not_before),
             "leased_until": iso(job.leased_until) if job.leased_until else None,
             "worker": job.worker,
-            "code": row.code if row else "",
-            "message": row.message if row else "",
-            "remedy": row.remedy if row else "",
+            **_why(row, waits if state == "waiting" else None),
         }
+
+
+def _why(row: DocumentRow | None, waits: FrostbyteError | None) -> dict[str, str]:
+    said = waits or row
+    return {
+        "code": said.code if said else "",
+        "message": said.message if said else "",
+        "remedy": said.remedy if said else "",
+    }
 
 
 def _found(job: JobRow | None) -> JobRow:

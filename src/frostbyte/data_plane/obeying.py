@@ -46,6 +46,44 @@ def forward() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
+def take_over(unit_of_work: UnitOfWorkFactory, clock: Clock, *, needs_lease: bool) -> PlaneStandingRow:
+    """Begin anew as the process that decides about the lease: the one that there was is over.
+
+    What the plane was told stands: a suspended plane that is started again is suspended.
+    """
+    with unit_of_work() as uow:
+        row = replace(uow.standing.get(lock=True), needs_lease=needs_lease)
+        uow.standing.put(row)
+        uow.standing.grant(clock.now(), 0)
+        uow.commit()
+    return row
+
+
+class Following:
+    """Keeps the gate of a process that nobody talks to as the store says."""
+
+    def __init__(self, unit_of_work: UnitOfWorkFactory, clock: Clock, gate: Gate) -> None:
+        self._unit_of_work = unit_of_work
+        self._clock = clock
+        self._gate = gate
+
+    def turn(self) -> None:
+        """Look once. Raises `database_unavailable`."""
+        with self._unit_of_work() as uow:
+            row, left = uow.standing.get(), uow.standing.lease_left(self._clock.now())
+        self._gate.tell(row.state, waits(row, left))
+
+
+def keep_turning(turn: Callable[[], None], stop: threading.Event) -> None:
+    """Turn until `stop` is set."""
+    log = structlog.get_logger("frostbyte.channel")
+    while not stop.wait(TURN_SECONDS):
+        try:
+            turn()
+        except FrostbyteError as error:  # asked again; without the store nobody begins a job either
+            log.warning("standing_waits", code=error.code)
+
+
 class Obeying:
     """What a plane does about its control plane, in the one process that has the channel.
 
@@ -91,13 +129,8 @@ class Obeying:
 
     def begin(self) -> None:
         """Take over after another process: whatever lease there was is over. Raises `database_unavailable`."""
-        with self._one, self._unit_of_work() as uow:
-            row = uow.standing.get(lock=True)
-            row = replace(row, needs_lease=self._needs_lease)
-            uow.standing.put(row)
-            uow.standing.grant(self._clock.now(), 0)
-            uow.commit()
-        self._tell(row)
+        with self._one:
+            self._tell(take_over(self._unit_of_work, self._clock, needs_lease=self._needs_lease))
 
     def standing(self) -> PlaneStanding:
         """How the plane stands, with a fresh nonce. Raises `database_unavailable`."""
@@ -163,14 +196,6 @@ class Obeying:
                     uow.standing.grant(now, left)
                     uow.commit()
             self._tell(row)
-
-    def run(self, stop: threading.Event) -> None:
-        """Turn until `stop` is set."""
-        while not stop.wait(TURN_SECONDS):
-            try:
-                self.turn()
-            except FrostbyteError as error:  # nobody begins a job without the store either
-                self._log.warning("standing_waits", code=error.code)
 
     @property
     def lease_left(self) -> float | None:

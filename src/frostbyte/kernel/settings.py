@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from frostbyte.kernel.errors import Invalid
@@ -44,6 +44,8 @@ class StandIn(StrEnum):
     EMBEDDER = "embedder"
     TLS = "tls"
     """Plain text to a server on another host."""
+    CONTROL = "control"
+    """No control plane, where an online plane is to be told to stop."""
     SECRETS = "secrets"
     """Passwords that are missing, short or known to everybody."""
 
@@ -118,6 +120,15 @@ class Settings:
     """A witness that cosigns checkpoints (C2SP tlog-witness); '' for none."""
     witness_key: str = ""
     """The witness's verifier key."""
+    channel_listen: tuple[str, int] | None = None
+    """Where the control plane reaches this one; None for a plane without a control plane."""
+    channel_certificate: str = ""
+    """The channel's certificate, by the tenant's authority, and its key."""
+    channel_key: str = ""
+    channel_client_ca: str = ""
+    """Who has to have signed the control plane's certificate: the tenant's authority."""
+    control_keys: str = ""
+    """A file with the control plane's verifying keys, one a line: what directives have to be signed by."""
     stand_ins: frozenset[StandIn] = frozenset()
     workers: int = 2
     parse_seconds: float = 120.0
@@ -137,6 +148,11 @@ class Settings:
     def signing_folder(self) -> Path:
         """Where the keys are that sign. A worker needs none of them."""
         return self.signing_dir or self.keys_folder
+
+    @property
+    def needs_lease(self) -> bool:
+        """Whether work is begun only while the control plane says so."""
+        return self.mode is Mode.ONLINE and StandIn.CONTROL not in self.stand_ins
 
     def allows(self, stand_in: StandIn) -> bool:
         """Whether the substitute may be used in this mode."""
@@ -190,6 +206,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         policy_dir=given.text("POLICY_DIR", ""),
         witness_url=given.text("WITNESS_URL", ""),
         witness_key=given.text("WITNESS_KEY", ""),
+        **_channel(given),
         stand_ins=given.stand_ins(),
         workers=given.number("WORKERS", 1, 64, Settings.workers),
         parse_seconds=float(given.number("PARSE_SECONDS", 1, 3600, int(Settings.parse_seconds))),
@@ -197,7 +214,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     )
 
 
-def _tls(given: Reader) -> dict[str, str]:
+def _tls(given: Reader) -> dict[str, Any]:
     files = {name: given.file(name) for name in ("TLS_CERTIFICATE", "TLS_KEY", "TLS_CLIENT_CA")}
     if bool(files["TLS_CERTIFICATE"]) is not bool(files["TLS_KEY"]):
         raise invalid("TLS_KEY", "a certificate and its key are set together")
@@ -207,6 +224,18 @@ def _tls(given: Reader) -> dict[str, str]:
 
 
 _E = TypeVar("_E", bound=StrEnum)
+_CHANNEL_FILES: Final = ("CHANNEL_CERTIFICATE", "CHANNEL_KEY", "CHANNEL_CLIENT_CA", "CONTROL_KEYS")
+
+
+def _channel(given: Reader) -> dict[str, Any]:
+    """The settings of the control channel: all of them, or none."""
+    listens = bool(given.text("CHANNEL_LISTEN", ""))
+    files = {name: given.file(name) for name in _CHANNEL_FILES}
+    for name, path in files.items():
+        if bool(path) is not listens:
+            raise invalid(name, "it is set where FROSTBYTE_CHANNEL_LISTEN is, and only there")
+    channel_listen = given.listen("", "CHANNEL_LISTEN") if listens else None
+    return {"channel_listen": channel_listen} | {name.lower(): path for name, path in files.items()}
 
 
 class _Switch(StrEnum):

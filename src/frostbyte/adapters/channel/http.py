@@ -222,18 +222,22 @@ def _wrong() -> Unavailable:
     )
 
 
+def _uncertified() -> Unavailable:
+    return Unavailable(
+        "plane_certificate_wrong",
+        "The plane's certificate is not the tenant's, or it does not take ours.",
+        "Compare the tenant's authority here and on its host; renew what has expired.",
+    )
+
+
 def _away(error: Exception) -> Unavailable:
     found: BaseException | None = error
     while found is not None:  # which of httpx's errors it was does not tell; what it was raised from does
         if isinstance(found, ssl.SSLError) and not isinstance(found, ssl.SSLWantReadError | ssl.SSLZeroReturnError):
-            return Unavailable(
-                "plane_certificate_wrong",
-                "The plane's certificate is not the tenant's, or it does not take ours.",
-                "Compare the tenant's authority here and on its host; renew what has expired.",
-            )
+            return _uncertified()
         found = found.__cause__ or found.__context__
     return Unavailable(
         "plane_unreachable",
         "The plane did not answer in time.",
-        "See whether its host runs and lets the control plane's host through; it is asked again.",
+        "See whether its host runs and lets the control plane's host and certificate in; it is asked again.",
     )

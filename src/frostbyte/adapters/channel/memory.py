@@ -69,7 +69,7 @@ class MemoryPlane:
             log_key=self.log_key,
             ticks=ticks,
         )
-        self._feed = Feed(self.store.unit_of_work)
+        self.feed = Feed(self.store.unit_of_work)
         self.obeying.begin()
 
     def happen(
@@ -96,11 +96,11 @@ class MemoryPlane:
 
     def events(self, after: int, limit: int) -> bytes:
         self._reached()
-        return self._feed.events(after, limit)
+        return self.feed.events(after, limit)
 
     def checkpoints(self, after_size: int) -> PlaneCheckpoints:
         self._reached()
-        return self._feed.checkpoints(after_size)
+        return self.feed.checkpoints(after_size)
 
     def cosign(self, size: int, line: str) -> None:
         self._reached()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -146,6 +147,18 @@ class Clamd:
                 raise _unavailable("no answer in time") from error
             except ConnectionError as error:
                 raise _unavailable("the connection broke") from error
+
+
+def signatures_made_at(version: str) -> datetime | None:
+    """When the signatures were made that `Clamd.version` tells of; None where it does not say.
+
+    clamd writes the time of its own zone, without it: a container's is UTC. An hour does not matter for signatures.
+    """
+    parts = version.split("/")
+    try:
+        return datetime.strptime(parts[2].strip(), "%a %b %d %H:%M:%S %Y").replace(tzinfo=UTC)
+    except (IndexError, ValueError):
+        return None
 
 
 def _sent(connection: socket.socket, data: bytes) -> bool:

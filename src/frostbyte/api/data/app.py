@@ -13,6 +13,7 @@ from frostbyte import __version__
 from frostbyte.api.data import deciding, granting, ingest, jobs, reading, streams, system
 from frostbyte.api.data.meters import attach
 from frostbyte.api.data.passing import Passing
+from frostbyte.api.data.standing import Standing
 from frostbyte.api.http import problems
 from frostbyte.api.http.access import describe
 from frostbyte.api.http.observing import Observer
@@ -43,18 +44,18 @@ def create_app(plane: Plane, limiter: Limiter | None = None) -> FastAPI:
         limiter: requests a minute; default: the design's.
     """
     meters = attach(plane)
+    roles = plane.settings.roles
+    # The Observer is the outermost: what is refused or passed on is bounded, counted and named as everything else.
+    layers = [Middleware(Observer, meters=meters, uploads=UPLOADS), Middleware(Standing, gate=plane.gate)]
+    if roles is Roles.INTAKE:
+        layers.append(Middleware(Passing, routes=reading.router.routes, url=plane.settings.serving_url))
     app = FastAPI(
         title="Frostbyte data plane",
         version=__version__,
         docs_url=None,  # FastAPI's page loads scripts from outside; system.py has one that does not
         redoc_url=None,
-        middleware=[Middleware(Observer, meters=meters, uploads=UPLOADS)],
+        middleware=layers,
     )
-    roles = plane.settings.roles
-    if roles is Roles.INTAKE:
-        app.add_middleware(Passing, routes=reading.router.routes, url=plane.settings.serving_url)
-        # The Observer is the outermost: what is passed on is bounded, counted and named as everything else.
-        app.user_middleware.reverse()
     app.state.plane = plane
     app.state.limiter = limiter or Limiter()
     app.state.meters = meters

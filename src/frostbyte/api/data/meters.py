@@ -66,6 +66,11 @@ class PlaneGauges(Collector):
         plane, watch, now = self._plane, self._plane.watch, time.monotonic()
         database = watch.answers.get("database")
         yield _one("frostbyte_plane_ready_bool", "1 if the plane can work", bool(database and database.holds(now)))
+        yield _one("frostbyte_plane_suspended_bool", "1 if its control plane told it to stop", bool(plane.gate.refusal))
+        yield _one("frostbyte_plane_dispatch_bool", "1 if jobs may be begun", plane.gate.waits is None)
+        left = plane.obeying.lease_left if plane.obeying is not None else None
+        if left is not None:
+            yield _one("frostbyte_control_lease_seconds", "Seconds that jobs may be begun without another word", left)
         yield _one("frostbyte_plane_stand_ins_count", "Development stand-ins in use", len(plane.stand_ins))
         trouble = sum(name != "sequencer" for name in plane.sequencer.trouble)
         yield _one("frostbyte_audit_witnesses_failing_count", "Witnesses that do not cosign", trouble)

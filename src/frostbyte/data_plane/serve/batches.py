@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from frostbyte.kernel.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from frostbyte.kernel.records import BatchRow, DocumentRow, Outcome, ReceiptRow, State
 from frostbyte.kernel.vault import Vault
 
+Waits = Callable[[], FrostbyteError | None]
 UNITS = ("pages", "characters", "cells", "images")
 
 
@@ -22,9 +24,16 @@ def no_such(what: str) -> NotFound:
 
 
 class Batches:
-    """Reads uploads; `subject` narrows to that sender's own, None sees all."""
+    """Reads uploads; `subject` narrows to that sender's own, None sees all.
 
-    def __init__(self, unit_of_work: UnitOfWorkFactory, vault: Vault, tenant_id: str) -> None:
+    Args:
+        waits: why no document goes on now; None while they do.
+    """
+
+    def __init__(
+        self, unit_of_work: UnitOfWorkFactory, vault: Vault, tenant_id: str, waits: Waits = lambda: None
+    ) -> None:
+        self._waits = waits
         self._unit_of_work = unit_of_work
         self._vault = vault
         self._tenant_id = tenant_id
@@ -119,11 +128,7 @@ class Batches:
             "outcome": receipt.outcome.value,
             "mime": row.mime,
             "size": row.size,
-            "state": row.state.value,
-            "stage": row.stage.value if row.stage else None,
-            "code": row.code,
-            "message": row.message,
-            "remedy": row.remedy,
+            **standing_of(row, self._waits()),
             "pages": row.pages,
             "chunks": row.chunks,
             "withheld": row.withheld,
@@ -145,6 +150,21 @@ class Batches:
 
     def _name(self, key_object: str, sealed: bytes) -> str:
         return display_name(self._vault, key_object, sealed)
+
+
+def standing_of(row: DocumentRow, waits: FrostbyteError | None) -> dict[str, Any]:
+    """Where a document stands and why. While the plane begins no work, every open one waits for the same thing.
+
+    It is said when it is asked for, and not written to each document: there may be many, and it ends all at once.
+    """
+    reason = waits if waits is not None and not row.state.terminal else None
+    return {
+        "state": row.state.value if reason is None else State.WAITING.value,
+        "stage": row.stage.value if row.stage else None,
+        "code": row.code if reason is None else reason.code,
+        "message": row.message if reason is None else reason.message,
+        "remedy": row.remedy if reason is None else reason.remedy,
+    }
 
 
 def display_name(vault: Vault, key_object: str, sealed: bytes) -> str:

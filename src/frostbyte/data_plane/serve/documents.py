@@ -10,7 +10,7 @@ from uuid import UUID
 from frostbyte.data_plane import artefacts
 from frostbyte.data_plane.artefacts import Artefacts, View
 from frostbyte.data_plane.document import Document, decode_document
-from frostbyte.data_plane.serve.batches import display_name, no_such
+from frostbyte.data_plane.serve.batches import Waits, display_name, no_such, standing_of
 from frostbyte.data_plane.serve.markdown import to_markdown
 from frostbyte.data_plane.serve.shape import to_json
 from frostbyte.kernel.audit.events import EventType, make_event
@@ -24,7 +24,16 @@ from frostbyte.kernel.vault import DocumentKey, Vault
 class Documents:
     """Lists, shows and hands out documents; every read of unredacted content is an audit event."""
 
-    def __init__(self, *, tenant_id: str, unit_of_work: UnitOfWorkFactory, vault: Vault, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        tenant_id: str,
+        unit_of_work: UnitOfWorkFactory,
+        vault: Vault,
+        clock: Clock,
+        waits: Waits = lambda: None,
+    ) -> None:
+        self._waits = waits
         self._tenant_id = tenant_id
         self._unit_of_work = unit_of_work
         self._vault = vault
@@ -80,11 +89,7 @@ class Documents:
             "title": self._title(row),
             "mime": row.mime,
             "size": row.size,
-            "state": row.state.value,
-            "stage": row.stage.value if row.stage else None,
-            "code": row.code,
-            "message": row.message,
-            "remedy": row.remedy,
+            **standing_of(row, self._waits()),
             "received_at": iso(row.received_at),
             "finished_at": iso(row.finished_at) if row.finished_at else None,
             "pages": row.pages,
