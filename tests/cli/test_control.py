@@ -19,6 +19,7 @@ from control.memory_plane import Admin, attachment, memory_plane
 from frostbyte.cli import control, following
 from frostbyte.cli.client import CONTROL
 from frostbyte.cli.exits import Exit
+from frostbyte.control_plane.killswitch.steps import Step
 from frostbyte.kernel.limits import Limiter
 
 
@@ -83,6 +84,10 @@ def test_a_tenants_life_in_commands(run: Run, admin: Admin) -> None:
     steps = run("tenant", "operations", "life1", listed[0]["operation_id"])
     assert "its log is in the ledger to the end" in steps.out
     assert run("tenant", "operations", "--limit", "1").out.count("deprovision") == 1
+
+
+def test_every_step_has_words() -> None:
+    assert set(following.SAID) == {step.value for step in Step}
 
 
 def test_waiting_and_not_waiting(run: Run, admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:

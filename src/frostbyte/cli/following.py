@@ -28,14 +28,11 @@ SAID: Final = {
     "edge_closed": "the edge refuses its requests",
     "edge_prepared": "the edge knows it",
     "edge_opened": "the edge lets its requests through",
-    "edge_removed": "the edge has forgotten it",
     "plane_answered": "its plane answers",
     "plane_recognised": "it is the plane that was named",
     "plane_acknowledged": "its plane has acknowledged",
     "plane_closed": "its plane is closed",
     "ledger_pulled": "its log is in the ledger to the end",
-    "tenant_activated": "active",
-    "tenant_removed": "deprovisioned, its network is free",
 }
 """Steps for people; one that is not here is shown by its name."""
 _MARKS: Final = {"running": ("…", "yellow"), "succeeded": ("✓", "green"), "failed": ("✗", "red")}

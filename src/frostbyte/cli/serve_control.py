@@ -40,10 +40,14 @@ def control(
 def _serve(start: Start) -> None:
     from frostbyte.control_plane import settings as control_settings
     from frostbyte.kernel import logging
+    from frostbyte.kernel.settings import Reader
 
+    host, port = Reader(os.environ).listen("127.0.0.1:8090", "CONTROL_LISTEN")
+    listener = listen(host, port, "FROSTBYTE_CONTROL_LISTEN")
+    # The edge's files name the port, so a free one has to be known before anything else is.
+    os.environ["FROSTBYTE_CONTROL_LISTEN"] = f"{shown(host)}:{listener.getsockname()[1]}"
     settings = control_settings.load()
-    listener = listen(settings.host, settings.port, "FROSTBYTE_CONTROL_LISTEN")
-    url = f"http://{shown(settings.host)}:{listener.getsockname()[1]}"
+    url = f"http://{os.environ['FROSTBYTE_CONTROL_LISTEN']}"
     logging.configure(level=os.environ.get("FROSTBYTE_LOG_LEVEL", "warning"), tenant=settings.log_origin)
     with err().status("Starting the control plane ...") if err().is_terminal else nullcontext():
         from frostbyte.api.control.app import create_app
