@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from frostbyte.adapters.registry import sole
 from frostbyte.bootstrap.control import build
 from frostbyte.control_plane.settings import ControlSettings
 from frostbyte.kernel.audit.checkpoint import open_checkpoint, public_key
-from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid
+from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid, Unavailable
 from frostbyte.kernel.settings import Mode
 
 
@@ -57,3 +58,25 @@ def test_a_tenants_own_database_is_no_register(tmp_path: Path) -> None:
         with pytest.raises(FrostbyteError) as caught:
             build(ControlSettings(data_dir=tmp_path / "control", database_url=server.owner_dsn))
     assert caught.value.code == "schema_newer"
+
+
+def test_one_whose_database_another_took_over_stops_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sole, "LOOK_SECONDS", 0.05)
+    plane = build(ControlSettings(data_dir=tmp_path / "control"))
+    try:
+        assert plane.server is not None
+        assert plane.sole is not None
+        plane.ready()
+        other = sole.Sole(plane.server.writer_dsn)
+        plane.sole.release()  # as when its session was cut
+        other.take()
+        plane.start()
+        assert plane.replaced.wait(10)
+        with pytest.raises(Unavailable) as caught:
+            plane.ready()
+        assert caught.value.code == "control_plane_replaced"
+        other.release()
+    finally:
+        plane.close()

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from frostbyte.adapters.edge.asking import through_edge
 from frostbyte.adapters.postgres import EmbeddedServer, migrate
 from frostbyte.adapters.postgres.schema import Schema, claim_control, packaged
 from frostbyte.adapters.registry.postgres import PostgresRegistry
+from frostbyte.adapters.registry.sole import Sole
 from frostbyte.adapters.secrets.files import FileSecrets
 from frostbyte.adapters.secrets.token_keys import FileTokenKeys
 from frostbyte.bootstrap import posture, stores
@@ -36,7 +38,7 @@ from frostbyte.kernel.admission import Admission
 from frostbyte.kernel.audit.checkpoint import Signer
 from frostbyte.kernel.audit.sequencer import Sequencer
 from frostbyte.kernel.clock import Clock, SystemClock
-from frostbyte.kernel.errors import Conflict, FrostbyteError
+from frostbyte.kernel.errors import Conflict, FrostbyteError, Unavailable
 from frostbyte.kernel.settings import Mode, StandIn
 from frostbyte.kernel.tokens import control_realm
 
@@ -65,6 +67,10 @@ class ControlPlane:
     operations: Operations
     findings: list[posture.Finding]
     lock: FileLock
+    sole: Sole | None = None
+    """The right to be the only one; None where the store is in this process."""
+    replaced: threading.Event = field(default_factory=threading.Event)
+    """Set when another control plane took over the database: this one has stopped its loops and answers no more."""
     edge: Edge | None = None
     """The files of the edge; None where a control plane is only looked at."""
     switching: Switching | None = None
@@ -101,7 +107,17 @@ class ControlPlane:
         }
 
     def ready(self) -> dict[str, Any]:
-        """How far the own log is. Raises Unavailable if the database does not answer."""
+        """How far the own log is.
+
+        Raises:
+            Unavailable: `database_unavailable`; `control_plane_replaced` once another works on the database.
+        """
+        if self.replaced.is_set():
+            raise Unavailable(
+                "control_plane_replaced",
+                "Another control plane works on this database since its connection was lost.",
+                "End this process; if it is the one to stay, end the other and start it again.",
+            )
         with self.store.unit_of_work() as uow:
             checkpoint = uow.audit.latest_checkpoint()
         return {
@@ -120,11 +136,21 @@ class ControlPlane:
             self.switching.begin()
         if self.edge is not None:
             self.edge.prepare()
-        for name, loop in {"sequencer": self.sequencer.run, "maintenance": self._maintain, **self.loops}.items():
+        own: dict[str, Loop] = {"sequencer": self.sequencer.run, "maintenance": self._maintain}
+        if self.sole is not None:
+            own["sole"] = partial(self._guard, self.sole)
+        for name, loop in {**own, **self.loops}.items():
             thread = threading.Thread(target=loop, args=(self._stop,), name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
         self.operations.resume(self.hooks)
+
+    def _guard(self, sole: Sole, stop: threading.Event) -> None:
+        sole.watch(stop)
+        if self.replaced.is_set():
+            structlog.get_logger("frostbyte.control").error("control_plane_replaced")
+            self._stop.set()
+            self.sequencer.wake()
 
     def _maintain(self, stop: threading.Event) -> None:
         log = structlog.get_logger("frostbyte.control")
@@ -148,6 +174,8 @@ class ControlPlane:
         if self.channels is not None:
             self.channels.close()
         self.store.close()
+        if self.sole is not None:
+            self.sole.release()
         if self.server is not None:
             self.server.stop()
         self.lock.release()
@@ -182,7 +210,8 @@ def build(settings: ControlSettings) -> ControlPlane:
     """Everything a control plane needs, not started yet.
 
     Raises:
-        Conflict: `data_dir_in_use`: another control plane holds the folder; `control_of_another_environment`.
+        Conflict: `data_dir_in_use`: another control plane holds the folder; `control_plane_running`;
+            `control_of_another_environment`.
         Invalid: `stand_in_refused`, `secret_permissions`.
         FrostbyteError: whatever an adapter says that cannot start.
     """
@@ -207,6 +236,10 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
         undo.callback(access.server.stop)
     migrate(access.owner, packaged(Schema.CONTROL), writer=access.grantee)
     claim_control(access.owner, settings.environment, settings.log_origin)
+    replaced = threading.Event()
+    sole = Sole(access.writer, replaced.set)
+    sole.take()
+    undo.callback(sole.release)
     store = PostgresRegistry(access.writer, max_connections=CONNECTIONS, role=access.role).open()
     undo.callback(store.close)
     clock = SystemClock()
@@ -244,6 +277,8 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
         operations=operations,
         findings=found,
         lock=lock,
+        sole=sole,
+        replaced=replaced,
         edge=edge,
         channels=channels,
         switching=switching,
