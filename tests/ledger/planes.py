@@ -77,7 +77,7 @@ class SimulatedPlane:
     calls: int = 0
 
     def __post_init__(self) -> None:
-        self.signer = Signer(bytes([self.seed]) * 32, f"{self.tenant_id}.pipeline.example/audit")
+        self.signer = Signer(bytes([self.seed]) * 32, f"frostbyte/{self.tenant_id}/test")
 
     @property
     def followed(self) -> Followed:

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from frostbyte import __version__
 from frostbyte.adapters.edge.asking import through_edge
+from frostbyte.adapters.ledger.postgres import PostgresLedger
 from frostbyte.adapters.postgres import EmbeddedServer, migrate
 from frostbyte.adapters.postgres.schema import Schema, claim_control, packaged
 from frostbyte.adapters.registry.postgres import PostgresRegistry
@@ -25,6 +26,7 @@ from frostbyte.bootstrap import posture, stores
 from frostbyte.bootstrap.authorities import Authorities
 from frostbyte.bootstrap.channels import Channels
 from frostbyte.bootstrap.edge import Edge
+from frostbyte.bootstrap.ledger import Ledger
 from frostbyte.bootstrap.switching import Around, Switching, directives
 from frostbyte.control_plane.edge.routes import Tls
 from frostbyte.control_plane.registry.changes import ITSELF
@@ -35,7 +37,7 @@ from frostbyte.control_plane.registry.records import OperationKind, OperationRow
 from frostbyte.control_plane.registry.tenants import Tenants
 from frostbyte.control_plane.settings import ControlSettings
 from frostbyte.kernel.admission import Admission
-from frostbyte.kernel.audit.checkpoint import Signer
+from frostbyte.kernel.audit.checkpoint import Cosigner, Signer
 from frostbyte.kernel.audit.sequencer import Sequencer
 from frostbyte.kernel.clock import Clock, SystemClock
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Unavailable
@@ -44,6 +46,8 @@ from frostbyte.kernel.tokens import control_realm
 
 CONNECTIONS: Final = 24
 """To the database, at most."""
+LEDGER_CONNECTIONS: Final = 8
+"""To the same database, of the ledger: a pull holds one while it stores."""
 _MAINTENANCE_SECONDS: Final = 600.0
 
 Loop = Callable[[threading.Event], None]
@@ -76,6 +80,8 @@ class ControlPlane:
     switching: Switching | None = None
     """What carries decisions out; None as above."""
     channels: Channels | None = None
+    ledger: Ledger | None = None
+    """What keeps every plane's audit; None as above."""
     hooks: dict[OperationKind, Hook] = field(default_factory=dict)
     """Who carries on which operations after a start."""
     loops: dict[str, Loop] = field(default_factory=dict)
@@ -173,6 +179,8 @@ class ControlPlane:
             structlog.get_logger("frostbyte.control").warning("last_checkpoint_missing", code=error.code)
         if self.channels is not None:
             self.channels.close()
+        if self.ledger is not None:
+            self.ledger.close()
         self.store.close()
         if self.sole is not None:
             self.sole.release()
@@ -249,6 +257,10 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
     own_ca, own = settings.data_dir / "edge-ca", settings.edge.site.tls is Tls.OWN
     edge = Edge(settings.edge, settings.edge_folder, authorities, own_ca)
     keys = FileTokenKeys(settings.keys_folder, clock)
+    ledger_store = PostgresLedger(access.writer, max_connections=LEDGER_CONNECTIONS, role=access.role).open()
+    undo.callback(ledger_store.close)
+    cosigner = Cosigner(secrets.secret("witness"), f"{settings.log_origin}/ledger")
+    ledger = Ledger(ledger_store, store.unit_of_work, channels, cosigner, clock)
     switching = Switching(
         store.unit_of_work,
         operations,
@@ -256,11 +268,11 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
         Around(
             edge=edge.keeper,
             channels=channels,
-            sign=directives(keys, "", clock),
-            last_pull=lambda tenant_id: True,
+            sign=directives(keys, ledger.witness_key, clock),
+            last_pull=ledger.last_pull,
             through_edge=through_edge(settings.edge.site, own_ca / "ca.pem" if own else None),
-            lags=dict,
-            findings=dict,
+            lags=ledger.lags,
+            findings=ledger.findings,
         ),
     )
     return ControlPlane(
@@ -282,8 +294,9 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
         edge=edge,
         channels=channels,
         switching=switching,
+        ledger=ledger,
         hooks=switching.hooks,
-        loops={"edge": edge.run, **switching.loops},
+        loops={"edge": edge.run, **switching.loops, **ledger.loops},
     )
 
 
