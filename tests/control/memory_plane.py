@@ -18,6 +18,7 @@ from frostbyte.adapters.secrets.files import FileSecrets
 from frostbyte.adapters.secrets.token_keys import FileTokenKeys
 from frostbyte.api.control.app import create_app
 from frostbyte.bootstrap.control import ControlPlane
+from frostbyte.control_plane.killswitch.hearing import checked
 from frostbyte.control_plane.registry.operations import Operations
 from frostbyte.control_plane.registry.projects import Projects
 from frostbyte.control_plane.registry.records import OperationKind, OperationRow
@@ -28,6 +29,7 @@ from frostbyte.kernel.audit.checkpoint import Signer
 from frostbyte.kernel.audit.sequencer import Sequencer
 from frostbyte.kernel.clock import SystemClock
 from frostbyte.kernel.limits import Limiter
+from frostbyte.kernel.rotation import Rotation
 from frostbyte.kernel.tokens import Role, control_realm
 
 with warnings.catch_warnings():
@@ -85,6 +87,7 @@ def memory_plane(folder: Path) -> ControlPlane:
         secrets=secrets,
         signer=signer,
         admission=Admission(keys.keys, realm, store.unit_of_work, clock, "control"),
+        rotation=Rotation(keys, store.unit_of_work, clock, "control", checked(store.unit_of_work)),
         sequencer=Sequencer(store.unit_of_work, signer, clock),
         projects=Projects(store.unit_of_work, settings.environment, clock),
         tenants=Tenants(store.unit_of_work, clock),

@@ -29,6 +29,7 @@ from frostbyte.bootstrap.edge import Edge
 from frostbyte.bootstrap.ledger import Ledger
 from frostbyte.bootstrap.switching import Around, Switching, directives
 from frostbyte.control_plane.edge.routes import Tls
+from frostbyte.control_plane.killswitch.hearing import checked
 from frostbyte.control_plane.registry.changes import ITSELF
 from frostbyte.control_plane.registry.idempotency import forget
 from frostbyte.control_plane.registry.operations import Hook, Operations
@@ -41,6 +42,7 @@ from frostbyte.kernel.audit.checkpoint import Cosigner, Signer
 from frostbyte.kernel.audit.sequencer import Sequencer
 from frostbyte.kernel.clock import Clock, SystemClock
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Unavailable
+from frostbyte.kernel.rotation import Rotation
 from frostbyte.kernel.settings import Mode, StandIn
 from frostbyte.kernel.tokens import control_realm
 
@@ -65,6 +67,8 @@ class ControlPlane:
     secrets: FileSecrets
     signer: Signer
     admission: Admission
+    rotation: Rotation
+    """Of the environment's keys, which sign tokens and what planes are told."""
     sequencer: Sequencer
     projects: Projects
     tenants: Tenants
@@ -138,6 +142,7 @@ class ControlPlane:
         Raises:
             Unavailable: `database_unavailable`, `edge_unwritable`: it does not start while it could not stop anybody.
         """
+        self.rotation.resume()
         if self.switching is not None:
             self.switching.begin()
         if self.edge is not None:
@@ -162,6 +167,7 @@ class ControlPlane:
         log = structlog.get_logger("frostbyte.control")
         while not stop.wait(_MAINTENANCE_SECONDS):
             try:
+                self.rotation.resume()
                 forget(self.store.unit_of_work, self.clock)
             except FrostbyteError as error:  # tried again at the next turn
                 log.warning("maintenance_waits", code=error.code)
@@ -283,6 +289,7 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
         secrets=secrets,
         signer=signer,
         admission=Admission(keys.keys, control_realm(settings.environment), store.unit_of_work, clock, ITSELF),
+        rotation=Rotation(keys, store.unit_of_work, clock, ITSELF, checked(store.unit_of_work)),
         sequencer=Sequencer(store.unit_of_work, signer, clock),
         projects=Projects(store.unit_of_work, settings.environment, clock),
         tenants=Tenants(store.unit_of_work, clock),

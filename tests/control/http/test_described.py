@@ -14,6 +14,7 @@ from hypothesis.errors import Unsatisfiable
 from control.memory_plane import ROOT, Admin, attachment, memory_plane
 from frostbyte.api.control import examples
 from frostbyte.api.control.app import routes
+from frostbyte.kernel.tokens import Role
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -54,7 +55,8 @@ def test_no_request_breaks_it(path: str, method: str, mode: GenerationMode, expl
     def sent(case: Any, name: str) -> None:
         if mode is GenerationMode.POSITIVE and "tenant_id" in (case.path_parameters or {}):
             case.path_parameters["tenant_id"] = name
-        answer = case.call(headers={"Authorization": f"Bearer {explored.everything}"})
+        everything = explored.token(*Role)  # fresh: keys rotate here too
+        answer = case.call(headers={"Authorization": f"Bearer {everything}"})
         assert answer.status_code < 500, answer.text
         if answer.status_code >= 400:
             assert answer.headers["content-type"] == ["application/problem+json"], answer.headers
@@ -80,6 +82,8 @@ def shape(value: Any) -> Any:
         ("/tenants?state=SUSPENDED", examples.TENANTS),
         ("/tenants/{tenant}", examples.ONE_TENANT),
         ("/operations", examples.OPERATIONS),
+        ("/api-keys", examples.API_KEYS),
+        ("/keys", examples.KEYS),
         ("/operations/{operation}", examples.OPERATION),
     ],
 )
@@ -87,6 +91,7 @@ def test_examples_are_what_is_answered(path: str, example: dict[str, Any], tmp_p
     admin = Admin(memory_plane(tmp_path))
     tenant = admin.tenant("SUSPENDED")
     operation = admin.call("GET", f"/tenants/{tenant}").json()["operation"]["operation_id"]
+    admin.made("/api-keys", {"name": "billing", "scopes": ["viewer"]}, 201)
     answered = admin.call("GET", path.format(tenant=tenant, operation=operation)).json()
     wanted = shape(example)
     for rows in (wanted, *wanted.get("tenants", [])):
@@ -102,9 +107,9 @@ def test_every_route_has_an_example_and_describes_its_refusals(explored: Admin) 
             if not path.startswith(ROOT):
                 continue
             good = next(answer for status, answer in operation["responses"].items() if status.startswith("2"))
-            assert all("example" in content for content in good["content"].values()), (method, path)
+            assert all("example" in content for content in good.get("content", {}).values()), (method, path)
             assert {"401", "403", "422", "429", "503"} <= operation["responses"].keys(), (method, path)
             assert operation["description"].count("Role: ") == 1
-            if method == "post":
+            if method == "post" and operation["tags"] != ["access"]:  # an answer with a secret is kept nowhere
                 names = {parameter["name"] for parameter in operation["parameters"]}
                 assert "idempotency-key" in names, path

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
 from frostbyte import __version__
-from frostbyte.api.control import operations, projects, system, tenants
+from frostbyte.api.control import granting, operations, projects, system, tenants
 from frostbyte.api.control.access import PER_MINUTE
 from frostbyte.api.http import problems
 from frostbyte.api.http.access import describe
@@ -24,6 +24,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     projects.router,
     tenants.router,
     operations.router,
+    granting.router,
     system.router,
 )
 

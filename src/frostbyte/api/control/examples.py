@@ -63,6 +63,45 @@ CONFIG: Final[dict[str, Any]] = {
     "actor": "ann",
     "created_at": "2026-03-02T09:01:00.000000Z",
 }
+TOKEN: Final[dict[str, Any]] = {
+    "token": "eyJ0eXAiOiJKV1QiLCJraWQiOiIuLi4ifQ.eyJzdWIiOiJib2IifQ.c2lnbmF0dXJl",
+    "jti": "01990000-0000-7000-8000-0000000000e1",
+    "subject": "bob",
+    "scopes": ["operator", "viewer"],
+    "expires_at": "2026-03-02T10:07:00.000000Z",
+}
+API_KEY: Final[dict[str, Any]] = {
+    "key_id": "3kTMd9rYwQ2b",
+    "name": "billing",
+    "scopes": ["viewer"],
+    "created_by": "ann",
+    "created_at": "2026-03-02T09:07:00.000000Z",
+    "expires_at": None,
+    "last_used_at": "2026-03-02T09:09:00.000000Z",
+    "revoked_at": None,
+}
+NEW_API_KEY: Final[dict[str, Any]] = (
+    {"key": "fbk_3kTMd9rYwQ2b_(43 letters and digits)"} | API_KEY | {"last_used_at": None}
+)
+API_KEYS: Final[dict[str, Any]] = {"api_keys": [API_KEY], "cursor": None}
+SIGNING_KEY: Final[dict[str, Any]] = {
+    "kid": "72be46f4f8fd0d71",
+    "key": "ed25519:11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    "state": "current",
+    "since": "2026-03-02T09:00:00.000000Z",
+}
+KEYS: Final[dict[str, Any]] = {"keys": [SIGNING_KEY]}
+ROTATED: Final[dict[str, Any]] = {
+    "keys": [
+        SIGNING_KEY,
+        {
+            "kid": "1f0c2d6a9be83d45",
+            "key": "ed25519:PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw",
+            "state": "previous",
+            "accepted_until": "2026-04-01T09:00:00.000000Z",
+        },
+    ]
+}
 STREAM: Final = f"id: 1\nevent: step\ndata: {json.dumps(STEP)}\n\nevent: done\ndata: {{...}}\n\n"
 
 
