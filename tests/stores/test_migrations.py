@@ -11,7 +11,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from frostbyte.adapters.postgres import EmbeddedServer, check_plane, claim_plane, migrate, read_plane
-from frostbyte.adapters.postgres.schema import Migration, check_version, packaged
+from frostbyte.adapters.postgres.schema import WRITER, Migration, check_version, packaged
+from frostbyte.bootstrap.stores import access
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Unavailable
 
 ROOT = Path(__file__).parents[2]
@@ -136,3 +137,16 @@ def test_a_tenant_id_has_a_shape(empty: str) -> None:
         claim_plane(empty, "Not A Tenant", "x")
     assert caught.value.code == "database_value_refused"
     assert "Not A Tenant" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("user", "steps_down"), [("frostbyte_writer", ""), ("frostbyte_owner", WRITER), ("misleading_writer", WRITER)]
+)
+def test_the_database_says_who_steps_down_not_the_name(
+    server: EmbeddedServer, empty: str, tmp_path: Path, user: str, steps_down: str
+) -> None:
+    migrate(empty)
+    with psycopg.connect(make_conninfo(empty, user="postgres"), autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS misleading_writer")
+        connection.execute("CREATE ROLE misleading_writer LOGIN IN ROLE frostbyte_owner")
+    assert access(make_conninfo(empty, user=user), "", "", tmp_path).role() == steps_down

@@ -254,7 +254,8 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
     sole = Sole(access.writer, replaced.set)
     sole.take()
     undo.callback(sole.release)
-    store = PostgresRegistry(access.writer, max_connections=CONNECTIONS, role=access.role).open()
+    role = access.role()
+    store = PostgresRegistry(access.writer, max_connections=CONNECTIONS, role=role).open()
     undo.callback(store.close)
     clock = SystemClock()
     operations = Operations(store.unit_of_work, clock)
@@ -263,7 +264,7 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
     own_ca, own = settings.data_dir / "edge-ca", settings.edge.site.tls is Tls.OWN
     edge = Edge(settings.edge, settings.edge_folder, authorities, own_ca)
     keys = FileTokenKeys(settings.keys_folder, clock)
-    ledger_store = PostgresLedger(access.writer, max_connections=LEDGER_CONNECTIONS, role=access.role).open()
+    ledger_store = PostgresLedger(access.writer, max_connections=LEDGER_CONNECTIONS, role=role).open()
     undo.callback(ledger_store.close)
     cosigner = Cosigner(secrets.secret("witness"), f"{settings.log_origin}/ledger")
     ledger = Ledger(ledger_store, store.unit_of_work, channels, cosigner, clock)

@@ -18,7 +18,7 @@ from frostbyte.adapters.objects.local import LocalBlobs
 from frostbyte.adapters.objects.s3 import S3Blobs
 from frostbyte.adapters.objects.signing import S3Account
 from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore, check_plane, claim_plane, migrate
-from frostbyte.adapters.postgres.schema import WRITER
+from frostbyte.adapters.postgres.schema import WRITER, owns_schema
 from frostbyte.kernel.errors import Unavailable
 from frostbyte.kernel.ports.blobs import BlobStore
 from frostbyte.kernel.ports.embedder import Embedder
@@ -37,22 +37,26 @@ class Access:
     writer: str
     grantee: str
     """The role that the schema's grants are made to."""
-    role: str
-    """What a running process steps down to, so that it only adds to the audit; '' where it comes as a writer."""
+
+    def role(self) -> str:
+        """What a running process steps down to, so that it only adds to the audit; '' where it comes as a writer.
+
+        The database is asked, once its schema is there. Raises as `schema.owns_schema`.
+        """
+        return WRITER if self.owner == self.writer and owns_schema(self.writer) else ""
 
 
 def access(url: str, owner_url: str, ca_file: str, folder: Path) -> Access:
     """To the server of these addresses, or to one of our own in the folder where there is none."""
     if not url:
         server = EmbeddedServer(folder).start()
-        return Access(server=server, owner=server.owner_dsn, writer=server.writer_dsn, grantee=WRITER, role="")
+        return Access(server=server, owner=server.owner_dsn, writer=server.writer_dsn, grantee=WRITER)
     writer = _trusting(url, ca_file)
     return Access(
         server=None,
         owner=_trusting(owner_url, ca_file) or writer,
         writer=writer,
         grantee=(_user(writer) if owner_url else "") or WRITER,
-        role="" if owner_url or _user(url).endswith("_writer") else WRITER,
     )
 
 
@@ -61,7 +65,7 @@ def database(settings: Settings, origin: str) -> tuple[EmbeddedServer | None, Po
     found = access(settings.database_url, settings.database_owner_url, settings.ca_file, settings.data_dir / "postgres")
     migrate(found.owner, writer=found.grantee)
     claim_plane(found.owner, settings.tenant_id, origin)
-    store = PostgresStore(found.writer, max_connections=settings.workers * 2 + 16, role=found.role)
+    store = PostgresStore(found.writer, max_connections=settings.workers * 2 + 16, role=found.role())
     return found.server, store.open()
 
 

@@ -252,9 +252,7 @@ def check_plane(dsn: str, tenant_id: str) -> bool:
         ready = there is not None and None not in there
         plane = _plane(connection) if ready else None
         applied = dict(connection.execute("SELECT name, sha256 FROM schema_migrations").fetchall()) if ready else {}
-        owns = connection.execute(
-            "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('plane')"
-        ).fetchone()
+        owner = _owns(connection)
     _compare(applied, wanted)
     if plane is None or len(applied) < len(wanted):
         raise Unavailable(
@@ -264,7 +262,24 @@ def check_plane(dsn: str, tenant_id: str) -> bool:
         )
     if plane.tenant_id != tenant_id:
         raise _foreign()
-    return owns is not None and bool(owns[0])
+    return owner
+
+
+def owns_schema(dsn: str) -> bool:
+    """Whether this role has the rights of the tables' owner, and so has to step down before it works.
+
+    Raises:
+        Unavailable: `database_unavailable`.
+    """
+    with _owner(dsn) as connection:
+        return _owns(connection)
+
+
+def _owns(connection: Connection) -> bool:
+    found = connection.execute(
+        "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('schema_migrations')"
+    ).fetchone()
+    return found is not None and bool(found[0])
 
 
 def read_plane(dsn: str) -> Plane | None:
