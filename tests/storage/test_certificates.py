@@ -97,7 +97,10 @@ def tenants(kind: str, url: str, ca_file: Path) -> TenantStore:
     return PostgresTenants(url, ca_file=ca_file)
 
 
-@pytest.mark.parametrize("kind", ["database", "objects", "vectors", "queue"])
+_SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("database", "objects", "vectors")]
+
+
+@pytest.mark.parametrize("kind", [*_SLOW, "queue"])
 def test_a_store_is_taken_by_its_own_authority_alone(
     kind: str, authority: Authority, stranger: Authority, servers_folder: Path, tmp_path: Path
 ) -> None:

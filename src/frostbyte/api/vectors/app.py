@@ -129,7 +129,8 @@ class Server:
                 request.state.grant = grant = self._access.admit(request.headers)
                 if right is not None:
                     grant.require(right, request.path_params["name"])
-                self._asked = time.monotonic()
+                if request.method != "GET":  # who looks at a collection may be waiting for its rewriting
+                    self._asked = time.monotonic()
                 result = await work(request)
             except Refused as refused:
                 if refused.status == 401:
