@@ -93,7 +93,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
 @pytest.fixture(scope="session")
 def api(plane: Plane) -> Api:
     """The application with limits that no test reaches."""
-    return Api(plane, create_app(plane, Limiter(dict.fromkeys(("ingest", "query", "audit"), 10**6))))
+    return Api(plane, create_app(plane, Limiter(dict.fromkeys(("ingest", "query", "audit", "total"), 10**6))))
 
 
 @pytest.fixture(scope="session")

@@ -262,13 +262,38 @@ def test_routes_that_do_not_exist(api: Any, refused: Refused) -> None:
 
 
 def test_too_many_requests(api: Any, refused: Refused) -> None:
-    narrow = type(api)(api.plane, create_app(api.plane, Limiter({"ingest": 1, "query": 2, "audit": 1})))
+    narrow = type(api)(api.plane, create_app(api.plane, Limiter({"ingest": 1, "query": 2, "audit": 1, "total": 100})))
     assert [narrow.call("GET", "/documents").status_code for _ in range(2)] == [200, 200]
     answer = narrow.call("GET", "/documents")
     refused(answer, 429, "rate_limited")
     assert 1 <= int(answer.headers["retry-after"]) <= 61
     assert narrow.call("GET", "/audit/events").status_code == 200, "groups are counted apart"
     refused(narrow.client.get("/api/v1/documents"), 401, "token_missing")
+
+
+def test_all_requests_together_have_a_limit_that_is_exact(api: Any, refused: Refused) -> None:
+    now = 0.0
+    limits = {"ingest": 9, "query": 9, "audit": 9, "total": 4}
+    narrow = type(api)(api.plane, create_app(api.plane, Limiter(limits, lambda: now)))
+
+    def machines() -> None:
+        """What does not count, and is answered when nothing else is."""
+        for path in ("/health", "/ready", "/metrics"):
+            assert narrow.client.get(path).status_code == 200
+
+    machines()
+    asked = [narrow.call("GET", "/documents"), narrow.call("GET", "/audit/events"), narrow.client.get("/docs")]
+    assert [answer.status_code for answer in asked] == [200, 200, 200]
+    now = 20.0
+    assert narrow.client.get("/api/v1/nothing").status_code == 404
+    machines()
+    answer = narrow.client.post("/api/v1/ingest", files={"files": ("a.txt", b"x" * 100_000)})
+    refused(answer, 429, "rate_limited")
+    assert answer.headers["retry-after"] == "40"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    machines()
+    now = 60.0
+    assert [narrow.call("GET", "/documents").status_code for _ in range(4)] == [200, 200, 200, 429]
 
 
 def test_every_answer_says_how_to_treat_it(api: Any) -> None:

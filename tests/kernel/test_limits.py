@@ -24,7 +24,7 @@ class Watch:
 
 
 def test_the_designs_limits() -> None:
-    assert PER_MINUTE == {"ingest": 100, "query": 1000, "audit": 300}
+    assert PER_MINUTE == {"ingest": 100, "query": 1000, "audit": 300, "total": 1000}
     for group, most in PER_MINUTE.items():
         limiter = Limiter(seconds=Watch())
         for _ in range(most):

@@ -76,7 +76,7 @@ class Edge:
 
 def start_file(site: Site, folder: Path) -> Path:
     """Write the file that Traefik starts with; where it is. Raises Unavailable: `edge_unwritable`."""
-    files = EdgeFolder(folder)
+    files = EdgeFolder(folder, folder / ".new")
     text = startup(site, str(folder / "routes"))
     if files.read("traefik.yml") != text:
         files.write("traefik.yml", text)

@@ -14,8 +14,8 @@ from typing import Final
 
 from frostbyte.kernel.errors import FrostbyteError, Kind
 
-PER_MINUTE: Final[Mapping[str, int]] = {"ingest": 100, "query": 1000, "audit": 300}
-"""Requests that a tenant may make in any 60 seconds at its plane."""
+PER_MINUTE: Final[Mapping[str, int]] = {"ingest": 100, "query": 1000, "audit": 300, "total": 1000}
+"""Requests that a tenant may make in any 60 seconds at its plane; `total` counts those of every group and of none."""
 WINDOW: Final = 60.0
 """Seconds."""
 

@@ -36,13 +36,13 @@ class EdgeFolder:
     """See `control_plane.edge.ports.EdgeFiles`.
 
     Args:
-        folder: made with mode 0750 where it is missing, and the group that it is given to is kept. Files are made in
-            a folder beside it, `.{name}.new`, which nobody watches.
+        folder: made with mode 0750 where it is missing; the group that it is given to is kept.
+        beside: on the same disk, where nobody watches: files are made there; default `.{name}.new` beside `folder`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, beside: Path | None = None) -> None:
         self._folder = folder
-        self._beside = folder.with_name(f".{folder.name}.new")
+        self._beside = beside or folder.with_name(f".{folder.name}.new")
         with _told():
             folder.mkdir(mode=0o750, parents=True, exist_ok=True)
             self._beside.mkdir(mode=0o700, exist_ok=True)

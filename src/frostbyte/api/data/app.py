@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 
 from frostbyte import __version__
 from frostbyte.api.data import deciding, granting, ingest, jobs, reading, streams, system
+from frostbyte.api.data.counting import Counting
 from frostbyte.api.data.meters import attach
 from frostbyte.api.data.passing import Passing
 from frostbyte.api.data.standing import Standing
@@ -44,9 +45,12 @@ def create_app(plane: Plane, limiter: Limiter | None = None) -> FastAPI:
         limiter: requests a minute; default: the design's.
     """
     meters = attach(plane)
+    limiter = limiter or Limiter()
     roles = plane.settings.roles
     # The Observer is the outermost: what is refused or passed on is bounded, counted and named as everything else.
     layers = [Middleware(Observer, meters=meters, uploads=UPLOADS), Middleware(Standing, gate=plane.gate)]
+    if roles is not Roles.SERVING:
+        layers.append(Middleware(Counting, limiter=limiter))
     if roles is Roles.INTAKE:
         layers.append(Middleware(Passing, routes=reading.router.routes, url=plane.settings.serving_url))
     app = FastAPI(
@@ -57,7 +61,7 @@ def create_app(plane: Plane, limiter: Limiter | None = None) -> FastAPI:
         middleware=layers,
     )
     app.state.plane = plane
-    app.state.limiter = limiter or Limiter()
+    app.state.limiter = limiter
     app.state.meters = meters
     app.state.streams = Streams()
     problems.install(app)

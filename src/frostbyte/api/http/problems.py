@@ -78,8 +78,8 @@ def _id(request: Request) -> str:
     return str(getattr(request.state, "request_id", ""))
 
 
-async def _known(request: Request, error: Exception) -> Problem:
-    assert isinstance(error, FrostbyteError)
+def known(request: Request, error: FrostbyteError) -> Problem:
+    """The answer to an error of ours, for whoever answers outside of the application."""
     status = error.status if isinstance(error, Refused) else STATUS[error.kind]
     if status >= 500:
         _log.warning("request_failed", code=error.code, status=status, request_id=_id(request))
@@ -88,6 +88,11 @@ async def _known(request: Request, error: Exception) -> Problem:
     if isinstance(error, TooMany):
         answer.headers["Retry-After"] = str(error.retry_after)
     return answer
+
+
+async def _known(request: Request, error: Exception) -> Problem:
+    assert isinstance(error, FrostbyteError)
+    return known(request, error)
 
 
 async def _unreadable(request: Request, error: Exception) -> Problem:
