@@ -17,6 +17,7 @@ class Upstream:
         self.requests = 0
         self.seen: dict[str, str] = {}
         self._tls = tls
+        self._listens = False
         self.port = 0
         self.start()
 
@@ -30,6 +31,7 @@ class Upstream:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = 1 << 16  # an answer in one piece: two would wait for an acknowledgement each time
 
             def do_GET(self) -> None:
                 health = self.path == "/health"
@@ -41,6 +43,7 @@ class Upstream:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+                self.close_connection = not outer._listens
 
             def log_message(self, *args: Any) -> None:
                 """Nothing."""
@@ -59,10 +62,12 @@ class Upstream:
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._listens = True
         self._thread.start()
 
     def stop(self) -> None:
-        """No longer listen."""
+        """No longer listen, and end a connection with its next answer."""
+        self._listens = False
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -115,11 +115,11 @@ def answered(
     return Answer(status=found.status, headers={k.lower(): v for k, v in found.getheaders()}, body=found.read())
 
 
-def until(true: Callable[[], bool], seconds: float = 10.0) -> float:
+def until(true: Callable[[], bool], seconds: float = 10.0, pause: float = 0.01) -> float:
     """Wait for something; seconds that it took."""
     began = time.monotonic()
     while not true():
         took = time.monotonic() - began
         assert took < seconds, f"not within {seconds} s"
-        time.sleep(0.01)
+        time.sleep(pause)
     return time.monotonic() - began
