@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -35,6 +34,9 @@ def upstream() -> Iterator[Callable[[str], Upstream]]:
         one.stop()
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path
+@pytest.fixture(autouse=True)
+def clean(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that fails leaves no bad file to the next one."""
+    yield
+    if "world" in request.fixturenames:
+        request.getfixturevalue("world").keeper.mend()

@@ -206,37 +206,37 @@ def test_hot_changes_lose_no_request_of_others(world: World, upstream: Start) ->
 
 
 def test_a_bad_file_keeps_nobody_out_for_longer_than_it_takes_to_remove_it(world: World, upstream: Start) -> None:
-    acme = upstream("acme")
-    world.open("acme", acme.url)
-    ready(world, "acme")
+    umbra = upstream("umbra")
+    world.open("umbra", umbra.url)
+    ready(world, "umbra")
     folder = world.traefik.files.folder
     (folder / "broken.yml").write_text("http: {{ nonsense")
     time.sleep(0.3)
-    assert world.status("acme") == 200, "what was read before is served"
-    world.suspend("acme", acme.url)
+    assert world.status("umbra") == 200, "what was read before is served"
+    world.suspend("umbra", umbra.url)
     time.sleep(0.6)
-    assert world.status("acme") == 200, "a bad file keeps changes from being read: that is what the keeper is for"
+    assert world.status("umbra") == 200, "a bad file keeps changes from being read: that is what the keeper is for"
     assert world.keeper.mend().removed == ("broken.yml",)
-    assert ready(world, "acme", 503) < 1
-    (folder / "tenant-acme.yml").write_text("{{")
+    assert ready(world, "umbra", 503) < 1
+    (folder / "tenant-umbra.yml").write_text("{{")
     (folder / "edge.yml").unlink()
-    assert set(world.keeper.mend().written) == {"tenant-acme.yml", "edge.yml"}
-    world.open("acme", acme.url)
-    assert ready(world, "acme") < 1
+    assert set(world.keeper.mend().written) == {"tenant-umbra.yml", "edge.yml"}
+    world.open("umbra", umbra.url)
+    assert ready(world, "umbra") < 1
     assert MEND_SECONDS <= 1
 
 
 def test_a_start_with_a_bad_file_serves_after_it_is_gone(world: World, upstream: Start) -> None:
-    acme = upstream("acme")
-    world.open("acme", acme.url)
-    ready(world, "acme")
+    umbra = upstream("umbra")
+    world.open("umbra", umbra.url)
+    ready(world, "umbra")
     (world.traefik.files.folder / "broken.yml").write_text("http: {{ nonsense")
     world.traefik.stop()
     world.traefik.start()
     time.sleep(0.3)
-    assert world.status("acme") != 200
+    assert world.status("umbra") != 200
     world.keeper.mend()
-    ready(world, "acme")
+    ready(world, "umbra")
 
 
 def test_the_edge_logs_no_path_no_question_and_no_address(world: World, upstream: Start) -> None:
