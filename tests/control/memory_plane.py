@@ -65,24 +65,24 @@ class Hands:
         if row.ended_at is not None:
             return
         code, self.fails = self.fails, ""
-        for step in STEPS[row.kind]:
+        for step in STEPS[row.kind]:  # a newer operation may end this one in between: then it raises operation_ended
             self._operations.step(row.operation_id, step, code=code)
             if code:
                 break
         self._operations.end(row.operation_id, code=code)
 
 
-def memory_plane(folder: Path) -> ControlPlane:
-    """A control plane without a database, not started."""
+def memory_plane(folder: Path, registry: Any = None) -> ControlPlane:
+    """A control plane that is not started: without a database, or over the registry that is given."""
     settings = load({"FROSTBYTE_CONTROL_DATA_DIR": str(folder)})
-    clock, store = SystemClock(), MemoryRegistry()
+    clock, store = SystemClock(), registry or MemoryRegistry()
     secrets = FileSecrets(settings.keys_folder)
     keys, realm = FileTokenKeys(settings.keys_folder, clock), control_realm(settings.environment)
     signer = Signer(secrets.log_key().private_bytes_raw(), settings.log_origin)
     return ControlPlane(
         settings=settings,
         clock=clock,
-        store=store,  # type: ignore[arg-type]  # the same port
+        store=store,
         server=None,
         secrets=secrets,
         signer=signer,

@@ -99,10 +99,17 @@ class ControlPlane:
         return posture.stand_ins(self.settings, self.findings)
 
     def carry(self, operation: OperationRow) -> None:
-        """Carry out an operation that has just begun. Returns when all is done that cannot wait; the rest goes on."""
+        """Carry out an operation that has just begun. Returns when all is done that cannot wait; the rest goes on.
+
+        It was decided and is written down, so nothing is raised: whoever asked would take it for a refusal.
+        """
         hook = self.hooks.get(operation.kind)
-        if hook is not None:
+        if hook is None:
+            return
+        try:
             hook(operation)
+        except FrostbyteError as error:
+            structlog.get_logger("frostbyte.control").warning("operation_waits", code=error.code)
 
     def health(self) -> dict[str, Any]:
         """Whether the process lives, and what a person should know about it."""

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from control.memory_plane import Admin, attachment
+from frostbyte.control_plane.registry.records import OperationKind
+from frostbyte.kernel.errors import Unavailable
 from frostbyte.kernel.tokens import Role
 
 Refused = Callable[[Any, int, str], dict[str, Any]]
@@ -245,6 +247,22 @@ def test_a_refused_request_may_succeed_later_under_its_key(admin: Admin) -> None
     assert admin.call("POST", path, json={"reason": "payment"}, headers=key).status_code == 409
     admin.made(f"/tenants/{tenant}/suspend", {"reason": "payment"})
     assert admin.call("POST", path, json={"reason": "payment"}, headers=key).status_code == 202
+
+
+def test_what_was_decided_is_answered_as_decided_whatever_happens_after(
+    admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = admin.tenant("ACTIVE")
+    away = Unavailable("database_unavailable", "It is away.", "Wait.")
+
+    def broken(*_: Any) -> Any:
+        raise away
+
+    monkeypatch.setattr(admin.control, "hooks", dict.fromkeys(OperationKind, broken))
+    monkeypatch.setattr(admin.control.operations, "show", broken)
+    answer = admin.call("POST", f"/tenants/{tenant}/suspend", json={"reason": "payment"})
+    assert (answer.status_code, answer.json()["status"]) == (202, "running")
+    assert admin.state(tenant) == "SUSPENDED"
 
 
 def test_two_operators_at_once_leave_a_legal_state(admin: Admin) -> None:

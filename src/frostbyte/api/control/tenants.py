@@ -24,7 +24,7 @@ from frostbyte.control_plane.registry.ports import RegistryUnitOfWork
 from frostbyte.control_plane.registry.records import OperationRow, TenantConfigRow, TenantRow
 from frostbyte.control_plane.registry.states import Move, TenantState
 from frostbyte.control_plane.registry.tenants import TenantDetail
-from frostbyte.kernel.errors import Conflict, Invalid, NotFound
+from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid, NotFound
 from frostbyte.kernel.tokens import Caller
 
 router = APIRouter(prefix="/api/v1/admin/tenants", tags=["tenants"])
@@ -250,8 +250,11 @@ def _as_seen() -> Iterator[None]:
 
 
 def _carried(control: ControlPlane, operation: OperationRow) -> Response:
-    """202: it goes on by itself, and this is how far it is."""
+    """202: it goes on by itself, and this is how far it is. It was decided: nothing that fails now makes it undone."""
     control.carry(operation)
-    row = control.operations.show(operation.operation_id)
+    try:
+        row = control.operations.show(operation.operation_id)
+    except FrostbyteError:  # the registry went away; the answer is what it wrote down
+        row = operation
     location = f"/api/v1/admin/operations/{row.operation_id}"
     return JSONResponse(shown.operation(row), 202, {"Location": location})
