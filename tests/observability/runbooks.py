@@ -11,6 +11,7 @@ import yaml
 
 ROOT: Final = Path(__file__).parents[2]
 RULES: Final = ROOT / "deploy/observability/alerts.yml"
+CONTROL_RULES: Final = ROOT / "deploy/observability/control-alerts.yml"
 FOLDER: Final = ROOT / "docs/runbooks"
 
 
@@ -25,7 +26,7 @@ class Section:
 
 def alerts() -> dict[str, dict[str, str]]:
     """Each alert's rule."""
-    groups = yaml.safe_load(RULES.read_text())["groups"]
+    groups = [group for file in (RULES, CONTROL_RULES) for group in yaml.safe_load(file.read_text())["groups"]]
     return {rule["alert"]: rule for group in groups for rule in group["rules"]}
 
 

@@ -15,22 +15,23 @@ import yaml
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from control.watch.views import Looking
+from frostbyte.api.control.gauges import ControlGauges
 from frostbyte.api.data.meters import _hints
 from frostbyte.api.embedder.app import Meters as EmbedderMeters
 from frostbyte.bootstrap.watch import Watch
 from frostbyte.kernel.records import Stage
+from observability.runbooks import CONTROL_RULES, RULES, alerts
 from servers.lanes import need, program
 
 ROOT: Final = Path(__file__).parents[2]
 FILES: Final = ROOT / "deploy/observability"
-RULES: Final = FILES / "alerts.yml"
 CASES: Final = tomllib.loads(Path(__file__).with_name("alerts.toml").read_text())
-ALERTS: Final = {
-    rule["alert"]: rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]
-}
+ALERTS: Final[dict[str, Any]] = dict(alerts())
+BOTH: Final = [str(RULES), str(CONTROL_RULES)]
 NAME: Final = re.compile(r"\bfrostbyte_[a-z0-9_]+")
 SHAPE: Final = re.compile(
-    r"frostbyte_(api|audit|dependency|disk|documents|embedder|jobs|plane|queue|stage|watch)_[a-z0-9_]+"
+    r"frostbyte_(api|audit|dependency|control|disk|documents|embedder|jobs|plane|queue|stage|watch)_[a-z0-9_]+"
     r"_(seconds|bytes|bytes_total|count|bool|total|events|tokens|texts)"
 )
 
@@ -42,7 +43,7 @@ def promtool(*arguments: str) -> None:
 
 
 def test_prometheus_takes_the_files() -> None:
-    promtool("check", "rules", str(RULES))
+    promtool("check", "rules", *BOTH)
     promtool("check", "config", str(FILES / "prometheus.yml"))
 
 
@@ -76,7 +77,7 @@ def test_each_alert_fires_on_its_fault_and_is_silent_otherwise(tmp_path: Path) -
         silent = [{"alertname": name, "eval_time": moment} for moment in ("5m", "40m", "95m")]
         tests.append({"interval": "1m", "input_series": _series(case["well"]), "alert_rule_test": silent})
     file = tmp_path / "tests.yml"
-    file.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": tests}))
+    file.write_text(yaml.safe_dump({"rule_files": BOTH, "evaluation_interval": "1m", "tests": tests}))
     promtool("test", "rules", str(file))
 
 
@@ -89,7 +90,7 @@ def test_a_case_that_is_wrong_is_found(tmp_path: Path) -> None:
         "alert_rule_test": [{"alertname": "FrostbyteScannerDown", "eval_time": "95m"}],
     }
     file = tmp_path / "tests.yml"
-    file.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [test]}))
+    file.write_text(yaml.safe_dump({"rule_files": BOTH, "evaluation_interval": "1m", "tests": [test]}))
     with pytest.raises(AssertionError, match="FrostbyteScannerDown"):
         promtool("test", "rules", str(file))
 
@@ -122,9 +123,12 @@ def test_every_metric_that_is_asked_for_exists(metrics: Callable[[], Any], clien
     with_queue = Watch(probes={}, tally=lambda: None, hints=dict, data_dir=ROOT)  # type: ignore[arg-type, return-value]
     with_queue.waiting_hints = dict.fromkeys(Stage, 0)
     queue = {family.name for family in _hints(with_queue)}
+    looking = Looking()
+    looking.look()
+    control = {family.name for family in ControlGauges(looking.switching).collect()}
     asked = {name for expression in _expressions() for name in NAME.findall(expression)}
     assert len(asked) > 25
-    assert asked - plane - embedder - queue == set()
+    assert asked - plane - embedder - queue - control == set()
 
 
 def test_names_follow_one_form(metrics: Callable[[], Any], client: Any) -> None:

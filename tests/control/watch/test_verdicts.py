@@ -1,4 +1,4 @@
-"""What is thought of what was seen: the cases of verdicts.toml."""
+"""What is thought of what was seen: the cases of verdicts.toml, and that each reason leads to a section that exists."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from frostbyte.control_plane.watch.verdict import Level, Seen, judge
+from observability.runbooks import section
 
 CASES: Final = tomllib.loads(Path(__file__).with_name("verdicts.toml").read_text())["case"]
 WELL: Final = {
@@ -39,3 +40,11 @@ def test_a_case(case: dict[str, Any]) -> None:
     assert [f"{reason.level.word} {reason.code}" for reason in verdict.reasons] == case["reasons"]
     worst = max((reason.level for reason in verdict.reasons), default=Level.OK)
     assert verdict.level is worst
+
+
+def test_every_reason_leads_to_a_section_of_the_runbook() -> None:
+    reasons = [reason for case in CASES for reason in judge(seen(case)).reasons]
+    assert len({reason.code for reason in reasons}) >= 14
+    for reason in reasons:
+        assert section(reason.runbook).commands, reason.runbook
+        assert reason.message.endswith(".")

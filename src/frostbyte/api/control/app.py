@@ -10,8 +10,9 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
 from frostbyte import __version__
-from frostbyte.api.control import granting, operations, projects, system, tenants
+from frostbyte.api.control import granting, health, operations, projects, system, tenants
 from frostbyte.api.control.access import PER_MINUTE
+from frostbyte.api.control.gauges import ControlGauges
 from frostbyte.api.http import problems
 from frostbyte.api.http.access import describe
 from frostbyte.api.http.meters import RequestMeters
@@ -25,6 +26,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tenants.router,
     operations.router,
     granting.router,
+    health.router,
     system.router,
 )
 
@@ -37,6 +39,8 @@ def create_app(control: ControlPlane, limiter: Limiter | None = None) -> FastAPI
         limiter: requests a minute of each caller; default: the design's.
     """
     meters = RequestMeters()
+    if control.switching is not None:
+        meters.registry.register(ControlGauges(control.switching))
     app = FastAPI(
         title="Frostbyte control plane",
         version=__version__,

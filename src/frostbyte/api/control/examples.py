@@ -109,3 +109,42 @@ def answer(example: dict[str, Any], status: int = 200) -> dict[int | str, dict[s
     """The part of a route's `responses` that shows what it answers."""
     content = {"application/json": {"schema": {"type": "object"}, "example": example}}
     return {status: {"description": "The answer", "content": content}}
+
+
+WELL = {
+    "tenant_id": "acme",
+    "project_id": "eu-1",
+    "state": "ACTIVE",
+    "level": "warn",
+    "reasons": [
+        {
+            "level": "warn",
+            "code": "storage_full",
+            "message": "84% of the storage quota is used.",
+            "runbook": "docs/runbooks/control.md#storage-is-nearly-full",
+        }
+    ],
+    "edge_status": 200,
+    "acknowledged": True,
+    "answered_seconds": 4.1,
+    "channel_code": None,
+    "ledger_seconds": 2.0,
+    "ledger_lag_events": 0,
+    "gateway_ready": True,
+    "stored_bytes": 84_000_000_000,
+    "quota_bytes": 100_000_000_000,
+    "oldest_job_seconds": None,
+    "signatures_age_seconds": 7200.0,
+    "certificate_seconds": 17_280_000.0,
+    "model": "nomic-embed-text-v1.5",
+    "version": "0.1.0",
+    "stand_ins": [],
+    "alerts": [],
+}
+HEALTH = {
+    "level": "warn",
+    "counts": {"ok": 0, "warn": 1, "critical": 0},
+    "age_seconds": 6.2,
+    "tenants": [WELL],
+    "cursor": None,
+}
