@@ -106,10 +106,10 @@ class Stack:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What gateway and workers are told: production, with the vector server as the only stand-in."""
+        """What gateway and workers are told: production, with the vector server and no control plane as stand-ins."""
         return {
             "FROSTBYTE_MODE": "online",
-            "FROSTBYTE_STANDINS": "vectors",
+            "FROSTBYTE_STANDINS": "vectors,control",
             "FROSTBYTE_TENANT_ID": TENANT,
             "FROSTBYTE_SECRETS_DIR": str(self.folder / "keys"),
             "FROSTBYTE_DATABASE_URL": self.database,

@@ -15,7 +15,7 @@ import yaml
 
 from frostbyte.adapters.redis.acl import rules
 from frostbyte.bootstrap import posture
-from frostbyte.deploy.compose import Options, Plane, plane, render, write
+from frostbyte.deploy.compose import Options, Plane, channel_files, plane, render, write
 from frostbyte.deploy.compose.folder import _CLAMD
 from frostbyte.kernel.errors import Invalid
 from frostbyte.kernel.settings import load
@@ -149,6 +149,33 @@ def test_a_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Invalid) as refused:
         written(tmp_path)
     assert refused.value.code == "compose_folder"
+
+
+def test_an_online_plane_has_a_channel_and_an_offline_one_has_none(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    with pytest.raises(Invalid) as refused:
+        channel_files(made)
+    assert refused.value.code == "compose_channel"
+    for name in ("public.crt", "private.key", "ca.pem", "control-keys.txt"):
+        (made / name).write_text(f"what is in {name}\n")
+    online = described(mode="online", channel_port=9443)
+    for number, (project, given) in enumerate(((online, channel_files(made)), (described(), {}))):
+        folder = tmp_path / str(number)
+        write(folder, project, tenant="acme", queue_rights=rules("acme"), group=GROUP, given=given)
+        services = yaml.safe_load((folder / "docker-compose.yml").read_text())["services"]
+        gateway = services["intake-gateway"]
+        held = [service for service in services if "channel-key.pem" in services[service].get("secrets", [])]
+        told = {name: value for name, value in gateway["environment"].items() if "CHANNEL" in name or "CONTROL" in name}
+        if given:
+            assert held == ["intake-gateway"]
+            assert "127.0.0.1:9443:8443" in gateway["ports"]
+            assert told["FROSTBYTE_CHANNEL_LISTEN"] == "0.0.0.0:8443"
+            assert (folder / "secrets" / "control-keys").read_text() == "what is in control-keys.txt\n"
+            assert {Path(told[name]).name for name in told if name != "FROSTBYTE_CHANNEL_LISTEN"} == set(given)
+        else:
+            assert (held, told) == ([], {})
+            assert gateway["environment"]["FROSTBYTE_MODE"] == "offline"
 
 
 def test_the_stand_in_is_named_as_one(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from frostbyte.bootstrap import posture
 from frostbyte.bootstrap.data import build
 from frostbyte.kernel.errors import Invalid
-from frostbyte.kernel.settings import Settings, StandIn, load
+from frostbyte.kernel.settings import Mode, Settings, StandIn, load
 
 TABLE = tomllib.loads(Path(__file__).with_name("posture.toml").read_text())
 
@@ -94,3 +94,21 @@ def test_a_server_that_is_named_as_a_stand_in_is_reported_as_one() -> None:
     found = [one for one in posture.findings(named) if one.stand_in is StandIn.VECTORS]
     assert posture.stand_ins(named, found) == ["vectors", "scanner"]
     assert posture.stand_ins(Settings(), []) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "listens", "found"),
+    [
+        (Mode.ONLINE, None, ["control"]),
+        (Mode.ONLINE, ("127.0.0.1", 8443), []),
+        (Mode.OFFLINE, None, []),
+        (Mode.DEVELOPMENT, None, []),
+    ],
+)
+def test_an_online_gateway_needs_a_control_plane(mode: Mode, listens: tuple[str, int] | None, found: list[str]) -> None:
+    given = Settings(mode=mode, channel_listen=listens)
+    seen = [one.stand_in.value for one in posture.findings(given, gateway=True)]
+    assert [name for name in seen if name == "control"] == found
+    assert "control" not in [one.stand_in.value for one in posture.findings(given)]  # of workers and serving
+    assert given.needs_lease is (mode is Mode.ONLINE)
+    assert not Settings(mode=mode, stand_ins=frozenset({StandIn.CONTROL})).needs_lease

@@ -23,7 +23,16 @@ def deploy() -> None:
 def compose(
     out: Annotated[Path, typer.Option("--out", help="Folder of the project; kept secrets stay as they are.")],
     tenant: Annotated[str, typer.Option("--tenant", help="The tenant's id: 1 to 32 of a-z and 0-9.")],
-    mode: Annotated[str, typer.Option("--mode", help="online, offline or development.")] = "online",
+    mode: Annotated[
+        str | None, typer.Option("--mode", help="online, offline or development; else online with --channel.")
+    ] = None,
+    channel: Annotated[
+        Path | None,
+        typer.Option("--channel", help="Folder of the control channel's certificate and keys; see docs/deploy.md."),
+    ] = None,
+    channel_port: Annotated[
+        int, typer.Option("--channel-port", min=1, max=65535, help="Of the channel, on the host's loopback.")
+    ] = 8443,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="On the host's loopback.")] = 8080,
     subnet: Annotated[str, typer.Option("--subnet", help="The servers' network; nothing leaves it.")] = "172.28.0.0/16",
     edge: Annotated[str, typer.Option("--edge", help="Network that publishes the port.")] = "172.30.6.0/29",
@@ -46,6 +55,8 @@ def compose(
     from frostbyte.deploy import compose as project
     from frostbyte.kernel.settings import load
 
+    mode = mode or ("offline" if channel is None else "online")
+    files = project.channel_files(channel) if channel is not None else {}
     given = load({"FROSTBYTE_TENANT_ID": tenant, "FROSTBYTE_MODE": mode})  # the same rules as when it starts
     group_id = project.SECRETS_GROUP if os.geteuid() == 0 else os.getgid()
     images = dict(part.partition("=")[::2] for part in image or [])
@@ -54,6 +65,7 @@ def compose(
         version=__version__,
         mode=given.mode.value,
         port=port,
+        channel_port=channel_port if channel is not None else 0,
         subnet=subnet,
         edge=edge,
         images=images,
@@ -62,7 +74,12 @@ def compose(
         stand_in_vectors=stand_in_vectors,
     )
     written = project.write(
-        out, project.plane(options), tenant=given.tenant_id, queue_rights=rules(given.tenant_id), group=group_id
+        out,
+        project.plane(options),
+        tenant=given.tenant_id,
+        queue_rights=rules(given.tenant_id),
+        group=group_id,
+        given=files,
     )
     if as_json:
         print_json({"compose": str(written.compose), "made": list(written.made), "kept": list(written.kept)})

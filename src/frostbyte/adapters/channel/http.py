@@ -169,18 +169,26 @@ class HttpPlane:
     ) -> bytes:
         """The body of a good answer."""
         ends = _Timed.ends.at = time.monotonic() + (self._seconds if seconds is None else seconds)
-        try:
-            with self._client.stream(method, path, params=query, json=body) as answer:
-                if answer.headers.get("content-encoding", "identity") != "identity":
-                    raise _wrong()
-                found = _bounded(answer, largest, ends)
-        except httpx.TransportError as error:
-            raise _away(error) from None
-        except httpx.HTTPError:
-            raise _wrong() from None
+        for last in (False, True):
+            try:
+                with self._client.stream(method, path, params=query, json=body) as answer:
+                    if answer.headers.get("content-encoding", "identity") != "identity":
+                        raise _wrong()
+                    found = _bounded(answer, largest, ends)
+                break
+            except httpx.TransportError as error:
+                # A connection that was kept may have ended with the plane's process. To say anything twice does no
+                # harm: a directive whose answer was lost is refused for its nonce, and signed again.
+                if last or not isinstance(error, _ENDED) or _certificates(error):
+                    raise _away(error) from None
+            except httpx.HTTPError:
+                raise _wrong() from None
         if answer.status_code not in (200, 204):
             raise _refusal(answer.status_code, found)
         return found
+
+
+_ENDED: Final = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 
 
 def _bounded(answer: httpx.Response, largest: int, ends: float) -> bytes:
@@ -231,13 +239,20 @@ def _uncertified() -> Unavailable:
 
 
 def _away(error: Exception) -> Unavailable:
-    found: BaseException | None = error
-    while found is not None:  # which of httpx's errors it was does not tell; what it was raised from does
-        if isinstance(found, ssl.SSLError) and not isinstance(found, ssl.SSLWantReadError | ssl.SSLZeroReturnError):
-            return _uncertified()
-        found = found.__cause__ or found.__context__
+    if _certificates(error):
+        return _uncertified()
     return Unavailable(
         "plane_unreachable",
         "The plane did not answer in time.",
         "See whether its host runs and lets the control plane's host and certificate in; it is asked again.",
     )
+
+
+def _certificates(error: Exception) -> bool:
+    """Whether it is about certificates: which of httpx's errors it is does not tell; what it was raised from does."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, ssl.SSLError) and not isinstance(found, ssl.SSLWantReadError | ssl.SSLZeroReturnError):
+            return True
+        found = found.__cause__ or found.__context__
+    return False

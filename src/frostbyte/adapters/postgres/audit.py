@@ -230,6 +230,6 @@ _LINES: Final = (
     "WHERE sequence > %s AND sequence < %s ORDER BY sequence LIMIT %s"
 )
 _FIELDS: Final = msgspec.json.Encoder(order="sorted").encode
-"""The bytes of kernel.canonical for what an event may hold, in a tenth of the time (a test compares the two)."""
+"""The bytes of kernel.canonical for what an event may hold, in a quarter of the time (a test compares the two)."""
 
 _NODE_KINDS: Final = ("int2", "int8", "bytea")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from frostbyte.deploy.compose.description import Plane
+from frostbyte.deploy.compose.plane import CHANNEL_FILES
 from frostbyte.deploy.compose.render import env_example, render
 from frostbyte.kernel.errors import Invalid
 
@@ -58,11 +59,20 @@ class Written:
     kept: tuple[str, ...]
 
 
-def write(folder: Path, plane: Plane, *, tenant: str, queue_rights: Sequence[str], group: int) -> Written:
+def write(
+    folder: Path,
+    plane: Plane,
+    *,
+    tenant: str,
+    queue_rights: Sequence[str],
+    group: int,
+    given: Mapping[str, str] | None = None,
+) -> Written:
     """Write the project into `folder`. Doing it again keeps every secret, so a plane can be described anew.
 
     Args:
         queue_rights: what the tenant's user may do on Redis, as words of its access list.
+        given: secrets that somebody else made, by name (see `channel_files`).
         group: the group that may read the secrets, which every service joins.
 
     Raises:
@@ -74,7 +84,7 @@ def write(folder: Path, plane: Plane, *, tenant: str, queue_rights: Sequence[str
         if place.stat().st_mode & 0o007:
             raise Invalid("compose_folder", "The folder for the secrets is open to others.", "Run chmod o-rwx on it.")
         passwords = _Passwords(folder / "passwords")
-        texts = _texts(passwords, tenant, queue_rights)
+        texts = {**_texts(passwords, tenant, queue_rights), **(given or {})}
         made = tuple(name for name in plane.secrets if not (place / name).exists())
         for name in plane.secrets:
             _write(place / name, texts[name], group)
@@ -87,6 +97,25 @@ def write(folder: Path, plane: Plane, *, tenant: str, queue_rights: Sequence[str
         ) from error
     kept = tuple(name for name in plane.secrets if name not in made)
     return Written(compose=folder / "docker-compose.yml", made=made, kept=kept)
+
+
+def channel_files(folder: Path) -> dict[str, str]:
+    """The files of the control channel, as the tenant's authority and the control plane make them.
+
+    Raises:
+        Invalid: `compose_channel`.
+    """
+    found = {}
+    for name, source in zip(CHANNEL_FILES, ("public.crt", "private.key", "ca.pem", "control-keys.txt"), strict=True):
+        try:
+            found[name] = (folder / source).read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError):
+            raise Invalid(
+                "compose_channel",
+                f"The folder of the control channel has no readable {source}.",
+                "Put the channel's certificate and key, the tenant's ca.pem and the control plane's keys into it.",
+            ) from None
+    return found
 
 
 class _Passwords:

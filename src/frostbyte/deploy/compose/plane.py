@@ -44,7 +44,8 @@ class Options:
     Attributes:
         tenant: its id.
         version: tag of Frostbyte's images.
-        mode: FROSTBYTE_MODE.
+        mode: FROSTBYTE_MODE. Online needs a channel.
+        channel_port: on the host's loopback, where the control channel is published; 0 for a plane without one.
         port: on the host's loopback, where the gateway is published.
         subnet: of the network that nothing leaves.
         edge: of the network that the port is published through; at least eight addresses.
@@ -56,8 +57,9 @@ class Options:
 
     tenant: str
     version: str
-    mode: str = "online"
+    mode: str = "offline"
     port: int = 8080
+    channel_port: int = 0
     subnet: str = "172.28.0.0/16"
     edge: str = "172.30.6.0/29"
     images: Mapping[str, str] = field(default_factory=dict)
@@ -74,10 +76,16 @@ def plane(options: Options) -> Plane:
     """The plane's description.
 
     Raises:
-        Invalid: `compose_subnet`, `compose_image`.
+        Invalid: `compose_subnet`, `compose_image`, `compose_channel`.
     """
     if unknown := sorted(set(options.images) - set(IMAGES)):
         raise Invalid("compose_image", f"There is no image {unknown[0]}.", f"Name one of {', '.join(IMAGES)}.")
+    if options.mode == "online" and not options.channel_port:
+        raise Invalid(
+            "compose_channel",
+            "An online plane is told by a control plane whether it may work, and this one could not be reached.",
+            "Name a folder with --channel, or leave --mode out: the plane is offline then.",
+        )
     networks = _networks(options)
     return Plane(
         project=f"frostbyte-{options.tenant}",
@@ -338,6 +346,20 @@ def _serving_address(options: Options) -> str:
     return str(ip_network(options.subnet)[-2])
 
 
+CHANNEL_FILES: Final = ("channel-certificate.pem", "channel-key.pem", "channel-authority.pem", "control-keys")
+"""What the gateway shows and believes on the control channel."""
+_CHANNEL_PORT: Final = 8443
+_CHANNEL: Final = MappingProxyType(
+    {
+        "FROSTBYTE_CHANNEL_LISTEN": f"0.0.0.0:{_CHANNEL_PORT}",
+        "FROSTBYTE_CHANNEL_CERTIFICATE": f"{_SECRETS}/{CHANNEL_FILES[0]}",
+        "FROSTBYTE_CHANNEL_KEY": f"{_SECRETS}/{CHANNEL_FILES[1]}",
+        "FROSTBYTE_CHANNEL_CLIENT_CA": f"{_SECRETS}/{CHANNEL_FILES[2]}",
+        "FROSTBYTE_CONTROL_KEYS": f"{_SECRETS}/{CHANNEL_FILES[3]}",
+    }
+)
+
+
 def _gateway(options: Options) -> Service:
     return Service(
         name="intake-gateway",
@@ -353,8 +375,9 @@ def _gateway(options: Options) -> Service:
             "FROSTBYTE_ROLES": "intake",
             "FROSTBYTE_SIGNING_DIR": _SIGNING,
             "FROSTBYTE_SERVING_URL": f"http://{_serving_address(options)}:8080",
+            **(_CHANNEL if options.channel_port else {}),
         },
-        secrets=_CREDENTIALS,
+        secrets=_CREDENTIALS + (CHANNEL_FILES if options.channel_port else ()),
         volumes={
             "gatewaydata": "/var/lib/frostbyte",
             "keys": "/run/keys",
@@ -363,7 +386,7 @@ def _gateway(options: Options) -> Service:
         },
         scratch={"/tmp": 512},  # noqa: S108
         needs=_STORES,
-        publishes={options.port: 8080},
+        publishes={options.port: 8080, **({options.channel_port: _CHANNEL_PORT} if options.channel_port else {})},
         # Its names are asked of nobody outside.
         resolver=_networks(options)[1].dead_end,
     )
