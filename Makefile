@@ -57,6 +57,7 @@ bench: setup .venv-bench/.lock ## measure what the design promises, beside other
 
 soak: setup ## every kill, fault and flip instead of CI's seeded sample (hours)
 	FROSTBYTE_SOAK=all $(PYTEST) -m slow --timeout 14400
+	FROSTBYTE_SOAK=all $(PYTEST) tests/policy/test_rules.py -k hostile_page
 
 lock: setup ## compile the lock files anew from requirements/*.in
 	@tools/lock.sh $(VENV)

@@ -63,13 +63,13 @@ SEED = int(os.environ.get("FROSTBYTE_SEED", secrets.randbelow(1_000_000)))
 
 
 def drawn() -> list[str]:
-    """Every moment, or a sample: two around commits, four around ports."""
+    """Every moment, or a sample: one around commits, two around ports."""
     if SOAK:
         return MOMENTS
     rng = random.Random(SEED)
     commits = [moment for moment in MOMENTS if moment.startswith("commit")]
     ports = [moment for moment in MOMENTS if not moment.startswith("commit")]
-    return rng.sample(commits, 2) + rng.sample(ports, 4)
+    return rng.sample(commits, 1) + rng.sample(ports, 2)
 
 
 @pytest.mark.parametrize("moment", drawn())
@@ -104,7 +104,10 @@ def rebuilt(undisturbed: tuple[Path, dict[str, Any]], tmp_path_factory: pytest.T
     return result
 
 
-@pytest.mark.parametrize("moment", ["reader.parse:before", "vectors.flush:after", "commit.4:before"])
+REBUILDING = ["reader.parse:before", "vectors.flush:after", "commit.4:before"]
+
+
+@pytest.mark.parametrize("moment", REBUILDING if SOAK else [random.Random(SEED).choice(REBUILDING)])
 def test_a_rebuild_that_was_killed_goes_on_and_ends_as_an_undisturbed_one(
     moment: str, undisturbed: tuple[Path, dict[str, Any]], rebuilt: dict[str, Any], tmp_path: Path
 ) -> None:

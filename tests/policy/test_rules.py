@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from importlib.resources import files
 from pathlib import Path
@@ -39,7 +40,8 @@ def test_a_folder_replaces_a_shipped_file_as_a_whole(tmp_path: Path, rules: poli
     assert own.injection == rules.injection
     assert own.version != rules.version
     assert policy.policy_version(own, None) != policy.policy_version(rules, None)
-    assert policy.RuleSet.load(tmp_path / "nothing").version == rules.version == policy.RuleSet.load().version
+    for folder in (tmp_path / "nothing", None):  # the examples of this very version were run for the fixture
+        assert policy.RuleSet.load(folder, proven=rules.version).version == rules.version
 
 
 @pytest.mark.parametrize(
@@ -130,9 +132,13 @@ _HOSTILE = {
 }
 
 
+_LENGTH = 100_000 if os.environ.get("FROSTBYTE_SOAK") == "all" else 25_000
+"""Characters of a hostile page."""
+
+
 @pytest.mark.parametrize("name", sorted(_HOSTILE))
 def test_a_hostile_page_costs_seconds_at_most(rules: policy.RuleSet, name: str) -> None:
-    text = _HOSTILE[name]
+    text = _HOSTILE[name][:_LENGTH]
     kinds = [kind.value for kind in PiiType]
     started = time.process_time()
     pii.find(plain(text), rules.pii, kinds)
@@ -143,8 +149,8 @@ def test_a_hostile_page_costs_seconds_at_most(rules: policy.RuleSet, name: str) 
     list(people.mentions(text, people.words_of("Anna Schmidt")))
     addresses.find(text)
     list(addresses.cues(text))
-    # 100 KB: quadratic time would be minutes.
-    assert time.process_time() - started < 8
+    # Quadratic time would be minutes for 100 KB, and ten seconds for a quarter of it.
+    assert time.process_time() - started < 8 * _LENGTH / 100_000
 
 
 def test_every_type_has_a_rule_or_an_engine(rules: policy.RuleSet) -> None:
