@@ -1,0 +1,94 @@
+"""One control plane and three data planes as processes of their own, behind a real Traefik: documents of all three are
+served, one is stopped and goes on, and each of the three histories holds in the ledger and away from it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from acceptance.control_cluster import Cluster, eventually
+from servers.lanes import need
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+TENANTS = {
+    "acme": (b"The cold store of Acme keeps vaccines between two and eight degrees.", "vaccines"),
+    "globex": (b"Globex pays its suppliers within thirty days of the invoice.", "suppliers"),
+    "initech": (b"Initech archives every contract for ten years after its end.", "contract"),
+}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    need("traefik")
+    need("clamd")
+    made = Cluster(tmp_path_factory.mktemp("control"), *TENANTS)
+    try:
+        made.attach()
+        yield made
+    finally:
+        made.close()
+
+
+def found(cluster: Cluster, tenant: str) -> str:
+    """The first answer to a question about what the tenant sent, through the edge."""
+    question = {"query": TENANTS[tenant][1], "mode": "lexical"}
+    answers = cluster.edge.json(cluster.planes[tenant], "/query", "POST", question)["results"]
+    return str(answers[0]["text"]) if answers else ""
+
+
+def test_documents_of_all_tenants_are_served_through_the_edge(cluster: Cluster) -> None:
+    for tenant, (content, _) in TENANTS.items():
+        cluster.edge.ingest(cluster.planes[tenant], "note.txt", content)
+    for tenant, (content, _) in TENANTS.items():
+        eventually(lambda tenant=tenant: found(cluster, tenant), f"{tenant} finds nothing", 60, 0.5)  # type: ignore[misc]
+        assert found(cluster, tenant) == content.decode()
+
+
+def test_one_is_stopped_within_a_second_and_the_others_are_not(cluster: Cluster) -> None:
+    began = time.monotonic()
+    operation = cluster.control.do("acme", "suspend", {"reason": "payment"})
+    eventually(lambda: cluster.edge.status("acme") == 503, "the edge leads to it", 5)
+    assert time.monotonic() - began < 1.5, "the target is 1 s; the rest is for a busy machine"
+    assert [cluster.edge.status(tenant) for tenant in ("acme", "globex", "initech")] == [503, 200, 200]
+    done = cluster.control.finished(operation)
+    assert done["status"] == "succeeded"
+    assert [step["step"] for step in done["steps"]] == ["registry_committed", "edge_closed", "plane_acknowledged"]
+    refused = cluster.edge.ask("acme", "/api/v1/documents")
+    assert refused.status == 503
+    assert found(cluster, "globex")
+
+
+def test_it_goes_on_where_it_was(cluster: Cluster) -> None:
+    done = cluster.control.finished(cluster.control.do("acme", "resume", {"reason": "payment"}))
+    assert done["status"] == "succeeded"
+    assert [step["step"] for step in done["steps"]] == ["registry_committed", "plane_acknowledged", "edge_opened"]
+    eventually(lambda: cluster.edge.status("acme") == 200, "the edge stays shut", 5)
+    assert found(cluster, "acme") == TENANTS["acme"][0].decode()
+
+
+def test_what_waits_when_it_is_stopped_is_done_when_it_goes_on(cluster: Cluster) -> None:
+    plane = cluster.planes["globex"]
+    sent = [cluster.edge.ingest(plane, f"{n}.txt", f"Ledger entry number {n} of Globex.".encode()) for n in range(4)]
+    cluster.control.finished(cluster.control.do("globex", "suspend", {"reason": "incident"}))
+    assert cluster.edge.status("globex") == 503
+    cluster.control.finished(cluster.control.do("globex", "resume", {"reason": "incident"}))
+    eventually(lambda: cluster.edge.status("globex") == 200, "the edge stays shut", 5)
+    for batch in sent:
+
+        def whole(batch: str = batch) -> bool:
+            files = cluster.edge.json(plane, f"/ingest/{batch}")["documents"]
+            return [file["state"] for file in files] == ["indexed"]
+
+        eventually(whole, "a document that waited is lost", 60, 0.5)
+
+
+def test_an_operator_types_it(cluster: Cluster) -> None:
+    done = cluster.control.typed("tenant", "suspend", "initech", "--reason", "incident")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert cluster.edge.status("initech") == 503
+    done = cluster.control.typed("tenant", "resume", "initech", "--reason", "incident")
+    assert done.returncode == 0, done.stdout + done.stderr
+    eventually(lambda: cluster.edge.status("initech") == 200, "the edge stays shut", 5)
