@@ -80,7 +80,7 @@ def _serve(start: Start) -> None:
             raise
     try:
         with (
-            announced(settings.data_dir, url, plane.signer.verifier_key, lambda: _minted(plane)),
+            announced(settings.data_dir, url, plane.signer.verifier_key, lambda: _minted(plane), plane.admission.signs),
             _controlled(plane, control),
         ):
             run(

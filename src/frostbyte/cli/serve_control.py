@@ -63,7 +63,9 @@ def _serve(start: Start) -> None:
             plane.close()
             raise
     try:
-        with announced(settings.data_dir, url, plane.signer.verifier_key, lambda: _minted(plane)):
+        with announced(
+            settings.data_dir, url, plane.signer.verifier_key, lambda: _minted(plane), plane.admission.signs
+        ):
             run(
                 application,
                 listener,

@@ -39,11 +39,16 @@ class Admission:
         self, keys: KeySource, realm: Realm, unit_of_work: AccessUnitOfWorkFactory, clock: Clock, owner: str
     ) -> None:
         self.realm = realm
+        self._keys = keys
         self.tokens = TokenSigner(keys, realm, clock)
         self._verifier = TokenVerifier(keys, realm, clock)
         self._unit_of_work = unit_of_work
         self._clock = clock
         self._owner = owner
+
+    def signs(self) -> str:
+        """The id of the key that signs tokens now."""
+        return self._keys().current.kid
 
     def caller(self, credential: str) -> Caller:
         """Who asks with this token or key.
