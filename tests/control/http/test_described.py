@@ -44,7 +44,7 @@ def test_no_request_breaks_it(path: str, method: str, mode: GenerationMode, expl
     operation = schemathesis.openapi.from_asgi("/openapi.json", explored.app)[path][method]
 
     @settings(
-        max_examples=30,
+        max_examples=15,
         deadline=None,
         derandomize=True,
         database=None,
