@@ -134,7 +134,7 @@ def _bare(connection: psycopg.Connection[Any], project: str | None, state: Tenan
         if value is not None:
             query += f" AND {column} = %s"
             values.append(value)
-    connection.execute(f"{query} ORDER BY tenant_id LIMIT {PAGE}", values).fetchall()  # type: ignore[arg-type]
+    connection.execute(f"{query} ORDER BY tenant_id LIMIT {PAGE}", values).fetchall()
     connection.rollback()
 
 
