@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -63,13 +65,18 @@ def test_every_command_and_exit_code_is_documented() -> None:
         assert f"| {int(code)} |" in text
 
 
+def leaves(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The commands that do something, below groups of any depth."""
+    inner = getattr(command, "commands", {})
+    for name, one in inner.items():
+        yield from leaves(one, f"{path} {name}".strip())
+    if not inner:
+        yield path, command
+
+
 def test_every_command_that_shows_something_has_json() -> None:
     silent = {"serve data", "serve control", "serve vectors", "serve embedder", "serve worker", "demo", "proof get"}
     """They print what they make, or never end."""
-    root = typer.main.get_command(app)
-    for name, command in root.commands.items():  # type: ignore[attr-defined]
-        for path, leaf in [(f"{name} {k}", v) for k, v in getattr(command, "commands", {}).items()] or [
-            (name, command)
-        ]:
-            has = any("--json" in parameter.opts for parameter in leaf.params)
-            assert has is (path not in silent), path
+    for path, leaf in leaves(typer.main.get_command(app)):
+        has = any("--json" in parameter.opts for parameter in leaf.params)
+        assert has is (path not in silent), path

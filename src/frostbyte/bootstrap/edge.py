@@ -6,10 +6,12 @@ import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -20,8 +22,8 @@ from frostbyte.control_plane.edge.ports import CredentialsOf, SitePair
 from frostbyte.control_plane.edge.routes import CONTROL, Credentials, Pair, Site, Tls
 from frostbyte.control_plane.edge.settings import EdgeSettings
 from frostbyte.deploy.authority import Authority, Client
-from frostbyte.deploy.traefik import Traefik, startup
-from frostbyte.kernel.errors import FrostbyteError, Invalid
+from frostbyte.deploy.traefik import CODE_HEADER, Traefik, startup
+from frostbyte.kernel.errors import FrostbyteError, Invalid, Unavailable
 
 MEND_SECONDS: Final = 1.0
 """Between two looks at the folder: a bad file keeps hot changes from being read as long as it lies there."""
@@ -160,3 +162,74 @@ def _unusable(why: str) -> Invalid:
         f"The certificate and key for the edge's clients {why}.",
         "Correct FROSTBYTE_CONTROL_EDGE_CERTIFICATE and _KEY: the edge keeps what it had.",
     )
+
+
+def look(settings: EdgeSettings, folder: Path) -> dict[str, Any]:
+    """How the edge is, by its folder and by what it answers: nothing is changed.
+
+    Raises:
+        Unavailable: `edge_unwritable`: there is no such folder, or it cannot be read.
+    """
+    routes = folder / "routes"
+    tenants, strangers = [], []
+    try:
+        names = sorted(path.name for path in routes.iterdir())
+        texts = {name: (routes / name).read_bytes() for name in names if (routes / name).is_file()}
+    except OSError as error:
+        raise Unavailable(
+            "edge_unwritable",
+            f"The edge's folder cannot be written or read ({type(error).__name__}).",
+            "See that a control plane has run here, and that you may read its folder.",
+        ) from None
+    for name in names:
+        if name in ("edge.yml", f"{CONTROL}.yml"):
+            continue
+        route = _route(name, texts.get(name, b""))
+        if route is None:
+            strangers.append(name)
+        else:
+            tenants.append(route)
+    return {
+        "domain": settings.site.domain,
+        "answers": _answers(settings.site.status),
+        "tenants": tenants,
+        "strangers": strangers,
+        "certificate_ends": _ends(texts.get("edge.yml", b"")),
+    }
+
+
+def _route(name: str, data: bytes) -> dict[str, str] | None:
+    """What a tenant's file says; None for a file that is none."""
+    tenant = name.removeprefix("tenant-").removesuffix(".yml")
+    key = f"tenant-{tenant}"
+    try:
+        http = yaml.safe_load(data)["http"]
+        servers = http["services"][f"{key}-gateway"]["loadBalancer"]["servers"]
+        said = http["middlewares"][f"{key}-named"]["headers"].get("customResponseHeaders", {}).get(CODE_HEADER, "")
+        host = str(http["routers"][key]["rule"]).removeprefix("Host(`").removesuffix("`)")
+        to = str(servers[0]["url"]) if servers else ""
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, IndexError, AttributeError):
+        return None
+    return {"tenant_id": tenant, "host": host, "gate": "open" if to else "closed", "leads_to": to, "code": str(said)}
+
+
+def _ends(data: bytes) -> str:
+    """When the certificate in the shared file ends; '' where the edge gets one itself."""
+    try:
+        shown = yaml.safe_load(data)["tls"]["certificates"][0]["certFile"]
+        return x509.load_pem_x509_certificate(shown.encode()).not_valid_after_utc.isoformat()
+    except (yaml.YAMLError, KeyError, TypeError, IndexError, AttributeError, ValueError):
+        return ""
+
+
+def _answers(status: str) -> bool:
+    """Whether a Traefik answers at its status address, which is of this host."""
+    host, _, port = status.rpartition(":")
+    connection = HTTPConnection(host.strip("[]"), int(port), timeout=2)
+    try:
+        connection.request("GET", "/ping")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()

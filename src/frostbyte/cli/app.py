@@ -14,6 +14,7 @@ from frostbyte.cli import (
     deploy,
     doctor,
     documents,
+    edge,
     errors,
     granting,
     index,
@@ -68,6 +69,7 @@ app.add_typer(granting.api_keys, name="api-key", rich_help_panel=OPERATION)
 app.add_typer(granting.keys, name="key", rich_help_panel=OPERATION)
 app.add_typer(tenant.app, name="tenant", rich_help_panel=CONTROL)
 app.add_typer(project.app, name="project", rich_help_panel=CONTROL)
+app.add_typer(edge.control, name="control", rich_help_panel=CONTROL)
 
 
 @app.command("version", rich_help_panel=OPERATION)

@@ -1,5 +1,5 @@
 """Traefik's files: pure text from the edge's description."""
 
-from frostbyte.deploy.traefik.render import Traefik, startup
+from frostbyte.deploy.traefik.render import CODE_HEADER, Traefik, startup
 
-__all__ = ["Traefik", "startup"]
+__all__ = ["CODE_HEADER", "Traefik", "startup"]
