@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frostbyte.control_plane.edge.routes import Credentials, Pair, Route, Site, Tls
@@ -48,6 +48,7 @@ def read(text: str) -> dict[str, Any]:
     return found
 
 
+@settings(deadline=None)
 @given(texts, texts, urls, texts, st.booleans())
 def test_a_route_is_refused_or_written_as_it_was_meant(
     tenant_id: str, domain: str, url: str, code: str, secure: bool
@@ -131,6 +132,7 @@ def test_only_certificates_pass_as_certificates(text: str) -> None:
         Pair(certificate=PEM, key=text)
 
 
+@settings(deadline=None)
 @given(st.lists(texts, min_size=9, max_size=9), st.sampled_from(list(Tls)))
 def test_settings_are_refused_or_written_as_they_were_meant(t: list[str], tls: Tls) -> None:
     try:
@@ -219,6 +221,7 @@ def strings(value: Any) -> Iterator[str]:
             yield from strings(inner)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(texts, values, min_size=1, max_size=4))
 def test_whatever_is_written_reads_back(document: dict[str, Any]) -> None:
     plain = all(re.fullmatch(r"[\n -~]*", text) and "{{" not in text for text in strings(document))
