@@ -12,7 +12,7 @@ from frostbyte.cli.client import Client, segment
 from frostbyte.cli.errors import CommandFailed
 from frostbyte.cli.event_stream import server_events
 from frostbyte.cli.exits import Exit
-from frostbyte.cli.output import err, safe, text
+from frostbyte.cli.output import err, text
 from frostbyte.kernel.errors import FrostbyteError, Kind
 
 if TYPE_CHECKING:
@@ -130,9 +130,10 @@ class Progress:
 
 def _line(step: dict[str, Any]) -> Any:
     mark, style = _MARKS.get(step["status"], ("?", ""))
-    line = text(f"{mark} ", style) + text(SAID.get(step["step"], step["step"].replace("_", " ")))
-    why = f"  {safe(step['code'])}" if step.get("code") else ""
-    return line + text("  waiting" if step["status"] == "running" else "", "yellow") + text(why, "dim")
+    waits = "waiting until " if step["status"] == "running" else ""
+    why = f"  {step['code']}" if step.get("code") else ""
+    line = text(f"{mark} {waits}", style) + text(SAID.get(step["step"], step["step"].replace("_", " ")))
+    return line + text(why, "dim")
 
 
 def wait(client: Client, operation: dict[str, Any], *, quiet: bool = False) -> dict[str, Any]:
