@@ -174,6 +174,22 @@ def test_an_acknowledgement_counts_when_it_is_stored(world: World, monkeypatch: 
     assert world.operations.show(operation.operation_id).status is OperationStatus.SUCCEEDED
 
 
+@pytest.mark.parametrize("jump", [-3 * 86_400, 3 * 86_400])
+def test_a_clock_that_jumps_changes_nothing(jump: int, world: World) -> None:
+    """Neither leases nor the times at which planes are asked rest on a clock that can be set."""
+    before = world.entry("acme").pace
+    world.clock.advance(jump)
+    assert world.pusher.exchange(world.entry("acme"))
+    assert world.entry("acme").pace.asked_at - before.asked_at < 60
+    left = world.plane("acme").standing().lease_seconds_left
+    assert left is not None
+    assert left > 50
+    assert ringing(world) == {}
+    world.do(Move.SUSPEND, "acme")
+    world.settle()
+    assert world.plane("acme").standing().state is PlaneState.SUSPENDED
+
+
 class Hanging:
     """A plane that accepts a connection and says nothing until the channel gives up."""
 
@@ -212,7 +228,7 @@ def crowd() -> Iterator[tuple[World, list[Hanging], threading.Event]]:
 
 def test_planes_that_hang_delay_nobody_else(crowd: tuple[World, list[Hanging], threading.Event]) -> None:
     world, hanging, _ = crowd
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while sum(entry.pace.failures == 0 and entry.pace.asked_at > 0 for entry in world.roster.all()) < 20:
         assert time.monotonic() < deadline, "those that answer were not asked"
         time.sleep(0.01)
@@ -220,5 +236,5 @@ def test_planes_that_hang_delay_nobody_else(crowd: tuple[World, list[Hanging], t
     began = time.monotonic()
     world.do(Move.SUSPEND, "t00")
     while world.plane("t00").standing().state is not PlaneState.SUSPENDED:
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10  # those that hang do so for 30
         time.sleep(0.01)
