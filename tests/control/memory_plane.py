@@ -13,21 +13,24 @@ from uuid import UUID, uuid4
 from fastapi import FastAPI
 from filelock import FileLock
 
+from frostbyte.adapters.ledger.memory import MemoryLedger
 from frostbyte.adapters.registry.memory import MemoryRegistry
 from frostbyte.adapters.secrets.files import FileSecrets
 from frostbyte.adapters.secrets.token_keys import FileTokenKeys
 from frostbyte.api.control.app import create_app
 from frostbyte.bootstrap.control import ControlPlane
+from frostbyte.bootstrap.ledger import Ledger
 from frostbyte.control_plane.killswitch.hearing import checked
 from frostbyte.control_plane.registry.operations import Operations
 from frostbyte.control_plane.registry.projects import Projects
-from frostbyte.control_plane.registry.records import OperationKind, OperationRow
+from frostbyte.control_plane.registry.records import EndpointsRow, OperationKind, OperationRow
 from frostbyte.control_plane.registry.tenants import Tenants
 from frostbyte.control_plane.settings import load
 from frostbyte.kernel.admission import Admission
-from frostbyte.kernel.audit.checkpoint import Signer
+from frostbyte.kernel.audit.checkpoint import Cosigner, Signer
 from frostbyte.kernel.audit.sequencer import Sequencer
 from frostbyte.kernel.clock import SystemClock
+from frostbyte.kernel.errors import Unavailable
 from frostbyte.kernel.limits import Limiter
 from frostbyte.kernel.rotation import Rotation
 from frostbyte.kernel.tokens import Role, control_realm
@@ -72,6 +75,11 @@ class Hands:
         self._operations.end(row.operation_id, code=code)
 
 
+def nowhere(endpoints: EndpointsRow) -> Any:
+    """The channel of a plane that nobody reaches."""
+    raise Unavailable("plane_unreachable", "It does not answer.", "Look.")
+
+
 def memory_plane(folder: Path, registry: Any = None) -> ControlPlane:
     """A control plane that is not started: without a database, or over the registry that is given."""
     settings = load({"FROSTBYTE_CONTROL_DATA_DIR": str(folder)})
@@ -93,6 +101,7 @@ def memory_plane(folder: Path, registry: Any = None) -> ControlPlane:
         tenants=Tenants(store.unit_of_work, clock),
         operations=Operations(store.unit_of_work, clock),
         findings=[],
+        ledger=Ledger(MemoryLedger(), store.unit_of_work, nowhere, Cosigner(bytes(32), "test/ledger"), clock),
         lock=FileLock(str(folder / "control.lock")),
     )
 

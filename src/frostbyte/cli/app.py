@@ -20,6 +20,7 @@ from frostbyte.cli import (
     index,
     ingest,
     jobs,
+    ledger,
     parse,
     policy,
     project,
@@ -70,6 +71,7 @@ app.add_typer(granting.keys, name="key", rich_help_panel=OPERATION)
 app.add_typer(tenant.app, name="tenant", rich_help_panel=CONTROL)
 app.add_typer(project.app, name="project", rich_help_panel=CONTROL)
 app.add_typer(edge.control, name="control", rich_help_panel=CONTROL)
+app.add_typer(ledger.app, name="ledger", rich_help_panel=CONTROL)
 
 
 @app.command("version", rich_help_panel=OPERATION)

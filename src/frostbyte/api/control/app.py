@@ -10,9 +10,10 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
 from frostbyte import __version__
-from frostbyte.api.control import granting, health, operations, projects, system, tenants
+from frostbyte.api.control import granting, health, ledger, operations, projects, system, tenants
 from frostbyte.api.control.access import PER_MINUTE
 from frostbyte.api.control.gauges import ControlGauges
+from frostbyte.api.control.ledger_meters import LedgerMeters
 from frostbyte.api.http import problems
 from frostbyte.api.http.access import describe
 from frostbyte.api.http.meters import RequestMeters
@@ -27,6 +28,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     operations.router,
     granting.router,
     health.router,
+    ledger.router,
     system.router,
 )
 
@@ -46,8 +48,10 @@ def create_app(control: ControlPlane, limiter: Limiter | None = None) -> FastAPI
         version=__version__,
         docs_url=None,  # FastAPI's page loads scripts from outside; system.py has one that does not
         redoc_url=None,
-        middleware=[Middleware(Observer, meters=meters)],
+        middleware=[Middleware(Observer, meters=meters, uploads=frozenset({ledger.UPLOAD}))],
     )
+    if control.ledger is not None:
+        meters.registry.register(LedgerMeters(control.ledger, control.clock))
     app.state.control = control
     app.state.limiter = limiter or Limiter(PER_MINUTE)
     app.state.meters = meters

@@ -103,6 +103,65 @@ ROTATED: Final[dict[str, Any]] = {
     ]
 }
 STREAM: Final = f"id: 1\nevent: step\ndata: {json.dumps(STEP)}\n\nevent: done\ndata: {{...}}\n\n"
+LOGS: Final[dict[str, Any]] = {
+    "witness_key": "frostbyte/control/production/ledger+2f6b1c0a+BEm4Yt7...",
+    "trouble": None,
+    "logs": [
+        {
+            "tenant_id": "acme",
+            "log_key": "frostbyte/acme/plane+5d1e9c3b+AQm4Yt7...",
+            "size": 51200,
+            "plane_size": 51200,
+            "lag_seconds": 3.2,
+            "heard_at": "2026-03-02T09:07:03.120000Z",
+            "finding": None,
+            "code": None,
+        }
+    ],
+    "cursor": None,
+}
+LEDGER_EVENTS: Final[dict[str, Any]] = {
+    "events": [
+        {
+            "log": 1,
+            "sequence": 0,
+            "event": {
+                "event_id": "01990000-0000-7000-8000-0000000000e0",
+                "tenant_id": "acme",
+                "type": "DOCUMENT_INGESTED",
+                "timestamp": "2026-03-02T09:05:00.000000Z",
+                "actor": "vendor",
+                "resource_type": "document",
+                "resource_id": "8a000000-0000-8000-8000-000000000001",
+                "details": {"status": "ok"},
+                "previous_event_id": None,
+            },
+        }
+    ],
+    "cursor": "1.0",
+}
+_ALERT: Final[dict[str, Any]] = {
+    "alert_id": "01990000-0000-7000-8000-0000000000e1",
+    "tenant_id": "acme",
+    "finding": "fork",
+    "stops": True,
+    "size": 51200,
+    "position": 40210,
+    "message": "event 40210 is not what it was when its history was cosigned",
+    "raised_at": "2026-03-02T09:07:03.120000Z",
+    "ended_at": None,
+    "ended_by": None,
+    "reason": None,
+}
+LEDGER_ALERTS: Final[dict[str, Any]] = {"alerts": [_ALERT], "cursor": None}
+LEDGER_ALERT: Final[dict[str, Any]] = _ALERT | {"evidence": "both signed notes\n--\nboth lines\n"}
+ACKNOWLEDGED: Final[dict[str, Any]] = _ALERT | {
+    "stops": False,
+    "ended_at": "2026-03-02T10:00:00.000000Z",
+    "ended_by": "ann",
+    "reason": "looked_into",
+}
+IMPORTED: Final[dict[str, Any]] = {"identical": 51200, "added": 800, "size": 52000, "finding": None}
 
 
 def answer(example: dict[str, Any], status: int = 200) -> dict[int | str, dict[str, Any]]:
