@@ -129,6 +129,9 @@ def run(
         "access_log": False,
         "server_header": False,
         "timeout_graceful_shutdown": GRACE_SECONDS,
+        # Longer than a proxy keeps a connection that it does not use (Traefik: 90 s): where the server closes first, a
+        # request that is just being sent on is lost, and its client gets 502.
+        "timeout_keep_alive": 120,
     }
     config = uvicorn.Config(application, **(told | options))
     Server(config).run(sockets=[listener])
