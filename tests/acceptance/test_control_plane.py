@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +93,30 @@ def test_an_operator_types_it(cluster: Cluster) -> None:
     done = cluster.control.typed("tenant", "resume", "initech", "--reason", "incident")
     assert done.returncode == 0, done.stdout + done.stderr
     eventually(lambda: cluster.edge.status("initech") == 200, "the edge stays shut", 5)
+
+
+def test_each_history_holds_in_the_ledger_and_away_from_it(cluster: Cluster, tmp_path: Path) -> None:
+    """Verified by the plane's own key, which its operator read out, and by the ledger's, which cosigned all of it."""
+    sizes = {}
+    for tenant, plane in cluster.planes.items():
+        checkpoint = cluster.edge.json(plane, "/audit/checkpoints")["checkpoints"][-1]
+        sizes[tenant] = int(str(checkpoint["note"] if isinstance(checkpoint, dict) else checkpoint).splitlines()[1])
+
+    def followed() -> bool:
+        rows = {row["tenant_id"]: row for row in cluster.control.get("/audit/logs")["logs"]}
+        return all(rows[name]["size"] >= size and rows[name]["finding"] is None for name, size in sizes.items())
+
+    eventually(followed, "the ledger does not hold all that was signed", 60, 0.5)
+    witness = cluster.control.get("/audit/logs")["witness_key"]
+    for tenant, plane in cluster.planes.items():
+        archive = tmp_path / f"{tenant}.tar"
+        done = cluster.control.typed("ledger", "export", "--tenant", tenant, "-o", str(archive))
+        assert done.returncode == 0, done.stdout + done.stderr
+        checked = ["audit", "verify", str(archive), "--key", plane.log_key, "--witness", witness, "--json"]
+        done = cluster.control.typed(*checked)
+        assert done.returncode == 0, done.stdout + done.stderr
+        data = bytearray(archive.read_bytes())
+        at = data.index(b"DOCUMENT_INGESTED")
+        data[at : at + 8] = b"DOCUMENX"
+        archive.write_bytes(data)
+        assert cluster.control.typed(*checked).returncode == 6, "an event that was changed is not found"
