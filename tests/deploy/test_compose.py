@@ -157,7 +157,7 @@ def test_an_online_plane_has_a_channel_and_an_offline_one_has_none(tmp_path: Pat
     with pytest.raises(Invalid) as refused:
         channel_files(made)
     assert refused.value.code == "compose_channel"
-    for name in ("public.crt", "private.key", "ca.pem", "control-keys.txt"):
+    for name in ("channel.crt", "channel.key", "ca.pem", "control.keys"):
         (made / name).write_text(f"what is in {name}\n")
     online = described(mode="online", channel_port=9443)
     for number, (project, given) in enumerate(((online, channel_files(made)), (described(), {}))):
@@ -171,7 +171,7 @@ def test_an_online_plane_has_a_channel_and_an_offline_one_has_none(tmp_path: Pat
             assert held == ["intake-gateway"]
             assert "127.0.0.1:9443:8443" in gateway["ports"]
             assert told["FROSTBYTE_CHANNEL_LISTEN"] == "0.0.0.0:8443"
-            assert (folder / "secrets" / "control-keys").read_text() == "what is in control-keys.txt\n"
+            assert (folder / "secrets" / "control-keys").read_text() == "what is in control.keys\n"
             assert {Path(told[name]).name for name in told if name != "FROSTBYTE_CHANNEL_LISTEN"} == set(given)
         else:
             assert (held, told) == ([], {})

@@ -15,10 +15,12 @@ from frostbyte.cli.errors import CommandFailed
 from frostbyte.cli.following import SAID, wait
 from frostbyte.cli.options import AsJson, ControlToken, group
 from frostbyte.cli.output import err, hint, out, print_json, table, text
+from frostbyte.cli.tenant_credentials import credentials
 from frostbyte.cli.tenant_health import health
 
 app = group("Tenants: made, taken into service, stopped, resumed, closed.")
 app.command("health")(health)
+app.command("credentials")(credentials)
 
 STATES: Final = ("PENDING", "PROVISIONING", "ACTIVE", "SUSPENDED", "DEPROVISIONING", "DEPROVISIONED", "FAILED")
 REASONS: Final = ("payment", "incident", "maintenance", "requested", "legal")

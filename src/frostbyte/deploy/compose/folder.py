@@ -106,14 +106,14 @@ def channel_files(folder: Path) -> dict[str, str]:
         Invalid: `compose_channel`.
     """
     found = {}
-    for name, source in zip(CHANNEL_FILES, ("public.crt", "private.key", "ca.pem", "control-keys.txt"), strict=True):
+    for name, source in zip(CHANNEL_FILES, ("channel.crt", "channel.key", "ca.pem", "control.keys"), strict=True):
         try:
             found[name] = (folder / source).read_text(encoding="ascii")
         except (OSError, UnicodeDecodeError):
             raise Invalid(
                 "compose_channel",
                 f"The folder of the control channel has no readable {source}.",
-                "Put the channel's certificate and key, the tenant's ca.pem and the control plane's keys into it.",
+                "Have the control plane's host write it: frostbyte tenant credentials.",
             ) from None
     return found
 
