@@ -1,4 +1,4 @@
-"""`frostbyte control edge`: files shown without keys, certificates made, and the edge looked at."""
+"""`frostbyte control edge`: files shown without keys, and the edge looked at."""
 
 from __future__ import annotations
 
@@ -67,15 +67,6 @@ def test_the_authority_for_clients_is_the_one_that_the_edge_uses(run: Run, monke
     monkeypatch.setenv("FROSTBYTE_CONTROL_EDGE_TLS", "acme")
     monkeypatch.setenv("FROSTBYTE_CONTROL_EDGE_ACME_EMAIL", "ops@example.com")
     assert run("control", "edge", "ca").code != Exit.OK
-
-
-def test_a_planes_certificates(run: Run) -> None:
-    command = ["control", "edge", "certificates", "acme", "--host", "gw.example.com", "--json"]
-    said = json.loads(run(*command).out)
-    assert said["made"] == {"gateway": True, "channel": True}
-    assert all(Path(path).is_file() for path in said["files"].values())
-    assert json.loads(run(*command).out)["made"] == {"gateway": False, "channel": False}
-    assert run("control", "edge", "certificates", "../acme", "--host", "x.example").code == Exit.USAGE
 
 
 @pytest.mark.parametrize(

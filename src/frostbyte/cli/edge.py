@@ -20,7 +20,6 @@ control.add_typer(app, name="edge")
 
 _LEFT_OUT: Final = "-----BEGIN {0}-----\nLEFTOUT\n-----END {0}-----\n"
 """In place of a certificate or key: they are in the edge's folder and go over no screen."""
-Tenant = Annotated[str, typer.Argument(help="The tenant's id.", show_default=False)]
 
 
 @app.command("render")
@@ -95,47 +94,6 @@ def ca(as_json: AsJson = False) -> None:
         return
     print(path.read_text(encoding="ascii"), end="")
     hint(f"It lies in {path}. For commands and programs here: SSL_CERT_FILE={path}")
-
-
-@app.command("certificates")
-def certificates(
-    tenant: Tenant,
-    hosts: Annotated[
-        list[str], typer.Option("--host", help="Name or address of the plane; again for each.", show_default=False)
-    ],
-    as_json: AsJson = False,
-) -> None:
-    """Make what a plane and the control plane know each other by; renew what is past two thirds of its life.
-
-    The tenant's authority stays in the control plane's data folder. Its plane is given the two servers' certificates
-    with their keys, and `ca.pem`.
-    """
-    from frostbyte.bootstrap.authorities import Authorities
-    from frostbyte.control_plane.settings import load
-    from frostbyte.deploy.authority import Client
-
-    kept = Authorities(load().data_dir / "authorities")
-    authority = kept.of(tenant)
-    folder = authority.ca_file.parent
-    made = {name: authority.server(name, hosts) for name in ("gateway", "channel")}
-    for client in Client:
-        kept.client(tenant, client)
-    told = {
-        "FROSTBYTE_TLS_CERTIFICATE": str(folder / "gateway/public.crt"),
-        "FROSTBYTE_TLS_KEY": str(folder / "gateway/private.key"),
-        "FROSTBYTE_TLS_CLIENT_CA": str(authority.ca_file),
-        "FROSTBYTE_CHANNEL_CERTIFICATE": str(folder / "channel/public.crt"),
-        "FROSTBYTE_CHANNEL_KEY": str(folder / "channel/private.key"),
-        "FROSTBYTE_CHANNEL_CLIENT_CA": str(authority.ca_file),
-    }
-    if as_json:
-        print_json({"tenant": tenant, "ca_file": str(authority.ca_file), "made": made, "files": told})
-        return
-    for name, fresh in made.items():
-        out().print(text(f"{name:<9}", "bold") + text("made now" if fresh else "still good"))
-    hint("Bring these files to the plane's host and name them there; never `ca.key`:")
-    for name, path in told.items():
-        out().print(text(f"{name}={path}"), soft_wrap=True)
 
 
 def _left_out(kind: str) -> str:

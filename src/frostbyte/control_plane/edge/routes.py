@@ -89,7 +89,7 @@ class Route:
             raise Invalid(
                 "edge_certificate_missing",
                 "An https gateway needs the tenant's authority and a certificate of the edge; others take none.",
-                "Make them with `frostbyte control edge certificates`.",
+                "Make them with `frostbyte tenant credentials`.",
             )
 
     @property
