@@ -41,7 +41,7 @@ def found(cluster: Cluster, tenant: str) -> str:
 
 
 def shut(cluster: Cluster, tenant: str) -> None:
-    """The command returns when the edge is told and the plane refuses; the edge itself reads its files a moment later."""
+    """It returns when the edge is told and the plane refuses; the edge itself reads its files a moment later."""
     assert cluster.edge.status(tenant, "/api/v1/documents") == 503
     eventually(lambda: cluster.edge.status(tenant) == 503, "the edge leads to it", 1)
 
