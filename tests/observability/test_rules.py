@@ -44,7 +44,8 @@ def promtool(*arguments: str) -> None:
 
 def test_prometheus_takes_the_files() -> None:
     promtool("check", "rules", *BOTH)
-    promtool("check", "config", str(FILES / "prometheus.yml"))
+    for file in ("prometheus.yml", "prometheus-control.yml"):
+        promtool("check", "config", str(FILES / file))
 
 
 def test_every_alert_has_a_case_and_says_what_to_do() -> None:

@@ -10,11 +10,12 @@ from msgspec.structs import fields
 from psycopg import sql
 
 from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore, migrate
+from frostbyte.adapters.postgres.access import REVOCATIONS
 from frostbyte.adapters.postgres.audit import SequencerMark
 from frostbyte.adapters.postgres.batches import BATCHES, RECEIPTS
 from frostbyte.adapters.postgres.documents import CHUNKS, DOCUMENTS
 from frostbyte.adapters.postgres.jobs import JOBS
-from frostbyte.adapters.postgres.settings import CONFIGS, ERASURES, HANDOUTS, REVOCATIONS
+from frostbyte.adapters.postgres.settings import CONFIGS, ERASURES, HANDOUTS
 from frostbyte.adapters.postgres.unit_of_work import PostgresUnitOfWork
 from frostbyte.kernel.errors import FrostbyteError
 from frostbyte.kernel.records import CheckpointRow, Stage

@@ -291,10 +291,18 @@ def resume(
 
 @app.command("retry")
 def retry(
-    tenant: Tenant, version: Seen = None, waits: Wait = True, as_json: AsJson = False, token: ControlToken = None
+    tenant: Tenant,
+    reason: Annotated[
+        str,
+        typer.Option("--reason", "-r", help="A code for the audit; host_gone closes a tenant whose host is no more."),
+    ] = "retry",
+    version: Seen = None,
+    waits: Wait = True,
+    as_json: AsJson = False,
+    token: ControlToken = None,
 ) -> None:
     """Try again what failed."""
-    _command(tenant, "retry", {}, version=version, waits=waits, as_json=as_json, token=token)
+    _command(tenant, "retry", {"reason": reason}, version=version, waits=waits, as_json=as_json, token=token)
 
 
 @app.command("abandon")
