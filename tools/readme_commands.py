@@ -1,7 +1,8 @@
 """Runs what README.md and a starting plane tell a newcomer to type, in the order in which they read it.
 
-`make up` is started in the background with fresh data on a free port; then come README's other commands and those that
-the plane printed. `make demo` is left to its own lane. `ingest` may end with 3: one sample is there to be refused.
+`make up` and `frostbyte serve control` are started in the background with fresh data on free ports; then come README's
+other commands and those that the plane printed. `make demo` is left to its own lane. `ingest` may end with 3: one
+sample is there to be refused.
 
     python tools/readme_commands.py [README.md]
 """
@@ -38,27 +39,23 @@ def main() -> int:
         environment = os.environ | {
             "FROSTBYTE_DATA_DIR": str(folder),
             "FROSTBYTE_LISTEN": "127.0.0.1:0",
+            "FROSTBYTE_CONTROL_DATA_DIR": str(Path(name) / "control"),
+            "FROSTBYTE_CONTROL_LISTEN": "127.0.0.1:0",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
-        with log.open("wb") as sink:
-            plane = subprocess.Popen(
-                ["make", "up"],
-                env=environment,
-                stdout=sink,
-                stderr=sink,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+        started: list[subprocess.Popen[bytes]] = []
         try:
-            told = wait_for(log, plane)
+            told = start(["make", "up"], log, environment, started)
+            start(["frostbyte", "serve", "control"], log.with_name("control.log"), environment, started)
             typed = [*commands(readme), *commands(told)]
             for line in typed:
                 if not run(line, environment, Path(name)):
                     return 1
             print(f"{len(typed)} commands ran; the plane was started by `make up`")
         finally:
-            os.killpg(plane.pid, signal.SIGTERM)
-            plane.wait(60)
+            for process in started:
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait(60)
     return 0
 
 
@@ -73,12 +70,17 @@ def run(line: str, environment: dict[str, str], scratch: Path) -> bool:
     return False
 
 
-def wait_for(log: Path, plane: subprocess.Popen[bytes]) -> str:
-    """What the plane printed once it was ready."""
+def start(command: list[str], log: Path, environment: dict[str, str], started: list[subprocess.Popen[bytes]]) -> str:
+    """Start a server in the background; what it printed once it was ready."""
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            command, env=environment, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+    started.append(process)
     deadline = time.monotonic() + START_SECONDS
     while "Ctrl-C stops it" not in (said := log.read_text(encoding="utf-8", errors="replace")):
-        if plane.poll() is not None or time.monotonic() > deadline:
-            raise SystemExit(f"the plane did not start:\n{said[-2000:]}")
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise SystemExit(f"{command[-1]} did not start:\n{said[-2000:]}")
         time.sleep(0.1)
     return said
 
