@@ -101,6 +101,18 @@ def test_an_operator_types_it(cluster: Cluster) -> None:
     eventually(lambda: cluster.edge.status("initech") == 200, "the edge stays shut", 5)
 
 
+def test_a_configuration_reaches_the_plane(cluster: Cluster) -> None:
+    done = cluster.control.typed("tenant", "config", "globex", "top_k=7")
+    assert done.returncode == 0, done.stdout + done.stderr
+    plane = cluster.planes["globex"]
+
+    def configured() -> bool:
+        found = cluster.edge.json(plane, "/config")
+        return bool(found["actor"] == "control" and found["values"]["top_k"] == 7)
+
+    eventually(configured, "the plane has another configuration", 40, 0.5)
+
+
 def test_each_history_holds_in_the_ledger_and_away_from_it(cluster: Cluster, tmp_path: Path) -> None:
     """Verified by the plane's own key, which its operator read out, and by the ledger's, which cosigned all of it."""
     sizes = {}

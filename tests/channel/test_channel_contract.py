@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from channel.plane_cases import FOREIGN_KEY, KEY, NEXT_KEY, Ticking, directive
 from frostbyte.kernel.audit.checkpoint import Cosigner, open_checkpoint, open_cosignature, public_key, read_checkpoint
 from frostbyte.kernel.audit.export import line
-from frostbyte.kernel.directive import NonceOld
+from frostbyte.kernel.directive import DirectedConfig, NonceOld
 from frostbyte.kernel.errors import FrostbyteError
 from frostbyte.kernel.records import PlaneState
+from frostbyte.kernel.tenancy import TenantConfig, config_from
 
 Plane = tuple[Any, Any]
 
@@ -170,3 +172,33 @@ def test_health_counts_what_waits(plane: Plane) -> None:
     itself.happen(2)
     found = channel.health()
     assert (found.ready, found.log_size, found.jobs.get("dead")) == (True, 2, 0)
+
+
+def test_a_newer_configuration_is_taken_once_and_is_in_the_log(plane: Plane) -> None:
+    itself, channel = plane
+    assert channel.standing().config_version == 0
+    values = msgspec.to_builtins(TenantConfig(top_k=7, retention_days=30))
+    told = DirectedConfig(version=3, values=values)
+    assert tell(channel, 1, config=told).config_version == 3
+    assert tell(channel, 1, config=told).config_version == 3
+    older = DirectedConfig(version=2, values=msgspec.to_builtins(TenantConfig()))
+    assert tell(channel, 1, config=older).config_version == 3
+    with itself.store.unit_of_work() as uow:
+        row = uow.configs.latest()
+    assert row is not None
+    assert (row.version, row.actor, config_from(row.values)) == (1, "control", config_from(values))
+    itself.sequencer.run_once()
+    events = [json.loads(text)["event"] for text in channel.events(-1, 100).splitlines()]
+    assert [(event["type"], event["actor"], event["details"]["changed"]) for event in events] == [
+        ("TENANT_CONFIG_UPDATED", "control", ["retention_days", "top_k"])
+    ]
+
+
+def test_a_configuration_that_a_plane_cannot_read_stops_nobody_from_stopping_it(plane: Plane) -> None:
+    itself, channel = plane
+    for values in ({"top_k": 7, "from_a_later_version": True}, {"injection_flag": 0.9, "injection_withhold": 0.1}):
+        told = DirectedConfig(version=2, values=values)
+        answer = tell(channel, channel.standing().version + 1, PlaneState.SUSPENDED, config=told)
+        assert (answer.state, answer.config_version) == (PlaneState.SUSPENDED, 0)
+    with itself.store.unit_of_work() as uow:
+        assert uow.configs.latest() is None

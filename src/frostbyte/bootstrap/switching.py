@@ -10,7 +10,7 @@ from frostbyte.control_plane.killswitch.ports import Edge, Sign
 from frostbyte.control_plane.killswitch.pusher import Pusher
 from frostbyte.control_plane.killswitch.roster import Roster
 from frostbyte.control_plane.killswitch.signing import DirectiveSigner
-from frostbyte.control_plane.killswitch.stored import StoredAlarms, StoredStandings
+from frostbyte.control_plane.killswitch.stored import StoredAlarms, StoredConfigs, StoredStandings
 from frostbyte.control_plane.killswitch.switch import LastPull, Switch
 from frostbyte.control_plane.registry.operations import Hook, Operations
 from frostbyte.control_plane.registry.ports import RegistryFactory
@@ -67,6 +67,7 @@ class Switching:
             self.roster,
             channels=around.channels,
             sign=around.sign,
+            configs=StoredConfigs(unit_of_work),
             standings=StoredStandings(unit_of_work),
             alarms=self.alarms,
             clock=clock,

@@ -219,6 +219,8 @@ def config(
         print_json(found)
     else:
         print_config(found)
+        if changes:
+            hint("Its plane has it with its next lease, within half a minute.")
 
 
 @app.command("attach")

@@ -19,16 +19,18 @@ import structlog
 from msgspec.structs import replace
 
 from frostbyte.data_plane.gate import Gate
+from frostbyte.data_plane.lifecycle.configuration import Configuration
 from frostbyte.data_plane.standing import Change, obeyed, waits
 from frostbyte.kernel.audit.checkpoint import add_signature, open_cosignature, public_key
 from frostbyte.kernel.audit.events import EventType, make_event
 from frostbyte.kernel.channel import PlaneStanding
 from frostbyte.kernel.clock import Clock
-from frostbyte.kernel.directive import NonceOld, open_directive
+from frostbyte.kernel.directive import DirectedConfig, Directive, NonceOld, open_directive
 from frostbyte.kernel.errors import FrostbyteError, Invalid
-from frostbyte.kernel.ports.unit_of_work import UnitOfWorkFactory
+from frostbyte.kernel.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from frostbyte.kernel.records import CosignatureRow, EventRow, PlaneStandingRow
 from frostbyte.kernel.settings import Mode
+from frostbyte.kernel.tenancy import config_from
 from frostbyte.kernel.verifying_keys import PinnedKeys, read
 
 ACTOR: Final = "control"
@@ -121,6 +123,7 @@ class Obeying:
         self._needs_lease = needs_lease
         self._log_key = log_key
         self._ticks = ticks
+        self._configuration = Configuration(tenant_id, unit_of_work, clock)
         self._one = threading.Lock()
         self._nonce = secrets.token_urlsafe(24)
         self._given = ticks()
@@ -152,18 +155,19 @@ class Obeying:
         with self._one:
             with self._unit_of_work() as uow:
                 before = uow.standing.get(lock=True)
-                change, lease_seconds = self._judged(text, before)
-                ends = self._given + lease_seconds
-                uow.standing.put(change.row)
+                change, directive = self._judged(text, before)
+                row = replace(change.row, config_version=self._configured(uow, before, directive.config))
+                ends = self._given + directive.lease_seconds
+                uow.standing.put(row)
                 uow.standing.grant(self._clock.now(), max(0.0, ends - self._ticks()))
                 if change.event is not None:
-                    uow.audit.append(self._event(change.event, before, change.row))
+                    uow.audit.append(self._event(change.event, before, row))
                 uow.commit()
             self._lease_ends = ends
-            self._tell(change.row)
+            self._tell(row)
             if change.event is not None:
-                self._log.warning("standing_changed", state=change.row.state.value, version=change.row.version)
-            return self._answer(change.row)
+                self._log.warning("standing_changed", state=row.state.value, version=row.version)
+            return self._answer(row)
 
     def cosigned(self, size: int, line: str) -> None:
         """Keep the ledger's cosignature beside a checkpoint.
@@ -206,8 +210,8 @@ class Obeying:
     def _apart(stored: float, left: float) -> bool:
         return (stored > 0) is not (left > 0) or abs(stored - left) > _APART_SECONDS
 
-    def _judged(self, text: str, row: PlaneStandingRow) -> tuple[Change, int]:
-        """What the directive comes to, and the seconds of its lease."""
+    def _judged(self, text: str, row: PlaneStandingRow) -> tuple[Change, Directive]:
+        """What the directive comes to, and what it says."""
         pinned = read(row.keys) if row.keys else self._pinned
         directive, kid = open_directive(text, pinned, self._tenant_id)
         try:
@@ -216,7 +220,22 @@ class Obeying:
             raise NonceOld(self._fresh()) from None
         if directive.keys:
             pinned.replaced(directive.keys, kid)
-        return change, directive.lease_seconds
+        return change, directive
+
+    def _configured(self, uow: UnitOfWork, row: PlaneStandingRow, told: DirectedConfig | None) -> int:
+        """Take a newer configuration; the number of the one that the plane has then.
+
+        One that this plane cannot read is left, and the number that it answers says so: whether a tenant may run must
+        not hang on that.
+        """
+        if told is None or told.version <= row.config_version:
+            return row.config_version
+        try:
+            self._configuration.adopt(uow, config_from(told.values), actor=ACTOR)
+        except Invalid as error:
+            self._log.error("config_not_taken", code=error.code, version=told.version)
+            return row.config_version
+        return told.version
 
     def _event(self, type: EventType, before: PlaneStandingRow, after: PlaneStandingRow) -> EventRow:
         return make_event(
@@ -248,6 +267,7 @@ class Obeying:
             mode=self._mode.value,
             log_key=self._log_key,
             in_flight=self._gate.in_flight,
+            config_version=row.config_version,
         )
 
     def _tell(self, row: PlaneStandingRow) -> None:

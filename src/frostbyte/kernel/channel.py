@@ -32,6 +32,8 @@ class PlaneStanding(msgspec.Struct, frozen=True, kw_only=True):
     """Verifier key of its audit log."""
     in_flight: int
     """Requests that it is still answering."""
+    config_version: int = 0
+    """The control plane's number of the configuration that it last took; 0 before the first."""
 
 
 class PlaneCheckpoints(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,11 +19,20 @@ from frostbyte.kernel.verifying_keys import MOST, PinnedKeys
 LEASE_SECONDS: Final = 60
 """How long a plane may begin work after it was last told to (the design's number); no directive grants more."""
 LONGEST: Final = 16 * 1024
-"""Characters of a signed directive at most: a few keys and a few words."""
+"""Characters of a signed directive at most: a few keys, a few words and a configuration."""
 KIND: Final = "frostbyte-directive"
 """The `typ` of its header: no token that the same key signs can pass for a directive."""
 
 _Word = Annotated[str, msgspec.Meta(max_length=512)]
+
+
+class DirectedConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The tenant's configuration, as the registry has it."""
+
+    version: Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
+    """The registry's: the plane counts its own versions."""
+    values: dict[str, Any]
+    """All settings. Who reads them checks them: a plane of another version may know others, and stops all the same."""
 
 
 class Directive(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +50,8 @@ class Directive(msgspec.Struct, frozen=True, kw_only=True):
     """The control plane's verifying keys from now on, that of the one that signs among them; () leaves them."""
     witness_key: _Word = ""
     """Verifier key of the ledger that cosigns the plane's checkpoints; '' for none."""
+    config: DirectedConfig | None = None
+    """Where the plane said that it has an older one; None else."""
     issued_at: Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
     """Seconds since 1970 by the control plane's clock."""
 

@@ -298,6 +298,8 @@ class PlaneStandingRow(Row, frozen=True, kw_only=True):
     """The control plane's verifying keys as it last named them; () while those pinned at install count."""
     witness_key: str = ""
     """Verifier key of the ledger that may cosign checkpoints; '' for none."""
+    config_version: int = 0
+    """The control plane's number of the configuration that was last taken from it; 0 for none."""
     changed_at: datetime | None = None
     """When the state last changed."""
     needs_lease: bool = False

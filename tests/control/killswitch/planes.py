@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 from zlib import crc32
 
-from control.registry_rows import prepared, tenant
+import msgspec
+
+from control.registry_rows import config, prepared, tenant
 from frostbyte.adapters.channel.memory import MemoryPlane
 from frostbyte.adapters.memory.clock import ManualClock
 from frostbyte.adapters.registry.memory import MemoryRegistry
@@ -17,13 +19,14 @@ from frostbyte.control_plane.killswitch.orders import Gate
 from frostbyte.control_plane.killswitch.pusher import Pusher
 from frostbyte.control_plane.killswitch.roster import Entry, Roster
 from frostbyte.control_plane.killswitch.signing import DirectiveSigner
-from frostbyte.control_plane.killswitch.stored import StoredAlarms, StoredStandings
+from frostbyte.control_plane.killswitch.stored import StoredAlarms, StoredConfigs, StoredStandings
 from frostbyte.control_plane.killswitch.switch import Switch
 from frostbyte.control_plane.registry.operations import Operations
 from frostbyte.control_plane.registry.records import EndpointsRow, OperationRow, TenantRow
 from frostbyte.control_plane.registry.states import Failed, Move, TenantState
 from frostbyte.kernel.errors import FrostbyteError, Unavailable
 from frostbyte.kernel.signing import SigningKey
+from frostbyte.kernel.tenancy import TenantConfig
 from frostbyte.kernel.verifying_keys import PinnedKeys
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -101,6 +104,7 @@ class World:
             self.roster,
             channels=lambda endpoints: self.planes[endpoints.channel_url],
             sign=DirectiveSigner(lambda: KEY, lambda: (str(KEY.public),), "", self.clock),
+            configs=StoredConfigs(self.registry.unit_of_work),
             standings=StoredStandings(self.registry.unit_of_work),
             alarms=self.alarms,
             clock=self.clock,
@@ -126,6 +130,10 @@ class World:
     def tenants(self, *names: str) -> None:
         """Enter tenants, each with a plane that answers."""
         prepared(self.registry, *(tenant(name, octet=number + 1) for number, name in enumerate(names)))
+        with self.registry.unit_of_work() as uow:
+            for name in names:
+                uow.configs.add(config(tenant_id=name, values=msgspec.to_builtins(TenantConfig())))
+            uow.commit()
         for name in names:
             plane = self.planes[self.url(name)] = MemoryPlane(name, PinnedKeys((KEY.public,)))
             self.log_keys[name] = plane.log_key

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Never
 
 import pytest
 from msgspec.structs import replace
@@ -16,7 +16,9 @@ from frostbyte.control_plane.killswitch.orders import Gate
 from frostbyte.control_plane.killswitch.pace import Lane
 from frostbyte.control_plane.registry.records import OperationStatus
 from frostbyte.control_plane.registry.states import Move
+from frostbyte.control_plane.registry.tenants import Tenants
 from frostbyte.kernel.channel import PlaneStanding
+from frostbyte.kernel.directive import open_directive
 from frostbyte.kernel.errors import FrostbyteError, Unavailable
 from frostbyte.kernel.records import PlaneState
 from frostbyte.kernel.verifying_keys import PinnedKeys
@@ -229,12 +231,79 @@ def crowd() -> Iterator[tuple[World, list[Hanging], threading.Event]]:
 def test_planes_that_hang_delay_nobody_else(crowd: tuple[World, list[Hanging], threading.Event]) -> None:
     world, hanging, _ = crowd
     deadline = time.monotonic() + 20
-    while sum(entry.pace.failures == 0 and entry.pace.asked_at > 0 for entry in world.roster.all()) < 20:
-        assert time.monotonic() < deadline, "those that answer were not asked"
+
+    def asked() -> tuple[int, int]:
+        """How many that answer have answered, and how many that hang are being asked."""
+        answered = sum(entry.pace.failures == 0 and entry.pace.asked_at > 0 for entry in world.roster.all())
+        return answered, sum(plane.asked > 0 for plane in hanging)
+
+    while asked() != (20, 10):  # those that hang do so for 30 seconds
+        assert time.monotonic() < deadline, asked()
         time.sleep(0.01)
-    assert sum(plane.asked for plane in hanging) >= 10, "while all that hang were being asked"
     began = time.monotonic()
     world.do(Move.SUSPEND, "t00")
     while world.plane("t00").standing().state is not PlaneState.SUSPENDED:
-        assert time.monotonic() - began < 10  # those that hang do so for 30
+        assert time.monotonic() - began < 10
         time.sleep(0.01)
+
+
+def configure(world: World, **values: object) -> int:
+    """The new version that an operator makes of Acme's configuration."""
+    made = Tenants(world.registry.unit_of_work, world.clock)
+    with world.registry.unit_of_work() as uow:
+        row = uow.tenants.get("acme")
+    assert row is not None
+    version = made.configure("acme", values, expected=row.config_version, actor="alice").version
+    world.switch.refresh()
+    return version
+
+
+def test_a_configuration_reaches_its_plane_with_the_next_lease(world: World) -> None:
+    plane = world.plane("acme")
+    assert plane.standing().config_version == 1, "the first came with the first directive"
+    version = configure(world, top_k=9)
+    world.pusher.exchange(world.entry("acme"))
+    assert plane.standing().config_version == version
+    with plane.store.unit_of_work() as uow:
+        assert uow.configs.latest().values["top_k"] == 9
+    assert world.plane("globex").standing().config_version == 1
+    assert ringing(world) == {}
+
+
+def test_it_is_sent_only_to_a_plane_that_has_an_older_one(world: World) -> None:
+    plane, sent = world.plane("acme"), list[str]()
+    real = plane.put
+    plane.put = lambda text: sent.append(text) or real(text)
+    world.pusher.exchange(world.entry("acme"))
+    configure(world, top_k=9)
+    world.pusher.exchange(world.entry("acme"))
+    world.pusher.exchange(world.entry("acme"))
+    pinned = PinnedKeys((KEY.public,))
+    told = [open_directive(text, pinned, "acme")[0].config for text in sent]
+    assert [config and config.version for config in told] == [None, 2, None]
+
+
+def test_a_plane_that_does_not_take_it_is_named_and_works_on(world: World) -> None:
+    configure(world, top_k=9)
+    lie(world, lambda answer: replace(answer, config_version=1))
+    assert world.pusher.exchange(world.entry("acme"))
+    assert ringing(world)["acme"] == ("config_not_taken",)
+    assert world.entry("acme").acknowledged
+    world.planes[world.url("acme")] = world.plane("acme")._plane
+    world.pusher.exchange(world.entry("acme"))
+    assert ringing(world) == {}
+
+
+def test_without_the_database_a_lease_is_renewed_and_the_configuration_waits(world: World) -> None:
+    configure(world, top_k=9)
+    working = world.pusher._configs
+
+    def away(tenant: object) -> Never:
+        raise Unavailable("database_unavailable", "The database does not answer.", "Start it.")
+
+    world.pusher._configs = away
+    assert world.pusher.exchange(world.entry("acme"))
+    assert world.plane("acme").standing().config_version == 1
+    world.pusher._configs = working
+    assert world.pusher.exchange(world.entry("acme"))
+    assert world.plane("acme").standing().config_version == 2

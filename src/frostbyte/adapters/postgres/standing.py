@@ -32,9 +32,12 @@ class PostgresStanding(Repository):
     def put(self, row: PlaneStandingRow) -> None:
         self._run("SELECT hold_standing()")
         self._run(
-            "UPDATE plane_standing SET version = %s, state = %s, keys = %s, witness_key = %s, changed_at = %s, "
-            "needs_lease = %s",
-            [row.version, row.state.value, list(row.keys), row.witness_key, row.changed_at, row.needs_lease],
+            "UPDATE plane_standing SET version = %s, state = %s, keys = %s, witness_key = %s, config_version = %s, "
+            "changed_at = %s, needs_lease = %s",
+            [
+                *(row.version, row.state.value, list(row.keys), row.witness_key, row.config_version),
+                *(row.changed_at, row.needs_lease),
+            ],
         )
 
     def grant(self, now: datetime, seconds: float) -> None:

@@ -39,6 +39,7 @@ CODES: Final = (
     "standing_ahead",
     "standing_behind",
     "standing_not_taken",
+    "config_not_taken",
 )
 
 
@@ -64,12 +65,21 @@ def told(
     order: PlaneState,
     answer: PlaneStanding,
     nonces: deque[str],
+    *,
+    config_version: int = 0,
 ) -> list[Finding]:
-    """What is wrong with the answer to a directive of this version. Newer than that it may be: another was quicker."""
+    """What is wrong with the answer to a directive of this version. Newer than that it may be: another was quicker.
+
+    Args:
+        config_version: of the configuration that the directive brought; 0 if it brought none.
+    """
     found = list(_identity(tenant, endpoints, answer, nonces)) + list(_version(tenant, 0, answer))
     if answer.version < version or (answer.version == version and str(answer.state) != order.value):
         expected, came = f"{version} {order.value}", f"{answer.version} {answer.state}"
         found.append(Finding(code="standing_not_taken", expected=expected, came=came, believed=False))
+    if answer.config_version < config_version:  # it stands as it was told to all the same
+        came = str(answer.config_version)
+        found.append(Finding(code="config_not_taken", expected=str(config_version), came=came, believed=True))
     return found
 
 

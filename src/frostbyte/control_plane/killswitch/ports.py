@@ -8,6 +8,7 @@ from typing import Protocol
 from frostbyte.control_plane.channel import PlaneChannel
 from frostbyte.control_plane.killswitch.orders import Gate
 from frostbyte.control_plane.registry.records import EndpointsRow, StandingRow, TenantRow
+from frostbyte.kernel.directive import DirectedConfig
 from frostbyte.kernel.records import PlaneState
 
 
@@ -42,8 +43,8 @@ class Alarms(Protocol):
 class Sign(Protocol):
     """The control plane's signature under what a plane is told."""
 
-    def __call__(self, tenant: TenantRow, order: PlaneState, nonce: str) -> str:
-        """The signed directive that answers the plane's nonce."""
+    def __call__(self, tenant: TenantRow, order: PlaneState, nonce: str, config: DirectedConfig | None = None) -> str:
+        """The signed directive that answers the plane's nonce, with a configuration if the plane has an older one."""
         ...
 
 

@@ -27,7 +27,7 @@ from frostbyte.control_plane.killswitch.roster import Entry, Roster
 from frostbyte.control_plane.registry.records import StandingRow, TenantRow
 from frostbyte.kernel.channel import PlaneStanding
 from frostbyte.kernel.clock import Clock
-from frostbyte.kernel.directive import NonceOld
+from frostbyte.kernel.directive import DirectedConfig, NonceOld
 from frostbyte.kernel.errors import FrostbyteError
 from frostbyte.kernel.records import PlaneState
 
@@ -57,6 +57,7 @@ class Pusher:
         roster: whom to tell; filled by `Switch`.
         channels: the way to a plane.
         sign: signs what it is told.
+        configs: a tenant's newest configuration.
         standings: where it is stored what planes acknowledged.
         alarms: where wrong answers go.
         clock: for the times that are stored.
@@ -71,6 +72,7 @@ class Pusher:
         *,
         channels: Channels,
         sign: Sign,
+        configs: Callable[[TenantRow], DirectedConfig],
         standings: Standings,
         alarms: Alarms,
         clock: Clock,
@@ -79,7 +81,8 @@ class Pusher:
         draw: Callable[[], float] = random.random,
     ) -> None:
         self.roster = roster
-        self._channels, self._sign, self._standings, self._alarms = channels, sign, standings, alarms
+        self._channels, self._sign, self._configs = channels, sign, configs
+        self._standings, self._alarms = standings, alarms
         self._clock, self._heard, self._draw = clock, heard, draw
         self._threads = dict(threads or THREADS)
         self._pools: dict[Lane, ThreadPoolExecutor] = {}
@@ -185,20 +188,39 @@ class Pusher:
         if answer.state is PlaneState.CLOSED is wanted:  # for good: it takes no further word, and needs none
             self._acknowledged(entry, tenant.standing_version)
             return
-        answer = self._tell(channel, tenant, wanted, answer.nonce)
-        late = answers.told(entry.tenant, endpoints, tenant.standing_version, wanted, answer, entry.nonces)
+        config = self._config(tenant) if answer.config_version < tenant.config_version else None
+        answer = self._tell(channel, tenant, wanted, answer.nonce, config)
+        late = answers.told(
+            *(entry.tenant, endpoints, tenant.standing_version, wanted, answer, entry.nonces),
+            config_version=config.version if config is not None else 0,
+        )
         self._believe(tenant.tenant_id, late)
         entry.nonces.append(answer.nonce)
-        if not wrong:
+        if not wrong and not late:
             self._settle(tenant.tenant_id)
         self._acknowledged(entry, answer.version)
 
-    def _tell(self, channel: PlaneChannel, tenant: TenantRow, wanted: PlaneState, nonce: str) -> PlaneStanding:
+    def _config(self, tenant: TenantRow) -> DirectedConfig | None:
+        """What the plane has not got yet. Without the database it waits: the lease does not."""
+        try:
+            return self._configs(tenant)
+        except FrostbyteError as error:
+            _log.warning("config_waits", code=error.code)
+            return None
+
+    def _tell(
+        self,
+        channel: PlaneChannel,
+        tenant: TenantRow,
+        wanted: PlaneState,
+        nonce: str,
+        config: DirectedConfig | None,
+    ) -> PlaneStanding:
         """Once more where somebody else asked the plane in between: that took its nonce away."""
         try:
-            return channel.put(self._sign(tenant, wanted, nonce))
+            return channel.put(self._sign(tenant, wanted, nonce, config))
         except NonceOld as newer:
-            return channel.put(self._sign(tenant, wanted, newer.nonce))
+            return channel.put(self._sign(tenant, wanted, newer.nonce, config))
 
     def _believe(self, tenant_id: str, findings: list[Finding]) -> None:
         for finding in findings:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from frostbyte.control_plane.registry.records import TenantRow
 from frostbyte.kernel.clock import Clock
-from frostbyte.kernel.directive import Directive, sign_directive
+from frostbyte.kernel.directive import DirectedConfig, Directive, sign_directive
 from frostbyte.kernel.records import PlaneState
 from frostbyte.kernel.signing import SigningKey
 
@@ -26,7 +26,7 @@ class DirectiveSigner:
     ) -> None:
         self._key, self._keys, self._witness_key, self._clock = key, keys, witness_key, clock
 
-    def __call__(self, tenant: TenantRow, order: PlaneState, nonce: str) -> str:
+    def __call__(self, tenant: TenantRow, order: PlaneState, nonce: str, config: DirectedConfig | None = None) -> str:
         directive = Directive(
             tenant_id=tenant.tenant_id,
             version=tenant.standing_version,
@@ -34,6 +34,7 @@ class DirectiveSigner:
             nonce=nonce,
             keys=self._keys(),
             witness_key=self._witness_key,
+            config=config,
             issued_at=int(self._clock.now().timestamp()),
         )
         return sign_directive(directive, self._key())

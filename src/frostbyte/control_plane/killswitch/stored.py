@@ -9,8 +9,9 @@ from typing import Final
 import structlog
 
 from frostbyte.control_plane.registry.ports import RegistryFactory
-from frostbyte.control_plane.registry.records import AlarmRow, StandingRow
+from frostbyte.control_plane.registry.records import AlarmRow, StandingRow, TenantRow
 from frostbyte.kernel.clock import Clock
+from frostbyte.kernel.directive import DirectedConfig
 from frostbyte.kernel.ids import new_id
 
 LONGEST: Final = 200
@@ -35,6 +36,20 @@ class StoredStandings:
             for row in rows
             if (old := before.get(row.tenant_id)) is None or old.acknowledged_version != row.acknowledged_version
         }
+
+
+class StoredConfigs:
+    """Reads what a plane is told of its tenant's configuration."""
+
+    def __init__(self, unit_of_work: RegistryFactory) -> None:
+        self._unit_of_work = unit_of_work
+
+    def __call__(self, tenant: TenantRow) -> DirectedConfig:
+        """The newest. Raises `database_unavailable`."""
+        with self._unit_of_work() as uow:
+            row = uow.configs.get(tenant.tenant_id, tenant.config_version)
+        assert row is not None  # added with the tenant's row, never removed
+        return DirectedConfig(version=row.version, values=row.values)
 
 
 class StoredAlarms:

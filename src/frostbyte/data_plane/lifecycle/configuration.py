@@ -9,7 +9,7 @@ import msgspec
 from frostbyte.kernel.audit.events import EventType, make_event
 from frostbyte.kernel.clock import Clock, iso
 from frostbyte.kernel.errors import Conflict
-from frostbyte.kernel.ports.unit_of_work import UnitOfWorkFactory
+from frostbyte.kernel.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from frostbyte.kernel.records import ConfigRow
 from frostbyte.kernel.tenancy import TenantConfig, config_from
 
@@ -62,20 +62,36 @@ class Configuration:
                     "Read the configuration again and repeat the change.",
                 )
             config = config_from(values, config_from(row.values if row else {}))
-            new = ConfigRow(
-                version=version + 1, values=msgspec.to_builtins(config), created_at=self._clock.now(), actor=actor
-            )
-            uow.configs.add(new)
-            uow.audit.append(
-                make_event(
-                    self._tenant_id,
-                    EventType.TENANT_CONFIG_UPDATED,
-                    self._clock,
-                    actor,
-                    "config",
-                    str(new.version),
-                    {"component": "config", "version": new.version, "changed": sorted(values), "status": "changed"},
-                )
-            )
+            self._add(uow, row, config, actor, sorted(values))
             uow.commit()
         return self.show()
+
+    def adopt(self, uow: UnitOfWork, config: TenantConfig, *, actor: str) -> None:
+        """Have this configuration in force, in the caller's transaction; nothing happens where it is already."""
+        row = uow.configs.latest()
+        before = config_from(row.values if row else {})
+        changed = [name for name in config.__struct_fields__ if getattr(config, name) != getattr(before, name)]
+        if changed:
+            self._add(uow, row, config, actor, sorted(changed))
+
+    def _add(
+        self, uow: UnitOfWork, before: ConfigRow | None, config: TenantConfig, actor: str, changed: list[str]
+    ) -> None:
+        new = ConfigRow(
+            version=before.version + 1 if before else 1,
+            values=msgspec.to_builtins(config),
+            created_at=self._clock.now(),
+            actor=actor,
+        )
+        uow.configs.add(new)
+        uow.audit.append(
+            make_event(
+                self._tenant_id,
+                EventType.TENANT_CONFIG_UPDATED,
+                self._clock,
+                actor,
+                "config",
+                str(new.version),
+                {"component": "config", "version": new.version, "changed": changed, "status": "changed"},
+            )
+        )
