@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 
-from control.memory_plane import ROOT, Admin, attachment, memory_plane
+from control.killswitch.planes import MemoryEdge
+from control.memory_plane import ROOT, Admin, attachment, memory_plane, nowhere
 from frostbyte.api.control import examples
 from frostbyte.api.control.app import routes
+from frostbyte.bootstrap.switching import Around, Switching
 from frostbyte.kernel.tokens import Role
 
 with warnings.catch_warnings():
@@ -33,7 +36,25 @@ def explored(tmp_path_factory: pytest.TempPathFactory) -> Admin:
         admin.tenant(state)
     admin.made("/tenants", {"tenant_id": "acme", "project_id": "eu-1"}, 201)
     admin.made("/tenants/acme/attach", attachment("acme"))
+    look(admin)
     return admin
+
+
+def look(admin: Admin) -> None:
+    """Have the health of every tenant looked at once; no plane answers."""
+    control = admin.control
+    around = Around(
+        edge=MemoryEdge(),
+        channels=nowhere,
+        sign=lambda *_: "",
+        last_pull=lambda _: True,
+        through_edge=lambda _: 0,
+        lags=dict,
+        findings=dict,
+    )
+    control.switching = Switching(control.store.unit_of_work, control.operations, control.clock, around)
+    with ThreadPoolExecutor(1) as threads:
+        control.switching.watch.look(threads)
 
 
 @pytest.mark.slow
