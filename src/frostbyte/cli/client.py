@@ -359,6 +359,6 @@ def problem(response: httpx.Response, server: Server = PLANE) -> FrostbyteError:
         )
     message = str(body.get("detail") or body.get("title") or body["code"])
     remedy = str(body.get("remedy") or "")
-    if kind is Kind.RATE_LIMITED and (after := response.headers.get("Retry-After")):
-        remedy = f"{remedy} Wait {after} s.".strip()
+    if kind is Kind.RATE_LIMITED and not remedy and (after := response.headers.get("Retry-After")):
+        remedy = f"Wait {after} seconds."  # an edge says it in its header alone
     return FrostbyteError(str(body["code"]), message, remedy, kind=kind)
