@@ -307,3 +307,34 @@ def test_without_the_database_a_lease_is_renewed_and_the_configuration_waits(wor
     world.pusher._configs = working
     assert world.pusher.exchange(world.entry("acme"))
     assert world.plane("acme").standing().config_version == 2
+
+
+def test_what_changes_the_state_brings_no_configuration(world: World) -> None:
+    plane, sent = world.plane("acme"), list[str]()
+    real = plane.put
+    plane.put = lambda text: sent.append(text) or real(text)
+    configure(world, top_k=9)
+    world.do(Move.SUSPEND, "acme")
+    world.settle()
+    first = open_directive(sent[0], PinnedKeys((KEY.public,)), "acme")[0]
+    assert (first.state, first.config) == (PlaneState.SUSPENDED, None)
+    world.pusher.exchange(world.entry("acme"))
+    assert plane.standing().config_version == 2
+
+
+def test_a_configuration_that_is_too_long_keeps_no_plane_from_its_lease(world: World) -> None:
+    configure(world, mime_allowlist=["text/plain"] * 2000)
+    assert world.pusher.exchange(world.entry("acme"))
+    assert world.plane("acme").standing().config_version == 1
+    assert ringing(world)["acme"] == ("config_not_taken",)
+
+
+def test_an_alarm_about_a_configuration_keeps_no_other_ringing(world: World) -> None:
+    honest = world.plane("acme")
+    lie(world, lambda answer: replace(answer, tenant_id="globex"))
+    world.pusher.exchange(world.entry("acme"))
+    world.planes[world.url("acme")] = honest
+    configure(world, top_k=9)
+    lie(world, lambda answer: replace(answer, config_version=1))
+    world.pusher.exchange(world.entry("acme"))
+    assert ringing(world)["acme"] == ("config_not_taken",)

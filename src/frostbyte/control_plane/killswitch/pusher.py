@@ -10,10 +10,11 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+import msgspec
 import structlog
 from msgspec.structs import replace
 
@@ -27,7 +28,7 @@ from frostbyte.control_plane.killswitch.roster import Entry, Roster
 from frostbyte.control_plane.registry.records import StandingRow, TenantRow
 from frostbyte.kernel.channel import PlaneStanding
 from frostbyte.kernel.clock import Clock
-from frostbyte.kernel.directive import DirectedConfig, NonceOld
+from frostbyte.kernel.directive import LONGEST, DirectedConfig, NonceOld
 from frostbyte.kernel.errors import FrostbyteError
 from frostbyte.kernel.records import PlaneState
 
@@ -43,6 +44,8 @@ ALARMING: Final = frozenset(
 )  # fmt: skip
 """Codes of failed exchanges that are no outage: something there is not as it should be."""
 _OURS: Final = frozenset(ALARMING | set(answers.CODES))
+CONFIG_BYTES: Final = LONGEST // 4
+"""Of a configuration that is sent; as base64, with the keys beside it, it fits into a directive."""
 _log = structlog.get_logger("frostbyte.pusher")
 
 
@@ -188,7 +191,9 @@ class Pusher:
         if answer.state is PlaneState.CLOSED is wanted:  # for good: it takes no further word, and needs none
             self._acknowledged(entry, tenant.standing_version)
             return
-        config = self._config(tenant) if answer.config_version < tenant.config_version else None
+        # With the next lease: what changes the state brings nothing that could be in its way.
+        due = answer.state is wanted and answer.config_version < tenant.config_version
+        config = self._config(tenant) if due else None
         answer = self._tell(channel, tenant, wanted, answer.nonce, config)
         late = answers.told(
             *(entry.tenant, endpoints, tenant.standing_version, wanted, answer, entry.nonces),
@@ -196,17 +201,27 @@ class Pusher:
         )
         self._believe(tenant.tenant_id, late)
         entry.nonces.append(answer.nonce)
-        if not wrong and not late:
-            self._settle(tenant.tenant_id)
+        if not wrong:
+            behind = answer.config_version < tenant.config_version
+            self._settle(tenant.tenant_id, _OURS - {"config_not_taken"} if behind else _OURS)
         self._acknowledged(entry, answer.version)
 
     def _config(self, tenant: TenantRow) -> DirectedConfig | None:
-        """What the plane has not got yet. Without the database it waits: the lease does not."""
+        """What the plane has not got yet. Without the database it waits: the lease does not.
+
+        One that would make the directive too long is not sent: the plane would refuse the lease with it.
+        """
         try:
-            return self._configs(tenant)
+            config = self._configs(tenant)
         except FrostbyteError as error:
             _log.warning("config_waits", code=error.code)
             return None
+        size = len(msgspec.json.encode(config))
+        if size > CONFIG_BYTES:
+            expected, came = f"at most {CONFIG_BYTES} bytes", f"{size} bytes"
+            self._ring(tenant.tenant_id, Finding(code="config_not_taken", expected=expected, came=came, believed=True))
+            return None
+        return config
 
     def _tell(
         self,
@@ -275,9 +290,9 @@ class Pusher:
         except FrostbyteError as error:
             _log.warning("alarm_not_stored", code=error.code)
 
-    def _settle(self, tenant_id: str) -> None:
-        """Everything that was wrong with its answers is not so any more."""
+    def _settle(self, tenant_id: str, codes: Collection[str]) -> None:
+        """What was wrong with its answers is not so any more."""
         try:
-            self._alarms.settle(tenant_id, _OURS)
+            self._alarms.settle(tenant_id, codes)
         except FrostbyteError as error:
             _log.warning("alarm_not_stored", code=error.code)
