@@ -83,7 +83,7 @@ class EdgeKeeper:
         name = f"{_FIRST}{tenant.tenant_id}{_LAST}"
         try:
             route = wanted(tenant, endpoints, Gate(gate), self._site.domain, self._credentials)
-        except Exception:
+        except Exception:  # whatever it is, an edge must not go on leading to where a gateway was; it is raised again
             closed = Route(tenant_id=tenant.tenant_id, domain=self._site.domain, code="tenant_unavailable")
             self._put(name, self._render.tenant(closed, self._site))
             raise
