@@ -1,0 +1,151 @@
+"""What was intended, what came of it, and who may go on: the memory of every run.
+
+A run brings an owner (a tenant, or the base of a project) up or takes it down. An entry is one step of one owner, kept
+over runs: it says that a resource is ours from before the cloud was asked for it until it was seen to be gone. Nothing
+that costs money exists without an entry, so the bill and the journal can be compared.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+from uuid import UUID
+
+from frostbyte.control_plane.provisioning.resources import Owner
+from frostbyte.kernel.records import Row
+
+
+class Direction(StrEnum):
+    """Where a run goes."""
+
+    UP = "up"
+    BACK = "back"
+    """Up failed: what it made is taken away in reverse."""
+    DOWN = "down"
+
+
+class RunState(StrEnum):
+    """How a run stands."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    """It ended, and something may remain: entries that are not GONE say what."""
+
+
+class EntryState(StrEnum):
+    """How a step stands."""
+
+    INTENDED = "intended"
+    """Written before the call: whether it happened is not known."""
+    DONE = "done"
+    """Made and verified."""
+    UNDOING = "undoing"
+    GONE = "gone"
+
+
+class RunRow(Row, frozen=True, kw_only=True):
+    """One run. Of an owner at most one is RUNNING."""
+
+    run_id: UUID
+    """Of a tenant: its operation's id."""
+    environment: str
+    project_id: str
+    tenant_id: str
+    """'' for the base."""
+    direction: Direction
+    state: RunState
+    request: dict[str, Any]
+    """What was asked for: shape, workers, octet ..., as `desired` reads it. No secret."""
+    fence: int
+    """Raised by each provisioner that takes the run; whoever has a lower one may write nothing."""
+    holder: str
+    """Who holds the lease; '' for nobody."""
+    leased_until: datetime | None
+    started_at: datetime
+    ended_at: datetime | None
+    code: str
+    """Of the error that turned it back or ended it; '' for none."""
+
+    @property
+    def owner(self) -> Owner:
+        """Whose it is."""
+        return Owner(environment=self.environment, project_id=self.project_id, tenant_id=self.tenant_id)
+
+
+class EntryRow(Row, frozen=True, kw_only=True):
+    """One step of one owner."""
+
+    environment: str
+    project_id: str
+    tenant_id: str
+    key: str
+    """As in `Step.key`."""
+    run_id: UUID
+    """The run that intended it; resources carry it as a label."""
+    action: str
+    kind: str
+    """Of the resource; '' for a step that makes none."""
+    name: str
+    spec_sha256: str
+    """Of the canonical JSON of `spec`, hexadecimal."""
+    spec: dict[str, Any]
+    needs: list[str]
+    position: int
+    """In its plan: undone in reverse."""
+    state: EntryState
+    resource_id: str
+    facts: dict[str, Any]
+    attempts: int
+    """Calls begun."""
+    code: str
+    """Of the last attempt's error."""
+    fence: int
+    changed_at: datetime
+
+    @property
+    def owner(self) -> Owner:
+        """Whose it is."""
+        return Owner(environment=self.environment, project_id=self.project_id, tenant_id=self.tenant_id)
+
+
+class Journal(Protocol):
+    """Part of one transaction (`ProvisioningUnitOfWork.journal`)."""
+
+    def begin(self, row: RunRow) -> None:
+        """Raises Conflict("run_running") where one of the same owner runs."""
+        ...
+
+    def run(self, run_id: UUID) -> RunRow | None: ...
+    def running(self, owner: Owner | None = None) -> list[RunRow]:
+        """Of one owner or of all, oldest first."""
+        ...
+
+    def latest(self, owner: Owner) -> RunRow | None:
+        """The newest run of an owner."""
+        ...
+
+    def take(self, run_id: UUID, holder: str, now: datetime, until: datetime) -> RunRow | None:
+        """Take the lease, with the next fence, if nobody holds it at `now`; None if somebody does."""
+        ...
+
+    def beat(self, run_id: UUID, fence: int, until: datetime) -> bool:
+        """Hold the lease longer; False if it was lost."""
+        ...
+
+    def put_run(self, row: RunRow) -> None:
+        """Replace it. Raises Conflict("fence_lost") if `row.fence` is not the newest."""
+        ...
+
+    def put(self, row: EntryRow) -> None:
+        """Insert or replace an entry. Raises Conflict("fence_lost") if the run of `row` has a newer fence."""
+        ...
+
+    def entries(self, owner: Owner) -> list[EntryRow]:
+        """In plan order, GONE ones included."""
+        ...
+
+    def owned(self, environment: str) -> list[EntryRow]:
+        """Every entry with a kind that is not GONE, of all owners: what may exist."""
+        ...

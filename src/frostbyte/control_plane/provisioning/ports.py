@@ -1,0 +1,267 @@
+"""What provisioning needs of the world. A port translates its vendor's errors into our family; see `codes`.
+
+Codes that adapters of `Cloud` raise, all as `CloudError`:
+
+    cloud_unreachable        no answer, or one that was cut: what was asked may have happened
+    cloud_rate_limited       the hour's requests are used up; `retry_after` seconds
+    cloud_server_error       5xx: what was asked may have happened
+    cloud_out_of_stock       412 resource_unavailable, 422 placement_error: another type or place may do
+    cloud_locked             423 locked, 409 conflict: another action runs on it
+    cloud_protected          423 protected: a person has protected it
+    cloud_in_use             422 resource_in_use: what uses it is still being taken away
+    cloud_name_taken         409 uniqueness_error
+    cloud_not_found          404
+    cloud_quota              403 resource_limit_exceeded
+    cloud_refused            401, 403: the token may not
+    cloud_invalid            422 invalid_input and whatever else was our mistake
+    cloud_action_failed      an action ended with an error; `vendor_code` is the cloud's own
+    cloud_action_slow        an action did not end in time
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from frostbyte.control_plane.provisioning.catalogue import Catalogue
+from frostbyte.control_plane.provisioning.journal import Journal
+from frostbyte.control_plane.provisioning.resources import (
+    Found,
+    Kind,
+    Owner,
+    WantedFirewall,
+    WantedNetwork,
+    WantedPrimaryIp,
+    WantedRecord,
+    WantedServer,
+    WantedSshKey,
+    WantedVolume,
+)
+from frostbyte.control_plane.registry.ports import RegistryUnitOfWork
+from frostbyte.kernel.errors import FrostbyteError
+from frostbyte.kernel.errors import Kind as Trouble
+
+
+class CloudError(FrostbyteError):
+    """What a cloud answered instead of doing it.
+
+    Args:
+        retry_after: seconds after which it may be asked again; 0 where it did not say.
+        vendor_code: the cloud's own code, such as `resource_unavailable`; '' for none.
+    """
+
+    kind = Trouble.UNAVAILABLE
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        remedy: str = "",
+        *,
+        kind: Trouble | None = None,
+        retry_after: float = 0.0,
+        vendor_code: str = "",
+    ) -> None:
+        super().__init__(code, message, remedy, kind=kind)
+        self.retry_after = retry_after
+        self.vendor_code = vendor_code
+
+
+class Cloud(Protocol):
+    """One project at a cloud. Safe for many threads.
+
+    What creates or changes returns when all actions of the call, those that follow included, have ended well. Nothing
+    is sent twice by itself where a reply was lost: the engine looks first (`find`).
+    """
+
+    def catalogue(self) -> Catalogue:
+        """What is sold now; two or three requests."""
+        ...
+
+    def observe(self, owner: Owner | None = None) -> list[Found]:
+        """Everything that carries our label `managed-by` (and environment), or one owner's; all kinds but records."""
+        ...
+
+    def find(self, kind: Kind, name: str) -> Found | None:
+        """The resource of that name, whoever's it is; not for records."""
+        ...
+
+    def show(self, kind: Kind, resource_id: str) -> Found | None:
+        """By its id; None when it is gone."""
+        ...
+
+    def create_network(self, wanted: WantedNetwork) -> Found: ...
+    def create_firewall(self, wanted: WantedFirewall) -> Found: ...
+    def set_rules(self, firewall_id: str, wanted: WantedFirewall) -> None:
+        """Replace its rules."""
+        ...
+
+    def create_server(self, wanted: WantedServer) -> Found:
+        """Switched off. Raises CloudError("cloud_out_of_stock") among others."""
+        ...
+
+    def create_volume(self, wanted: WantedVolume) -> Found: ...
+    def create_ssh_key(self, wanted: WantedSshKey) -> Found: ...
+    def create_primary_ip(self, wanted: WantedPrimaryIp) -> Found: ...
+    def join(self, server_id: str, network_id: str, address: str) -> None:
+        """Attach a server to a network at an address of its choice."""
+        ...
+
+    def attach(self, volume_id: str, server_id: str) -> None:
+        """Without automount."""
+        ...
+
+    def detach(self, volume_id: str) -> None: ...
+    def start(self, server_id: str) -> None:
+        """Returns when its status is `running`."""
+        ...
+
+    def stop(self, server_id: str) -> None:
+        """Power off; returns when its status is `off`."""
+        ...
+
+    def snapshot(self, server_id: str, name: str, labels: Mapping[str, str]) -> Found:
+        """A snapshot of a server that is off; returns when it is available."""
+        ...
+
+    def label(self, kind: Kind, resource_id: str, labels: Mapping[str, str]) -> None:
+        """Replace its labels."""
+        ...
+
+    def delete(self, kind: Kind, resource_id: str) -> None:
+        """Begin and await its end. One that is gone already is no error."""
+        ...
+
+
+class Dns(Protocol):
+    """One provider's zones."""
+
+    def find(self, zone: str, name: str, type: str) -> Found | None:
+        """The records of that name and type, whoever's they are."""
+        ...
+
+    def put(self, wanted: WantedRecord) -> Found:
+        """Make or replace them. Raises Conflict("record_not_ours") where other labels stand on them."""
+        ...
+
+    def remove(self, zone: str, name: str, type: str) -> None: ...
+    def observe(self) -> list[Found]:
+        """Records with our labels, in all zones that the token sees. Providers without labels: those we can name."""
+        ...
+
+    def answer(self, zone: str, name: str, type: str) -> tuple[str, ...]:
+        """What the zone's own name servers answer now, sorted; () for nothing.
+
+        Raises:
+            Unavailable: `dns_unreachable`.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostAddress:
+    """A host and the way to it.
+
+    Attributes:
+        via: the hosts that lie before it, outermost first: bastion, then gateway.
+        host_key: the public key that it must show, as `ssh-ed25519 AAAA...`.
+    """
+
+    name: str
+    address: str
+    host_key: str = field(repr=False)
+    port: int = 22
+    user: str = "frostbyte"
+    via: tuple[HostAddress, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostFile:
+    """A file for a host. Its content is never logged and never on a command line.
+
+    Attributes:
+        path: absolute.
+        mode: such as 0o400.
+        owner: uid:gid, as numbers.
+    """
+
+    path: str
+    content: bytes = field(repr=False)
+    mode: int = 0o644
+    owner: str = "0:0"
+
+
+class Hosts(Protocol):
+    """Servers over SSH, each recognised by its pinned key.
+
+    Raises:
+        Unavailable: `host_unreachable`, `host_slow`.
+        Conflict: `host_key_wrong`: it shows another key than the pinned one: nothing is sent to it.
+        Conflict: `host_command_failed`, with the command's own last words where they hold no secret.
+    """
+
+    def settle(self, host: HostAddress, *, seconds: float) -> str:
+        """Wait until it has booted and cloud-init has ended well; have it make its own host key and drop the first one.
+
+        `host.host_key` is the throwaway key's public half. May be called again: a host that has its own key already is
+        asked with that one as soon as the journal knows it.
+
+        Returns:
+            the public key to pin from now on.
+        """
+        ...
+
+    def put(self, host: HostAddress, files: Sequence[HostFile]) -> None:
+        """Each whole or not at all, durable, never wider than its mode."""
+        ...
+
+    def remove(self, host: HostAddress, paths: Sequence[str]) -> None: ...
+    def images(self, host: HostAddress) -> frozenset[str]:
+        """Ids of the images that its engine has."""
+        ...
+
+    def up(self, host: HostAddress, folder: str, services: Sequence[str] = (), *, seconds: float) -> None:
+        """`docker compose up --detach --wait` of the project in a folder; all services, or some."""
+        ...
+
+    def task(self, host: HostAddress, folder: str, service: str, *, seconds: float) -> str:
+        """Run a service that ends (`docker compose run --rm`); its standard output."""
+        ...
+
+    def down(self, host: HostAddress, folder: str, *, volumes: bool, seconds: float) -> None: ...
+
+
+class Vault(Protocol):
+    """Secrets of tenants, sealed with SOPS and age; identities stay on the control host."""
+
+    def recipients(self, owner: Owner) -> tuple[str, ...]:
+        """The public keys that its file is sealed for: its own and the recovery recipient's. Made at first."""
+        ...
+
+    def sealed(self, owner: Owner) -> bool:
+        """Whether it has a file that opens."""
+        ...
+
+    def open(self, owner: Owner) -> dict[str, str]:
+        """What is sealed; {} before anything was."""
+        ...
+
+    def seal(self, owner: Owner, values: Mapping[str, str]) -> None:
+        """Replace what is sealed, whole or not at all, and see that it opens. Values are never shown."""
+        ...
+
+    def destroy(self, owner: Owner) -> tuple[str, ...]:
+        """Destroy file and identities; what was destroyed, by name, for the receipt. Again is no error."""
+        ...
+
+
+class ProvisioningUnitOfWork(RegistryUnitOfWork, Protocol):
+    """One transaction of the registry and its journal."""
+
+    @property
+    def journal(self) -> Journal: ...
+
+
+ProvisioningFactory = Callable[[], AbstractContextManager[ProvisioningUnitOfWork]]
