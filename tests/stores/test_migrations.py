@@ -12,7 +12,7 @@ from psycopg.conninfo import make_conninfo
 
 from frostbyte.adapters.postgres import EmbeddedServer, check_plane, claim_plane, migrate, read_plane
 from frostbyte.adapters.postgres.schema import WRITER, Migration, check_version, packaged
-from frostbyte.bootstrap.stores import access
+from frostbyte.bootstrap.database import access
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Unavailable
 
 ROOT = Path(__file__).parents[2]

@@ -22,7 +22,7 @@ from frostbyte.adapters.registry.postgres import PostgresRegistry
 from frostbyte.adapters.registry.sole import Sole
 from frostbyte.adapters.secrets.files import FileSecrets
 from frostbyte.adapters.secrets.token_keys import FileTokenKeys
-from frostbyte.bootstrap import posture, stores
+from frostbyte.bootstrap import database, posture
 from frostbyte.bootstrap.authorities import Authorities
 from frostbyte.bootstrap.channels import Channels
 from frostbyte.bootstrap.edge import Edge
@@ -250,7 +250,7 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
     undo.callback(lock.release)
     secrets = FileSecrets(settings.keys_folder)
     signer = Signer(secrets.log_key().private_bytes_raw(), settings.log_origin)
-    access = stores.access(
+    access = database.access(
         settings.database_url, settings.database_owner_url, settings.ca_file, settings.data_dir / "postgres"
     )
     if access.server is not None:

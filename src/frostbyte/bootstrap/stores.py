@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
-
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from frostbyte.adapters.clamav.clamd import Clamd, parse_address
 from frostbyte.adapters.clamav.none import NoScanner
@@ -18,46 +15,14 @@ from frostbyte.adapters.objects.local import LocalBlobs
 from frostbyte.adapters.objects.s3 import S3Blobs
 from frostbyte.adapters.objects.signing import S3Account
 from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore, check_plane, claim_plane, migrate
-from frostbyte.adapters.postgres.schema import WRITER, owns_schema
+from frostbyte.adapters.postgres.schema import WRITER
+from frostbyte.bootstrap.database import access, trusting
 from frostbyte.kernel.errors import Unavailable
 from frostbyte.kernel.ports.blobs import BlobStore
 from frostbyte.kernel.ports.embedder import Embedder
 from frostbyte.kernel.ports.hints import HintQueue
 from frostbyte.kernel.ports.scanner import Scanner
 from frostbyte.kernel.settings import NO_EMBEDDER, Mode, Settings
-
-
-@dataclass(frozen=True, kw_only=True)
-class Access:
-    """As whom a process works with its database, and who brings the schema up to date."""
-
-    server: EmbeddedServer | None
-    """Where the server is ours to stop."""
-    owner: str
-    writer: str
-    grantee: str
-    """The role that the schema's grants are made to."""
-
-    def role(self) -> str:
-        """What a running process steps down to, so that it only adds to the audit; '' where it comes as a writer.
-
-        The database is asked, once its schema is there. Raises as `schema.owns_schema`.
-        """
-        return WRITER if self.owner == self.writer and owns_schema(self.writer) else ""
-
-
-def access(url: str, owner_url: str, ca_file: str, folder: Path) -> Access:
-    """To the server of these addresses, or to one of our own in the folder where there is none."""
-    if not url:
-        server = EmbeddedServer(folder).start()
-        return Access(server=server, owner=server.owner_dsn, writer=server.writer_dsn, grantee=WRITER)
-    writer = _trusting(url, ca_file)
-    return Access(
-        server=None,
-        owner=_trusting(owner_url, ca_file) or writer,
-        writer=writer,
-        grantee=(_user(writer) if owner_url else "") or WRITER,
-    )
 
 
 def database(settings: Settings, origin: str) -> tuple[EmbeddedServer | None, PostgresStore]:
@@ -76,20 +41,9 @@ def joined_database(settings: Settings, connections: int = 4) -> PostgresStore:
         Unavailable: `plane_not_ready`: no plane has prepared the database; `database_unavailable`.
         Conflict: `plane_of_another_tenant`.
     """
-    writer = _trusting(settings.database_url, settings.ca_file)
+    writer = trusting(settings.database_url, settings.ca_file)
     role = WRITER if check_plane(writer, settings.tenant_id) else ""
     return PostgresStore(writer, max_connections=connections, role=role).open()
-
-
-def _user(url: str) -> str:
-    return str(conninfo_to_dict(url).get("user") or "")
-
-
-def _trusting(url: str, ca_file: str) -> str:
-    """The address with the tenant's authority in it, unless it names its own."""
-    if not url or not ca_file or "sslrootcert" in conninfo_to_dict(url):
-        return url
-    return make_conninfo(url, sslrootcert=ca_file)
 
 
 def close_database(server: EmbeddedServer | None, store: PostgresStore) -> None:
