@@ -6,6 +6,7 @@ none of them by name. What a step needs of another one it reads from that one's 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,6 +15,8 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from frostbyte.control_plane.provisioning.resources import Kind, Owner
+from frostbyte.kernel.canonical import canonical
+from frostbyte.kernel.errors import Conflict
 
 
 class Action(StrEnum):
@@ -64,7 +67,8 @@ class Step:
         key: unique in its plan and stable between plans: `network`, `server.worker-1`, `files.db`.
         name: of the resource, deterministic; '' where there is none.
         needs: keys of the steps that come before.
-        spec: what it is to be, as JSON values. Its hash is journalled: another spec under the same key is a change.
+        spec: what it is to be, as JSON values (specs.py). Its hash is journalled: another spec under the same key is a
+            change.
         row: of the owner's runbook; 0 for a step that it does not name.
         seconds: what it usually takes, for estimates.
         monthly: what it costs a month, net.
@@ -83,6 +87,11 @@ class Step:
     def kind(self) -> Kind | None:
         """The kind of resource that it makes; None where it makes none."""
         return Kind(self.action.value) if self.action in PAID else None
+
+    @property
+    def spec_sha256(self) -> str:
+        """Of the canonical JSON of its spec, hexadecimal."""
+        return hashlib.sha256(canonical(dict(self.spec))).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,12 +153,22 @@ class Doing(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Why a plan cannot be carried out: an error's code, sentence and remedy."""
+
+    code: str
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What is to be done, in an order that can run.
 
     Attributes:
         steps: in order; each comes after what it needs. Steps that do not need each other may run at once.
         warnings: sentences for people: a type that goes away, a place that is out of stock.
+        problems: why it cannot run as it is; a plan that has any is only shown.
         facts: addresses, chosen types and places, for people and for `--json`.
         monthly: net sum, in `currency`.
     """
@@ -157,6 +176,17 @@ class Plan:
     owner: Owner
     steps: tuple[Step, ...]
     warnings: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     monthly: Decimal = Decimal(0)
     currency: str = "EUR"
+
+    def check(self) -> Plan:
+        """Itself, if it can run.
+
+        Raises:
+            Conflict: with the code of its first problem.
+        """
+        for problem in self.problems:
+            raise Conflict(problem.code, problem.message, problem.remedy)
+        return self

@@ -1,0 +1,221 @@
+"""What a step's `spec` says, one type an action: written by the plan, read by what does the step.
+
+A spec is hashed and kept, so it holds what a thing is to be and nothing that changes by itself: no price, no time, no
+secret. Two notations stand in for what is known only while the plan runs:
+
+    "@primary_ip.edge"   in place of an address: the `address` fact of that step's outcome
+    server, volume ...   a step's key: its outcome's `resource_id` is meant
+
+A host is named by its part (`gateway`, `worker-1`, `db`, `single`; `edge`, `bastion`), a shared resource of the base by
+its whole name (`fb-gateway`).
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class SshKeySpec(TypedDict):
+    """SSH_KEY."""
+
+    public_key: str
+
+
+class NetworkSpec(TypedDict):
+    """NETWORK."""
+
+    cidr: str
+    """`10.7.0.0/16`."""
+    subnet: str
+    """`10.7.1.0/24`."""
+    zone: str
+    """`eu-central`."""
+
+
+class RuleSpec(TypedDict):
+    """One rule, as `resources.Rule`."""
+
+    direction: str
+    protocol: str
+    port: str
+    addresses: list[str]
+    """Networks (CIDR); one that begins with '@' is a step whose address is meant, alone (/32)."""
+    description: str
+
+
+class FirewallSpec(TypedDict):
+    """FIREWALL (made) and FIREWALL_SEEN (found to be so). The step's name is the firewall's."""
+
+    role: str
+    """Whose servers it guards: `gateway` for those of `single` too."""
+    selector: str
+    """The label selector that it applies to."""
+    rules: list[RuleSpec]
+
+
+class PrimaryIpSpec(TypedDict):
+    """PRIMARY_IP. It lies where its server is wanted first; its outcome's facts have `address` and `location`."""
+
+    host: str
+    location: str
+
+
+class CandidateSpec(TypedDict):
+    """What may be ordered for a server."""
+
+    type: str
+    location: str
+    architecture: str
+    """`x86` or `arm`."""
+
+
+class ServerSpec(TypedDict):
+    """SERVER, made switched off. Its outcome's facts: `type`, `location`, `architecture`, `address` ('' if private)."""
+
+    host: str
+    role: str
+    candidates: list[CandidateSpec]
+    """In this order; the next one where one is out of stock. Never another."""
+    images: dict[str, str]
+    """By architecture: the snapshot's id, or a system image's name."""
+    public: bool
+    primary_ip: str
+    """Key of the step that made the address; '' for one that goes with the server."""
+    firewalls: list[str]
+    """Names of the base's firewalls."""
+    ssh_keys: list[str]
+    """Names of the base's keys."""
+    address: str
+    """In the tenant's network; '' for the base's servers, which have none."""
+    subnet: str
+    """'' as above."""
+    edge: str
+    """The edge's public address."""
+    bastion: str
+    """The bastion's public address."""
+    gateway: str
+    """Of the tenant's way out: the address of its gateway in the network; '' where the host is its own."""
+    volume: bool
+    """Whether a volume will be attached to it."""
+    operators: list[str]
+    """Networks (CIDR) that may reach SSH; the bastion's alone has any."""
+
+
+class JoinSpec(TypedDict):
+    """JOIN."""
+
+    server: str
+    network: str
+    address: str
+
+
+class VolumeSpec(TypedDict):
+    """VOLUME, where its server is."""
+
+    size_gb: int
+    server: str
+
+
+class AttachSpec(TypedDict):
+    """ATTACH."""
+
+    volume: str
+    server: str
+
+
+class StartSpec(TypedDict):
+    """START."""
+
+    server: str
+
+
+class HostSpec(TypedDict):
+    """SETTLE: which host, and the way to it. What runs on a host (FILES, STORAGE, DEPLOY) is told this as well.
+
+    The key to pin is in the facts of `settle.<host>`: `host_key`.
+    """
+
+    host: str
+    role: str
+    server: str
+    """Key of its server step."""
+    address: str
+    """In the tenant's network; '' where it is reached at its server's public address."""
+    via: list[str]
+    """Hosts that lie before it, outermost first: `bastion` is the base's."""
+
+
+class SecretsSpec(TypedDict):
+    """SECRETS: generated and sealed before any host needs them."""
+
+    hosts: dict[str, str]
+    """Host: its role."""
+
+
+class CertificateHost(TypedDict):
+    """Whom a certificate is for."""
+
+    role: str
+    address: str
+    server: str
+    """Key of the server whose public address it shows; '' for a private host."""
+
+
+class CertificatesSpec(TypedDict):
+    """CERTIFICATES: the tenant's authority and what it signs, for the edge's way in and between hosts."""
+
+    hosts: dict[str, CertificateHost]
+    names: list[str]
+    """Names that the gateway is called by."""
+
+
+class FilesSpec(HostSpec):
+    """FILES: what a host is given; what is in it, the renderer knows."""
+
+    release: str
+    """Version of Frostbyte that runs there."""
+    peers: dict[str, str]
+    """Every host of the tenant, with its address in the network."""
+    subnet: str
+    names: list[str]
+    """Names that the plane is called by from outside."""
+    egress: list[str]
+    """`host:port` that the egress proxy lets through."""
+    edge: str
+    bastion: str
+
+
+class ContainersSpec(HostSpec):
+    """STORAGE and DEPLOY: what runs on the host."""
+
+    release: str
+    services: list[str]
+    """As in placement.TABLE."""
+
+
+class RecordSpec(TypedDict):
+    """RECORD; the step's name is its whole name with its type: `acme.pipeline.frostbyte.io/A`."""
+
+    zone: str
+    name: str
+    """Below the zone."""
+    type: str
+    values: list[str]
+    """Addresses; one that begins with '@' is a step's."""
+    ttl: int
+
+
+class EndpointsSpec(TypedDict):
+    """ENDPOINTS: registered for the kill-switch, which takes the plane into service."""
+
+    server: str
+    """Key of the server whose public address is meant."""
+    gateway_port: int
+    channel_port: int
+
+
+class HandoverSpec(TypedDict):
+    """HANDOVER: the control plane on its own host is given journal and keys."""
+
+    host: str
+    names: list[str]
