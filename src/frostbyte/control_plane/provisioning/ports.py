@@ -26,9 +26,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from frostbyte.control_plane.provisioning.catalogue import Catalogue
+from frostbyte.control_plane.provisioning.hosting import Given, HostKey, Project, Surroundings
 from frostbyte.control_plane.provisioning.journal import Journal
 from frostbyte.control_plane.provisioning.resources import (
     Found,
+    HostRole,
     Kind,
     Owner,
     WantedFirewall,
@@ -231,6 +233,54 @@ class Hosts(Protocol):
         ...
 
     def down(self, host: HostAddress, folder: str, *, volumes: bool, seconds: float) -> None: ...
+
+
+class Renderer(Protocol):
+    """Everything that hosts are told and given, as text: the same for the same input."""
+
+    def user_data(self, host: Surroundings, key: HostKey, people: Sequence[str]) -> str:
+        """What cloud-init configures at the first boot, at most 32 KiB: users, SSH, packet filter, volume, time.
+
+        It installs and fetches nothing, and `key` is the only secret in it.
+
+        Args:
+            key: the throwaway host key.
+            people: public keys that may enter, one OpenSSH line each: the control host's, operators'.
+
+        Raises:
+            Invalid: `host_facts`: a name, address or key is not written as one.
+        """
+        ...
+
+    def files(self, host: Surroundings, given: Given) -> list[HostFile]:
+        """What a tenant's host is given once it has settled: compose project, secrets, certificates, its rules anew.
+
+        Raises:
+            Invalid: `host_facts`; `host_given`: an image, a secret or a certificate is missing.
+        """
+        ...
+
+    def project(self, role: HostRole) -> Project:
+        """The compose project of a tenant's host."""
+        ...
+
+    def images(self, role: HostRole) -> tuple[str, ...]:
+        """Names of the images that a tenant's host runs."""
+        ...
+
+    def secrets(self) -> tuple[str, ...]:
+        """Names of the secrets that are generated for a tenant, 32 random bytes each, url-safe; the same for all
+        shapes. Whatever else hosts are given is made of these."""
+        ...
+
+    def certificates(self, hosts: Mapping[str, str], public_address: str) -> dict[str, tuple[str, ...]]:
+        """The servers of a tenant that have a certificate, and the addresses that each is for.
+
+        Args:
+            hosts: as in `Surroundings.hosts`.
+            public_address: of the gateway or of the single host.
+        """
+        ...
 
 
 class Vault(Protocol):
