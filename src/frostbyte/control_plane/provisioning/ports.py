@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from frostbyte.control_plane.provisioning.catalogue import Catalogue
@@ -201,6 +202,7 @@ class Hosts(Protocol):
     Raises:
         Unavailable: `host_unreachable`, `host_slow`.
         Conflict: `host_key_wrong`: it shows another key than the pinned one: nothing is sent to it.
+        Conflict: `host_refused`: it does not let our key in.
         Conflict: `host_command_failed`, with the command's own last words where they hold no secret.
     """
 
@@ -222,6 +224,22 @@ class Hosts(Protocol):
     def remove(self, host: HostAddress, paths: Sequence[str]) -> None: ...
     def images(self, host: HostAddress) -> frozenset[str]:
         """Ids of the images that its engine has."""
+        ...
+
+    def load(self, host: HostAddress, archive: Path, sha256: str, image_id: str, *, seconds: float) -> None:
+        """Stream an archive of `docker save` into its engine and see that the image is there; no copy stays.
+
+        Args:
+            sha256: of the archive, hexadecimal; nothing of another one is loaded.
+            image_id: what the engine calls the image then: `sha256:...`.
+
+        Raises:
+            Conflict: `image_archive_wrong`, `image_missing`.
+        """
+        ...
+
+    def run(self, host: HostAddress, script: str, *, seconds: float) -> str:
+        """Run a script of ours with `sh` as root, handed over on standard input; its standard output."""
         ...
 
     def up(self, host: HostAddress, folder: str, services: Sequence[str] = (), *, seconds: float) -> None:
