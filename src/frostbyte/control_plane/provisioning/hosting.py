@@ -98,6 +98,18 @@ class Remote:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Release:
+    """What a version of Frostbyte runs on tenants' hosts. Attributes as of `Given`."""
+
+    images: Mapping[str, str]
+    model_sha256: str = ""
+    dimensions: int = 768
+    remote: Remote | None = None
+    stand_in_vectors: bool = False
+    memory_mb: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Given:
     """What a tenant's hosts are given; each gets its part of it.
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Protocol
 
 from frostbyte.control_plane.provisioning.catalogue import Catalogue
-from frostbyte.control_plane.provisioning.hosting import Given, HostKey, Project, Surroundings
+from frostbyte.control_plane.provisioning.hosting import Credentials, Given, HostKey, Project, Surroundings
 from frostbyte.control_plane.provisioning.journal import Journal
 from frostbyte.control_plane.provisioning.resources import (
     Found,
@@ -322,6 +322,33 @@ class Vault(Protocol):
 
     def destroy(self, owner: Owner) -> tuple[str, ...]:
         """Destroy file and identities; what was destroyed, by name, for the receipt. Again is no error."""
+        ...
+
+
+class Certificates(Protocol):
+    """Tenants' certificate authorities. Their keys stay on the control host. Safe for many threads.
+
+    Raises:
+        Invalid: `authority_damaged`.
+        Conflict: `authority_of_another_tenant`.
+    """
+
+    def authority(self, owner: Owner) -> str:
+        """The certificate (PEM) that everything of a tenant is recognised by. Made at first."""
+        ...
+
+    def servers(self, owner: Owner, wanted: Mapping[str, Sequence[str]]) -> dict[str, Credentials]:
+        """A certificate for each server of a tenant.
+
+        The same as before while it is for the same hosts and not past two thirds of its life.
+
+        Args:
+            wanted: names and addresses that a server is reached by, by its name.
+        """
+        ...
+
+    def destroy(self, owner: Owner) -> tuple[str, ...]:
+        """Destroy the authority and all that it signed; what was destroyed, by name. Again is no error."""
         ...
 
 
