@@ -1,0 +1,1 @@
+"""Hetzner Cloud: the real API, and a world that behaves like it."""
