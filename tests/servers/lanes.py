@@ -40,7 +40,7 @@ def program(name: str) -> str | None:
 
 @cache
 def built(name: str) -> str | None:
-    """Our own build of `minio` or `traefik`, if it was made (tools/servers.sh); tests do not build it by themselves."""
+    """Our own build of `minio`, `sops` or `traefik`, if it was made (tools/servers.sh); tests do not build it."""
     if given := os.environ.get(f"FROSTBYTE_TEST_{name.upper()}"):
         return given
     module = ROOT / "tools" / name
@@ -72,6 +72,7 @@ LANES: Final = {
         Lane(name="clamd", found=lambda: program("clamd") is not None, get="tools/servers.sh clamd"),
         Lane(name="redis", found=lambda: program("redis-server") is not None, get="tools/servers.sh redis"),
         Lane(name="minio", found=lambda: built("minio") is not None, get="tools/servers.sh minio"),
+        Lane(name="sops", found=lambda: built("sops") is not None, get="tools/servers.sh sops"),
         Lane(name="traefik", found=lambda: built("traefik") is not None, get="tools/servers.sh traefik"),
         Lane(name="postgresql", found=lambda: debian_postgres() is not None, get="tools/servers.sh postgresql"),
         Lane(name="promtool", found=lambda: program("promtool") is not None, get="tools/servers.sh promtool"),
