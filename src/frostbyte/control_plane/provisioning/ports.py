@@ -302,10 +302,19 @@ class Renderer(Protocol):
 
 
 class Vault(Protocol):
-    """Secrets of tenants, sealed with SOPS and age; identities stay on the control host."""
+    """Secrets of tenants, sealed with SOPS and age; identities stay on the control host. Safe for many threads.
+
+    Raises:
+        Invalid: `vault_value_invalid`: a name or a value that cannot be sealed; `secret_permissions`.
+        Unavailable: `sops_failed`, `vault_damaged`.
+        Conflict: `vault_identity_missing`.
+    """
 
     def recipients(self, owner: Owner) -> tuple[str, ...]:
-        """The public keys that its file is sealed for: its own and the recovery recipient's. Made at first."""
+        """The public keys that its file is sealed for: its own, and its recovery identity's if there is one.
+
+        Made at first.
+        """
         ...
 
     def sealed(self, owner: Owner) -> bool:
@@ -316,12 +325,29 @@ class Vault(Protocol):
         """What is sealed; {} before anything was."""
         ...
 
+    def keep(self, owner: Owner, values: Mapping[str, str]) -> dict[str, str]:
+        """Seal those of the values whose names are not sealed yet; returns all that is sealed then.
+
+        What is there wins, so whoever was killed, or comes second, gets what others were given already.
+        """
+        ...
+
     def seal(self, owner: Owner, values: Mapping[str, str]) -> None:
         """Replace what is sealed, whole or not at all, and see that it opens. Values are never shown."""
         ...
 
+    def rotate(self, owner: Owner, since: str) -> str:
+        """Put another identity in place of the one whose public key is `since`, and archive that one, sealed.
+
+        Again with the same `since` it only finishes what was cut off.
+
+        Returns:
+            the public key of the identity that opens the file from now on.
+        """
+        ...
+
     def destroy(self, owner: Owner) -> tuple[str, ...]:
-        """Destroy file and identities; what was destroyed, by name, for the receipt. Again is no error."""
+        """Destroy identities and file; what was destroyed, by name, for the receipt. Again is no error."""
         ...
 
 
