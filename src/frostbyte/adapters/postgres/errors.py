@@ -18,6 +18,9 @@ REGISTRY: Final = "FB002"
 """The SQLSTATE that migrations/control/001 raises on a change of a tenant or an operation that its rules do not hold;
 its sentences are fixed and name states alone."""
 
+FENCE: Final = "FB003"
+"""The SQLSTATE that migrations/control/008 raises on a write of a provisioner whose run another one has taken."""
+
 _CONFLICTS: Final = {
     "projects_pkey": ("project_exists", "There is a project of this name.", "Choose another name."),
     "tenants_pkey": ("tenant_exists", "There is or was a tenant of this id.", "Choose another id; none is reused."),
@@ -28,6 +31,11 @@ _CONFLICTS: Final = {
         "Read the configuration again and repeat the change.",
     ),
     "operations_running": ("operation_running", "Another operation runs for this tenant.", "Wait until it has ended."),
+    "provision_runs_running": (
+        "run_running",
+        "Something is being made or taken away for it already.",
+        "Wait until that has ended.",
+    ),
     "batches_idempotency": (
         "idempotency_conflict",
         "This idempotency key was used for another upload.",
@@ -58,7 +66,7 @@ def translated() -> Iterator[None]:
         Unavailable: `database_unavailable`, `database_busy`, `disk_full`.
         Conflict: `idempotency_conflict`, `audit_sequence_conflict`, `audit_event_exists`, `checkpoint_exists`,
             `project_exists`, `tenant_exists`, `octet_taken`, `config_changed`, `operation_running`,
-            `registry_refused`, `row_exists`.
+            `registry_refused`, `run_running`, `fence_lost`, `row_exists`.
         Invalid: `database_value_refused`.
         FrostbyteError: `audit_append_only`, `database_forbidden`, `database_error`.
     """
@@ -90,6 +98,10 @@ def translate(error: Exception) -> FrostbyteError:
             "registry_refused",
             f"The registry refuses this: {error.diag.message_primary}.",
             "Read the tenant again: it may have moved on.",
+        )
+    if state == FENCE:
+        return Conflict(
+            "fence_lost", "Another provisioner goes on with this run.", "Nothing to do: it has all that it needs."
         )
     if state == "42501":
         return FrostbyteError(

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from frostbyte.adapters.memory.access import MemoryAccess
 from frostbyte.adapters.memory.audit import MemoryAuditLog
 from frostbyte.adapters.memory.tables import Database, Table, Transaction
+from frostbyte.adapters.registry.journal_memory import MemoryJournal
 from frostbyte.control_plane.registry.records import (
     AlarmRow,
     EndpointsRow,
@@ -332,7 +333,7 @@ class MemoryAlarms:
 
 
 class MemoryRegistryUnitOfWork:
-    """See control_plane.registry.ports.RegistryUnitOfWork."""
+    """See control_plane.provisioning.ports.ProvisioningUnitOfWork."""
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
@@ -346,6 +347,7 @@ class MemoryRegistryUnitOfWork:
         self.alarms = MemoryAlarms(transaction, self.tenants)
         self.access = MemoryAccess(transaction)
         self.audit = MemoryAuditLog(transaction)
+        self.journal = MemoryJournal(transaction)
 
     def commit(self) -> None:
         self._transaction.commit()

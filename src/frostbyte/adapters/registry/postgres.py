@@ -11,6 +11,7 @@ from frostbyte.adapters.postgres.access import PostgresAccess
 from frostbyte.adapters.postgres.audit import SequencerMark
 from frostbyte.adapters.postgres.mapping import Repository, Session, Table
 from frostbyte.adapters.postgres.pool import PostgresPool, PostgresTransaction
+from frostbyte.adapters.registry.journal_postgres import PostgresJournal
 from frostbyte.control_plane.registry.records import (
     AlarmRow,
     EndpointsRow,
@@ -230,7 +231,7 @@ class PostgresAlarms(Repository):
 
 
 class PostgresRegistryUnitOfWork(PostgresTransaction):
-    """See control_plane.registry.ports.RegistryUnitOfWork."""
+    """See control_plane.provisioning.ports.ProvisioningUnitOfWork."""
 
     def __init__(self, session: Session, mark: SequencerMark) -> None:
         super().__init__(session, mark)
@@ -243,6 +244,7 @@ class PostgresRegistryUnitOfWork(PostgresTransaction):
         self.idempotency = PostgresIdempotency(session)
         self.alarms = PostgresAlarms(session)
         self.access = PostgresAccess(session)
+        self.journal = PostgresJournal(session)
 
 
 class PostgresRegistry(PostgresPool[PostgresRegistryUnitOfWork]):

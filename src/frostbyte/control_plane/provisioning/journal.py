@@ -58,8 +58,11 @@ class RunRow(Row, frozen=True, kw_only=True):
     state: RunState
     request: dict[str, Any]
     """What was asked for: shape, workers, octet ..., as `desired` reads it. No secret."""
+    plan: dict[str, Any]
+    """The steps that were decided (planned.py), so that whoever goes on needs nothing but the journal; {} before."""
     fence: int
-    """Raised by each provisioner that takes the run; whoever has a lower one may write nothing."""
+    """Raised by each provisioner that takes the run, and higher than that of any run before it; whoever has a lower
+    one may write nothing."""
     holder: str
     """Who holds the lease; '' for nobody."""
     leased_until: datetime | None
@@ -114,7 +117,8 @@ class Journal(Protocol):
     """Part of one transaction (`ProvisioningUnitOfWork.journal`)."""
 
     def begin(self, row: RunRow) -> None:
-        """Raises Conflict("run_running") where one of the same owner runs."""
+        """Raises Conflict: `run_running` where one of the same owner runs, `registry_refused` for a fence that is not
+        above those of earlier runs."""
         ...
 
     def run(self, run_id: UUID) -> RunRow | None: ...
@@ -122,12 +126,15 @@ class Journal(Protocol):
         """Of one owner or of all, oldest first."""
         ...
 
-    def latest(self, owner: Owner) -> RunRow | None:
-        """The newest run of an owner."""
+    def runs(self, owner: Owner) -> list[RunRow]:
+        """All of an owner's, newest first."""
         ...
 
     def take(self, run_id: UUID, holder: str, now: datetime, until: datetime) -> RunRow | None:
-        """Take the lease, with the next fence, if nobody holds it at `now`; None if somebody does."""
+        """Take the lease, with the next fence, if nobody else holds it at `now`; None if somebody does.
+
+        A holder may take its own again: its name stands for one process at a time, so the one before is no more.
+        """
         ...
 
     def beat(self, run_id: UUID, fence: int, until: datetime) -> bool:
@@ -135,11 +142,21 @@ class Journal(Protocol):
         ...
 
     def put_run(self, row: RunRow) -> None:
-        """Replace it. Raises Conflict("fence_lost") if `row.fence` is not the newest."""
+        """Replace it. `row.fence` is the newest, or the next one, which ends the right of whoever holds the lease.
+
+        Raises:
+            Conflict: `fence_lost`; `registry_refused` for a way back that a run cannot go. One that SUCCEEDED up may
+                be turned BACK, for it is seen later whether the plane answers.
+        """
         ...
 
     def put(self, row: EntryRow) -> None:
-        """Insert or replace an entry. Raises Conflict("fence_lost") if the run of `row` has a newer fence."""
+        """Insert or replace an entry.
+
+        Raises:
+            Conflict: `fence_lost` if `row.fence` is not that of the owner's RUNNING run; `registry_refused` for a state
+                that cannot follow, and for a resource made or gone without its audit event in this transaction.
+        """
         ...
 
     def entries(self, owner: Owner) -> list[EntryRow]:

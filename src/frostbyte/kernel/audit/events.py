@@ -76,6 +76,15 @@ class EventType(StrEnum):
     TENANT_DEPROVISION_FAILED = "TENANT_DEPROVISION_FAILED"
     TENANT_ABANDONED = "TENANT_ABANDONED"
 
+    RUN_BEGUN = "RUN_BEGUN"
+    RUN_TURNED_BACK = "RUN_TURNED_BACK"
+    RUN_ENDED = "RUN_ENDED"
+    RESOURCE_CREATED = "RESOURCE_CREATED"
+    RESOURCE_ADOPTED = "RESOURCE_ADOPTED"
+    RESOURCE_CHANGED = "RESOURCE_CHANGED"
+    RESOURCE_KEPT = "RESOURCE_KEPT"
+    RESOURCE_REMOVED = "RESOURCE_REMOVED"
+
     LEDGER_FINDING = "LEDGER_FINDING"
     LEDGER_ACKNOWLEDGED = "LEDGER_ACKNOWLEDGED"
     LEDGER_IMPORTED = "LEDGER_IMPORTED"
@@ -115,6 +124,7 @@ _UUID = _text(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _GENERATION = _text(r"[0-9a-f]{16}")
 _MIME = _text(r"[a-z0-9][a-z0-9.+-]{0,62}/[a-z0-9][a-z0-9.+-]{0,80}")
 _NAME = _text(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
+_CLOUD_ID = _text(r"[A-Za-z0-9*][A-Za-z0-9*._:/-]{0,127}")
 _ACTOR = _text(r"[A-Za-z0-9][A-Za-z0-9._:@/+|-]{0,159}")
 
 # fmt: off
@@ -123,12 +133,12 @@ _INTEGERS: Final = (
     "confidence_milli", "config_version", "count", "counted", "dimensions", "documents", "dropped",
     "duplicates", "duration_ms", "end", "erased", "failed", "files", "found", "from_version", "generations",
     "images", "incarnation", "indexed", "key_version", "limit", "new_version", "old_size", "old_version",
-    "page", "pages", "position", "quarantined", "received", "redacted", "rejected", "released", "results",
+    "page", "pages", "position", "quarantined", "received", "redacted", "rejected", "released", "remaining", "results",
     "retention_days", "score_milli", "sequence", "size", "start", "to_version", "top_k", "total", "unread",
     "version", "waiting", "withheld",
 )
 _CODES: Final = (
-    "action", "artefact", "classification", "code", "component", "from_state", "kind", "mode", "operation",
+    "action", "artefact", "classification", "code", "component", "direction", "from_state", "kind", "mode", "operation",
     "outcome", "previous", "reason", "role", "stage", "state", "status", "step", "to_state", "trigger",
     "verdict",
 )
@@ -149,6 +159,7 @@ DETAILS: Final[Mapping[str, Check]] = {
     **dict.fromkeys(("changed", "codes", "scopes", "filters"), _list_of(_CODE)),
     **dict.fromkeys(("needs_review", "remote", "stand_in", "ocr"), _flag),
     **dict.fromkeys(("origin", "old_origin", "token_id", "key_id", "format"), _NAME),
+    "cloud_id": _CLOUD_ID,
     "engine": _ENGINE,
     "subject": _ACTOR,
     "pii_type": _WORD,
