@@ -1,0 +1,290 @@
+"""The steps of a tenant's plane, in the order of the owner's runbook as far as that can run (docs/provisioning.md).
+
+Everything that needs nothing of the rest may begin at once: network, servers, secrets and record do. Servers are made
+switched off, because a private address can only be chosen by joining afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Final
+
+from frostbyte.control_plane.provisioning import firewalls, placement
+from frostbyte.control_plane.provisioning.catalogue import Catalogue
+from frostbyte.control_plane.provisioning.choosing import Choice
+from frostbyte.control_plane.provisioning.desired import CHANNEL_PORT, GATEWAY_PORT, ZONE, DesiredTenant, Host
+from frostbyte.control_plane.provisioning.resources import HostRole, Owner
+from frostbyte.control_plane.provisioning.specs import (
+    AttachSpec,
+    CertificatesSpec,
+    ContainersSpec,
+    EndpointsSpec,
+    FilesSpec,
+    HostSpec,
+    JoinSpec,
+    NetworkSpec,
+    RecordSpec,
+    SecretsSpec,
+    ServerSpec,
+    StartSpec,
+    VolumeSpec,
+)
+from frostbyte.control_plane.provisioning.steps import Action, Step
+
+SSH_KEY: Final = "operators"
+"""Part of the name of the base's key."""
+TTL: Final = 300
+"""Seconds that a tenant's record may be remembered."""
+_ROW: Final = {"gateway": 4, "single": 4, "worker": 5, "db": 6}
+"""The runbook's row of a role's server."""
+
+
+def tenant_steps(wanted: DesiredTenant, choices: Mapping[str, Choice], sold: Catalogue) -> Iterator[Step]:
+    """All steps, each after what it needs.
+
+    Args:
+        choices: by host.
+        sold: for what things cost.
+    """
+    yield _network(wanted)
+    yield _firewall(wanted)
+    yield _secrets(wanted)
+    yield _record(wanted)
+    for host in wanted.hosts:
+        yield _server(wanted, host, choices[host.name], sold)
+    for host in wanted.hosts:
+        yield _join(host)
+    yield _volume(wanted, sold)
+    yield _attach(wanted)
+    for host in wanted.hosts:
+        yield _start(host)
+    for host in wanted.hosts:
+        yield _settle(wanted, host)
+    yield _certificates(wanted)
+    for host in wanted.hosts:
+        yield _files(wanted, host)
+    yield _storage(wanted)
+    for host in wanted.hosts:
+        if host is wanted.door or not host.volume:
+            yield _deploy(wanted, host)
+    yield _endpoints(wanted)
+
+
+def _network(wanted: DesiredTenant) -> Step:
+    spec: NetworkSpec = {"cidr": wanted.cidr, "subnet": wanted.subnet, "zone": ZONE}
+    return Step(key="network", action=Action.NETWORK, name=wanted.owner.name("network"), spec=spec, row=2)
+
+
+def _firewall(wanted: DesiredTenant) -> Step:
+    guard, ground = firewalls.guard(wanted.door.role), wanted.ground
+    spec = firewalls.firewall(guard, wanted.owner.environment, f"{ground.edge}/32", f"{ground.bastion}/32", ())
+    return Step(key="firewall", action=Action.FIREWALL_SEEN, name=_base(wanted).name(guard.value), spec=spec, row=3)
+
+
+def _base(wanted: DesiredTenant) -> Owner:
+    return Owner(environment=wanted.owner.environment, project_id=wanted.owner.project_id)
+
+
+def _server(wanted: DesiredTenant, host: Host, choice: Choice, sold: Catalogue) -> Step:
+    base = _base(wanted)
+    spec: ServerSpec = {
+        "host": host.name,
+        "role": host.role.value,
+        "candidates": [one.spec for one in choice.candidates],
+        "images": {**wanted.ground.images},
+        "public": host.public,
+        "primary_ip": "",
+        "firewalls": [base.name(firewalls.guard(host.role).value)] if host.public else [],
+        "ssh_keys": [base.name(SSH_KEY)],
+        "address": host.address,
+        "subnet": wanted.subnet,
+        "edge": wanted.ground.edge,
+        "bastion": wanted.ground.bastion,
+        "gateway": "" if host is wanted.door else wanted.door.address,
+        "volume": host.volume,
+        "operators": [],
+    }
+    best = choice.best
+    address = sold.primary_ip_month.get(best.location, Decimal(0)) if best and host.public else Decimal(0)
+    return Step(
+        key=host.server,
+        action=Action.SERVER,
+        name=wanted.owner.name(host.name),
+        needs=("firewall",) if host.public else (),
+        spec=spec,
+        row=_ROW[host.role.value],
+        seconds=10,
+        monthly=(best.monthly if best else Decimal(0)) + address,
+    )
+
+
+def _join(host: Host) -> Step:
+    spec: JoinSpec = {"server": host.server, "network": "network", "address": host.address}
+    return Step(
+        key=f"join.{host.name}",
+        action=Action.JOIN,
+        needs=("network", host.server),
+        spec=spec,
+        row=_ROW[host.role.value],
+        seconds=5,
+    )
+
+
+def _volume(wanted: DesiredTenant, sold: Catalogue) -> Step:
+    server = wanted.store.server
+    spec: VolumeSpec = {"size_gb": wanted.volume_gb, "server": server}
+    return Step(
+        key="volume",
+        action=Action.VOLUME,
+        name=wanted.owner.name("data"),
+        needs=(server,),
+        spec=spec,
+        row=7,
+        seconds=5,
+        monthly=sold.volume_gb_month * wanted.volume_gb,
+    )
+
+
+def _attach(wanted: DesiredTenant) -> Step:
+    spec: AttachSpec = {"volume": "volume", "server": wanted.store.server}
+    return Step(key="attach", action=Action.ATTACH, needs=("volume", wanted.store.server), spec=spec, row=7, seconds=3)
+
+
+def _start(host: Host) -> Step:
+    spec: StartSpec = {"server": host.server}
+    needs = (f"join.{host.name}", *(("attach",) if host.volume else ()))
+    return Step(
+        key=f"start.{host.name}",
+        action=Action.START,
+        needs=needs,
+        spec=spec,
+        row=_ROW[host.role.value],
+        seconds=5,
+    )
+
+
+def _way(wanted: DesiredTenant, host: Host) -> HostSpec:
+    return {
+        "host": host.name,
+        "role": host.role.value,
+        "server": host.server,
+        "address": "" if host.public else host.address,
+        "via": ["bastion"] if host.public else ["bastion", wanted.door.name],
+    }
+
+
+def _settle(wanted: DesiredTenant, host: Host) -> Step:
+    before = () if host.public else (f"settle.{wanted.door.name}",)
+    return Step(
+        key=f"settle.{host.name}",
+        action=Action.SETTLE,
+        needs=(f"start.{host.name}", *before),
+        spec=_way(wanted, host),
+        seconds=40,
+    )
+
+
+def _secrets(wanted: DesiredTenant) -> Step:
+    spec: SecretsSpec = {"hosts": {host.name: host.role.value for host in wanted.hosts}}
+    return Step(key="secrets", action=Action.SECRETS, spec=spec, row=10, seconds=2)
+
+
+def _certificates(wanted: DesiredTenant) -> Step:
+    spec: CertificatesSpec = {
+        "hosts": {
+            host.name: {
+                "role": host.role.value,
+                "address": host.address,
+                "server": host.server if host.public else "",
+            }
+            for host in wanted.hosts
+        },
+        "names": [wanted.hostname],
+    }
+    return Step(
+        key="certificates",
+        action=Action.CERTIFICATES,
+        needs=("secrets", wanted.door.server),
+        spec=spec,
+        row=10,
+    )
+
+
+def _files(wanted: DesiredTenant, host: Host) -> Step:
+    spec: FilesSpec = {
+        **_way(wanted, host),
+        "release": wanted.ground.release,
+        "peers": {peer.name: peer.address for peer in wanted.hosts},
+        "subnet": wanted.subnet,
+        "names": [wanted.hostname],
+        "egress": sorted(wanted.request.egress),
+        "edge": wanted.ground.edge,
+        "bastion": wanted.ground.bastion,
+    }
+    return Step(
+        key=f"files.{host.name}",
+        action=Action.FILES,
+        needs=(f"settle.{host.name}", "secrets", "certificates"),
+        spec=spec,
+        row=12,
+        seconds=3,
+    )
+
+
+def _containers(wanted: DesiredTenant, host: Host, services: tuple[str, ...]) -> ContainersSpec:
+    return {**_way(wanted, host), "release": wanted.ground.release, "services": list(services)}
+
+
+def _storage(wanted: DesiredTenant) -> Step:
+    host = wanted.store
+    return Step(
+        key="storage",
+        action=Action.STORAGE,
+        needs=(f"files.{host.name}",),
+        spec=_containers(wanted, host, placement.STORES),
+        row=9,
+        seconds=30,
+    )
+
+
+def _deploy(wanted: DesiredTenant, host: Host) -> Step:
+    # The gateway brings the database's schema up to date; a worker that came first would not find it.
+    after = ("storage",) if host is wanted.door else (f"deploy.{wanted.door.name}",)
+    return Step(
+        key=f"deploy.{host.name}",
+        action=Action.DEPLOY,
+        needs=(f"files.{host.name}", *after),
+        spec=_containers(wanted, host, placement.services(host.role)),
+        row=12,
+        seconds=30,
+    )
+
+
+def _record(wanted: DesiredTenant) -> Step:
+    zone = wanted.ground.zone
+    spec: RecordSpec = {
+        "zone": zone,
+        "name": below(wanted.hostname, zone),
+        "type": "A",
+        "values": [wanted.ground.edge],
+        "ttl": TTL,
+    }
+    return Step(key="record", action=Action.RECORD, name=f"{wanted.hostname}/A", spec=spec, row=11, seconds=5)
+
+
+def below(hostname: str, zone: str) -> str:
+    """A host's name as its zone has it: `acme.pipeline` in `frostbyte.io`; `@` for the zone itself."""
+    return "@" if hostname == zone else hostname.removesuffix(f".{zone}")
+
+
+def _endpoints(wanted: DesiredTenant) -> Step:
+    spec: EndpointsSpec = {
+        "server": wanted.door.server,
+        "gateway_port": GATEWAY_PORT,
+        "channel_port": CHANNEL_PORT,
+    }
+    deployed = tuple(f"deploy.{host.name}" for host in wanted.hosts if host.role is not HostRole.DB)
+    return Step(
+        key="endpoints", action=Action.ENDPOINTS, needs=("certificates", "record", *deployed), spec=spec, row=13
+    )
