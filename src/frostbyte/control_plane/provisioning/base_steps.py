@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Final
 
-from frostbyte.control_plane.provisioning import firewalls, placement
+from frostbyte.control_plane.provisioning import firewalls
 from frostbyte.control_plane.provisioning.catalogue import Catalogue
 from frostbyte.control_plane.provisioning.choosing import Choice
 from frostbyte.control_plane.provisioning.desired import DesiredBase, Host
@@ -105,7 +105,8 @@ def _server(wanted: DesiredBase, host: Host, choice: Choice) -> Step:
         "subnet": "",
         "edge": _EDGE,
         "bastion": _BASTION,
-        "gateway": "",
+        "peers": {},
+        "egress": [],
         "volume": False,
         "operators": list(wanted.operators) if host.role is HostRole.BASTION else [],
     }
@@ -161,6 +162,7 @@ def _files(wanted: DesiredBase, host: Host) -> Step:
         "egress": [],
         "edge": _EDGE,
         "bastion": _BASTION,
+        "operators": list(wanted.operators) if host.role is HostRole.BASTION else [],
     }
     return Step(
         key=f"files.{host.name}",
@@ -177,7 +179,6 @@ def _deploy(wanted: DesiredBase) -> Step:
     spec: ContainersSpec = {
         **_way(edge),
         "release": wanted.ground.release,
-        "services": list(placement.services(edge.role)),
     }
     return Step(key="deploy.edge", action=Action.DEPLOY, needs=("files.edge",), spec=spec, row=12, seconds=30)
 

@@ -21,8 +21,6 @@ from frostbyte.kernel.tenancy import TenantConfig
 
 ZONE: Final = "eu-central"
 LOCATIONS: Final = ("nbg1", "fsn1")
-GATEWAY_PORT: Final = 8080
-CHANNEL_PORT: Final = 8443
 MOST_WORKERS: Final = 64
 """Of the about 100 servers that a network takes, and few enough for one database."""
 _FIRST: Final = {"gateway": 10, "single": 10, "db": 20}

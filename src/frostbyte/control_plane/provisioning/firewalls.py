@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from frostbyte.control_plane.provisioning.desired import CHANNEL_PORT, GATEWAY_PORT
+from frostbyte.control_plane.provisioning.hosting import CHANNEL_PORT, GATEWAY_PORT
 from frostbyte.control_plane.provisioning.resources import ENVIRONMENT, FROSTBYTE, MANAGED_BY, ROLE, HostRole
 from frostbyte.control_plane.provisioning.specs import FirewallSpec, RuleSpec
 

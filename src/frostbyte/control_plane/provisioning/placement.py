@@ -58,9 +58,6 @@ TABLE: Final = (
     Placed(service="control-postgres", role=HostRole.EDGE, memory_mb=1024),
 )
 
-STORES: Final = ("postgres", "qdrant", "minio", "redis")
-"""What has to run before a tenant's parts of it can be made."""
-
 SYSTEM_MB: Final = 512
 """For systemd, sshd, the engine and its shims. An idle host of ours takes about half of it."""
 SYSTEM_PERCENT: Final = 5

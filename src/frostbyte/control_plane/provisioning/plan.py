@@ -120,12 +120,16 @@ def _kept(entry: EntryRow | None) -> Kept | None:
     return Kept(candidates=entry.spec.get("candidates", ()), made=made)
 
 
+_AT_BOOT: Final = ("images", "edge", "bastion", "peers", "egress", "operators")
+"""Fields of a server's spec that only say how it boots: what changes later is sent to the host (FILES)."""
+
+
 def _remembering(step: Step, choices: Mapping[str, Choice], known: _Known) -> Step:
-    """A server that stays is not made anew for a newer image: what changes on a host later is sent to it."""
+    """The step, where a server stays as it booted: it is not made anew for a newer image or another worker."""
     entry = known.entries.get(step.key)
     if step.action is not Action.SERVER or entry is None or not choices[step.spec["host"]].kept:
         return step
-    return replace(step, spec={**step.spec, "images": entry.spec["images"]})
+    return replace(step, spec={**step.spec, **{name: entry.spec[name] for name in _AT_BOOT if name in entry.spec}})
 
 
 # -- what stands in the way, and what is to be known ------------------------------------------------------------------

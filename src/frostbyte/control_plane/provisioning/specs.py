@@ -89,14 +89,17 @@ class ServerSpec(TypedDict):
     """In the tenant's network; '' for the base's servers, which have none."""
     subnet: str
     """'' as above."""
-    edge: str
-    """The edge's public address."""
-    bastion: str
-    """The bastion's public address."""
-    gateway: str
-    """Of the tenant's way out: the address of its gateway in the network; '' where the host is its own."""
     volume: bool
     """Whether a volume will be attached to it."""
+    edge: str
+    """The edge's public address. This and what follows is told the host when it boots, and sent to it when it changes
+    (FILES)."""
+    bastion: str
+    """The bastion's public address."""
+    peers: dict[str, str]
+    """Every host of the tenant, itself too, with its address in the network."""
+    egress: list[str]
+    """`host:port` that the tenant's egress proxy lets through."""
     operators: list[str]
     """Networks (CIDR) that may reach SSH; the bastion's alone has any."""
 
@@ -183,14 +186,13 @@ class FilesSpec(HostSpec):
     """`host:port` that the egress proxy lets through."""
     edge: str
     bastion: str
+    operators: list[str]
 
 
 class ContainersSpec(HostSpec):
-    """STORAGE and DEPLOY: what runs on the host."""
+    """STORAGE and DEPLOY: what runs on a host of its role, in this release."""
 
     release: str
-    services: list[str]
-    """As in placement.TABLE."""
 
 
 class RecordSpec(TypedDict):

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Final
 
-from frostbyte.control_plane.provisioning import firewalls, placement
+from frostbyte.control_plane.provisioning import firewalls
 from frostbyte.control_plane.provisioning.catalogue import Catalogue
 from frostbyte.control_plane.provisioning.choosing import Choice
-from frostbyte.control_plane.provisioning.desired import CHANNEL_PORT, GATEWAY_PORT, ZONE, DesiredTenant, Host
+from frostbyte.control_plane.provisioning.desired import ZONE, DesiredTenant, Host
+from frostbyte.control_plane.provisioning.hosting import CHANNEL_PORT, GATEWAY_PORT
 from frostbyte.control_plane.provisioning.resources import HostRole, Owner
 from frostbyte.control_plane.provisioning.specs import (
     AttachSpec,
@@ -101,7 +102,8 @@ def _server(wanted: DesiredTenant, host: Host, choice: Choice, sold: Catalogue) 
         "subnet": wanted.subnet,
         "edge": wanted.ground.edge,
         "bastion": wanted.ground.bastion,
-        "gateway": "" if host is wanted.door else wanted.door.address,
+        "peers": _peers(wanted),
+        "egress": sorted(wanted.request.egress),
         "volume": host.volume,
         "operators": [],
     }
@@ -117,6 +119,10 @@ def _server(wanted: DesiredTenant, host: Host, choice: Choice, sold: Catalogue) 
         seconds=10,
         monthly=(best.monthly if best else Decimal(0)) + address,
     )
+
+
+def _peers(wanted: DesiredTenant) -> dict[str, str]:
+    return {peer.name: peer.address for peer in wanted.hosts}
 
 
 def _join(host: Host) -> Step:
@@ -215,12 +221,13 @@ def _files(wanted: DesiredTenant, host: Host) -> Step:
     spec: FilesSpec = {
         **_way(wanted, host),
         "release": wanted.ground.release,
-        "peers": {peer.name: peer.address for peer in wanted.hosts},
+        "peers": _peers(wanted),
         "subnet": wanted.subnet,
         "names": [wanted.hostname],
         "egress": sorted(wanted.request.egress),
         "edge": wanted.ground.edge,
         "bastion": wanted.ground.bastion,
+        "operators": [],
     }
     return Step(
         key=f"files.{host.name}",
@@ -232,8 +239,8 @@ def _files(wanted: DesiredTenant, host: Host) -> Step:
     )
 
 
-def _containers(wanted: DesiredTenant, host: Host, services: tuple[str, ...]) -> ContainersSpec:
-    return {**_way(wanted, host), "release": wanted.ground.release, "services": list(services)}
+def _containers(wanted: DesiredTenant, host: Host) -> ContainersSpec:
+    return {**_way(wanted, host), "release": wanted.ground.release}
 
 
 def _storage(wanted: DesiredTenant) -> Step:
@@ -242,7 +249,7 @@ def _storage(wanted: DesiredTenant) -> Step:
         key="storage",
         action=Action.STORAGE,
         needs=(f"files.{host.name}",),
-        spec=_containers(wanted, host, placement.STORES),
+        spec=_containers(wanted, host),
         row=9,
         seconds=30,
     )
@@ -255,7 +262,7 @@ def _deploy(wanted: DesiredTenant, host: Host) -> Step:
         key=f"deploy.{host.name}",
         action=Action.DEPLOY,
         needs=(f"files.{host.name}", *after),
-        spec=_containers(wanted, host, placement.services(host.role)),
+        spec=_containers(wanted, host),
         row=12,
         seconds=30,
     )
