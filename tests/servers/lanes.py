@@ -76,6 +76,13 @@ LANES: Final = {
         Lane(name="traefik", found=lambda: built("traefik") is not None, get="tools/servers.sh traefik"),
         Lane(name="postgresql", found=lambda: debian_postgres() is not None, get="tools/servers.sh postgresql"),
         Lane(name="promtool", found=lambda: program("promtool") is not None, get="tools/servers.sh promtool"),
+        Lane(name="nftables", found=lambda: program("nft") is not None, get="tools/servers.sh nftables"),
+        Lane(
+            name="cloud-init",
+            found=lambda: program("cloud-init") is not None,
+            get="install cloud-init, on a machine that it may configure when it boots",
+            obtainable=False,
+        ),
         Lane(name="docker", found=docker_answers, get="tools/docker.sh start (as root)"),
         Lane(name="root", found=lambda: os.geteuid() == 0, get="run the tests as root"),
         Lane(
