@@ -2,7 +2,7 @@
 # Builds Frostbyte's images with Docker and says what they weigh.
 #
 #   tools/images.sh --pip-settings   what is handed over of pip's configuration
-#   tools/images.sh [IMAGE...]       api, worker, nomic-embed (the default), minio, vectors
+#   tools/images.sh [IMAGE...]       api, worker, nomic-embed (the default), control, traefik, minio, vectors
 #
 #   BASE       the Debian 13 image to build from (default debian:trixie-slim; tools/docker.sh base makes one)
 #   TAG        default: the version in pyproject.toml
@@ -21,7 +21,7 @@ namespace="${NAMESPACE:-frostbyte}"
 epoch="${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}"
 revision="$(git rev-parse HEAD 2>/dev/null || echo unknown)"
 secrets="$(mktemp -d)"
-trap 'rm -rf "$secrets" deploy/images/minio' EXIT
+trap 'rm -rf "$secrets" deploy/images/built' EXIT
 
 # What pip is told here: from its files and from PIP_* variables. A folder of this machine is not in a container.
 pip_settings() {
@@ -41,6 +41,11 @@ for bundle in "${PIP_CERT:-}" "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificate
     if [ -s "$bundle" ]; then cp "$bundle" "$secrets/ca"; break; fi
 done
 
+built() { # NAME
+    mkdir -p deploy/images/built
+    cp "$(tools/"$1"/build.sh)" "deploy/images/built/$1"
+}
+
 options=(${NO_CACHE:+--no-cache})
 for name in HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy; do
     if [ -n "${!name:-}" ]; then options+=(--build-arg "$name"); fi
@@ -48,7 +53,10 @@ done
 
 for image in "${@:-api worker nomic-embed}"; do
     for name in $image; do
-        if [ "$name" = minio ]; then cp "$(tools/minio/build.sh)" deploy/images/minio; fi
+        case "$name" in # what no package carries is built from pinned sources, outside of Docker
+            minio | traefik) built "$name" ;;
+            control) built sops ;;
+        esac
         echo "building $namespace/$name:$tag" >&2
         DOCKER_BUILDKIT=1 docker build --quiet --file deploy/images/Dockerfile --target "$name" \
             --secret "id=ca,src=$secrets/ca" --secret "id=pip,src=$secrets/pip" "${options[@]}" \

@@ -30,7 +30,7 @@ compile models --no-deps "$@"
 # process of ours loads: tokenizers' client of a model hub, the shell of Celery's own command.
 left_out=(--no-emit-package huggingface-hub --no-emit-package hf-xet --no-emit-package fsspec --no-emit-package tqdm
     --no-emit-package click-repl --no-emit-package prompt-toolkit --no-emit-package wcwidth)
-for image in api worker nomic-embed vectors; do
+for image in api worker nomic-embed control vectors; do
     compile "image-$image" --constraint runtime.lock "${left_out[@]}" "$@"
 done
 compile image-weights --no-deps --constraint models.lock "$@"
