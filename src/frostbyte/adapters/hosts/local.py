@@ -1,0 +1,272 @@
+"""Hosts that are processes of this machine: a stand-in for demonstrations and tests, where no machine is to be had.
+
+Keys and files are kept as in `MemoryHosts`. What compose would start is started here, as far as it is Frostbyte itself
+or the edge: a plane with its stores in its own process, the control plane, Traefik. Each listens on its host's address,
+so that host needs one of the loopback network (127.0.0.0/8). What else a project has (stores, scanner, embedder) runs
+nowhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from frostbyte.adapters.hosts import troubles
+from frostbyte.adapters.hosts.memory import Machine, MemoryHosts
+from frostbyte.control_plane.provisioning.ports import HostAddress, HostFile
+from frostbyte.kernel.errors import Invalid
+
+LOOPBACK: Final = ip_network("127.0.0.0/8")
+STOP_SECONDS: Final = 20.0
+STAND_INS: Final = "vectors,database,objects,queue,embedder,tls,secrets"
+"""What a plane does without when its stores are in its own process."""
+_TOLD: Final = (
+    "FROSTBYTE_MODE",
+    "FROSTBYTE_TENANT_ID",
+    "FROSTBYTE_TLS_",
+    "FROSTBYTE_CHANNEL_",
+    "FROSTBYTE_CONTROL_",
+    "FROSTBYTE_HCLOUD_",
+    "FROSTBYTE_DNS_",
+    "FROSTBYTE_RECOVERY_",
+    "FROSTBYTE_LISTEN",
+)
+"""Beginnings of settings that mean the same in a process as in a container."""
+_STORES: Final = ("FROSTBYTE_CONTROL_DATABASE_",)
+"""Of those, what names a server that does not run here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """What stands for a service.
+
+    Attributes:
+        command: what is run.
+        stand_ins: FROSTBYTE_STANDINS of it.
+        data: the setting that names its folder.
+        words: whether the service's own command follows.
+    """
+
+    command: tuple[str, ...]
+    stand_ins: str = ""
+    data: str = ""
+    words: bool = False
+
+
+def programs(traefik: str) -> dict[str, Program]:
+    """By the service's name, what runs for it. Without the path of a Traefik there is no edge."""
+    ours = (sys.executable, "-m", "frostbyte", "serve")
+    known = {
+        "intake-gateway": Program(command=(*ours, "data"), stand_ins=STAND_INS, data="FROSTBYTE_DATA_DIR"),
+        "control": Program(command=(*ours, "control"), stand_ins="database,hosts", data="FROSTBYTE_CONTROL_DATA_DIR"),
+    }
+    return known | ({"traefik": Program(command=(traefik,), words=True)} if traefik else {})
+
+
+class LocalHosts(MemoryHosts):
+    """See control_plane.provisioning.ports.Hosts.
+
+    Args:
+        machine: as of `MemoryHosts`.
+        folder: of disks, files and the processes' data and logs.
+        programs: what stands for services; see `programs`.
+        inherited: settings of this process that those on hosts are told as well, such as where the simulator is.
+    """
+
+    def __init__(
+        self,
+        machine: Callable[[HostAddress], Machine | None],
+        *,
+        folder: Path,
+        programs: Mapping[str, Program],
+        inherited: Mapping[str, str] | None = None,
+        answers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(machine, folder=folder / "disks", answers=answers)
+        self._place, self._programs, self._inherited = folder, programs, dict(inherited or {})
+
+    def up(self, host: HostAddress, folder: str, services: Sequence[str] = (), *, seconds: float) -> None:
+        super().up(host, folder, services, seconds=seconds)
+        project = self._project(host, folder)
+        for name in project["services"]:
+            if name in self._programs and (not services or name in services):
+                self._start(host, folder, project, name, seconds)
+
+    def down(self, host: HostAddress, folder: str, *, volumes: bool, seconds: float) -> None:
+        super().down(host, folder, volumes=volumes, seconds=seconds)
+        for record in sorted(self._home(host).glob("*.process.json")):
+            _end(json.loads(record.read_text(encoding="utf-8")))
+            record.unlink()
+
+    def end(self) -> None:
+        """End every process of every host."""
+        for record in sorted(self._place.glob("*/*.process.json")):
+            _end(json.loads(record.read_text(encoding="utf-8")))
+            record.unlink()
+
+    # -- a host as a folder ------------------------------------------------------------------------------------------
+
+    def _home(self, host: HostAddress) -> Path:
+        machine = self._machine(host)
+        if machine is None:
+            raise troubles.unreachable(host.name)
+        return self._place / f"{host.name}-{machine.machine_id}"
+
+    def _project(self, host: HostAddress, folder: str) -> dict[str, Any]:
+        """The project as compose reads it, its files written where the processes find them."""
+        root, disk = self._home(host) / "root", self.disk(host)
+        for path, file in disk.files.items():
+            _write(root / path.lstrip("/"), file)
+        text = (root / folder.lstrip("/") / "docker-compose.yml").read_text(encoding="utf-8")
+        found: dict[str, Any] = yaml.safe_load(text)
+        return found
+
+    def _start(self, host: HostAddress, folder: str, project: Mapping[str, Any], name: str, seconds: float) -> None:
+        home, program = self._home(host), self._programs[name]
+        record = home / f"{name}.process.json"
+        if record.exists() and _lives(json.loads(record.read_text(encoding="utf-8"))):
+            return
+        service = project["services"][name]
+        inside = Inside(home, folder, project, service)
+        words = [inside.at(str(word)) for word in service.get("command") or ()] if program.words else []
+        told = self._told(host, name, service, inside)
+        log = home / f"{name}.log"
+        with log.open("ab") as sink:
+            process = subprocess.Popen(  # noqa: S603 - our own programs, named above
+                [*program.command, *words],
+                env={key: value for key, value in os.environ.items() if not key.startswith("FROSTBYTE_")} | told,
+                cwd=home,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                start_new_session=True,
+            )
+        record.write_text(json.dumps({"pid": process.pid, "began": _began(process.pid)}), encoding="utf-8")
+        _await(
+            host,
+            name,
+            told.get("FROSTBYTE_CONTROL_LISTEN") or told.get("FROSTBYTE_LISTEN") or "",
+            process,
+            log,
+            seconds,
+        )
+
+    def _told(self, host: HostAddress, name: str, service: Mapping[str, Any], inside: Inside) -> dict[str, str]:
+        """The service's settings as a process of this machine understands them."""
+        if ip_address(host.address) not in LOOPBACK:
+            raise Invalid(
+                "host_not_local",
+                f"The address of {host.name} is none of the loopback network, and nothing can listen there.",
+                "Start the simulator with --addresses 127.64.0.0/16.",
+            )
+        program = self._programs[name]
+        told = dict(self._inherited)
+        for key, value in (service.get("environment") or {}).items():
+            if key.startswith(_TOLD) and not key.startswith(_STORES):
+                told[key] = inside.at(str(value)).replace("0.0.0.0:", f"{host.address}:")
+        if program.stand_ins:
+            told["FROSTBYTE_STANDINS"] = program.stand_ins
+        if program.data:
+            told[program.data] = str(self._home(host) / "data")
+        return told
+
+
+class Inside:
+    """Where a container's paths lie on this machine."""
+
+    def __init__(self, home: Path, folder: str, project: Mapping[str, Any], service: Mapping[str, Any]) -> None:
+        root = home / "root"
+        self._places: dict[str, Path] = {}
+        for name in service.get("secrets") or ():
+            file = Path(str(project["secrets"][name]["file"]))
+            self._places[f"/run/secrets/{name}"] = root / str(Path(folder) / file).lstrip("/")
+        for mount in service.get("volumes") or ():
+            source, place = str(mount).split(":")[:2]
+            if source.startswith(("/", ".")):
+                self._places[place] = root / str(Path(folder) / source).lstrip("/")
+            else:
+                self._places[place] = home / "volumes" / source
+                self._places[place].mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def at(self, text: str) -> str:
+        """The text with a path of the container replaced by ours: a whole value, or what follows `=`."""
+        before, equals, value = text.rpartition("=")
+        for place, ours in self._places.items():
+            if value == place or value.startswith(f"{place}/"):
+                return f"{before}{equals}{ours}{value[len(place) :]}"
+        return text
+
+
+def _write(place: Path, file: HostFile) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if place.exists() and place.read_bytes() == file.content:
+        return
+    part = place.with_name(f".{place.name}.part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, (file.mode & 0o700) | 0o400), "wb") as sink:
+        sink.write(file.content)
+    part.replace(place)
+
+
+def _await(
+    host: HostAddress, name: str, listen: str, process: subprocess.Popen[bytes], log: Path, seconds: float
+) -> None:
+    """Until it listens; what does not is given a moment in which to fail."""
+    deadline = time.monotonic() + (seconds if listen else 1.0)
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            said = troubles.last_words(log.read_text(encoding="utf-8", errors="replace"))
+            raise troubles.failed(host.name, f"to start {name}", said)
+        if listen and _listens(listen):
+            return
+        time.sleep(0.05)
+    if listen:
+        raise troubles.slow(host.name, f"to start {name}", seconds)
+
+
+def _listens(listen: str) -> bool:
+    at, _, port = listen.rpartition(":")
+    try:
+        socket.create_connection((at, int(port)), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _began(pid: int) -> str:
+    """When a process began, in ticks since the boot (proc(5), stat, field 22): who has its number later has other."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
+def _lives(known: Mapping[str, Any]) -> bool:
+    with suppress(ChildProcessError):
+        os.waitpid(int(known["pid"]), os.WNOHANG)  # where it is our child: it would stay as a zombie
+    return bool(known["began"]) and _began(int(known["pid"])) == known["began"]
+
+
+def _end(known: Mapping[str, Any]) -> None:
+    """End a process that we began, and nobody else."""
+    deadline = time.monotonic() + STOP_SECONDS
+    if _lives(known):
+        os.kill(int(known["pid"]), signal.SIGTERM)
+    while _lives(known):
+        if time.monotonic() > deadline:
+            os.killpg(int(known["pid"]), signal.SIGKILL)
+            deadline = time.monotonic() + STOP_SECONDS
+        time.sleep(0.05)

@@ -1,0 +1,144 @@
+"""Hosts that are processes of this machine: what is started, with which settings, and that it ends with its host."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from frostbyte.adapters.hosts.local import LocalHosts, Program
+from frostbyte.adapters.hosts.memory import Machine
+from frostbyte.control_plane.provisioning.ports import HostAddress, HostFile
+from frostbyte.kernel.errors import FrostbyteError
+from hosts.contract import public_key
+from servers.process import free_port
+
+FOLDER = "/opt/frostbyte"
+FIRST = public_key()
+TELLS = (
+    "import http.server, json, os, sys\n"
+    "class Tells(http.server.BaseHTTPRequestHandler):\n"
+    "    def do_GET(self):\n"
+    "        told = {k: v for k, v in os.environ.items() if k.startswith('FROSTBYTE_')}\n"
+    "        self.send_response(200); self.end_headers(); self.wfile.write(json.dumps(told).encode())\n"
+    "    def log_message(self, *a): pass\n"
+    "host, _, port = os.environ['FROSTBYTE_LISTEN'].rpartition(':')\n"
+    "http.server.HTTPServer((host, int(port)), Tells).serve_forever()\n"
+)
+PORT = free_port()
+COMPOSE = f"""
+services:
+  intake-gateway:
+    image: frostbyte/api:1
+    environment:
+      FROSTBYTE_LISTEN: "0.0.0.0:{PORT}"
+      FROSTBYTE_TENANT_ID: acme
+      FROSTBYTE_TLS_KEY: /run/secrets/gateway.key
+      FROSTBYTE_DATABASE_URL_FILE: /run/secrets/database-url
+    secrets: [gateway.key, database-url]
+  postgres: {{image: postgres}}
+secrets:
+  gateway.key: {{file: ./secrets/gateway.key}}
+  database-url: {{file: ./secrets/database-url}}
+"""
+
+
+@pytest.fixture
+def machines() -> dict[str, Machine]:
+    return {"127.64.0.9": Machine(machine_id="7", user_data=f"ssh_keys: {{ed25519_public: '{FIRST}'}}")}
+
+
+@pytest.fixture
+def hosts(tmp_path: Path, machines: dict[str, Machine]) -> Iterator[LocalHosts]:
+    program = Program(command=(sys.executable, "-c", TELLS), stand_ins="database", data="FROSTBYTE_DATA_DIR")
+    made = LocalHosts(
+        lambda host: machines.get(host.address),
+        folder=tmp_path,
+        programs={"intake-gateway": program},
+        inherited={"FROSTBYTE_HCLOUD_ENDPOINT": "http://127.0.0.1:1/v1"},
+    )
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def gateway(hosts: LocalHosts) -> HostAddress:
+    first = HostAddress(name="fb-acme-gateway", address="127.64.0.9", host_key=FIRST)
+    settled = replace(first, host_key=hosts.settle(first, seconds=5))
+    hosts.put(
+        settled,
+        [
+            HostFile(path=f"{FOLDER}/docker-compose.yml", content=COMPOSE.encode()),
+            HostFile(path=f"{FOLDER}/secrets/gateway.key", content=b"secret", mode=0o400),
+        ],
+    )
+    return settled
+
+
+def told() -> dict[str, str]:
+    with urllib.request.urlopen(f"http://127.64.0.9:{PORT}/", timeout=5) as answer:
+        found: dict[str, str] = json.load(answer)
+    return found
+
+
+def test_a_service_of_ours_runs_with_its_settings_and_files_at_its_hosts_address(
+    hosts: LocalHosts, gateway: HostAddress, tmp_path: Path
+) -> None:
+    hosts.up(gateway, FOLDER, seconds=20)
+    settings = told()
+    assert settings["FROSTBYTE_TENANT_ID"] == "acme"
+    assert settings["FROSTBYTE_STANDINS"] == "database"
+    assert settings["FROSTBYTE_HCLOUD_ENDPOINT"] == "http://127.0.0.1:1/v1"
+    assert "FROSTBYTE_DATABASE_URL_FILE" not in settings  # no store of its own runs here
+    key = Path(settings["FROSTBYTE_TLS_KEY"])
+    assert key.is_relative_to(tmp_path)
+    assert key.read_bytes() == b"secret"
+    assert key.stat().st_mode & 0o077 == 0
+
+
+def test_up_again_starts_nothing_twice_and_down_ends_it(
+    hosts: LocalHosts, gateway: HostAddress, tmp_path: Path
+) -> None:
+    hosts.up(gateway, FOLDER, seconds=20)
+    (record,) = tmp_path.glob("*/*.process.json")
+    before = json.loads(record.read_text())
+    hosts.up(gateway, FOLDER, seconds=20)
+    assert json.loads(record.read_text()) == before
+    hosts.down(gateway, FOLDER, volumes=False, seconds=20)
+    with pytest.raises(OSError):
+        told()
+    assert not record.exists()
+
+
+def test_a_number_that_somebody_else_has_now_is_left_alone(
+    hosts: LocalHosts, gateway: HostAddress, tmp_path: Path
+) -> None:
+    hosts.up(gateway, FOLDER, seconds=20)
+    (record,) = tmp_path.glob("*/*.process.json")
+    ours = json.loads(record.read_text())
+    record.write_text(json.dumps({"pid": os.getpid(), "began": ours["began"]}))
+    hosts.down(gateway, FOLDER, volumes=False, seconds=20)  # would end this very test
+    record.write_text(json.dumps(ours))
+
+
+def test_what_does_not_start_says_its_last_words(hosts: LocalHosts, gateway: HostAddress) -> None:
+    hosts._programs = {"intake-gateway": Program(command=(sys.executable, "-c", "raise SystemExit('no room')"))}
+    with pytest.raises(FrostbyteError) as caught:
+        hosts.up(gateway, FOLDER, seconds=20)
+    assert caught.value.code == "host_command_failed"
+    assert "no room" in caught.value.message
+
+
+def test_an_address_of_another_network_is_refused(
+    hosts: LocalHosts, gateway: HostAddress, machines: dict[str, Machine]
+) -> None:
+    machines["198.18.0.9"] = machines["127.64.0.9"]
+    with pytest.raises(FrostbyteError) as caught:
+        hosts.up(replace(gateway, address="198.18.0.9"), FOLDER, seconds=5)
+    assert caught.value.code == "host_not_local"
