@@ -89,7 +89,9 @@ class Service:
     """Folder in memory: mebibytes."""
     needs: Mapping[str, Ready] = field(default_factory=dict)
     publishes: Mapping[int, int] = field(default_factory=dict)
-    """Port on the host's loopback: port of the service."""
+    """Port of the host: port of the service."""
+    published_at: str = "127.0.0.1"
+    """The host's address at which they are published; `0.0.0.0` for all that it has."""
     stop_seconds: int = 30
     """Time to finish what it does before it is killed."""
     resolver: str = ""

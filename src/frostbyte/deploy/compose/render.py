@@ -63,7 +63,7 @@ def _service(service: Service, secrets_group: int) -> dict[str, Any]:
         "tmpfs": [f"{place}:size={size}m,mode=1777" for place, size in service.scratch.items()],
         "networks": _joined(service),
         "dns": [service.resolver] if service.resolver else [],
-        "ports": [f"127.0.0.1:{host}:{inside}" for host, inside in service.publishes.items()],
+        "ports": [f"{service.published_at}:{host}:{inside}" for host, inside in service.publishes.items()],
         "depends_on": {name: {"condition": ready.value} for name, ready in service.needs.items()},
         "healthcheck": _check(service),
     }
