@@ -16,6 +16,8 @@ from typing import Final
 from frostbyte.control_plane.edge import settings as edge_settings
 from frostbyte.control_plane.edge.routes import Site
 from frostbyte.control_plane.edge.settings import EdgeSettings
+from frostbyte.control_plane.provisioning import settings as provisioning_settings
+from frostbyte.control_plane.provisioning.settings import ProvisioningSettings
 from frostbyte.kernel.settings import Mode, Reader, StandIn, invalid
 
 _ENVIRONMENT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -51,11 +53,18 @@ class ControlSettings:
     """A network (CIDR) that never leaves this host: plain text may cross it."""
     stand_ins: frozenset[StandIn] = frozenset()
     told_edge: EdgeSettings | None = None
+    told_provisioning: ProvisioningSettings | None = None
 
     @property
     def edge(self) -> EdgeSettings:
         """How the edge is set up."""
         return self.told_edge or EdgeSettings(site=Site(domain=self.domain))
+
+    @property
+    def provisioning(self) -> ProvisioningSettings:
+        """What tenants are provisioned with."""
+        told = self.told_provisioning
+        return told or ProvisioningSettings(data_dir=self.data_dir, dns_zone=self.domain.partition(".")[2])
 
     @property
     def keys_folder(self) -> Path:
@@ -89,6 +98,7 @@ def load(environment: Mapping[str, str] | None = None) -> ControlSettings:
     if mode is Mode.OFFLINE:
         raise invalid("MODE", "a control plane is 'development' or 'online'; an offline plane has none")
     domain = _domain(given.text("CONTROL_DOMAIN", ControlSettings.domain))
+    data_dir = Path(given.text("CONTROL_DATA_DIR", ".frostbyte-control")).expanduser().absolute()
     return ControlSettings(
         mode=mode,
         environment=environment_name(given.text("CONTROL_ENVIRONMENT", ControlSettings.environment)),
@@ -96,7 +106,7 @@ def load(environment: Mapping[str, str] | None = None) -> ControlSettings:
         port=port,
         database_url=given.secret("CONTROL_DATABASE_URL"),
         database_owner_url=given.secret("CONTROL_DATABASE_OWNER_URL"),
-        data_dir=Path(given.text("CONTROL_DATA_DIR", ".frostbyte-control")).expanduser().absolute(),
+        data_dir=data_dir,
         secrets_dir=_folder(given.text("CONTROL_SECRETS_DIR", "")),
         edge_dir=_folder(given.text("CONTROL_EDGE_DIR", "")),
         domain=domain,
@@ -104,6 +114,7 @@ def load(environment: Mapping[str, str] | None = None) -> ControlSettings:
         local_network=given.network("LOCAL_NETWORK"),
         stand_ins=given.stand_ins(),
         told_edge=edge_settings.load(given, domain, host, port),
+        told_provisioning=provisioning_settings.load(given, data_dir, domain),
     )
 
 

@@ -1,0 +1,154 @@
+"""What is done on hosts over SSH: they settle, get their files, start their stores and their containers.
+
+A host that is taken away is only asked to end its containers well, so that what it wrote is on its volume. One that
+does not answer is not waited for: its server is deleted after this, and with it everything that it was given.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from frostbyte.control_plane.provisioning.doing.giving import Giving, surroundings
+from frostbyte.control_plane.provisioning.doing.told import Told
+from frostbyte.control_plane.provisioning.ports import HostAddress, Hosts, Renderer
+from frostbyte.control_plane.provisioning.resources import HostRole
+from frostbyte.control_plane.provisioning.steps import Context, Outcome, Step
+from frostbyte.kernel.errors import Conflict, FrostbyteError
+
+BOOT_SECONDS: Final = 300.0
+"""For a first boot with cloud-init, at one attempt; a slow host is asked again (retry.AGAIN), a quarter of an hour and
+more in all. Together what a step asks of a host stays below `lease.LONGEST_CALL_SECONDS`."""
+STORES_SECONDS: Final = 240.0
+TASK_SECONDS: Final = 100.0
+START_SECONDS: Final = 500.0
+"""For containers until all are healthy; clamd alone reads its signatures for minutes."""
+STOP_SECONDS: Final = 120.0
+_AWAY: Final = frozenset({"host_unreachable", "host_slow", "host_key_wrong", "host_refused", "host_command_failed"})
+"""Why a host that is taken away need not end its containers well."""
+
+
+class Way:
+    """The way to a host: through which others, each at its address and with its pinned key."""
+
+    def __init__(self, told: Told) -> None:
+        self._told = told
+
+    def to(self, step: Step, context: Context, *, host_key: str = "") -> HostAddress:
+        """The host of a step.
+
+        Args:
+            host_key: to pin; '' for the one that it settled with.
+        """
+        spec = step.spec
+        via = tuple(self._settled(name, context) for name in spec["via"])
+        if not host_key:
+            settled = self._settled(spec["host"], context)
+            return HostAddress(name=settled.name, address=settled.address, host_key=settled.host_key, via=via)
+        address = spec["address"] or self._told.outcome(spec["server"], context).facts["address"]
+        return HostAddress(name=context.owner.name(spec["host"]), address=address, host_key=host_key, via=via)
+
+    def _settled(self, host: str, context: Context) -> HostAddress:
+        facts = self._told.outcome(f"settle.{host}", context).facts
+        return HostAddress(name=facts["name"], address=facts["address"], host_key=facts["host_key"])
+
+
+class OnHost:
+    """What steps on a host share: they leave nothing that could be found or deleted by itself."""
+
+    def __init__(self, hosts: Hosts, told: Told) -> None:
+        self._hosts = hosts
+        self._way = Way(told)
+
+    def find(self, step: Step, context: Context) -> Outcome | None:
+        return None
+
+    def verify(self, step: Step, outcome: Outcome, context: Context) -> None:
+        return
+
+    def undo(self, step: Step, outcome: Outcome | None, context: Context) -> None:
+        return
+
+
+class Settle(OnHost):
+    """A host has booted, is configured and shows its own key. Verified by another visit that takes no other key."""
+
+    def __init__(self, hosts: Hosts, told: Told) -> None:
+        super().__init__(hosts, told)
+        self._told = told
+
+    def do(self, step: Step, context: Context) -> Outcome:
+        first = self._told.outcome(step.spec["server"], context).facts["first_key"]
+        host = self._way.to(step, context, host_key=first)
+        own = self._hosts.settle(host, seconds=BOOT_SECONDS)
+        return Outcome(facts={"name": host.name, "address": host.address, "host_key": own})
+
+    def verify(self, step: Step, outcome: Outcome, context: Context) -> None:
+        self._hosts.images(self._way.to(step, context, host_key=outcome.facts["host_key"]))
+
+
+class Files(OnHost):
+    """A tenant's host is given what it needs: compose project, secrets, certificates, its rules anew.
+
+    The writing itself is verified where it happens (`Hosts.put`); that the files are right is seen when the containers
+    that read them are well.
+    """
+
+    def __init__(self, hosts: Hosts, told: Told, giving: Giving) -> None:
+        super().__init__(hosts, told)
+        self._told, self._giving = told, giving
+
+    def do(self, step: Step, context: Context) -> Outcome:
+        files = self._giving.files(step, context, surroundings(step, context, self._told))
+        self._hosts.put(self._way.to(step, context), files)
+        return Outcome(facts={"files": len(files)})
+
+
+class Storage(OnHost):
+    """The stores run, the tenant's parts of them are made, and nobody crosses between them: the tasks see to both."""
+
+    def __init__(self, hosts: Hosts, told: Told, renderer: Renderer) -> None:
+        super().__init__(hosts, told)
+        self._renderer = renderer
+
+    def do(self, step: Step, context: Context) -> Outcome:
+        project = self._renderer.project(HostRole(step.spec["role"]))
+        host = self._way.to(step, context)
+        self._hosts.up(host, project.folder, project.stores, seconds=STORES_SECONDS)
+        for task in project.tasks:
+            self._hosts.task(host, project.folder, task, seconds=TASK_SECONDS)
+        return Outcome(facts={"stores": list(project.stores), "tasks": list(project.tasks)})
+
+
+class Deploy(OnHost):
+    """What a host runs is up and well: each container has passed its own health check when this returns.
+
+    Images are there before anything is started: a host fetches none. Taken away, containers end as they wish.
+    """
+
+    def __init__(self, hosts: Hosts, told: Told, renderer: Renderer, giving: Giving) -> None:
+        super().__init__(hosts, told)
+        self._renderer, self._giving = renderer, giving
+
+    def do(self, step: Step, context: Context) -> Outcome:
+        role = HostRole(step.spec["role"])
+        project = self._renderer.project(role)
+        host = self._way.to(step, context)
+        images = self._giving.images(step.spec["release"], role)
+        lacking = {image for image in images if image.startswith("sha256:")} - self._hosts.images(host)
+        if lacking:
+            raise Conflict(
+                "host_image_missing",
+                f"{host.name} has not {len(lacking)} of the {len(images)} images that it is to run.",
+                "Build the snapshot of this version (`frostbyte hosts build`): hosts fetch nothing.",
+            )
+        self._hosts.up(host, project.folder, project.services, seconds=START_SECONDS)
+        return Outcome(facts={"services": list(project.services), "release": step.spec["release"]})
+
+    def undo(self, step: Step, outcome: Outcome | None, context: Context) -> None:
+        project = self._renderer.project(HostRole(step.spec["role"]))
+        try:
+            host = self._way.to(step, context)
+            self._hosts.down(host, project.folder, volumes=False, seconds=STOP_SECONDS)
+        except FrostbyteError as error:
+            if error.code not in _AWAY:
+                raise

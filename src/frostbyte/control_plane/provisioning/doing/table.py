@@ -1,0 +1,88 @@
+"""Which `Doing` does which action."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from frostbyte.control_plane.provisioning.doing import hosts, networks, servers, tenants
+from frostbyte.control_plane.provisioning.doing.giving import Giving, Releases, user_data
+from frostbyte.control_plane.provisioning.doing.told import Told
+from frostbyte.control_plane.provisioning.ports import (
+    Certificates,
+    Cloud,
+    Dns,
+    Hosts,
+    ProvisioningFactory,
+    Renderer,
+    Vault,
+)
+from frostbyte.control_plane.provisioning.steps import Action, Context, Doing
+from frostbyte.kernel.clock import Clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """Everything that actions act on, for the owners of one project.
+
+    Attributes:
+        seed: 32 secret bytes for first host keys; the same for ever.
+        people: public keys that may enter hosts, one OpenSSH line each.
+        control_keys: the control plane's verifying keys, one a line.
+        log_key: asks a plane for its log's key.
+    """
+
+    cloud: Cloud
+    dns: Dns
+    hosts: Hosts
+    vault: Vault
+    renderer: Renderer
+    certificates: Certificates
+    releases: Releases
+    unit_of_work: ProvisioningFactory
+    clock: Clock
+    seed: bytes = field(repr=False)
+    people: tuple[str, ...]
+    control_keys: Callable[[], str]
+    log_key: tenants.LogKey
+
+
+def doings(world: World) -> dict[Action, Doing]:
+    """One for every action but the base's handover."""
+    told = Told(world.unit_of_work)
+    giving = Giving(world.renderer, world.vault, world.certificates, world.releases, world.control_keys)
+    return {
+        Action.SSH_KEY: networks.SshKey(world.cloud),
+        Action.NETWORK: networks.Network(world.cloud),
+        Action.FIREWALL: networks.Firewall(world.cloud, told),
+        Action.FIREWALL_SEEN: networks.FirewallSeen(world.cloud, told),
+        Action.PRIMARY_IP: networks.PrimaryIp(world.cloud),
+        Action.SERVER: servers.Server(world.cloud, world.seed, told, user_data(world.renderer, told, world.people)),
+        Action.JOIN: servers.Join(world.cloud),
+        Action.VOLUME: servers.Volume(world.cloud, known(world.unit_of_work)),
+        Action.ATTACH: servers.Attach(world.cloud),
+        Action.START: servers.Start(world.cloud),
+        Action.SETTLE: hosts.Settle(world.hosts, told),
+        Action.SECRETS: tenants.Secrets(world.vault, world.renderer),
+        Action.CERTIFICATES: tenants.CertificatesDoing(world.certificates, world.renderer),
+        Action.FILES: hosts.Files(world.hosts, told, giving),
+        Action.STORAGE: hosts.Storage(world.hosts, told, world.renderer),
+        Action.DEPLOY: hosts.Deploy(world.hosts, told, world.renderer, giving),
+        Action.RECORD: tenants.Record(world.dns, told),
+        Action.ENDPOINTS: tenants.Endpoints(world.unit_of_work, world.certificates, world.log_key, world.clock),
+        Action.SNAPSHOT: servers.Snapshot(world.cloud),
+    }
+
+
+def known(unit_of_work: ProvisioningFactory) -> servers.Known:
+    """Whether the journal knows a run as one of the owner that is worked for."""
+
+    def ask(run_id: UUID, context: Context) -> bool:
+        if run_id == context.run_id:
+            return True
+        with unit_of_work() as uow:
+            run = uow.journal.run(run_id)
+        return run is not None and run.owner == context.owner
+
+    return ask
