@@ -105,11 +105,12 @@ def test_threads_that_keep_at_once_lose_nothing(vault: Vault) -> None:
 def test_a_rotated_identity_opens_what_was_sealed_before(vault: Vault) -> None:
     vault.seal(ACME, {"a": "1"})
     before = vault.recipients(ACME)[0]
-    after = vault.rotate(ACME, before)
+    after = vault.rotate(ACME, "turn-1")
     assert after != before
     assert vault.recipients(ACME)[0] == after
     assert vault.open(ACME) == {"a": "1"}
-    assert vault.rotate(ACME, before) == after  # the same rotation once more
+    assert vault.rotate(ACME, "turn-1") == after  # the same rotation once more
+    assert vault.rotate(ACME, "turn-2") != after
 
 
 def test_destroying_leaves_nothing_and_names_what_it_was(vault: Vault) -> None:
@@ -215,10 +216,10 @@ def test_every_archived_identity_can_be_recovered(tmp_path: Path) -> None:
     vault.seal(ACME, {"a": "1"})
     place = tmp_path / "vault" / "acme"
     secrets = []
-    for _ in range(2):
+    for turn in range(2):
         newest = max(place.glob("identity-*.txt"))
         secrets.append(newest.read_bytes())
-        vault.rotate(ACME, vault.recipients(ACME)[0])
+        vault.rotate(ACME, str(turn))
         assert not newest.exists()
     blobs = [place / RECOVERY, *(place / "archive").glob("recovery-*.age")]
     recoveries = [
@@ -256,14 +257,14 @@ def test_a_rotation_that_is_cut_off_anywhere_is_finished(
     with monkeypatch.context() as patched:
         from frostbyte.adapters.vault import sops
 
-        for name in ("write_new", "sync_folder", "_shred"):
+        for name in ("write_new", "sync_folder", "shred"):
             patched.setattr(sops, name, counting(getattr(sops, name)))
         try:
-            vault.rotate(ACME, before)
+            vault.rotate(ACME, "turn")
         except Cut:
             assert vault.open(ACME) == {"a": "1"}
     again = SopsVault(tmp_path / "vault", program(), recipient)
-    after = again.rotate(ACME, before)
+    after = again.rotate(ACME, "turn")
     assert again.open(ACME) == {"a": "1"}
     assert again.recipients(ACME)[0] == after != before
     place = tmp_path / "vault" / "acme"
@@ -308,7 +309,7 @@ def test_no_process_shows_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     vault = SopsVault(tmp_path / "vault", Sops(str(wrapper)), offline()[1])
     vault.seal(ACME, {"postgres": CANARY})
     identities = (tmp_path / "vault/acme/identity-1.txt").read_text()
-    vault.rotate(ACME, vault.recipients(ACME)[0])
+    vault.rotate(ACME, "turn")
     assert vault.open(ACME) == {"postgres": CANARY}
     identities += (tmp_path / "vault/acme/identity-2.txt").read_text()
     text = spied.read_text()

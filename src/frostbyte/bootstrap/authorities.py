@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from frostbyte.deploy.authority import Authority, Client, Held
+from frostbyte.adapters.secrets.files import shred, sync_folder
+from frostbyte.control_plane.provisioning.hosting import Credentials
+from frostbyte.control_plane.provisioning.resources import Owner
+from frostbyte.deploy.authority import HOST_LIFE, Authority, Client, Held
 from frostbyte.kernel.settings import tenant_name
 
 
@@ -41,11 +44,88 @@ class Authorities:
     def client(self, tenant: str, client: Client) -> Held:
         """What the edge or the control plane shows to the tenant's host; renewed at two thirds of its life."""
         with self._lock:
-            held = self._held.get((tenant, client))
-            if held is None or self._now() >= held.renewed_at or not held.certificate.exists():
-                held = self._held[tenant, client] = self.of(tenant).client(client)
-            return held
+            return self._client(tenant, client)
+
+    def shown(self, tenant: str, client: Client) -> Credentials:
+        """The same as text: a certificate and the key that belongs to it, also while they are made anew."""
+        with self._lock:
+            held = self._client(tenant, client)
+            return Credentials(
+                certificate=held.certificate.read_text(encoding="ascii"), key=held.key.read_text(encoding="ascii")
+            )
+
+    def _client(self, tenant: str, client: Client) -> Held:
+        held = self._held.get((tenant, client))
+        if held is None or self._now() >= held.renewed_at or not held.certificate.exists():
+            held = self._held[tenant, client] = self.of(tenant).client(client)
+        return held
+
+    def servers(self, tenant: str, wanted: Mapping[str, Sequence[str]]) -> dict[str, Credentials]:
+        """See `HostCertificates.servers`."""
+        with self._lock:
+            authority, found = self.of(tenant), {}
+            for name, hosts in wanted.items():
+                authority.server(name, hosts, HOST_LIFE)
+                place = authority.ca_file.parent / name
+                found[name] = Credentials(
+                    certificate=(place / "public.crt").read_text(encoding="ascii"),
+                    key=(place / "private.key").read_text(encoding="ascii"),
+                )
+            return found
+
+    def renew(self, tenant: str, since: datetime) -> tuple[str, ...]:
+        """See `HostCertificates.renew`."""
+        with self._lock:
+            for client in Client:
+                self._held.pop((tenant, client), None)
+            return tuple(self.of(tenant).renew(since))
+
+    def destroy(self, tenant: str) -> tuple[str, ...]:
+        """See `HostCertificates.destroy`: the authority's key first, so that nobody can sign by it any more."""
+        place = self._folder / tenant_name(tenant)
+        with self._lock:
+            for client in Client:
+                self._held.pop((tenant, client), None)
+            if not place.exists():
+                return ()
+            gone = []
+            for path in sorted(place.rglob("*"), key=lambda path: (path.name != "ca.key", -len(path.parts), path.name)):
+                if path.is_dir():
+                    path.rmdir()
+                else:
+                    gone.append(str(path.relative_to(place)))
+                    shred(path)
+            place.rmdir()
+            sync_folder(self._folder)
+        return tuple(gone)
 
     def ca_pem(self, tenant: str) -> str:
         """The certificate that the tenant's host is recognised by."""
         return self.of(tenant).ca_file.read_text(encoding="ascii")
+
+
+class HostCertificates:
+    """See control_plane.provisioning.ports.Certificates: the same authorities, for hosts that we make.
+
+    Args:
+        authorities: the tenants'.
+    """
+
+    def __init__(self, authorities: Authorities) -> None:
+        self._authorities = authorities
+
+    def authority(self, owner: Owner) -> str:
+        """The certificate of the tenant's authority."""
+        return self._authorities.ca_pem(owner.tenant_id)
+
+    def servers(self, owner: Owner, wanted: Mapping[str, Sequence[str]]) -> dict[str, Credentials]:
+        """Certificates and keys of the tenant's servers, each renewed at two thirds of its 90 days."""
+        return self._authorities.servers(owner.tenant_id, wanted)
+
+    def renew(self, owner: Owner, since: datetime) -> tuple[str, ...]:
+        """Make anew whatever was made before a moment, of servers and of those who come from outside."""
+        return self._authorities.renew(owner.tenant_id, since)
+
+    def destroy(self, owner: Owner) -> tuple[str, ...]:
+        """Destroy the authority and everything by it; what it was, by name."""
+        return self._authorities.destroy(owner.tenant_id)

@@ -89,12 +89,8 @@ def credentials_of(authorities: Authorities) -> CredentialsOf:
     """How the edge and each tenant's gateway know each other: by the tenant's authority."""
 
     def credentials(tenant_id: str) -> Credentials:
-        held = authorities.client(tenant_id, Client.EDGE)
-        return Credentials(
-            ca=authorities.ca_pem(tenant_id),
-            certificate=held.certificate.read_text(encoding="ascii"),
-            key=held.key.read_text(encoding="ascii"),
-        )
+        shown = authorities.shown(tenant_id, Client.EDGE)
+        return Credentials(ca=authorities.ca_pem(tenant_id), certificate=shown.certificate, key=shown.key)
 
     return credentials
 

@@ -33,6 +33,8 @@ from frostbyte.kernel.errors import Conflict, Invalid
 AUTHORITY_LIFE: Final = timedelta(days=3650)
 SERVER_LIFE: Final = timedelta(days=397)
 """The longest that common clients take of a server (CA/Browser Forum, Baseline Requirements 6.3.2, until 2026)."""
+HOST_LIFE: Final = timedelta(days=90)
+"""Of servers whose certificates the control plane brings to their hosts itself: nobody forgets to."""
 CLIENT_LIFE: Final = timedelta(days=90)
 """Clients' certificates are made by who uses them, so they may be short."""
 RENEWED_AFTER: Final = 2 / 3
@@ -96,11 +98,14 @@ class Authority:
         """What FROSTBYTE_CA_FILE names."""
         return self._folder / "ca.pem"
 
-    def server(self, name: str, hosts: Sequence[str]) -> bool:
+    def server(self, name: str, hosts: Sequence[str], life: timedelta = SERVER_LIFE) -> bool:
         """See that a server has a certificate for these host names and addresses; whether one was made now.
 
         One is made where there is none, where it is for other hosts or by another authority, where its key is missing,
         and after two thirds of its life.
+
+        Args:
+            life: of one that is made now.
 
         Raises:
             Invalid: `certificate_invalid`, `host_invalid`.
@@ -112,7 +117,7 @@ class Authority:
                 "Correct --store and --host.",
             )
         names = x509.SubjectAlternativeName([_host(host) for host in hosts])
-        return self._made(self._folder / name, name, SERVER_LIFE, ExtendedKeyUsageOID.SERVER_AUTH, names)
+        return self._made(self._folder / name, name, life, ExtendedKeyUsageOID.SERVER_AUTH, names)
 
     def client(self, client: Client) -> Held:
         """See that a client has a certificate, under the same conditions as a server, and tell where it is."""
@@ -120,6 +125,27 @@ class Authority:
         self._made(folder, client.value, CLIENT_LIFE, ExtendedKeyUsageOID.CLIENT_AUTH, None)
         path = folder / "public.crt"
         return Held(certificate=path, key=folder / "private.key", renewed_at=_renewed(_read(path)))
+
+    def renew(self, since: datetime) -> list[str]:
+        """Make every certificate anew, with a new key, that was made before `since`; names of those made now.
+
+        Whoever is killed in it finds the rest still to do: what was made in the meantime is younger.
+        """
+        renewed = []
+        for path in sorted(self._folder.glob("*/public.crt")):
+            found = _read(path)
+            if found.not_valid_before_utc + _EARLIER >= since.replace(microsecond=0):
+                continue
+            folder = path.parent
+            (folder / "private.key").unlink(missing_ok=True)
+            life = found.not_valid_after_utc - found.not_valid_before_utc - _EARLIER
+            extensions = found.extensions
+            purpose = next(iter(extensions.get_extension_for_class(x509.ExtendedKeyUsage).value))
+            server = purpose == ExtendedKeyUsageOID.SERVER_AUTH
+            names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value if server else None
+            self._made(folder, folder.name.removeprefix("client-"), life, purpose, names)
+            renewed.append(folder.name)
+        return renewed
 
     def _made(
         self,

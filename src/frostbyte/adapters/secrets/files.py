@@ -132,6 +132,15 @@ def write_new(path: Path, data: bytes) -> bool:
     return True
 
 
+def shred(path: Path) -> None:
+    """Overwrite a file, then remove it. What a copying file system or a flash drive keeps elsewhere stays there."""
+    with path.open("r+b", buffering=0) as file:
+        file.write(os.urandom(path.lstat().st_size))
+        os.fsync(file.fileno())
+    path.unlink()
+    sync_folder(path.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Make what the folder lists durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -21,6 +21,7 @@ class MemoryVault:
         self._recovery = recovery
         self._identities: dict[Owner, list[str]] = {}
         """Public halves, newest last."""
+        self._turns: dict[Owner, str] = {}
         self._values: dict[Owner, dict[str, str]] = {}
         self._lock = threading.RLock()
 
@@ -53,16 +54,19 @@ class MemoryVault:
             self.recipients(owner)
             self._values[owner] = checked(values)
 
-    def rotate(self, owner: Owner, since: str) -> str:
-        """Another identity in place of `since`."""
+    def rotate(self, owner: Owner, turn: str) -> str:
+        """Another identity, once a turn."""
         with self._lock:
-            if self.recipients(owner)[0] == since:
+            self.recipients(owner)
+            if self._turns.get(owner) != turn:
+                self._turns[owner] = turn
                 self._identities[owner].append(age.fresh()[1])
             return self._identities[owner][-1]
 
     def destroy(self, owner: Owner) -> tuple[str, ...]:
         """Forget values and identities."""
         with self._lock:
+            self._turns.pop(owner, None)
             gone = [f"identity {public}" for public in self._identities.pop(owner, [])]
             if self._values.pop(owner, None) is not None:
                 gone.append("sealed secrets")

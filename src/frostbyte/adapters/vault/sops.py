@@ -15,7 +15,6 @@ identity goes on to serve the others: without `recovery-identity.age` it opens n
 from __future__ import annotations
 
 import json
-import os
 import re
 import stat
 import threading
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from frostbyte.adapters.secrets.files import check_private, sync_folder, write_new
+from frostbyte.adapters.secrets.files import check_private, shred, sync_folder, write_new
 from frostbyte.adapters.vault import age
 from frostbyte.adapters.vault.names import checked, folder_of
 from frostbyte.adapters.vault.program import Sops
@@ -36,6 +35,7 @@ RECOVERY: Final = "recovery-identity.age"
 _RECOVERY_PUBLIC: Final = "recovery.txt"
 _ARCHIVE: Final = "archive"
 _IDENTITY: Final = re.compile(r"identity-([1-9][0-9]{0,8})\.txt")
+_TURN: Final = "# made by rotation: "
 _FRESH: Final = ".new-"
 _SEALED_VALUE: Final = "ENC[AES256_GCM,"
 
@@ -107,12 +107,13 @@ class SopsVault:
             finally:
                 fresh.unlink(missing_ok=True)
 
-    def rotate(self, owner: Owner, since: str) -> str:
+    def rotate(self, owner: Owner, turn: str) -> str:
         """See the port: a rotation that was cut off goes on from where it was."""
         with self._lock(owner):
             place = self._place(owner)
-            if self.recipients(owner)[0] == since:
-                _add_identity(place)
+            self.recipients(owner)
+            if _turn(_identities(place)[-1]) != turn:
+                _add_identity(place, turn)
             newest = self.recipients(owner)[0]
             older = _identities(place)[:-1]
             if older:
@@ -132,13 +133,13 @@ class SopsVault:
             gone = []
             for identity in _identities(place):
                 public = _public(identity)
-                _shred(identity)
+                shred(identity)
                 gone.append(f"identity {public}")
             for path in sorted(place.rglob("*"), reverse=True):
                 if path.is_dir():
                     path.rmdir()
                     continue
-                _shred(path)
+                shred(path)
                 if not path.name.startswith(_FRESH):
                     gone.append(str(path.relative_to(place)))
             place.rmdir()
@@ -185,7 +186,7 @@ class SopsVault:
         heir = self._recovery_of(place) or _public(_identities(place)[-1])
         sealed = age.sealed(identity.read_bytes(), heir)
         _replace(_archive_of(place) / f"{identity.stem}.age", sealed)
-        _shred(identity)
+        shred(identity)
 
     def _place(self, owner: Owner) -> Path:
         place = self._folder / folder_of(owner)
@@ -227,13 +228,20 @@ def _newest(place: Path) -> Path | None:
     return next(reversed(_identities(place)), None)
 
 
-def _add_identity(place: Path) -> Path:
+def _turn(identity: Path) -> str:
+    """The rotation that an identity came by; '' for the first one."""
+    first = identity.read_text(encoding="ascii").partition("\n")[0]
+    return first.removeprefix(_TURN) if first.startswith(_TURN) else ""
+
+
+def _add_identity(place: Path, turn: str = "") -> Path:
     newest = _newest(place)
     archived = [int(path.stem.rpartition("-")[2]) for path in (place / _ARCHIVE).glob("identity-*.age")]
     number = max([int(newest.stem.rpartition("-")[2]) if newest else 0, *archived]) + 1
     identity, recipient = age.fresh()
     path = place / f"identity-{number}.txt"
-    write_new(path, f"# public key: {recipient}\n{identity}\n".encode())
+    head = f"{_TURN}{turn}\n" if turn else ""
+    write_new(path, f"{head}# public key: {recipient}\n{identity}\n".encode())
     return path
 
 
@@ -256,16 +264,6 @@ def _replace(path: Path, data: bytes) -> None:
     fresh = path.with_name(f"{_FRESH}{uuid4().hex}")
     write_new(fresh, data)
     fresh.rename(path)
-    sync_folder(path.parent)
-
-
-def _shred(path: Path) -> None:
-    """Overwrite and remove. What a copying file system or a flash drive keeps elsewhere is beyond any program."""
-    size = path.lstat().st_size
-    with path.open("r+b", buffering=0) as file:
-        file.write(os.urandom(size))
-        os.fsync(file.fileno())
-    path.unlink()
     sync_folder(path.parent)
 
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -336,10 +337,11 @@ class Vault(Protocol):
         """Replace what is sealed, whole or not at all, and see that it opens. Values are never shown."""
         ...
 
-    def rotate(self, owner: Owner, since: str) -> str:
-        """Put another identity in place of the one whose public key is `since`, and archive that one, sealed.
+    def rotate(self, owner: Owner, turn: str) -> str:
+        """Put another identity in place of the present one, and archive that one, sealed.
 
-        Again with the same `since` it only finishes what was cut off.
+        Args:
+            turn: names this rotation (a word without spaces); again with the same it only finishes what was cut off.
 
         Returns:
             the public key of the identity that opens the file from now on.
@@ -370,6 +372,14 @@ class Certificates(Protocol):
 
         Args:
             wanted: names and addresses that a server is reached by, by its name.
+        """
+        ...
+
+    def renew(self, owner: Owner, since: datetime) -> tuple[str, ...]:
+        """Make anew, with new keys, every certificate that was made before `since`; the authority stays.
+
+        Returns:
+            names of those that were made now.
         """
         ...
 
