@@ -61,7 +61,7 @@ class HetznerCloud:
         if not isinstance(pricing, dict):
             raise odd_reply("pricing")
         return mapping.catalogue(
-            self._all("/server_types", "server_types"), self._all("/locations", "locations"), pricing
+            pages(self._calls, "/server_types", "server_types"), pages(self._calls, "/locations", "locations"), pricing
         )
 
     def observe(self, owner: Owner | None = None) -> list[Found]:
@@ -221,28 +221,36 @@ class HetznerCloud:
         path, many, _ = COLLECTIONS[kind]
         if kind is Kind.SNAPSHOT:
             given = {**given, "type": "snapshot"}
-        return [mapping.found(kind, data) for data in self._all(path, many, given)]
-
-    def _all(self, path: str, many: str, given: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Every page. Raises rather than give a part: what was not seen would be taken for gone."""
-        items: list[dict[str, Any]] = []
-        page: int | None = 1
-        for _ in range(_PAGES):
-            if page is None:
-                return items
-            reply = self._calls.ask("GET", path, params={**(given or {}), "page": page, "per_page": PAGE})
-            try:
-                items += reply[many]
-                page = reply["meta"]["pagination"]["next_page"]
-            except (KeyError, TypeError):
-                raise odd_reply(f"{many} with pagination") from None
-        raise odd_reply(f"end of {many}")
+        return [mapping.found(kind, data) for data in pages(self._calls, path, many, given)]
 
     def _one(self, kind: Kind, reply: Reply, single: str) -> Found:
         data = reply.get(single)
         if not isinstance(data, dict):
             raise odd_reply(single)
         return mapping.found(kind, data)
+
+
+def pages(calls: Calls, path: str, many: str, given: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Everything of a list, page by page.
+
+    Args:
+        many: the list's key in the reply.
+
+    Raises:
+        CloudError: rather than give a part: what was not seen would be taken for gone.
+    """
+    items: list[dict[str, Any]] = []
+    page: int | None = 1
+    for _ in range(_PAGES):
+        if page is None:
+            return items
+        reply = calls.ask("GET", path, params={**(given or {}), "page": page, "per_page": PAGE})
+        try:
+            items += reply[many]
+            page = reply["meta"]["pagination"]["next_page"]
+        except (KeyError, TypeError):
+            raise odd_reply(f"{many} with pagination") from None
+    raise odd_reply(f"end of {many}")
 
 
 def _is_id(text: str) -> bool:

@@ -159,7 +159,7 @@ class Dns(Protocol):
         """What the zone's own name servers answer now, sorted; () for nothing.
 
         Raises:
-            Unavailable: `dns_unreachable`.
+            Unavailable: `dns_unreachable`; `dns_not_yet` while they do not agree.
         """
         ...
 

@@ -1,0 +1,1 @@
+"""Zones: Hetzner's, other providers' through dns-lexicon, in memory; and what their name servers answer."""
