@@ -53,6 +53,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Gigabytes; 0 for what the tenant's quota asks for."""
     egress: Annotated[tuple[str, ...], Meta(max_length=64)] = ()
     """`host:port` that the plane may reach through its egress proxy; nothing else is let out."""
+    reuse_volume: bool = False
+    """Whether a volume that is left of this tenant, with its data, may be used again."""
 
     def values(self) -> dict[str, Any]:
         """As JSON values, for the run's row."""
