@@ -62,7 +62,12 @@ class Shelf:
         if (wanted.type, wanted.location) not in self.stock:
             self.asked.append(wanted)
             raise CloudError("cloud_out_of_stock", "None is left.")
-        facts = {"type": wanted.type, "location": wanted.location, "status": "off", "public_address": "198.51.100.9"}
+        facts = {
+            "type": wanted.type,
+            "location": wanted.location,
+            "status": "off",
+            "public_address": "198.51.100.9" * wanted.public,
+        }
         return self._made(Kind.SERVER, wanted, facts)
 
     def create_volume(self, wanted: Any) -> Found:
@@ -339,3 +344,30 @@ def test_a_server_carries_role_and_firewall_from_its_first_moment() -> None:
     server(cloud).do(gateway, context)
     assert cloud.asked[0].firewalls == ("77",)
     assert cloud.asked[0].labels["frostbyte-role"] == HostRole.GATEWAY.value
+
+
+def test_a_server_that_still_fits_its_changed_spec_stays_and_another_is_never_made_in_its_place() -> None:
+    cloud, context = Shelf(stock={("cx43", "nbg1")}), Doc()
+    servers = server(cloud)
+    outcome = servers.do(DB, context)
+    more = replace(DB, spec={**DB.spec, "peers": {"db": "10.7.1.20", "worker-2": "10.7.1.32"}})
+    assert servers.change(more, outcome, context) == outcome
+    for spec in ({"public": True}, {"candidates": CANDIDATES[1:]}):
+        with pytest.raises(Conflict) as refused:
+            servers.change(replace(DB, spec={**DB.spec, **spec}), outcome, context)
+        assert code_of(refused) == "resource_differs"
+    assert len(cloud.there) == 1
+
+
+def test_a_network_or_a_volume_that_is_to_be_otherwise_is_said_and_not_destroyed() -> None:
+    cloud, context = Shelf(), Doc(done={"server.db": Outcome(resource_id="9", facts={"location": "nbg1"})})
+    network, volume = Network(cloud), Volume(cloud, lambda *_: True)  # type: ignore[arg-type]
+    made, kept = network.do(NETWORK, context), volume.do(VOLUME, context)
+    for change in (
+        lambda: network.change(replace(NETWORK, spec={**NETWORK.spec, "cidr": "10.9.0.0/16"}), made, context),
+        lambda: volume.change(replace(VOLUME, spec={**VOLUME.spec, "size_gb": 100}), kept, context),
+    ):
+        with pytest.raises(Conflict) as refused:
+            change()
+        assert code_of(refused) == "resource_differs"
+    assert len(cloud.there) == 2

@@ -82,4 +82,4 @@ def test_everything_can_be_told(tmp_path: Path) -> None:
     assert told.operators == ("198.51.100.0/24", "2001:db8::/32")
     assert told.operator_keys == ("ssh-ed25519 AAAA one", "ssh-ed25519 AAAB two")
     assert told.locations == ("fsn1", "nbg1")
-    assert told.release_file == tmp_path / "release.json"
+    assert told.releases == tmp_path / "releases"

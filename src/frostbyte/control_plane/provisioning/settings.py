@@ -11,8 +11,6 @@ FROSTBYTE_SOPS             the program, where it is not on the path
 FROSTBYTE_OPERATORS        networks (CIDR) that may reach the bastion, with commas between
 FROSTBYTE_OPERATOR_KEYS    a file of public SSH keys that may enter hosts, besides the control plane's own
 FROSTBYTE_LOCATIONS        where servers may be, best first: `nbg1,fsn1`
-FROSTBYTE_RELEASE_FILE     what this version runs on hosts: JSON, as `frostbyte hosts build` writes it; left out,
-                           release.json in the control plane's data folder
 """
 
 from __future__ import annotations
@@ -33,7 +31,6 @@ from frostbyte.kernel.settings import Reader, invalid
 HETZNER: Final = "hetzner"
 ENDPOINT: Final = "https://api.hetzner.cloud/v1"
 TOKEN_FILE: Final = "hcloud_token"  # noqa: S105  # a name
-RELEASE_FILE: Final = "release.json"
 _PROJECT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _PROVIDER: Final = re.compile(r"[a-z][a-z0-9_]{1,31}")
 _LOCATION: Final = re.compile(r"[a-z][a-z0-9-]{1,15}")
@@ -57,12 +54,16 @@ class ProvisioningSettings:
     operators: tuple[str, ...] = ()
     operator_keys: tuple[str, ...] = ()
     locations: tuple[str, ...] = ("nbg1", "fsn1")
-    release_file: Path = Path(RELEASE_FILE)
 
     @property
     def vault(self) -> Path:
         """The folder of sealed secrets and identities."""
         return self.data_dir / "vault"
+
+    @property
+    def releases(self) -> Path:
+        """The folder that says, for each version, what it runs on hosts: `{version}.json`."""
+        return self.data_dir / "releases"
 
     def token_file(self, project_id: str) -> Path:
         """Where a project's own token stands."""
@@ -114,7 +115,6 @@ def load(given: Reader, data_dir: Path, domain: str) -> ProvisioningSettings:
     provider = given.text("DNS_PROVIDER", HETZNER)
     if not _PROVIDER.fullmatch(provider):
         raise invalid("DNS_PROVIDER", "it is 'hetzner' or a provider's name such as cloudflare")
-    release = given.text("RELEASE_FILE", "")
     return ProvisioningSettings(
         data_dir=data_dir,
         token=token,
@@ -127,7 +127,6 @@ def load(given: Reader, data_dir: Path, domain: str) -> ProvisioningSettings:
         operators=_networks(given.text("OPERATORS", "")),
         operator_keys=_keys(given.file("OPERATOR_KEYS")),
         locations=_locations(given.text("LOCATIONS", "nbg1,fsn1")),
-        release_file=Path(release).expanduser().absolute() if release else data_dir / RELEASE_FILE,
     )
 
 

@@ -101,6 +101,11 @@ class Firewall(Owned):
     def _current(self, step: Step, found: Found, context: Context) -> bool:
         return alike(found.facts.get("rules"), rules(step, self._told, context))
 
+    def change(self, step: Step, outcome: Outcome, context: Context) -> Outcome | None:
+        """It is given the new rules."""
+        self._cloud.set_rules(outcome.resource_id, self._wanted(step, context))
+        return outcome
+
     def fits(self, step: Step, found: Found, context: Context) -> None:
         if not self._current(step, found, context):
             raise different(step, "set of rules")
@@ -164,6 +169,10 @@ class SshKey(Owned):
     def fits(self, step: Step, found: Found, context: Context) -> None:
         if str(found.facts.get("public_key", "")).split()[:2] != str(step.spec["public_key"]).split()[:2]:
             raise different(step, "key")
+
+    def change(self, step: Step, outcome: Outcome, context: Context) -> Outcome | None:
+        """A key cannot be changed, and nothing depends on the old one: it is made anew."""
+        return None
 
 
 class PrimaryIp(Owned):

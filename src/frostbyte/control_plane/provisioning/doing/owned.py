@@ -108,6 +108,14 @@ class Owned(ABC):
             raise not_ours(step)
         self.fits(step, found, context)
 
+    def change(self, step: Step, outcome: Outcome, context: Context) -> Outcome | None:
+        """What was made and is to be otherwise now: it stays where it fits the new spec, and is said where not.
+
+        None of these is taken away and made anew behind anybody's back: a network has servers in it, a volume data.
+        """
+        self.verify(step, outcome, context)
+        return outcome
+
     def undo(self, step: Step, outcome: Outcome | None, context: Context) -> None:
         known = outcome.resource_id if outcome else ""
         found = self._cloud.show(self.kind, known) if known else None

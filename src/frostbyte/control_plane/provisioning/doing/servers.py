@@ -96,6 +96,8 @@ class Server(Owned):
         allowed = {(one["type"], one["location"]) for one in step.spec["candidates"]}
         if (found.facts.get("type"), found.facts.get("location")) not in allowed:
             raise different(step, "type or place")
+        if bool(found.facts.get("public_address")) is not step.spec["public"]:
+            raise different(step, "public address")
 
     def facts(self, step: Step, found: Found, context: Context) -> Mapping[str, Any]:
         chosen = (found.facts["type"], found.facts["location"])
@@ -104,13 +106,18 @@ class Server(Owned):
         return {
             "type": chosen[0],
             "location": chosen[1],
-            "architecture": architectures.get(chosen, ""),
+            "architecture": architectures[chosen],
             "address": found.facts.get("public_address") or "",
             "first_key": key.public,
         }
 
     def verify(self, step: Step, outcome: Outcome, context: Context) -> None:
         return
+
+    def change(self, step: Step, outcome: Outcome, context: Context) -> Outcome | None:
+        """What it was told at its first boot is sent to it whenever it changes (`files`); the rest has to fit."""
+        super().verify(step, outcome, context)
+        return outcome
 
 
 class _OnServer:
