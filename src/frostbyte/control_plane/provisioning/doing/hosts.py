@@ -23,7 +23,9 @@ TASK_SECONDS: Final = 100.0
 START_SECONDS: Final = 500.0
 """For containers until all are healthy; clamd alone reads its signatures for minutes."""
 STOP_SECONDS: Final = 120.0
-_AWAY: Final = frozenset({"host_unreachable", "host_slow", "host_key_wrong", "host_refused", "host_command_failed"})
+_AWAY: Final = frozenset(
+    {"host_unreachable", "host_slow", "host_key_wrong", "host_refused", "host_command_failed", "base_incomplete"}
+)
 """Why a host that is taken away need not end its containers well."""
 
 

@@ -27,6 +27,7 @@ class World:
     """Everything that actions act on, for the owners of one project.
 
     Attributes:
+        zone: the DNS zone of the environment.
         seed: 32 secret bytes for first host keys; the same for ever.
         people: public keys that may enter hosts, one OpenSSH line each.
         control_keys: the control plane's verifying keys, one a line.
@@ -35,6 +36,7 @@ class World:
 
     cloud: Cloud
     dns: Dns
+    zone: str
     hosts: Hosts
     vault: Vault
     renderer: Renderer
@@ -69,7 +71,7 @@ def doings(world: World) -> dict[Action, Doing]:
         Action.FILES: hosts.Files(world.hosts, told, giving),
         Action.STORAGE: hosts.Storage(world.hosts, told, world.renderer),
         Action.DEPLOY: hosts.Deploy(world.hosts, told, world.renderer, giving),
-        Action.RECORD: tenants.Record(world.dns, told),
+        Action.RECORD: tenants.Record(world.dns, told, world.zone),
         Action.ENDPOINTS: tenants.Endpoints(world.unit_of_work, world.certificates, world.log_key, world.clock),
         Action.SNAPSHOT: servers.Snapshot(world.cloud),
     }

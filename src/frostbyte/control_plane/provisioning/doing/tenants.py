@@ -83,10 +83,11 @@ class Record:
     Args:
         dns: the provider of the owner's zone.
         told: of other steps.
+        zone: where a record lies that nobody planned (`Undoing.late`), and of which only its name is known.
     """
 
-    def __init__(self, dns: Dns, told: Told) -> None:
-        self._dns, self._told = dns, told
+    def __init__(self, dns: Dns, told: Told, zone: str) -> None:
+        self._dns, self._told, self._zone = dns, told, zone
 
     def find(self, step: Step, context: Context) -> Outcome | None:
         there = self._there(step)
@@ -129,13 +130,23 @@ class Record:
             if outcome is None:
                 return
             raise not_ours(step)
-        spec = step.spec
-        self._dns.remove(spec["zone"], spec["name"], spec["type"])
+        self._dns.remove(*self._which(step))
         if self._there(step) is not None:
             raise remains(step)
 
+    def change(self, step: Step, outcome: Outcome, context: Context) -> Outcome | None:
+        """It is replaced in one go: nobody finds no record in between."""
+        return self.do(step, context)
+
     def _there(self, step: Step) -> Found | None:
-        return self._dns.find(step.spec["zone"], step.spec["name"], step.spec["type"])
+        return self._dns.find(*self._which(step))
+
+    def _which(self, step: Step) -> tuple[str, str, str]:
+        """Zone, name below it, and type."""
+        if step.spec:
+            return step.spec["zone"], step.spec["name"], step.spec["type"]
+        host, _, kind = step.name.rpartition("/")
+        return self._zone, "@" if host == self._zone else host.removesuffix(f".{self._zone}"), kind
 
     def _values(self, step: Step, context: Context) -> tuple[str, ...]:
         return self._told.addresses(step.spec["values"], context)
