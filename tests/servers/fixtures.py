@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from frostbyte.adapters.hetzner.world.world import World
+from frostbyte.api.hetzner.serving import Serving
 from servers.clamd import ClamdServer
 from servers.embedder import EmbedderServer
 from servers.lanes import need
@@ -64,3 +66,18 @@ def vectors_server(servers_folder: Path) -> Iterator[VectorsServer]:
 def embedder_server(servers_folder: Path) -> Iterator[EmbedderServer]:
     with EmbedderServer(servers_folder / "embedder") as server:
         yield server
+
+
+@pytest.fixture
+def hetzner_world() -> Iterator[World]:
+    """A simulated Hetzner Cloud of its own for each test, in which everything is done at once (docs/simulator.md)."""
+    world = World()
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def hetzner() -> Iterator[Serving]:
+    """The same behind HTTP: `endpoint` and `token` for a client, `world` for faults and the bill."""
+    with Serving(World()) as serving:
+        yield serving
