@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
-from msgspec.structs import fields, replace
+from msgspec.structs import replace
 
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Unavailable
 from frostbyte.kernel.ports.unit_of_work import only_reading
@@ -188,7 +188,7 @@ class Table(Generic[K, R]):
 
 def _settled(row: R) -> R:
     """The row with its JSON values as a database gives them back: copied, and tuples as lists."""
-    values = {field.name: getattr(row, field.name) for field in fields(row)}
+    values = {name: getattr(row, name) for name in row.__struct_fields__}
     changed = {
         name: msgspec.json.decode(msgspec.json.encode(value))
         for name, value in values.items()

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 from frostbyte.control_plane.provisioning.resources import Kind, Owner
@@ -140,7 +140,11 @@ class Doing(Protocol):
         ...
 
     def do(self, step: Step, context: Context) -> Outcome:
-        """Do it, and return when the cloud says that it is done."""
+        """Do it, and return when the cloud says that it is done.
+
+        One that may be done in several ways (types, places) tries the next by itself where one is out of stock:
+        `cloud_out_of_stock` means that none is left, and ends the run.
+        """
         ...
 
     def verify(self, step: Step, outcome: Outcome, context: Context) -> None:
@@ -149,6 +153,16 @@ class Doing(Protocol):
 
     def undo(self, step: Step, outcome: Outcome | None, context: Context) -> None:
         """Take it away and see that it is gone. `outcome` is None where it is not known whether anything was made."""
+        ...
+
+
+@runtime_checkable
+class Changing(Protocol):
+    """A doing that can also change what was made with another spec. Without it a resource is taken away and made anew;
+    a step that makes none is done again."""
+
+    def change(self, step: Step, outcome: Outcome, context: Context) -> Outcome | None:
+        """Bring it to the step's spec in place; None where that cannot be: it is made anew. May be called again."""
         ...
 
 
