@@ -117,7 +117,10 @@ def test_destroying_leaves_nothing_and_names_what_it_was(vault: Vault) -> None:
     vault.seal(ACME, {"a": "1"})
     vault.seal(OTHER, {"b": "2"})
     before = vault.recipients(ACME)[0]
+    held = vault.holds(ACME)
     gone = vault.destroy(ACME)
+    assert gone == held
+    assert vault.holds(ACME) == ()
     assert f"identity {before}" in gone
     assert vault.destroy(ACME) == ()
     assert vault.open(ACME) == {}

@@ -80,24 +80,28 @@ class Authorities:
                 self._held.pop((tenant, client), None)
             return tuple(self.of(tenant).renew(since))
 
+    def holds(self, tenant: str) -> tuple[str, ...]:
+        """Files of the tenant's authority; nothing is made. The authority's key comes first."""
+        place = self._folder / tenant_name(tenant)
+        files = (path for path in place.rglob("*") if path.is_file())
+        ordered = sorted(files, key=lambda path: (path.name != "ca.key", str(path)))
+        return tuple(str(path.relative_to(place)) for path in ordered)
+
     def destroy(self, tenant: str) -> tuple[str, ...]:
         """See `HostCertificates.destroy`: the authority's key first, so that nobody can sign by it any more."""
         place = self._folder / tenant_name(tenant)
         with self._lock:
             for client in Client:
                 self._held.pop((tenant, client), None)
-            if not place.exists():
-                return ()
-            gone = []
-            for path in sorted(place.rglob("*"), key=lambda path: (path.name != "ca.key", -len(path.parts), path.name)):
-                if path.is_dir():
-                    path.rmdir()
-                else:
-                    gone.append(str(path.relative_to(place)))
-                    shred(path)
-            place.rmdir()
-            sync_folder(self._folder)
-        return tuple(gone)
+            gone = self.holds(tenant)
+            for name in gone:
+                shred(place / name)
+            if place.exists():
+                for folder in place.iterdir():
+                    folder.rmdir()
+                place.rmdir()
+                sync_folder(self._folder)
+        return gone
 
     def ca_pem(self, tenant: str) -> str:
         """The certificate that the tenant's host is recognised by."""
@@ -125,6 +129,10 @@ class HostCertificates:
     def renew(self, owner: Owner, since: datetime) -> tuple[str, ...]:
         """Make anew whatever was made before a moment, of servers and of those who come from outside."""
         return self._authorities.renew(owner.tenant_id, since)
+
+    def holds(self, owner: Owner) -> tuple[str, ...]:
+        """Files of the tenant's authority and of all that it signed."""
+        return self._authorities.holds(owner.tenant_id)
 
     def destroy(self, owner: Owner) -> tuple[str, ...]:
         """Destroy the authority and everything by it; what it was, by name."""

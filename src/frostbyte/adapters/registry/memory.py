@@ -14,6 +14,7 @@ from frostbyte.adapters.memory.access import MemoryAccess
 from frostbyte.adapters.memory.audit import MemoryAuditLog
 from frostbyte.adapters.memory.tables import Database, Table, Transaction
 from frostbyte.adapters.registry.journal_memory import MemoryJournal
+from frostbyte.adapters.registry.receipts import MemoryReceipts
 from frostbyte.control_plane.registry.records import (
     AlarmRow,
     EndpointsRow,
@@ -348,6 +349,7 @@ class MemoryRegistryUnitOfWork:
         self.access = MemoryAccess(transaction)
         self.audit = MemoryAuditLog(transaction)
         self.journal = MemoryJournal(transaction)
+        self.receipts = MemoryReceipts(transaction)
 
     def commit(self) -> None:
         self._transaction.commit()

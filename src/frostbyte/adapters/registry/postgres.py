@@ -12,6 +12,7 @@ from frostbyte.adapters.postgres.audit import SequencerMark
 from frostbyte.adapters.postgres.mapping import Repository, Session, Table
 from frostbyte.adapters.postgres.pool import PostgresPool, PostgresTransaction
 from frostbyte.adapters.registry.journal_postgres import PostgresJournal
+from frostbyte.adapters.registry.receipts import PostgresReceipts
 from frostbyte.control_plane.registry.records import (
     AlarmRow,
     EndpointsRow,
@@ -245,6 +246,7 @@ class PostgresRegistryUnitOfWork(PostgresTransaction):
         self.alarms = PostgresAlarms(session)
         self.access = PostgresAccess(session)
         self.journal = PostgresJournal(session)
+        self.receipts = PostgresReceipts(session)
 
 
 class PostgresRegistry(PostgresPool[PostgresRegistryUnitOfWork]):

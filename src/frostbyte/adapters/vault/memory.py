@@ -63,11 +63,16 @@ class MemoryVault:
                 self._identities[owner].append(age.fresh()[1])
             return self._identities[owner][-1]
 
+    def holds(self, owner: Owner) -> tuple[str, ...]:
+        """Identities, and whether something is sealed."""
+        with self._lock:
+            held = [f"identity {public}" for public in self._identities.get(owner, [])]
+            return (*held, "sealed secrets") if owner in self._values else tuple(held)
+
     def destroy(self, owner: Owner) -> tuple[str, ...]:
         """Forget values and identities."""
         with self._lock:
-            self._turns.pop(owner, None)
-            gone = [f"identity {public}" for public in self._identities.pop(owner, [])]
-            if self._values.pop(owner, None) is not None:
-                gone.append("sealed secrets")
-        return tuple(gone)
+            gone = self.holds(owner)
+            for kept in (self._turns, self._identities, self._values):
+                kept.pop(owner, None)
+        return gone

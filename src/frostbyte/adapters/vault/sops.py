@@ -123,28 +123,34 @@ class SopsVault:
                     self._archive(place, identity)
             return newest
 
-    def destroy(self, owner: Owner) -> tuple[str, ...]:
-        """Overwrite and remove the identities first: whatever is left of a killed run can be opened by nobody here."""
+    def holds(self, owner: Owner) -> tuple[str, ...]:
+        """Identities by their public keys, then files by their names."""
         place = self._folder / folder_of(owner)
         with self._lock(owner):
             if not place.exists():
                 return ()
             check_private(place, stat.S_IFDIR)
-            gone = []
-            for identity in _identities(place):
-                public = _public(identity)
-                shred(identity)
-                gone.append(f"identity {public}")
-            for path in sorted(place.rglob("*"), reverse=True):
-                if path.is_dir():
-                    path.rmdir()
-                    continue
-                shred(path)
-                if not path.name.startswith(_FRESH):
-                    gone.append(str(path.relative_to(place)))
-            place.rmdir()
-            sync_folder(self._folder)
-        return tuple(gone)
+            identities = _identities(place)
+            files = (path for path in sorted(place.rglob("*")) if path.is_file() and path not in identities)
+            names = [str(path.relative_to(place)) for path in files if not path.name.startswith(_FRESH)]
+            return (*(f"identity {_public(identity)}" for identity in identities), *names)
+
+    def destroy(self, owner: Owner) -> tuple[str, ...]:
+        """Overwrite and remove the identities first: whatever is left of a killed run can be opened by nobody here."""
+        place = self._folder / folder_of(owner)
+        with self._lock(owner):
+            gone = self.holds(owner)
+            if place.exists():
+                for identity in _identities(place):
+                    shred(identity)
+                for path in sorted(place.rglob("*"), reverse=True):
+                    if path.is_dir():
+                        path.rmdir()
+                    else:
+                        shred(path)
+                place.rmdir()
+                sync_folder(self._folder)
+        return gone
 
     def _open(self, owner: Owner, file: Path) -> dict[str, str]:
         place = self._place(owner)

@@ -348,6 +348,10 @@ class Vault(Protocol):
         """
         ...
 
+    def holds(self, owner: Owner) -> tuple[str, ...]:
+        """What there is of an owner, by name, as `destroy` says it; nothing is made."""
+        ...
+
     def destroy(self, owner: Owner) -> tuple[str, ...]:
         """Destroy identities and file; what was destroyed, by name, for the receipt. Again is no error."""
         ...
@@ -381,6 +385,10 @@ class Certificates(Protocol):
         Returns:
             names of those that were made now.
         """
+        ...
+
+    def holds(self, owner: Owner) -> tuple[str, ...]:
+        """What there is of an owner, by name, as `destroy` says it; nothing is made."""
         ...
 
     def destroy(self, owner: Owner) -> tuple[str, ...]:

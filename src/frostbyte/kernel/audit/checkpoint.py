@@ -93,7 +93,13 @@ class Signer:
 
     def sign(self, size: int, root: bytes) -> str:
         """The signed note for a tree of `size` leaves with this root."""
-        text = f"{self.origin}\n{size}\n{base64.b64encode(root).decode()}\n"
+        return self.note(f"{self.origin}\n{size}\n{base64.b64encode(root).decode()}\n")
+
+    def note(self, text: str) -> str:
+        """A signed note (C2SP signed-note) of any text that ends with a line break.
+
+        No such text may look like a checkpoint: its second line is no number.
+        """
         return f"{text}\n{_line(self.public_key, self._key.sign(text.encode()))}"
 
 
@@ -150,6 +156,22 @@ def open_checkpoint(note: str, key: PublicKey) -> Checkpoint:
         "checkpoint_signature_wrong",
         "The checkpoint is not signed by the key that was given.",
         "Ask for the log's verifier key by another way and try again.",
+    )
+
+
+def open_note(note: str, key: PublicKey) -> str:
+    """The text of a signed note, if the key signed it.
+
+    Raises:
+        Invalid: `checkpoint_malformed`: no signed note at all; `note_signature_wrong`.
+    """
+    text, _ = _split(note)
+    if any(_valid(key, signature, text.encode()) for signature in _signatures(note, key)):
+        return text
+    raise Invalid(
+        "note_signature_wrong",
+        "This is not signed by the key that was given, or it was changed since.",
+        "Ask for the signer's verifier key by another way, and for the document once more.",
     )
 
 
