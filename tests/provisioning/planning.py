@@ -153,6 +153,9 @@ def carried_out(plan: Plan, states: Mapping[str, str] | None = None) -> list[Ent
         facts: dict[str, Any] = {}
         if step.action is Action.SERVER:
             facts = {**step.spec["candidates"][0], "address": "198.51.100.20" if step.spec["public"] else ""}
+        if step.action is Action.VOLUME:
+            server = next(each for each in plan.steps if each.key == step.spec["server"])
+            facts = {"size_gb": step.spec["size_gb"], "location": server.spec["candidates"][0]["location"]}
         rows.append(
             EntryRow(
                 environment=plan.owner.environment,

@@ -30,6 +30,7 @@ from frostbyte.bootstrap.ledger import Ledger
 from frostbyte.bootstrap.switching import Around, Switching, directives
 from frostbyte.control_plane.edge.routes import Tls
 from frostbyte.control_plane.killswitch.hearing import checked
+from frostbyte.control_plane.provisioning.asking import Asked
 from frostbyte.control_plane.registry.changes import ITSELF
 from frostbyte.control_plane.registry.idempotency import forget
 from frostbyte.control_plane.registry.operations import Hook, Operations
@@ -86,6 +87,8 @@ class ControlPlane:
     channels: Channels | None = None
     ledger: Ledger | None = None
     """What keeps every plane's audit; None as above."""
+    provisioning: Asked | None = None
+    """What makes tenants' hosts and takes them away; None as above."""
     hooks: dict[OperationKind, Hook] = field(default_factory=dict)
     """Who carries on which operations after a start."""
     loops: dict[str, Loop] = field(default_factory=dict)

@@ -7,8 +7,7 @@ now is not to be looked at first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -17,14 +16,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from frostbyte.api.control import examples, shown
 from frostbyte.api.control.access import READ, ControlDep, Name, TenantId, needs
+from frostbyte.api.control.carrying import as_seen, carried
 from frostbyte.api.control.conditions import Decided, Decision, config_changed
-from frostbyte.api.http.problems import Refused, responses
-from frostbyte.bootstrap.control import ControlPlane
+from frostbyte.api.http.problems import responses
 from frostbyte.control_plane.registry.ports import RegistryUnitOfWork
-from frostbyte.control_plane.registry.records import OperationRow, TenantConfigRow, TenantRow
+from frostbyte.control_plane.registry.records import TenantConfigRow, TenantRow
 from frostbyte.control_plane.registry.states import Move, TenantState
 from frostbyte.control_plane.registry.tenants import TenantDetail
-from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid, NotFound
+from frostbyte.kernel.errors import Conflict, Invalid, NotFound
 from frostbyte.kernel.tokens import Caller
 
 router = APIRouter(prefix="/api/v1/admin/tenants", tags=["tenants"])
@@ -179,7 +178,7 @@ def configure(tenant_id: TenantId, values: dict[str, Any], decision: Decided) ->
 @router.post("/{tenant_id}/attach", status_code=202, responses=_BEGUN)
 def attach(tenant_id: TenantId, body: Attached, decision: Decided) -> Response:
     """Take a plane into service. The operation asks it who it is, and fails if it is another's."""
-    with _as_seen():
+    with as_seen():
         operation = decision.control.operations.attach(
             tenant_id,
             gateway_url=body.gateway_url,
@@ -191,7 +190,7 @@ def attach(tenant_id: TenantId, body: Attached, decision: Decided) -> Response:
             expected=decision.expected,
             once=decision.once,
         )
-    return _carried(decision.control, operation)
+    return carried(decision.control, operation)
 
 
 @router.post("/{tenant_id}/suspend", status_code=202, responses=_BEGUN)
@@ -225,7 +224,7 @@ def deprovision(tenant_id: TenantId, body: Confirmed, decision: Decided) -> Resp
 
 
 def _begun(tenant_id: str, move: Move, reason: str, decision: Decision, confirmation: str = "") -> Response:
-    with _as_seen():
+    with as_seen():
         operation = decision.control.operations.begin(
             tenant_id,
             move,
@@ -235,26 +234,4 @@ def _begun(tenant_id: str, move: Move, reason: str, decision: Decision, confirma
             confirmation=confirmation,
             once=decision.once,
         )
-    return _carried(decision.control, operation)
-
-
-@contextmanager
-def _as_seen() -> Iterator[None]:
-    """Another version than the one in If-Match is 412 (RFC 9110, section 15.5.13)."""
-    try:
-        yield
-    except Conflict as error:
-        if error.code != "tenant_changed":
-            raise
-        raise Refused(error, status=412) from error
-
-
-def _carried(control: ControlPlane, operation: OperationRow) -> Response:
-    """202: it goes on by itself, and this is how far it is. It was decided: nothing that fails now makes it undone."""
-    control.carry(operation)
-    try:
-        row = control.operations.show(operation.operation_id)
-    except FrostbyteError:  # the registry went away; the answer is what it wrote down
-        row = operation
-    location = f"/api/v1/admin/operations/{row.operation_id}"
-    return JSONResponse(shown.operation(row), 202, {"Location": location})
+    return carried(decision.control, operation)

@@ -50,7 +50,7 @@ class Asked(Protocol):
         Args:
             tenant_id: which tenant.
             move: PROVISION, RETRY, ABANDON or DEPROVISION.
-            values: of PROVISION and of RETRY after it: a desired.Request, None for what was asked for last;
+            values: of PROVISION and of RETRY after it: of a desired.Request, laid over what was asked for last;
                 of DEPROVISION, ABANDON and of RETRY after them: `destroy_data`.
             octet: as Planner.tenant.
             actor, reason, expected, confirmation, once: as registry.operations.Operations.begin.

@@ -20,7 +20,7 @@ from frostbyte.control_plane.provisioning.catalogue import Catalogue
 from frostbyte.control_plane.provisioning.choosing import Choice, Kept, Wish, choose
 from frostbyte.control_plane.provisioning.desired import ZONE, DesiredBase, DesiredTenant, Host
 from frostbyte.control_plane.provisioning.journal import EntryRow, EntryState
-from frostbyte.control_plane.provisioning.resources import Found
+from frostbyte.control_plane.provisioning.resources import Found, Kind
 from frostbyte.control_plane.provisioning.steps import Action, Plan, Problem, Step
 from frostbyte.control_plane.provisioning.tenant_steps import tenant_steps
 
@@ -49,8 +49,8 @@ class _Known:
 
     entries: Mapping[str, EntryRow]
     """By key, those that are not gone."""
-    found: frozenset[tuple[str, str]]
-    """(kind, name) of what carries the owner's labels."""
+    found: Mapping[tuple[str, str], Found]
+    """By kind and name, what carries the owner's labels."""
 
 
 def plan(
@@ -68,11 +68,11 @@ def plan(
     owner = desired.owner
     known = _Known(
         entries={entry.key: entry for entry in entries if entry.state is not EntryState.GONE and entry.owner == owner},
-        found=frozenset((found.kind.value, found.name) for found in observed if owner.owns(found.labels)),
+        found={(found.kind.value, found.name): found for found in observed if owner.owns(found.labels)},
     )
     choices = {host.name: _choice(desired, host, known, catalogue, now) for host in desired.hosts}
     steps = tuple(_remembering(step, choices, known) for step in _steps(desired, choices, catalogue))
-    problems = (*_ground_problems(desired), *_server_problems(desired, choices))
+    problems = (*_ground_problems(desired), *_tied_problems(desired, known), *_server_problems(desired, choices))
     return Plan(
         owner=owner,
         steps=steps,
@@ -94,12 +94,11 @@ def _steps(desired: Desired, choices: Mapping[str, Choice], catalogue: Catalogue
 
 
 def _choice(desired: Desired, host: Host, known: _Known, catalogue: Catalogue, now: datetime) -> Choice:
-    base = isinstance(desired, DesiredBase)
     locations = desired.locations if isinstance(desired, DesiredBase) else desired.request.locations
     asked = desired.types if isinstance(desired, DesiredBase) else desired.request.types
-    address = known.entries.get(f"primary_ip.{host.name}") if base else None
-    if address is not None:  # a server takes only an address of its own location
-        locations = (str(address.spec["location"]),)
+    tied = _tied(desired, host, known)
+    if tied in locations:
+        locations = (tied,)
     wish = Wish(
         role=host.role,
         types=asked.get(host.role.value) or placement.TYPES[host.role],
@@ -109,6 +108,18 @@ def _choice(desired: Desired, host: Host, known: _Known, catalogue: Catalogue, n
         insists=host.role.value in asked,
     )
     return choose(wish, catalogue, now, _kept(known.entries.get(host.server)))
+
+
+def _tied(desired: Desired, host: Host, known: _Known) -> str:
+    """Where a server has to be because something is there that only a server of that place can have; '' for nowhere."""
+    if isinstance(desired, DesiredBase):
+        address = known.entries.get(f"primary_ip.{host.name}")
+        return str(address.spec["location"]) if address else ""
+    if not host.volume:
+        return ""
+    there = known.found.get((Kind.VOLUME, desired.owner.name("data")))
+    entry = known.entries.get("volume")
+    return str((there.facts if there else entry.facts if entry else {}).get("location", ""))
 
 
 def _kept(entry: EntryRow | None) -> Kept | None:
@@ -148,6 +159,18 @@ def _ground_problems(desired: Desired) -> Iterator[Problem]:
             message="The project has no base yet: no edge that could reach a gateway, and no bastion.",
             remedy="Make it first: frostbyte control up.",
         )
+
+
+def _tied_problems(desired: Desired, known: _Known) -> Iterator[Problem]:
+    for host in desired.hosts:
+        tied = _tied(desired, host, known)
+        if tied and tied not in _locations(desired):
+            what = "volume" if host.volume else "address"
+            yield Problem(
+                code="volume_elsewhere" if host.volume else "address_elsewhere",
+                message=f"The {what} of {host.name} is in {tied}, which is no allowed location, and cannot move.",
+                remedy=f"Allow {tied}, or take the {what} away first: nothing is moved or copied by itself.",
+            )
 
 
 def _server_problems(desired: Desired, choices: Mapping[str, Choice]) -> Iterator[Problem]:

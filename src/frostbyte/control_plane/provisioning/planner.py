@@ -83,7 +83,7 @@ class Planner:
         """The plan for a tenant.
 
         Args:
-            values: what is asked for (desired.Request); None for what was asked for last, or the defaults.
+            values: what is asked for (desired.Request), laid over what was asked for last, or over the defaults.
             octet: what the caller takes the tenant's network to be; None where they do not say.
 
         Raises:
@@ -123,12 +123,10 @@ class Planner:
         return Planned(plan=plan(desired, observed, known.entries, catalogue, self._clock.now()), request=request)
 
     def _request(self, known: _Known, values: Mapping[str, Any] | None) -> Request:
-        """What is asked for now, or was asked for last; where it says no locations, the control plane's own."""
-        if values is None:
-            values = next(
-                (run.request for run in known.runs if run.direction is not Direction.DOWN and run.request), {}
-            )
-        return request_from({"locations": self._locations, **values})
+        """What is asked for now, laid over what was asked for last; where neither says it, the control plane's own."""
+        last = next((run.request for run in known.runs if run.direction is not Direction.DOWN), {})
+        kept = {name: value for name, value in last.items() if name in Request.__struct_fields__}
+        return request_from({"locations": self._locations, **kept, **(values or {})})
 
     def drift(self, tenant_id: str) -> list[Difference]:
         """How what is there differs from the journal.
