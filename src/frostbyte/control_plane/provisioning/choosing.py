@@ -93,6 +93,7 @@ class Wish:
         types, locations: allowed ones, best first.
         zone: that every location has to lie in.
         architectures: for which there is an image.
+        tied: the only one of the locations that a new server can be in; '' for any of them.
         insists: the types were asked for by name; another one that stands does not do.
     """
 
@@ -101,6 +102,7 @@ class Wish:
     locations: Sequence[str]
     zone: str
     architectures: frozenset[str]
+    tied: str = ""
     insists: bool = False
 
 
@@ -116,7 +118,8 @@ def choose(wish: Wish, catalogue: Catalogue, now: datetime, kept: Kept | None = 
     good: list[Candidate] = []
     later: list[Candidate] = []
     refused: list[Refusal] = []
-    for type_name, location in ((each, place) for place in wish.locations for each in wish.types):
+    places = (wish.tied,) if wish.tied else wish.locations
+    for type_name, location in ((each, place) for place in places for each in wish.types):
         why = _why_not(wish, catalogue, type_name, location, now)
         if why:
             refused.append(Refusal(type=type_name, location=location, why=why))

@@ -97,12 +97,11 @@ def _choice(desired: Desired, host: Host, known: _Known, catalogue: Catalogue, n
     locations = desired.locations if isinstance(desired, DesiredBase) else desired.request.locations
     asked = desired.types if isinstance(desired, DesiredBase) else desired.request.types
     tied = _tied(desired, host, known)
-    if tied in locations:
-        locations = (tied,)
     wish = Wish(
         role=host.role,
         types=asked.get(host.role.value) or placement.TYPES[host.role],
         locations=locations,
+        tied=tied if tied in locations else "",
         zone=ZONE,
         architectures=frozenset(desired.ground.images),
         insists=host.role.value in asked,
