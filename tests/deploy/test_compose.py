@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
+from frostbyte.adapters.qdrant.names import token
 from frostbyte.adapters.redis.acl import rules
 from frostbyte.bootstrap import posture
 from frostbyte.deploy.compose import Options, Plane, channel_files, plane, render, write
-from frostbyte.deploy.compose.folder import _CLAMD
+from frostbyte.deploy.compose.texts import CLAMD, PASSWORDS
 from frostbyte.kernel.errors import Invalid
 from frostbyte.kernel.settings import load
 from servers.lanes import need
@@ -26,12 +27,16 @@ CASES = tomllib.loads((Path(__file__).parent / "compose_cases.toml").read_text()
 GROUP = os.getgid()
 
 
-def described(**options: Any) -> Plane:
-    return plane(Options(tenant="acme", version="0.1.0", **options))
+def options(**more: Any) -> Options:
+    return Options(tenant="acme", version="0.1.0", **more)
 
 
-def written(folder: Path, **options: Any) -> dict[str, Any]:
-    write(folder, described(**options), tenant="acme", queue_rights=rules("acme"), group=GROUP)
+def described(**more: Any) -> Plane:
+    return plane(options(**more))
+
+
+def written(folder: Path, given: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
+    write(folder, options(**more), queue_rights=rules("acme"), token=token, group=GROUP, given=given)
     document: dict[str, Any] = yaml.safe_load((folder / "docker-compose.yml").read_text())
     return document
 
@@ -123,7 +128,7 @@ def test_the_spec_s_names_are_kept() -> None:
 def test_secrets_are_files_that_others_cannot_read_and_no_text_shows_one(tmp_path: Path) -> None:
     written(tmp_path)
     found = {path.name: path.read_text() for path in (tmp_path / "passwords").iterdir()}
-    assert len(set(found.values())) == len(found) == 5
+    assert len(set(found.values())) == len(found) == len(PASSWORDS)
     assert all(len(text.strip()) >= 43 for text in found.values())
     for path in (tmp_path / "passwords").iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -159,11 +164,10 @@ def test_an_online_plane_has_a_channel_and_an_offline_one_has_none(tmp_path: Pat
     assert refused.value.code == "compose_channel"
     for name in ("channel.crt", "channel.key", "ca.pem", "control.keys"):
         (made / name).write_text(f"what is in {name}\n")
-    online = described(mode="online", channel_port=9443)
-    for number, (project, given) in enumerate(((online, channel_files(made)), (described(), {}))):
+    online = {"mode": "online", "channel_port": 9443}
+    for number, (more, given) in enumerate(((online, channel_files(made)), ({}, {}))):
         folder = tmp_path / str(number)
-        write(folder, project, tenant="acme", queue_rights=rules("acme"), group=GROUP, given=given)
-        services = yaml.safe_load((folder / "docker-compose.yml").read_text())["services"]
+        services = written(folder, given, **more)["services"]
         gateway = services["intake-gateway"]
         held = [service for service in services if "channel-key.pem" in services[service].get("secrets", [])]
         told = {name: value for name, value in gateway["environment"].items() if "CHANNEL" in name or "CONTROL" in name}
@@ -190,7 +194,7 @@ def test_clamd_s_limits_are_the_repository_s() -> None:
         kept = ("Max", "Stream", "Alert", "Concurrent", "SelfCheck", "ReadTimeout", "Command")
         return {line for line in text.splitlines() if line.startswith(kept)}
 
-    assert limits(_CLAMD) == limits((ROOT / "config/clamd.conf").read_text())
+    assert limits(CLAMD) == limits((ROOT / "config/clamd.conf").read_text())
 
 
 def test_a_plane_that_waits_for_itself_has_no_order() -> None:

@@ -134,7 +134,7 @@ class Plane:
                 )
         except FrostbyteError as error:
             warnings.append(f"{error.message} Search waits for it, and documents wait before they are indexed.")
-        if self.ports.scanner.stand_in:
+        if self.ports.scanner.stand_in and self.queue is None:  # else workers scan, and have a scanner of their own
             warnings.append("Documents are not scanned for malware: they are marked unscanned.")
         if self.gate.waits is not None:
             warnings.append(self.gate.waits.message)
@@ -275,7 +275,7 @@ def build(settings: Settings) -> Plane:
         Invalid: `stand_in_refused`, `scanner_limits`, `secret_permissions`.
         FrostbyteError: whatever an adapter says that cannot start.
     """
-    posture.check(settings, gateway=settings.roles is not Roles.SERVING)
+    posture.check(settings, gateway=settings.roles is not Roles.SERVING, scans=not settings.queue_url)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with ExitStack() as undo:  # what was begun is let go of when a later part cannot start
         plane = _build(settings, undo)
@@ -311,7 +311,7 @@ def _build(settings: Settings, undo: ExitStack) -> Plane:
         hints=bell if queue is None else queue,
         children=settings.workers,
     )
-    found = posture.findings(settings, gateway=settings.roles is not Roles.SERVING)
+    found = posture.findings(settings, gateway=settings.roles is not Roles.SERVING, scans=not settings.queue_url)
     return _assemble(settings, found, lock, ports, bell, queue, store, server, signer)
 
 

@@ -77,16 +77,19 @@ def addresses(host: str) -> list[str]:
         return []
 
 
-def findings(settings: Settings, resolve: Resolve = addresses, *, gateway: bool = False) -> list[Finding]:
+def findings(
+    settings: Settings, resolve: Resolve = addresses, *, gateway: bool = False, scans: bool = True
+) -> list[Finding]:
     """Everything in the settings that only development allows, one a stand-in.
 
     Args:
         gateway: whether they are of the process that the control plane talks to.
+        scans: whether documents are scanned in this process. Where workers do, each refuses to start without clamd.
     """
     servers = list(_servers(settings))
     controlled = _controlled(settings) if gateway else ()
     return one_each(
-        [*_embedded(settings), *wires(servers, settings.local_network, resolve), *secrets(servers), *controlled]
+        [*_embedded(settings, scans), *wires(servers, settings.local_network, resolve), *secrets(servers), *controlled]
     )
 
 
@@ -108,13 +111,13 @@ def stand_ins(settings: Told, found: Sequence[Finding]) -> list[str]:
     return names + sorted(one.value for one in settings.stand_ins if one.value not in names)
 
 
-def check(settings: Settings, resolve: Resolve = addresses, *, gateway: bool = False) -> None:
+def check(settings: Settings, resolve: Resolve = addresses, *, gateway: bool = False, scans: bool = True) -> None:
     """Refuse to start with what this mode does not allow, all of it at once. Arguments as in `findings`.
 
     Raises:
         Invalid: `stand_in_refused`.
     """
-    refuse(settings, findings(settings, resolve, gateway=gateway))
+    refuse(settings, findings(settings, resolve, gateway=gateway, scans=scans))
 
 
 def refuse(settings: Told, found: Sequence[Finding]) -> None:
@@ -135,10 +138,10 @@ def refuse(settings: Told, found: Sequence[Finding]) -> None:
     )
 
 
-def _embedded(settings: Settings) -> Iterator[Finding]:
+def _embedded(settings: Settings, scans: bool) -> Iterator[Finding]:
     for missing, stand_in, what, remedy in (
         (
-            not settings.clamd_address,
+            scans and not settings.clamd_address,
             StandIn.SCANNER,
             "no malware scanner is configured and nothing would be scanned",
             "Set FROSTBYTE_CLAMD_ADDRESS to a clamd.",

@@ -75,9 +75,9 @@ def left_out(found: Sequence[TenantStore]) -> list[str]:
     return [f"FROSTBYTE_STORAGE_{variable}" for name, variable in _ADDRESSES.items() if name not in held]
 
 
-def provision(found: Sequence[TenantStore], tenant: str, folder: Path, say: Say) -> None:
-    """See deploy.storage.provision."""
-    storage.provision(found, tenant_name(tenant), SecretFolder(folder, tenant), say)
+def provision(found: Sequence[TenantStore], tenant: str, folder: Path, say: Say, given: Path | None = None) -> None:
+    """See deploy.storage.provision; `given` as in SecretFolder."""
+    storage.provision(found, tenant_name(tenant), SecretFolder(folder, tenant, given), say)
 
 
 def destroy(found: Sequence[TenantStore], tenant: str, folder: Path, say: Say) -> list[str]:

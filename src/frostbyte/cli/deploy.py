@@ -51,6 +51,7 @@ def compose(
     Nothing is started. Run it as root, or as a user whose containers may read files of the user's own group.
     """
     from frostbyte import __version__
+    from frostbyte.adapters.qdrant.names import token
     from frostbyte.adapters.redis.acl import rules
     from frostbyte.deploy import compose as project
     from frostbyte.kernel.settings import load
@@ -75,9 +76,9 @@ def compose(
     )
     written = project.write(
         out,
-        project.plane(options),
-        tenant=given.tenant_id,
+        options,
         queue_rights=rules(given.tenant_id),
+        token=token,
         group=group_id,
         given=files,
     )

@@ -30,7 +30,14 @@ Record = Annotated[
 
 
 @app.command("provision")
-def provision(tenant: Tenant, secrets: Secrets, as_json: AsJson = False) -> None:
+def provision(
+    tenant: Tenant,
+    secrets: Secrets,
+    given: Annotated[
+        Path | None, typer.Option("--given", help="Folder with passwords that its users are to have, a file each.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Make the tenant's database, bucket, collection and queue user, and write the settings of its plane.
 
     The servers and their administrators come from FROSTBYTE_STORAGE_* settings. Doing it again changes nothing.
@@ -39,7 +46,7 @@ def provision(tenant: Tenant, secrets: Secrets, as_json: AsJson = False) -> None
 
     found = storage.stores()
     done: list[dict[str, str]] = []
-    storage.provision(found, tenant, secrets, lambda store, what: _say(done, store, what, as_json))
+    storage.provision(found, tenant, secrets, lambda store, what: _say(done, store, what, as_json), given)
     _left_out(found)
     if as_json:
         print_json({"tenant": tenant, "settings": str(secrets / "tenant.env"), "done": done})

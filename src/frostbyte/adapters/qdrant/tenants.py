@@ -57,8 +57,7 @@ class QdrantTenants:
         name = self._wanted(tenant)
         self._ask(lambda: ServerVectors(self._client, name).ensure(self._spec))
         yield f"collection {name}"
-        reach = [{"collection": one, "access": "rw"} for one in names.within_reach(tenant)]
-        secrets.note(KEY, jwt.encode({"access": reach}, self._key, algorithm="HS256"))
+        secrets.note(KEY, names.token(tenant, self._key))
         yield f"token for collections {names.collection(tenant)} to {names.within_reach(tenant)[-1]}"
 
     def settings(self, tenant: str, secrets: Secrets) -> dict[str, str]:

@@ -1,16 +1,20 @@
-"""A tenant's plane on one host, as a compose project: described, rendered, written with its secrets."""
+"""A tenant's plane, on one host or on several, as compose projects: described, rendered, written with its secrets."""
 
 from frostbyte.deploy.compose.description import Check, Limits, Network, Plane, Ready, Role, Service
 from frostbyte.deploy.compose.folder import Written, channel_files, write
-from frostbyte.deploy.compose.plane import IMAGES, SECRETS_GROUP, Options, plane
+from frostbyte.deploy.compose.options import IMAGES, SECRETS_GROUP, OnHost, Options
+from frostbyte.deploy.compose.plane import plane
 from frostbyte.deploy.compose.render import env_example, render
+from frostbyte.deploy.compose.texts import PASSWORDS, texts
 
 __all__ = [
     "IMAGES",
+    "PASSWORDS",
     "SECRETS_GROUP",
     "Check",
     "Limits",
     "Network",
+    "OnHost",
     "Options",
     "Plane",
     "Ready",
@@ -21,5 +25,6 @@ __all__ = [
     "env_example",
     "plane",
     "render",
+    "texts",
     "write",
 ]

@@ -88,6 +88,8 @@ class Service:
     scratch: Mapping[str, int] = field(default_factory=dict)
     """Folder in memory: mebibytes."""
     needs: Mapping[str, Ready] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Where a secret lies that is wanted somewhere else: its name, and the path."""
     publishes: Mapping[int, int] = field(default_factory=dict)
     """Port of the host: port of the service."""
     published_at: str = "127.0.0.1"
@@ -106,6 +108,8 @@ class Network:
         internal: it has no way out.
         dead_end: an address of the subnet that nobody has and that is the default route: ports can be published, and
             nothing leaves. '' for none.
+        bridge: its name on the host, for a packet filter that knows it; '' for the engine's choice. Then the engine
+            masquerades nothing.
     """
 
     name: str
@@ -113,6 +117,7 @@ class Network:
     internal: bool
     gateway: str = ""
     dead_end: str = ""
+    bridge: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +128,10 @@ class Plane:
     services: tuple[Service, ...]
     networks: tuple[Network, ...]
     volumes: tuple[str, ...]
+    folders: Mapping[str, str] = field(default_factory=dict)
+    """Volumes that are folders of the host, which somebody else made: volume, and path."""
+    by_hand: bool = False
+    """Whether tasks run when somebody says so, rather than before what waits for them; and every image is there."""
 
     @property
     def secrets(self) -> tuple[str, ...]:

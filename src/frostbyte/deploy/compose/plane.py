@@ -1,79 +1,56 @@
-"""The services of a tenant's plane on one host: which they are, what each may use, what it waits for."""
+"""The services of a tenant's plane: which they are, what each may use, what it waits for.
+
+On one host they meet in a network that nothing leaves. On hosts of their own (`Options.on`) each host has its part of
+the same description: services that another host keeps are reached at its address, by TLS.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from ipaddress import ip_network
 from types import MappingProxyType
 from typing import Final
 
-from frostbyte.deploy.compose.description import Check, Limits, Network, Plane, Ready, Role, Service
+from frostbyte.deploy.compose import stores
+from frostbyte.deploy.compose.description import Network, Plane, Ready, Role, Service
+from frostbyte.deploy.compose.options import (
+    CHANNEL_PORT,
+    EDGE,
+    EGRESS,
+    EGRESS_PORT,
+    HOSTS,
+    IMAGES,
+    INTERNAL,
+    OURS,
+    SECRETS,
+    Options,
+)
+from frostbyte.deploy.compose.stores import limits, pair
 from frostbyte.kernel.errors import Invalid
 
-VERSION_TAGS: Final = MappingProxyType(
-    {
-        "postgres": "postgres:17-alpine",
-        "redis": "redis:8-alpine",
-        "qdrant": "qdrant/qdrant:v1.13.0-unprivileged",
-        "clamav": "clamav/clamav:1.4",
-    }
-)
-IMAGES: Final = ("postgres", "redis", "minio", "qdrant", "clamav", "nomic-embed", "api", "worker")
-"""What can be named otherwise with `Options.images`."""
-
-INTERNAL: Final = "etl-internal"
-EDGE: Final = "edge"
-OURS: Final = "10001:10001"
-"""The user of Frostbyte's own images."""
-SECRETS_GROUP: Final = 10001
-"""The group of the secrets' files where root writes them."""
 TENANT: Final = "/run/tenant"
-"""Where the tenant's own credentials are: made by `storage`, read by gateway, serving and worker."""
+"""Where `storage` notes what it has made."""
+_GIVEN: Final = "/run/given"
+"""Where `storage` finds the passwords that the tenant's users are to have."""
 _SIGNING: Final = "/run/signing"
 """Where the keys are that sign: made by the gateway, read by serving, unknown to the worker."""
-_SECRETS: Final = "/run/secrets"
 _OWN: Final = "/tmp/plane"  # noqa: S108 - in the container's memory
 """The data folder of processes that keep nothing."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What differs between planes.
-
-    Attributes:
-        tenant: its id.
-        version: tag of Frostbyte's images.
-        mode: FROSTBYTE_MODE. Online needs a channel.
-        channel_port: on the host's loopback, where the control channel is published; 0 for a plane without one.
-        port: on the host's loopback, where the gateway is published.
-        subnet: of the network that nothing leaves.
-        edge: of the network that the port is published through; at least eight addresses.
-        images: other references, by the names in `IMAGES`.
-        model_sha256: what the embedding model's file must be; '' takes what is there.
-        dimensions: of the model's vectors.
-        stand_in_vectors: our stand-in in place of a Qdrant server. Everything then says NOT FOR PRODUCTION.
-    """
-
-    tenant: str
-    version: str
-    mode: str = "offline"
-    port: int = 8080
-    channel_port: int = 0
-    subnet: str = "172.28.0.0/16"
-    edge: str = "172.30.6.0/29"
-    images: Mapping[str, str] = field(default_factory=dict)
-    model_sha256: str = ""
-    dimensions: int = 768
-    stand_in_vectors: bool = False
-
-    def image(self, name: str) -> str:
-        """The reference of one image."""
-        return self.images.get(name) or VERSION_TAGS.get(name) or f"frostbyte/{name}:{self.version}"
+_VOLUMES: Final = (
+    "pgdata",
+    "miniodata",
+    "qdrantdata",
+    "clamavdata",
+    "models",
+    "gatewaydata",
+    "keys",
+    "signing",
+    "tenant",
+)
 
 
 def plane(options: Options) -> Plane:
-    """The plane's description.
+    """The plane's description, or one host's part of it.
 
     Raises:
         Invalid: `compose_subnet`, `compose_image`, `compose_channel`.
@@ -87,243 +64,167 @@ def plane(options: Options) -> Plane:
             "Name a folder with --channel, or leave --mode out: the plane is offline then.",
         )
     networks = _networks(options)
+    services = _here(options)
+    used = {volume for service in services for volume in service.volumes}
     return Plane(
         project=f"frostbyte-{options.tenant}",
-        services=(
-            _postgres(options),
-            _redis(options),
-            _minio(options),
-            _qdrant(options),
-            _clamav(options),
-            _embedder(options),
-            _storage(options),
-            _gateway(options),
-            _serving(options),
-            _worker(options),
-        ),
+        services=services,
         networks=networks,
-        volumes=(
-            "pgdata",
-            "miniodata",
-            "qdrantdata",
-            "clamavdata",
-            "models",
-            "gatewaydata",
-            "keys",
-            "signing",
-            "tenant",
-        ),
+        volumes=tuple(volume for volume in _VOLUMES if volume in used),
+        folders=options.on.folders if options.on is not None else {},
+        by_hand=options.on is not None,
+    )
+
+
+def _here(options: Options) -> tuple[Service, ...]:
+    """All services, or a host's; what waits for one of another host waits for nobody: the steps have an order."""
+    services: tuple[Service, ...] = (
+        stores.postgres(options),
+        stores.redis(options),
+        stores.minio(options),
+        stores.qdrant(options),
+        stores.clamav(options),
+        stores.embedder(options),
+        _storage(options),
+        _gateway(options),
+        _serving(options),
+        _worker(options),
+    )
+    if options.on is None:
+        return services
+    wanted = set(options.on.services) - ({"nomic-embed"} if options.remote else set())
+    if options.on.ways_out:
+        services = (_egress(options), *services)
+    here = [service for service in services if service.name in wanted]
+    running = {service.name for service in here if service.role is not Role.TASK}
+    return tuple(
+        replace(service, needs={name: ready for name, ready in service.needs.items() if name in running})
+        for service in here
     )
 
 
 def _networks(options: Options) -> tuple[Network, ...]:
+    on = options.on
     try:
-        inside, edge = ip_network(options.subnet), ip_network(options.edge)
+        inside, outer = ip_network(options.subnet), ip_network(options.edge if on is None else on.between)
     except ValueError:
         raise Invalid("compose_subnet", "A network is not written as one.", "Write it as 172.28.0.0/16.") from None
-    if inside.overlaps(edge) or edge.num_addresses < 8 or inside.num_addresses < 32:
+    if inside.overlaps(outer) or outer.num_addresses < 8 or inside.num_addresses < 32:
         raise Invalid(
             "compose_subnet",
             "The two networks overlap or are too small.",
             "Take one of at least 32 addresses inside and one of at least 8 for the edge.",
         )
+    if on is not None:
+        plane_bridge, hosts_bridge = on.bridges
+        return (
+            Network(name=INTERNAL, subnet=str(inside), internal=True, bridge=plane_bridge),
+            Network(name=HOSTS, subnet=str(outer), internal=False, bridge=hosts_bridge),
+        )
     return (
         Network(name=INTERNAL, subnet=str(inside), internal=True),
         # A bridge must not be internal to publish a port. This one leads nowhere: nobody has its default route.
-        Network(name=EDGE, subnet=str(edge), internal=False, gateway=str(edge[1]), dead_end=str(edge[-2])),
+        Network(name=EDGE, subnet=str(outer), internal=False, gateway=str(outer[1]), dead_end=str(outer[-2])),
     )
-
-
-# -- stores -----------------------------------------------------------------------------------------------------------
-
-
-def _postgres(options: Options) -> Service:
-    return Service(
-        name="postgres",
-        image=options.image("postgres"),
-        role=Role.STORE,
-        user="70:70",
-        limits=Limits(memory_mb=1536, cpus=2, pids=256),
-        command=("postgres", "-c", "max_connections=150", "-c", "shared_buffers=256MB"),
-        # Over the network: the server that only sets up the database listens on a socket alone.
-        check=Check(command=("pg_isready", "--quiet", "--host=127.0.0.1", "--username=frostbyte_admin")),
-        networks=(INTERNAL,),
-        environment={
-            "POSTGRES_USER": "frostbyte_admin",
-            "POSTGRES_DB": "postgres",
-            "POSTGRES_PASSWORD_FILE": f"{_SECRETS}/postgres-password",
-            "POSTGRES_INITDB_ARGS": "--auth-host=scram-sha-256",
-        },
-        secrets=("postgres-password",),
-        volumes={"pgdata": "/var/lib/postgresql/data"},
-        scratch={"/tmp": 64, "/var/run/postgresql": 16, "/dev/shm": 256},  # noqa: S108 - in the container
-        stop_seconds=60,
-    )
-
-
-def _redis(options: Options) -> Service:
-    return Service(
-        name="redis",
-        image=options.image("redis"),
-        role=Role.STORE,
-        user="999:1000",
-        limits=Limits(memory_mb=512, cpus=1, pids=64),
-        command=("redis-server", f"{_SECRETS}/redis.conf"),
-        # Whoever has no password is answered that they have none: the server is well.
-        check=Check(command=("redis-cli", "ping"), start_seconds=15),
-        networks=(INTERNAL,),
-        secrets=("redis.conf",),
-        # What it holds are hints; the jobs themselves are in PostgreSQL.
-        scratch={"/data": 64},
-    )
-
-
-def _minio(options: Options) -> Service:
-    return Service(
-        name="minio",
-        image=options.image("minio"),
-        role=Role.STORE,
-        user=OURS,
-        limits=Limits(memory_mb=2048, cpus=2, pids=512),
-        command=("server", "/data"),
-        check=None,
-        networks=(INTERNAL,),
-        environment={
-            "MINIO_ROOT_USER": "frostbyte-admin",
-            "MINIO_ROOT_PASSWORD_FILE": f"{_SECRETS}/minio-password",
-            "MINIO_BROWSER": "off",
-            "MINIO_UPDATE": "off",
-            # Without it a power cut may take back what was acknowledged: a receipt is a promise.
-            "MINIO_FS_OSYNC": "on",
-        },
-        secrets=("minio-password",),
-        volumes={"miniodata": "/data"},
-        scratch={"/tmp": 64},  # noqa: S108
-    )
-
-
-def _qdrant(options: Options) -> Service:
-    stand_in = options.stand_in_vectors
-    return Service(
-        name="qdrant",
-        image=options.image("qdrant"),
-        role=Role.STORE,
-        user=OURS if stand_in else "1000:1000",
-        limits=Limits(memory_mb=4096, cpus=2, pids=512),
-        entrypoint=() if stand_in else ("./qdrant",),
-        command=("serve", "vectors") if stand_in else ("--config-path", f"{_SECRETS}/qdrant.yaml"),
-        check=None if stand_in else Check(command=("bash", "-c", ":>/dev/tcp/127.0.0.1/6333")),
-        networks=(INTERNAL,),
-        environment={"FROSTBYTE_VECTORS_API_KEY_FILE": f"{_SECRETS}/qdrant-api-key"}
-        if stand_in
-        else {"QDRANT_INIT_FILE_PATH": "/qdrant/storage/.qdrant-initialized"},
-        secrets=("qdrant-api-key",) if stand_in else ("qdrant.yaml",),
-        volumes={"qdrantdata": "/qdrant/storage"},
-        scratch={"/tmp": 64},  # noqa: S108
-        stop_seconds=60,
-    )
-
-
-def _clamav(options: Options) -> Service:
-    return Service(
-        name="clamav",
-        image=options.image("clamav"),
-        role=Role.STORE,
-        user="10003:10003",
-        limits=Limits(memory_mb=4096, cpus=2, pids=128),
-        # clamd alone: signatures arrive with updates, nothing here fetches any.
-        entrypoint=("clamd",),
-        command=("--foreground", f"--config-file={_SECRETS}/clamd.conf"),
-        check=Check(command=("clamdscan", f"--config-file={_SECRETS}/clamd.conf", "--ping", "1"), start_seconds=180),
-        networks=(INTERNAL,),
-        secrets=("clamd.conf",),
-        volumes={"clamavdata": "/var/lib/clamav"},
-        # A file that is scanned lies here while it is, and its parts.
-        scratch={"/tmp": 2048},  # noqa: S108
-    )
-
-
-def _embedder(options: Options) -> Service:
-    return Service(
-        name="nomic-embed",
-        image=options.image("nomic-embed"),
-        role=Role.STORE,
-        user=OURS,
-        limits=Limits(memory_mb=2048, cpus=2, pids=128),
-        check=None,
-        networks=(INTERNAL,),
-        environment={
-            "FROSTBYTE_EMBEDDER_API_KEY_FILE": f"{_SECRETS}/embedder-key",
-            **({"FROSTBYTE_MODEL_SHA256": options.model_sha256} if options.model_sha256 else {}),
-        },
-        secrets=("embedder-key",),
-        volumes={"models": "/models"},
-        scratch={"/tmp": 64},  # noqa: S108
-    )
-
-
-# -- Frostbyte itself -------------------------------------------------------------------------------------------------
 
 
 def _storage(options: Options) -> Service:
-    """Makes the tenant's part of database, objects and vectors, and its credentials; administrators' stay here."""
+    """Makes the tenant's part of database, objects and vectors. Administrators' passwords stay here."""
+    words = ("database-owner-password", "database-writer-password", "objects-secret-key")
     return Service(
         name="storage",
         image=options.image("api"),
         role=Role.TASK,
         user=OURS,
-        limits=Limits(memory_mb=512, cpus=1, pids=64),
-        command=("storage", "provision", options.tenant, "--secrets", TENANT),
+        limits=limits(options, "storage", 512, 1, 64),
+        command=("storage", "provision", options.tenant, "--secrets", TENANT, "--given", _GIVEN),
         check=None,
         networks=(INTERNAL,),
         environment={
-            "FROSTBYTE_STORAGE_DATABASE_URL_FILE": f"{_SECRETS}/postgres-url",
-            "FROSTBYTE_STORAGE_OBJECTS_URL": "http://minio:9000",
+            "FROSTBYTE_STORAGE_DATABASE_URL_FILE": f"{SECRETS}/postgres-url",
+            "FROSTBYTE_STORAGE_OBJECTS_URL": f"{options.http}://minio:9000",
             "FROSTBYTE_STORAGE_OBJECTS_ACCESS_KEY": "frostbyte-admin",
-            "FROSTBYTE_STORAGE_OBJECTS_SECRET_KEY_FILE": f"{_SECRETS}/minio-password",
-            "FROSTBYTE_STORAGE_VECTORS_URL": "http://qdrant:6333",
-            "FROSTBYTE_STORAGE_VECTORS_API_KEY_FILE": f"{_SECRETS}/qdrant-api-key",
+            "FROSTBYTE_STORAGE_OBJECTS_SECRET_KEY_FILE": f"{SECRETS}/minio-password",
+            "FROSTBYTE_STORAGE_VECTORS_URL": f"{options.http}://qdrant:6333",
+            "FROSTBYTE_STORAGE_VECTORS_API_KEY_FILE": f"{SECRETS}/qdrant-api-key",
+            **_trust(options),
             **_embedding(options),
         },
-        secrets=("postgres-url", "minio-password", "qdrant-api-key"),
+        secrets=("postgres-url", "minio-password", "qdrant-api-key", *words, *_authority(options)),
+        places={word: f"{_GIVEN}/{word.replace('-', '_')}" for word in words},
         volumes={"tenant": TENANT},
         scratch={"/tmp": 64},  # noqa: S108
         needs={"postgres": Ready.HEALTHY, "minio": Ready.HEALTHY, "qdrant": Ready.HEALTHY},
     )
 
 
+def _trust(options: Options) -> dict[str, str]:
+    return {"FROSTBYTE_CA_FILE": f"{SECRETS}/authority.pem"} if options.across else {}
+
+
+def _authority(options: Options) -> tuple[str, ...]:
+    return ("authority.pem",) if options.across else ()
+
+
 def _embedding(options: Options) -> dict[str, str]:
     """What the collection is made for."""
-    return {
-        "FROSTBYTE_EMBEDDING_ENDPOINT": "http://nomic-embed:8080/embeddings",
+    told = {
+        "FROSTBYTE_EMBEDDING_ENDPOINT": options.embedder,
         "FROSTBYTE_EMBEDDING_DIMENSIONS": str(options.dimensions),
     }
+    if options.on is not None and options.on.remote:
+        told |= {"FROSTBYTE_EMBEDDING_REMOTE": "yes", "FROSTBYTE_EMBEDDING_MODEL": options.on.remote[1]}
+    return told
 
 
 def _settings(options: Options) -> dict[str, str]:
     """What gateway, serving and worker are told alike."""
-    return {
+    told = {
         "FROSTBYTE_MODE": options.mode,
         "FROSTBYTE_TENANT_ID": options.tenant,
         "FROSTBYTE_LOCAL_NETWORK": options.subnet,
         "FROSTBYTE_SECRETS_DIR": "/run/keys",
-        "FROSTBYTE_DATABASE_URL_FILE": f"{TENANT}/database_url",
-        "FROSTBYTE_OBJECTS_URL": "http://minio:9000",
+        "FROSTBYTE_DATABASE_URL_FILE": f"{SECRETS}/database-url",
+        "FROSTBYTE_OBJECTS_URL": f"{options.http}://{options.place('minio')}",
         "FROSTBYTE_OBJECTS_BUCKET": f"tenant-{options.tenant}-bucket",
         "FROSTBYTE_OBJECTS_ACCESS_KEY": f"tenant-{options.tenant}",
-        "FROSTBYTE_OBJECTS_SECRET_KEY_FILE": f"{TENANT}/objects_secret_key",
-        "FROSTBYTE_VECTORS_URL": "http://qdrant:6333",
-        "FROSTBYTE_VECTORS_API_KEY_FILE": f"{TENANT}/vectors_api_key",
-        "FROSTBYTE_QUEUE_URL_FILE": f"{_SECRETS}/queue-url",
-        "FROSTBYTE_CLAMD_ADDRESS": "clamav:3310",
-        "FROSTBYTE_CLAMD_CONF": f"{_SECRETS}/clamd.conf",
+        "FROSTBYTE_OBJECTS_SECRET_KEY_FILE": f"{SECRETS}/objects-secret-key",
+        "FROSTBYTE_VECTORS_URL": f"{options.http}://{options.place('qdrant')}",
+        "FROSTBYTE_VECTORS_API_KEY_FILE": f"{SECRETS}/vectors-api-key",
+        "FROSTBYTE_QUEUE_URL_FILE": f"{SECRETS}/queue-url",
+        **_trust(options),
         **_embedding(options),
-        "FROSTBYTE_EMBEDDING_API_KEY_FILE": f"{_SECRETS}/embedder-key",
-        **({"FROSTBYTE_STANDINS": "vectors"} if options.stand_in_vectors else {}),
+        "FROSTBYTE_EMBEDDING_API_KEY_FILE": f"{SECRETS}/{'embedding-key' if options.remote else 'embedder-key'}",
     }
+    if options.stand_in_vectors:
+        told["FROSTBYTE_STANDINS"] = "vectors"
+    if options.on is not None and options.on.ways_out:
+        beside = EGRESS in options.on.services
+        told["FROSTBYTE_EGRESS_PROXY"] = f"http://{EGRESS if beside else options.on.gateway}:{EGRESS_PORT}"
+    return told
 
 
-_CREDENTIALS: Final = ("queue-url", "embedder-key", "clamd.conf")
+def _scanning() -> dict[str, str]:
+    """For those that have clamd beside them."""
+    return {"FROSTBYTE_CLAMD_ADDRESS": "clamav:3310", "FROSTBYTE_CLAMD_CONF": f"{SECRETS}/clamd.conf"}
+
+
+def _clamd(options: Options) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What says where clamd is, and the file it needs. On hosts of their own only workers are told: they scan."""
+    return (_scanning(), ("clamd.conf",)) if options.on is None else ({}, ())
+
+
+def _credentials(options: Options) -> tuple[str, ...]:
+    return (
+        "queue-url",
+        "embedding-key" if options.remote else "embedder-key",
+        "database-url",
+        "objects-secret-key",
+        "vectors-api-key",
+        *_authority(options),
+    )
+
+
 _STORES: Final = MappingProxyType(
     {
         "postgres": Ready.HEALTHY,
@@ -337,6 +238,10 @@ _STORES: Final = MappingProxyType(
 )
 
 
+def _waits(options: Options) -> dict[str, Ready]:
+    return {**_STORES, **({EGRESS: Ready.HEALTHY} if options.on is not None else {})}
+
+
 def _serving_address(options: Options) -> str:
     """The network's last, far from those that the engine gives out.
 
@@ -348,71 +253,85 @@ def _serving_address(options: Options) -> str:
 
 CHANNEL_FILES: Final = ("channel-certificate.pem", "channel-key.pem", "channel-authority.pem", "control-keys")
 """What the gateway shows and believes on the control channel."""
-_CHANNEL_PORT: Final = 8443
 _CHANNEL: Final = MappingProxyType(
     {
-        "FROSTBYTE_CHANNEL_LISTEN": f"0.0.0.0:{_CHANNEL_PORT}",
-        "FROSTBYTE_CHANNEL_CERTIFICATE": f"{_SECRETS}/{CHANNEL_FILES[0]}",
-        "FROSTBYTE_CHANNEL_KEY": f"{_SECRETS}/{CHANNEL_FILES[1]}",
-        "FROSTBYTE_CHANNEL_CLIENT_CA": f"{_SECRETS}/{CHANNEL_FILES[2]}",
-        "FROSTBYTE_CONTROL_KEYS": f"{_SECRETS}/{CHANNEL_FILES[3]}",
+        "FROSTBYTE_CHANNEL_LISTEN": f"0.0.0.0:{CHANNEL_PORT}",
+        "FROSTBYTE_CHANNEL_CERTIFICATE": f"{SECRETS}/{CHANNEL_FILES[0]}",
+        "FROSTBYTE_CHANNEL_KEY": f"{SECRETS}/{CHANNEL_FILES[1]}",
+        "FROSTBYTE_CHANNEL_CLIENT_CA": f"{SECRETS}/{CHANNEL_FILES[2]}",
+        "FROSTBYTE_CONTROL_KEYS": f"{SECRETS}/{CHANNEL_FILES[3]}",
     }
 )
 
 
 def _gateway(options: Options) -> Service:
+    on, (certificate, key) = options.on, pair("gateway")
+    address = "127.0.0.1" if on is None else "0.0.0.0"  # noqa: S104 - the host's rules say who comes
+    edge = {
+        "FROSTBYTE_TLS_CERTIFICATE": f"{SECRETS}/{certificate}",
+        "FROSTBYTE_TLS_KEY": f"{SECRETS}/{key}",
+        "FROSTBYTE_TLS_CLIENT_CA": f"{SECRETS}/channel-authority.pem",
+    }
+    clamd, conf = _clamd(options)
+    channel = {options.channel_port: CHANNEL_PORT} if options.channel_port else {}
     return Service(
         name="intake-gateway",
         image=options.image("api"),
         role=Role.DOOR,
         user=OURS,
-        limits=Limits(memory_mb=3072, cpus=2, pids=256),
+        limits=limits(options, "intake-gateway", 3072, 2, 256),
         check=None,
-        networks=(INTERNAL, EDGE),
+        networks=(INTERNAL, EDGE if on is None else HOSTS),
         environment={
             **_settings(options),
-            "FROSTBYTE_DATABASE_OWNER_URL_FILE": f"{TENANT}/database_owner_url",
+            **clamd,
+            "FROSTBYTE_DATABASE_OWNER_URL_FILE": f"{SECRETS}/database-owner-url",
             "FROSTBYTE_ROLES": "intake",
             "FROSTBYTE_SIGNING_DIR": _SIGNING,
             "FROSTBYTE_SERVING_URL": f"http://{_serving_address(options)}:8080",
             **(_CHANNEL if options.channel_port else {}),
+            **(edge if on is not None else {}),
         },
-        secrets=_CREDENTIALS + (CHANNEL_FILES if options.channel_port else ()),
-        volumes={
-            "gatewaydata": "/var/lib/frostbyte",
-            "keys": "/run/keys",
-            "signing": _SIGNING,
-            "tenant": f"{TENANT}:ro",
-        },
+        secrets=(
+            *_credentials(options),
+            *conf,
+            "database-owner-url",
+            *(CHANNEL_FILES if options.channel_port else ()),
+            *((certificate, key) if on is not None else ()),
+        ),
+        volumes={"gatewaydata": "/var/lib/frostbyte", "keys": "/run/keys", "signing": _SIGNING},
         scratch={"/tmp": 512},  # noqa: S108
-        needs=_STORES,
-        publishes={options.port: 8080, **({options.channel_port: _CHANNEL_PORT} if options.channel_port else {})},
+        needs=_waits(options),
+        publishes={options.port: 8080, **channel},
+        published_at=address,
         # Its names are asked of nobody outside.
         resolver=_networks(options)[1].dead_end,
     )
 
 
 def _serving(options: Options) -> Service:
+    clamd, conf = _clamd(options)
     return Service(
         name="serving",
         image=options.image("api"),
         role=Role.READING,
         user=OURS,
-        limits=Limits(memory_mb=3072, cpus=2, pids=256),
+        limits=limits(options, "serving", 3072, 2, 256),
         check=None,
-        networks=(INTERNAL,),
+        networks=options.networks_of_stores,
         address=_serving_address(options),
         environment={
             **_settings(options),
+            **clamd,
             "FROSTBYTE_ROLES": "serving",
             "FROSTBYTE_DATA_DIR": _OWN,
             "FROSTBYTE_SIGNING_DIR": _SIGNING,
         },
-        secrets=_CREDENTIALS,
-        volumes={"keys": "/run/keys:ro", "signing": f"{_SIGNING}:ro", "tenant": f"{TENANT}:ro"},
+        secrets=(*_credentials(options), *conf),
+        volumes={"keys": "/run/keys:ro", "signing": f"{_SIGNING}:ro"},
         scratch={"/tmp": 512},  # noqa: S108
         # The gateway makes the keys and brings the schema up to date.
-        needs={**_STORES, "intake-gateway": Ready.HEALTHY},
+        needs={**_waits(options), "intake-gateway": Ready.HEALTHY},
     )
 
 
@@ -422,19 +341,41 @@ def _worker(options: Options) -> Service:
         image=options.image("worker"),
         role=Role.WORK,
         user=OURS,
-        limits=Limits(memory_mb=8192, cpus=2, pids=512),
+        limits=limits(options, "celery-worker", 8192, 2, 512),
         check=None,
-        networks=(INTERNAL,),
+        networks=options.networks_of_stores,
         environment={
             **_settings(options),
+            **_scanning(),
             "FROSTBYTE_WORKERS": "2",
             "FROSTBYTE_PARSE_MEMORY_MB": "3072",
             "FROSTBYTE_DATA_DIR": _OWN,
         },
-        secrets=_CREDENTIALS,
-        volumes={"keys": "/run/keys:ro", "tenant": f"{TENANT}:ro"},
+        secrets=(*_credentials(options), "clamd.conf"),
+        volumes={"keys": "/run/keys:ro"},
         scratch={"/tmp": 2048},  # noqa: S108
-        needs={**_STORES, "intake-gateway": Ready.HEALTHY},
+        needs={**_waits(options), "intake-gateway": Ready.HEALTHY},
         # A stage under way is finished.
         stop_seconds=180,
+    )
+
+
+def _egress(options: Options) -> Service:
+    """The only one that is let out, to what its list names; it holds no secret and sees no content."""
+    on = options.on
+    return Service(
+        name=EGRESS,
+        image=options.image("api"),
+        role=Role.DOOR,
+        user=OURS,
+        limits=limits(options, EGRESS, 128, 1, 64),
+        command=("serve", "egress"),
+        check=None,
+        networks=(HOSTS, INTERNAL),
+        address=on.egress_address if on is not None else "",
+        environment={"FROSTBYTE_LISTEN": f"0.0.0.0:{EGRESS_PORT}", "FROSTBYTE_WAYS_OUT": f"{SECRETS}/ways-out"},
+        secrets=("ways-out",),
+        scratch={"/tmp": 16},  # noqa: S108
+        publishes={EGRESS_PORT: EGRESS_PORT} if options.across else {},
+        published_at=options.published_at,
     )

@@ -9,7 +9,7 @@ import yaml
 from frostbyte.deploy.compose.description import Network, Plane, Role, Service
 
 _HEAD = """\
-# A Frostbyte plane on one host, made by `frostbyte deploy compose`: change the command's options, not this file.
+# A Frostbyte plane, made by {maker}: change what it was told, not this file.
 # Every service runs without rights of its own, cannot write to its file system, and is held to limits. Secrets are
 # files below ./secrets. Start it with `docker compose up --detach --wait`.
 """
@@ -24,13 +24,14 @@ def render(plane: Plane, secrets_group: int) -> str:
     """
     document = {
         "name": plane.project,
-        "services": {service.name: _service(service, secrets_group) for service in plane.services},
+        "services": {service.name: _service(service, plane, secrets_group) for service in plane.services},
         "networks": {network.name: _network(network) for network in plane.networks},
-        "volumes": {name: {} for name in plane.volumes},
+        "volumes": {name: {} for name in plane.volumes if name not in plane.folders},
         "secrets": {name: {"file": f"./secrets/{name}"} for name in plane.secrets},
     }
     text: str = yaml.safe_dump(document, sort_keys=False, width=118, allow_unicode=True)
-    return _HEAD + text
+    maker = "the control plane" if plane.by_hand else "`frostbyte deploy compose`"
+    return _HEAD.format(maker=maker) + text
 
 
 def env_example(plane: Plane) -> str:
@@ -44,7 +45,7 @@ def env_example(plane: Plane) -> str:
     )
 
 
-def _service(service: Service, secrets_group: int) -> dict[str, Any]:
+def _service(service: Service, plane: Plane, secrets_group: int) -> dict[str, Any]:
     ours = any(name.startswith("FROSTBYTE_") for name in service.environment)
     environment = {
         **service.environment,
@@ -52,14 +53,16 @@ def _service(service: Service, secrets_group: int) -> dict[str, Any]:
     }
     told = {
         "image": service.image,
+        "pull_policy": "never" if plane.by_hand else "",
+        "profiles": ["task"] if plane.by_hand and service.role is Role.TASK else [],
         "labels": {"io.frostbyte.role": service.role.value},
         "user": service.user,
         "group_add": [str(secrets_group)] if service.secrets else [],
         "entrypoint": list(service.entrypoint),
         "command": list(service.command),
         "environment": environment,
-        "secrets": list(service.secrets),
-        "volumes": [f"{name}:{place}" for name, place in service.volumes.items()],
+        "secrets": [_secret(name, service) for name in service.secrets],
+        "volumes": [_volume(name, place, plane) for name, place in service.volumes.items()],
         "tmpfs": [f"{place}:size={size}m,mode=1777" for place, size in service.scratch.items()],
         "networks": _joined(service),
         "dns": [service.resolver] if service.resolver else [],
@@ -83,6 +86,19 @@ def _service(service: Service, secrets_group: int) -> dict[str, Any]:
         },
     }
     return {key: value for key, value in told.items() if value} | limits
+
+
+def _secret(name: str, service: Service) -> str | dict[str, str]:
+    return {"source": name, "target": service.places[name]} if name in service.places else name
+
+
+def _volume(name: str, place: str, plane: Plane) -> str | dict[str, Any]:
+    """A folder that is not there is an error: the engine would make one, on the wrong disk."""
+    if name not in plane.folders:
+        return f"{name}:{place}"
+    target, _, only = place.partition(":")
+    told: dict[str, Any] = {"type": "bind", "source": plane.folders[name], "target": target}
+    return told | ({"read_only": True} if only == "ro" else {}) | {"bind": {"create_host_path": False}}
 
 
 def _joined(service: Service) -> list[str] | dict[str, Any]:
@@ -113,6 +129,11 @@ def _check(service: Service) -> dict[str, Any]:
 def _network(network: Network) -> dict[str, Any]:
     address: dict[str, Any] = {"subnet": network.subnet}
     told: dict[str, Any] = {"driver": "bridge", "internal": network.internal}
+    if network.bridge:
+        told["driver_opts"] = {
+            "com.docker.network.bridge.name": network.bridge,
+            "com.docker.network.bridge.enable_ip_masquerade": "false",
+        }
     if network.dead_end:
         address |= {"gateway": network.gateway, "aux_addresses": {"DefaultGatewayIPv4": network.dead_end}}
         told["driver_opts"] = {"com.docker.network.bridge.enable_ip_masquerade": "false"}

@@ -15,6 +15,7 @@ from typing import Final
 
 from frostbyte.control_plane.provisioning.hosting import CHANNEL_PORT, GATEWAY_PORT, Surroundings
 from frostbyte.control_plane.provisioning.resources import HostRole
+from frostbyte.deploy.compose.options import EGRESS_PORT, EMBEDDER_PORT, STORE_PORTS
 from frostbyte.deploy.hosts import layout
 from frostbyte.kernel.networks import NOWHERE
 
@@ -93,11 +94,11 @@ def _published(host: Surroundings) -> Iterator[tuple[Sequence[str], Sequence[int
         yield host.edge, (GATEWAY_PORT,)
         yield host.control, (CHANNEL_PORT,)
     if host.role is HostRole.GATEWAY and host.workers:
-        yield host.workers, (layout.EMBEDDER_PORT,)
+        yield host.workers, (EMBEDDER_PORT,)
     if host.role is HostRole.GATEWAY and (others := _others(host)) and host.ways_out:
-        yield others, (layout.EGRESS_PORT,)
+        yield others, (EGRESS_PORT,)
     if host.role is HostRole.DB and (others := _others(host)):
-        yield others, tuple(layout.STORE_PORTS.values())
+        yield others, tuple(STORE_PORTS.values())
 
 
 def _reached(host: Surroundings) -> Iterator[tuple[str, str, Sequence[int]]]:
@@ -105,9 +106,9 @@ def _reached(host: Surroundings) -> Iterator[tuple[str, str, Sequence[int]]]:
     everybody = layout.HOSTS_NETWORK
     public = f"!= {_set(NOWHERE)}"
     if host.role in (HostRole.GATEWAY, HostRole.WORKER):
-        yield everybody, host.db, tuple(layout.STORE_PORTS.values())
+        yield everybody, host.db, tuple(STORE_PORTS.values())
     if host.role is HostRole.WORKER:
-        ports = (layout.EMBEDDER_PORT, *((layout.EGRESS_PORT,) if host.ways_out else ()))
+        ports = (EMBEDDER_PORT, *((EGRESS_PORT,) if host.ways_out else ()))
         yield everybody, host.gateway, ports
     if _proxies(host):
         yield layout.EGRESS_ADDRESS, public, ways_out_ports(host)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import Final
 
 from frostbyte.control_plane.provisioning.resources import HostRole
@@ -11,6 +10,8 @@ USER: Final = "frostbyte"
 """Who comes by SSH."""
 FOLDER: Final = "/opt/frostbyte"
 """The compose project, its secrets, and what the snapshot brought: models and signatures."""
+MODELS: Final = f"{FOLDER}/models"
+CLAMAV: Final = f"{FOLDER}/clamav"
 KEYS: Final = f"{FOLDER}/keys"
 """What seals the tenant's documents."""
 SIGNING: Final = f"{FOLDER}/signing"
@@ -29,13 +30,6 @@ EGRESS_ADDRESS: Final = "172.30.6.253"
 """The egress proxy's, in the network of the hosts: the rules let out nobody but it."""
 METADATA: Final = "169.254.169.254"
 """Where a cloud answers what it knows of a host, its user data included. For root alone."""
-
-STORE_PORTS: Final = MappingProxyType({"postgres": 5432, "redis": 6379, "minio": 9000, "qdrant": 6333})
-"""On the private address of the host with the stores."""
-EMBEDDER_PORT: Final = 8081
-"""On the gateway's private address."""
-EGRESS_PORT: Final = 3128
-"""On the gateway's private address."""
 
 GATES: Final = frozenset({HostRole.GATEWAY, HostRole.SINGLE})
 """Hosts with a public address that the edge reaches."""

@@ -22,6 +22,7 @@ from frostbyte.kernel.errors import Conflict, Invalid, NotFound
 ENTROPY: Final = 32
 """Random bytes of a secret: 256 bits, 43 characters."""
 _NAME: Final = re.compile(r"[a-z0-9_]{1,64}")
+_GIVEN: Final = re.compile(r"[A-Za-z0-9_-]{32,256}")
 _ENV: Final = "tenant.env"
 _OWNER: Final = "tenant"
 _FRESH: Final = ".new-"
@@ -33,25 +34,48 @@ class SecretFolder:
     Args:
         folder: made with mode 0700 when the first secret is.
         tenant: whose secrets these are; a folder never changes its tenant.
+        given: a folder with secrets that somebody else made: they take the place of those that are here. None for none.
 
     Raises:
         Invalid: `secret_permissions`: the folder is open to others, or belongs to someone else.
         Conflict: `secrets_of_another_tenant`.
     """
 
-    def __init__(self, folder: Path, tenant: str) -> None:
+    def __init__(self, folder: Path, tenant: str, given: Path | None = None) -> None:
         self.folder = folder
+        self._given = given
         self._tenant = tenant
         if folder.exists():
             self._check()
 
     def made(self, name: str) -> str:
-        """The secret of this name, made at the first call."""
+        """The secret of this name: the one that was given, or one that is made at the first call."""
         try:
-            return self.found(name)
+            kept = self.found(name)
+            if (given := self._given_secret(name)) and given != kept:
+                self.note(name, given)
+                return given
+            return kept
         except NotFound:
-            self.note(name, secrets.token_urlsafe(ENTROPY))
+            self.note(name, self._given_secret(name) or secrets.token_urlsafe(ENTROPY))
             return self.found(name)
+
+    def _given_secret(self, name: str) -> str:
+        """'' where none was given. Raises Invalid("secret_given_invalid")."""
+        path = self._given / name if self._given is not None else None
+        if path is None or not path.exists():
+            return ""
+        try:
+            text = path.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            text = ""
+        if not _GIVEN.fullmatch(text):
+            raise Invalid(
+                "secret_given_invalid",
+                f"The secret {name} that was given cannot be read, or is shorter than 32 characters.",
+                "Give it as one line of 32 or more of A-Z, a-z, 0-9, '-' and '_'.",
+            )
+        return text
 
     def found(self, name: str) -> str:
         """The secret of this name. Raises NotFound("tenant_secret_missing"), Invalid("secret_permissions")."""

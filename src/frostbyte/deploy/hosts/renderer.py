@@ -1,0 +1,234 @@
+"""What the steps of a tenant ask for, made of descriptions: see the port `Renderer`."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from frostbyte.control_plane.provisioning.hosting import (
+    CHANNEL_PORT,
+    GATEWAY_PORT,
+    Given,
+    HostKey,
+    Project,
+    Surroundings,
+)
+from frostbyte.control_plane.provisioning.ports import HostFile
+from frostbyte.control_plane.provisioning.resources import HostRole
+from frostbyte.deploy.compose import PASSWORDS, SECRETS_GROUP, OnHost, Options, plane, render, texts
+from frostbyte.deploy.compose.description import Plane
+from frostbyte.deploy.compose.options import EGRESS, OURS, QDRANT
+from frostbyte.deploy.compose.stores import pair
+from frostbyte.deploy.compose.texts import Token
+from frostbyte.deploy.hosts import cloud_init, facts, layout
+from frostbyte.deploy.hosts.firewall import rules
+from frostbyte.kernel.errors import Invalid
+
+STORES: Final = ("postgres", "redis", "minio", "qdrant")
+_SERVICES: Final = MappingProxyType(
+    {
+        HostRole.GATEWAY: (EGRESS, "nomic-embed", "intake-gateway", "serving"),
+        HostRole.WORKER: ("clamav", "celery-worker"),
+        HostRole.DB: (*STORES, "storage"),
+    }
+)
+"""Which run where. On one host: all."""
+_ENDS: Final = ("intake-gateway", "serving", "celery-worker")
+"""What waits for all the others of its host: who starts these starts everything."""
+_IMAGES: Final = MappingProxyType(
+    {
+        "intake-gateway": "api",
+        "serving": "api",
+        "storage": "api",
+        EGRESS: "api",
+        "celery-worker": "worker",
+    }
+)
+"""Of services that are not called like their image."""
+_SEALING: Final = ("keys-id", "keys-term", "keys-wrapping-1")
+"""What seals the tenant's documents: gateway and workers share it, so it cannot be made on one of them."""
+_WRAPPING: Final = re.compile(r"keys-wrapping-[1-9][0-9]{0,8}")
+_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+_KEY_BYTES: Final = 32
+_VOLUMES: Final = MappingProxyType(
+    {
+        HostRole.GATEWAY: {
+            "keys": (layout.KEYS, OURS),
+            "signing": (layout.SIGNING, OURS),
+            "models": (layout.MODELS, OURS),
+        },
+        HostRole.WORKER: {"keys": (layout.KEYS, OURS), "clamavdata": (layout.CLAMAV, "10003:10003")},
+        HostRole.DB: {
+            "pgdata": (f"{layout.VOLUME}/pgdata", "70:70"),
+            "miniodata": (f"{layout.VOLUME}/miniodata", OURS),
+            "qdrantdata": (f"{layout.VOLUME}/qdrantdata", QDRANT),
+        },
+    }
+)
+"""Volumes that are folders of a host, and who writes there."""
+
+
+class HostRenderer:
+    """See the port.
+
+    Args:
+        queue_rights: what a tenant's user may do on Redis, as words of its access list.
+        token: makes a tenant's token for the vector store of the store's key.
+    """
+
+    def __init__(self, queue_rights: Callable[[str], Sequence[str]], token: Token) -> None:
+        self._queue_rights = queue_rights
+        self._token = token
+
+    def user_data(self, host: Surroundings, key: HostKey, people: Sequence[str]) -> str:
+        """See Renderer."""
+        facts.check(host)
+        return cloud_init.user_data(host, key, people, *_folders(host.role))
+
+    def files(self, host: Surroundings, given: Given) -> list[HostFile]:
+        """See Renderer."""
+        facts.check(host)
+        options = _options(host, given)
+        project = plane(options)
+        contents = self._contents(options, given)
+        found = [
+            HostFile(path=layout.RULES, content=rules(host).encode()),
+            HostFile(
+                path=f"{layout.FOLDER}/docker-compose.yml", content=render(project, SECRETS_GROUP).encode(), mode=0o600
+            ),
+        ]
+        for name in project.secrets:
+            text = contents.get(name, "")
+            if not text and name != "ways-out":
+                raise _lacks(f"the secret {name}")
+            content = (text if text.endswith("\n") else text + "\n").encode()
+            # Services read them as members of one group; nobody writes them.
+            path = f"{layout.FOLDER}/secrets/{name}"
+            found.append(HostFile(path=path, content=content, mode=0o440, owner=f"0:{SECRETS_GROUP}"))
+        return found + _sealing(project, given)
+
+    def project(self, role: HostRole) -> Project:
+        """See Renderer."""
+        here = _services(role)
+        ends = tuple(name for name in _ENDS if name in here)
+        stores = tuple(name for name in STORES if name in here)
+        tasks = tuple(name for name in here if name == "storage")
+        return Project(folder=layout.FOLDER, services=ends or stores, stores=stores, tasks=tasks)
+
+    def images(self, role: HostRole) -> tuple[str, ...]:
+        """See Renderer."""
+        return tuple(sorted({_IMAGES.get(name, name) for name in _services(role)}))
+
+    def secrets(self) -> tuple[str, ...]:
+        """See Renderer."""
+        return (*PASSWORDS, *_SEALING)
+
+    def certificates(self, hosts: Mapping[str, str], public_address: str) -> dict[str, tuple[str, ...]]:
+        """See Renderer. A server is called by its address on other hosts, and by its name on its own."""
+        found: dict[str, tuple[str, ...]] = {"gateway": (public_address,), "channel": (public_address,)}
+        if "single" not in hosts:
+            found["embedder"] = (hosts["gateway"], "nomic-embed")
+            found |= {store: (hosts["db"], store) for store in STORES}
+        return found
+
+    def _contents(self, options: Options, given: Given) -> dict[str, str]:
+        """Of every secret that a host of the tenant may have, by file."""
+
+        def password(name: str) -> str:
+            found = given.secrets.get(name, "")
+            if not _SECRET.fullmatch(found):
+                raise _lacks(f"the secret {name}, 43 url-safe characters")
+            return found
+
+        contents = dict(texts(options, password, self._queue_rights(given.tenant), self._token))
+        for server, made in given.certificates.items():
+            contents |= dict(zip(pair(server), (made.certificate, made.key), strict=True))
+        contents |= {
+            "authority.pem": given.authority,
+            "channel-authority.pem": given.authority,
+            "control-keys": given.control_keys,
+            "embedding-key": given.secrets.get("embedding-key", ""),
+        }
+        return contents
+
+
+def _services(role: HostRole) -> tuple[str, ...]:
+    if role is HostRole.SINGLE:
+        return tuple(name for names in _SERVICES.values() for name in names)
+    if role not in _SERVICES:
+        raise ValueError(f"no tenant's host is of the role {role.value}")
+    return _SERVICES[role]
+
+
+def _volumes(role: HostRole) -> dict[str, tuple[str, str]]:
+    if role is not HostRole.SINGLE:
+        return dict(_VOLUMES[role])
+    together = {name: place for places in _VOLUMES.values() for name, place in places.items()}
+    # What signs lies on the volume where there is one beside it.
+    return together | {"signing": (f"{layout.VOLUME}/signing", OURS)}
+
+
+def _folders(role: HostRole) -> tuple[dict[str, str], dict[str, str]]:
+    """Folders to be made on a host's own disk, and on its volume."""
+    if role not in (*_SERVICES, HostRole.SINGLE):
+        return {}, {}
+    places = dict(_volumes(role).values())
+    stored = {path: owner for path, owner in places.items() if path.startswith(layout.VOLUME)}
+    own = {layout.FOLDER: "0:0", f"{layout.FOLDER}/secrets": "0:0"}
+    return own | {path: owner for path, owner in places.items() if path not in stored}, stored
+
+
+def _options(host: Surroundings, given: Given) -> Options:
+    images = {name: given.images.get(name, "") for name in {_IMAGES.get(s, s) for s in _services(host.role)}}
+    missing = sorted(name for name, reference in images.items() if not reference)
+    if given.remote is not None:
+        missing = [name for name in missing if name != "nomic-embed"]
+    if missing:
+        raise _lacks(f"the image {missing[0]}")
+    return Options(
+        tenant=given.tenant,
+        version="",
+        mode="online",
+        port=GATEWAY_PORT,
+        channel_port=CHANNEL_PORT,
+        subnet=layout.PLANE_NETWORK,
+        images=images,
+        model_sha256=given.model_sha256,
+        dimensions=given.dimensions,
+        stand_in_vectors=given.stand_in_vectors,
+        memory_mb=given.memory_mb,
+        on=OnHost(
+            services=_services(host.role),
+            address=host.address,
+            gateway=host.gateway,
+            db=host.db,
+            folders={name: path for name, (path, _) in _volumes(host.role).items()},
+            bridges=(layout.PLANE_BRIDGE, layout.HOSTS_BRIDGE),
+            between=layout.HOSTS_NETWORK,
+            egress_address=layout.EGRESS_ADDRESS,
+            ways_out=host.ways_out,
+            remote=(given.remote.endpoint, given.remote.model) if given.remote is not None else (),
+        ),
+    )
+
+
+def _sealing(project: Plane, given: Given) -> list[HostFile]:
+    """The keys as files that the plane's user alone may read: 32 bytes each, of 43 characters."""
+    if not any("keys" in service.volumes for service in project.services):
+        return []
+    found = []
+    for name in sorted({*_SEALING, *filter(_WRAPPING.fullmatch, given.secrets)}):
+        text = given.secrets.get(name, "")
+        key = base64.urlsafe_b64decode(text + "=") if _SECRET.fullmatch(text) else b""
+        if len(key) != _KEY_BYTES:
+            raise _lacks(f"the secret {name}, 43 url-safe characters")
+        path = f"{layout.KEYS}/{name.removeprefix('keys-')}.key"
+        found.append(HostFile(path=path, content=key, mode=0o400, owner=OURS))
+    return found
+
+
+def _lacks(what: str) -> Invalid:
+    return Invalid("host_given", f"A host would lack what it needs: {what}.", "Look at the run; then go on with it.")
