@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from dns_zone.name_server import NameServer, Provider, Records, providing, serving
-from frostbyte.adapters.dns.answers import Server
+from frostbyte.adapters.dns.answers import Authority, Server
 from frostbyte.adapters.dns.lexicon import LexiconDns, credentials
 from frostbyte.adapters.dns.memory import MemoryDns
 from frostbyte.control_plane.provisioning.ports import Dns
@@ -47,7 +47,9 @@ class Place:
 
 def lexicon(provider: Provider, server: NameServer, **more: Any) -> LexiconDns:
     options = {"auth_token": SECRET, "pdns_server": provider.endpoint}
-    return LexiconDns("powerdns", {**options, **more}, [ZONE], [Server("127.0.0.1", server.port)], seconds=2.0)
+    return LexiconDns(
+        "powerdns", {**options, **more}, [ZONE], Authority([Server("127.0.0.1", server.port)]), seconds=2.0
+    )
 
 
 @pytest.fixture

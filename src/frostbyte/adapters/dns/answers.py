@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import dns.exception
 import dns.flags
@@ -63,6 +63,14 @@ def addresses(host: str) -> list[Server]:
             continue
         return [Server(next(iter(answer)).to_text())]
     return []
+
+
+class Answering(Protocol):
+    """Who knows what a zone's name servers answer."""
+
+    def answer(self, zone: str, name: str, type: str) -> tuple[str, ...]:
+        """See ports.Dns."""
+        ...
 
 
 class Authority:

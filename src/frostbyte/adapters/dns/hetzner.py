@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from frostbyte.adapters.dns.answers import Authority, Server, addresses
+from frostbyte.adapters.dns.answers import Answering, Authority, Server, addresses
 from frostbyte.adapters.dns.records import found, fresh, removable, unreachable, zone_missing
 from frostbyte.adapters.hetzner.calls import Calls
 from frostbyte.adapters.hetzner.client import pages
@@ -15,7 +15,6 @@ from frostbyte.adapters.hetzner.waiting import Waiting
 from frostbyte.control_plane.provisioning.ports import CloudError
 from frostbyte.control_plane.provisioning.resources import FROSTBYTE, MANAGED_BY, Found, WantedRecord
 
-Servers = Callable[[str], Sequence[Server]]
 _ATTEMPTS: Final = 3
 """At putting records where another one puts them at the same time."""
 
@@ -24,13 +23,13 @@ class HetznerDns:
     """The zones of one project. Safe for many threads.
 
     Args:
-        servers: the name servers to ask for every zone; none for those that Hetzner says are the zone's.
+        authority: whom to believe; without one, the name servers that Hetzner has assigned to a zone.
     """
 
-    def __init__(self, calls: Calls, waiting: Waiting | None = None, servers: Sequence[Server] = ()) -> None:
+    def __init__(self, calls: Calls, waiting: Waiting | None = None, authority: Answering | None = None) -> None:
         self._calls = calls
         self._waiting = waiting or Waiting(calls)
-        self._authority = Authority(servers, self._assigned)
+        self._authority = authority or Authority(find=self._assigned)
         self._known: dict[str, Sequence[Server]] = {}
 
     def find(self, zone: str, name: str, type: str) -> Found | None:
@@ -104,7 +103,7 @@ class HetznerDns:
         return [zone for zone in pages(self._calls, "/zones", "zones") if "name" in zone]
 
     def answer(self, zone: str, name: str, type: str) -> tuple[str, ...]:
-        """By the name servers that Hetzner has assigned to the zone."""
+        """By whom is believed."""
         return self._authority.answer(zone, name, type)
 
     def _assigned(self, zone: str) -> Sequence[Server]:

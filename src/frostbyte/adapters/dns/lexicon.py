@@ -20,7 +20,7 @@ from lexicon.config import ConfigResolver
 from lexicon.exceptions import AuthenticationError
 from lexicon.interfaces import Provider
 
-from frostbyte.adapters.dns.answers import Authority, Server
+from frostbyte.adapters.dns.answers import Answering, Authority
 from frostbyte.adapters.dns.records import found, fresh, plain, removable, unreachable
 from frostbyte.control_plane.provisioning.resources import (
     ENVIRONMENT,
@@ -49,7 +49,7 @@ class LexiconDns:
         provider: lexicon's name of it: `cloudflare`, `route53`, `ovh`, `powerdns` ...
         credentials: lexicon's options of that provider (`auth_token` ...). Never shown.
         zones: those that `observe` looks into.
-        servers: the name servers to ask for every zone; none for those that it is delegated to.
+        authority: whom to believe; without one, the name servers that a zone is delegated to.
 
     Raises:
         Invalid: `dns_provider_unknown`.
@@ -60,14 +60,14 @@ class LexiconDns:
         provider: str,
         credentials: Mapping[str, str],
         zones: Sequence[str] = (),
-        servers: Sequence[Server] = (),
+        authority: Answering | None = None,
         seconds: float = SECONDS,
     ) -> None:
         self._provider = provider
         self._credentials = dict(credentials)
         self._class = _provider_class(provider)
         self._zones = tuple(zones)
-        self._authority = Authority(servers)
+        self._authority = authority or Authority()
         self._seconds = seconds
         self._lock = threading.Lock()
 
@@ -122,7 +122,7 @@ class LexiconDns:
         return [one for zone in self._zones for one in self._with(zone, 0, partial(_marked, zone=zone))]
 
     def answer(self, zone: str, name: str, type: str) -> tuple[str, ...]:
-        """By the name servers that the zone is delegated to."""
+        """By whom is believed."""
         return self._authority.answer(zone, name, type)
 
     def _with(self, zone: str, ttl: int, work: Callable[[Provider], _T]) -> _T:

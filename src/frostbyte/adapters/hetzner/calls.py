@@ -70,6 +70,17 @@ class Counted:
     requests: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
+    def refusal(self, status: int, headers: Mapping[str, str], vendor: str, words: str) -> CloudError:
+        """What an answer with an error is in our words.
+
+        Args:
+            vendor: the API's code; '' where the answer was not the API's.
+        """
+        code = code_of(vendor, status)
+        if code == "cloud_rate_limited":
+            return rate_limited(self.pace.refused(headers))
+        return failure(code, vendor, words if vendor else f"HTTP status {status}")
+
     def around(self, method: str, path: str, send: Callable[[], Reply]) -> Reply:
         """Wait for a turn, then send between the two taps."""
         self.pace.turn()
@@ -173,11 +184,7 @@ class HcloudCalls(Counted):
 
     def _refusal(self, error: APIException) -> CloudError:
         vendor = error.code if isinstance(error.code, str) else ""
-        status = self._said.status
-        code = code_of(vendor, status)
-        if code == "cloud_rate_limited":
-            return rate_limited(self.pace.refused(self._said.headers))
-        return failure(code, vendor, str(error.message) if vendor else f"HTTP status {status}")
+        return self.refusal(self._said.status, self._said.headers, vendor, str(error.message))
 
     def _note(self, response: requests.Response, *_: Any, **__: Any) -> None:
         self._said.status, self._said.headers = response.status_code, response.headers
