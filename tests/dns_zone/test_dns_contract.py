@@ -12,8 +12,13 @@ import pytest
 
 from dns_zone.name_server import NameServer, Provider, Records, providing, serving
 from frostbyte.adapters.dns.answers import Authority, Server
+from frostbyte.adapters.dns.hetzner import HetznerDns
 from frostbyte.adapters.dns.lexicon import LexiconDns, credentials
-from frostbyte.adapters.dns.memory import MemoryDns
+from frostbyte.adapters.dns.memory import MemoryDns, WorldAuthority, memory_dns
+from frostbyte.adapters.hetzner.calls import HcloudCalls
+from frostbyte.adapters.hetzner.memory import WorldCalls
+from frostbyte.adapters.hetzner.waiting import AT_ONCE, Waiting
+from frostbyte.adapters.hetzner.world.world import World
 from frostbyte.control_plane.provisioning.ports import Dns
 from frostbyte.control_plane.provisioning.resources import FROSTBYTE, MANAGED_BY, Kind, Owner, WantedRecord
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid, Unavailable
@@ -59,11 +64,28 @@ def provider() -> Iterator[Provider]:
         yield provider
 
 
-@pytest.fixture(params=["memory", "lexicon"])
+@pytest.fixture(params=["memory", "hetzner in memory", "hetzner", "lexicon"])
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     if request.param == "memory":
         memory = MemoryDns([ZONE])
         yield Place(memory, lambda name, type, values: memory.plant(ZONE, name, type, values))
+        return
+    if request.param.startswith("hetzner"):
+        world = World() if request.param != "hetzner" else request.getfixturevalue("hetzner").world
+        token = world.token()
+        direct = WorldCalls(world, token)
+        direct.ask("POST", "/zones", body={"name": ZONE, "mode": "primary"})
+        dns: Dns = memory_dns(world, token)
+        if request.param == "hetzner":
+            http = HcloudCalls(token, request.getfixturevalue("hetzner").endpoint)
+            dns = HetznerDns(http, Waiting(http, AT_ONCE), WorldAuthority(world))
+
+        def strange(name: str, type: str, values: list[str]) -> None:
+            records = [{"value": value} for value in values]
+            body = {"name": name, "type": type, "ttl": 300, "records": records, "labels": {"whose": "theirs"}}
+            direct.ask("POST", f"/zones/{ZONE}/rrsets", body=body)
+
+        yield Place(dns, strange)
         return
     provider = request.getfixturevalue("provider")
     with serving(NameServer(provider.records, ZONE)) as server:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from frostbyte.adapters.hetzner.world.world import World
-
 from frostbyte.adapters.hetzner.calls import Calls
 from frostbyte.adapters.hetzner.client import HetznerCloud
 from frostbyte.adapters.hetzner.waiting import Waiting
+from frostbyte.adapters.hetzner.world.world import World
 
 ENVIRONMENT = "test"
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from frostbyte.adapters.dns.answers import Answering, Authority, Server, addresses
-from frostbyte.adapters.dns.records import found, fresh, removable, unreachable, zone_missing
+from frostbyte.adapters.dns.records import found, fresh, plain, removable, unreachable, zone_missing
 from frostbyte.adapters.hetzner.calls import Calls
 from frostbyte.adapters.hetzner.client import pages
 from frostbyte.adapters.hetzner.errors import odd_reply
@@ -129,10 +129,11 @@ def _written(type: str, value: str) -> str:
     """As a zone file has it, which is how the API takes it: texts in quotes, names of hosts with their last dot."""
     if type == "TXT":
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return value.rstrip(".") + "." if type == "CNAME" else value
+    return plain(type, value) + "." if type == "CNAME" else value
 
 
-def _read(type: str, value: str) -> str:
+def unwritten(type: str, value: str) -> str:
+    """A value as people have it, from how a zone file has it."""
     if type == "TXT" and value.startswith('"') and value.endswith('"') and len(value) > 1:
         return value[1:-1].replace('\\"', '"').replace("\\\\", "\\")
     return value
@@ -141,7 +142,7 @@ def _read(type: str, value: str) -> str:
 def _found(zone: str, data: Any) -> Found:
     try:
         kind = str(data["type"])
-        values = [_read(kind, str(record["value"])) for record in data["records"]]
+        values = [unwritten(kind, str(record["value"])) for record in data["records"]]
         return found(zone, str(data["name"]), kind, values, int(data["ttl"] or 0), data.get("labels") or {})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise odd_reply(f"proper RRSet ({type(error).__name__})") from None

@@ -1,11 +1,15 @@
-"""The port `Dns` in memory."""
+"""The port `Dns` in memory: zones of its own, or those of a simulated world."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
 
-from frostbyte.adapters.dns.records import found, fresh, removable, zone_missing
+from frostbyte.adapters.dns.hetzner import HetznerDns, unwritten
+from frostbyte.adapters.dns.records import found, fresh, plain, removable, unreachable, zone_missing
+from frostbyte.adapters.hetzner.calls import Tap
+from frostbyte.adapters.hetzner.memory import WorldCalls, waiting_in
+from frostbyte.adapters.hetzner.world.world import World
 from frostbyte.control_plane.provisioning.resources import FROSTBYTE, MANAGED_BY, Found, WantedRecord
 
 
@@ -59,3 +63,23 @@ class MemoryDns:
     def _check(self, zone: str) -> None:
         if zone not in self._zones:
             raise zone_missing(zone)
+
+
+class WorldAuthority:
+    """What the name servers of a world's zones answer."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def answer(self, zone: str, name: str, type: str) -> tuple[str, ...]:
+        """Raises Unavailable("dns_unreachable") for a zone that no server of the world has."""
+        values = self._world.answers(zone if name == "@" else f"{name}.{zone}", type)
+        if values is None:
+            raise unreachable(f"none of the name servers of {zone} answers with authority")
+        return tuple(sorted(plain(type, unwritten(type, value)) for value in values))
+
+
+def memory_dns(world: World, token: str, *, tap: Tap | None = None) -> HetznerDns:
+    """The zones of a world's project."""
+    calls = WorldCalls(world, token, tap=tap)
+    return HetznerDns(calls, waiting_in(world, calls), WorldAuthority(world))

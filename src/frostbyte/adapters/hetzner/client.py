@@ -178,7 +178,12 @@ class HetznerCloud:
         """Begin, await its end, and look once more."""
         path = f"{COLLECTIONS[kind][0]}/{_id(resource_id)}"
         try:
-            self._await(self._calls.ask("DELETE", path))
+            try:
+                self._await(self._calls.ask("DELETE", path))
+            except CloudError as error:
+                if error.code != "cloud_in_use" or kind is not Kind.FIREWALL or not self._unselected(resource_id):
+                    raise
+                self._await(self._calls.ask("DELETE", path))
         except CloudError as error:
             if error.code != "cloud_not_found":
                 raise
@@ -188,6 +193,15 @@ class HetznerCloud:
                 return
             self._waiting.pause(_LOOK_SECONDS)
         raise failure("cloud_action_slow", detail=f"the {kind.value} is still there after it was deleted")
+
+    def _unselected(self, firewall_id: str) -> bool:
+        """Take a firewall from its selectors, which alone keep it in use; never from under a server that it guards."""
+        wall = self.show(Kind.FIREWALL, firewall_id)
+        if wall is None or wall.facts["servers"] or not wall.facts["selectors"]:
+            return False
+        given = [{"type": "label_selector", "label_selector": {"selector": one}} for one in wall.facts["selectors"]]
+        self._act(Kind.FIREWALL, firewall_id, "remove_from_resources", {"remove_from": given})
+        return True
 
     def _create(self, kind: Kind, body: Mapping[str, Any]) -> Found:
         path, _, single = COLLECTIONS[kind]

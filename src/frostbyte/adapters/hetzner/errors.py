@@ -96,6 +96,7 @@ _CODES: Final = {
     "protected": "cloud_protected",
     "resource_in_use": "cloud_in_use",
     "primary_ip_assigned": "cloud_in_use",
+    "server_not_stopped": "cloud_in_use",
     "volume_attached": "cloud_in_use",
     "resource_unavailable": "cloud_out_of_stock",
     "placement_error": "cloud_out_of_stock",
