@@ -75,7 +75,16 @@ def leaves(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def test_every_command_that_shows_something_has_json() -> None:
-    silent = {"serve data", "serve control", "serve vectors", "serve embedder", "serve worker", "demo", "proof get"}
+    silent = {
+        "serve data",
+        "serve control",
+        "serve vectors",
+        "serve embedder",
+        "serve worker",
+        "demo",
+        "proof get",
+        "simulate hetzner",
+    }
     """They print what they make, or never end."""
     for path, leaf in leaves(typer.main.get_command(app)):
         has = any("--json" in parameter.opts for parameter in leaf.params)

@@ -29,6 +29,7 @@ from frostbyte.cli import (
     review,
     search,
     serve,
+    simulate,
     storage,
     tenant,
 )
@@ -58,6 +59,7 @@ app.add_typer(audit.app, name="audit", rich_help_panel=CARE)
 app.command("erase", rich_help_panel=CARE)(documents.erase)
 app.command("erasure", rich_help_panel=CARE)(documents.erasure)
 app.add_typer(serve.app, name="serve", rich_help_panel=OPERATION)
+app.add_typer(simulate.app, name="simulate", rich_help_panel=OPERATION)
 app.command("doctor", rich_help_panel=OPERATION)(doctor.doctor)
 app.command("demo", rich_help_panel=OPERATION)(demo.demo)
 app.add_typer(deploy.app, name="deploy", rich_help_panel=OPERATION)

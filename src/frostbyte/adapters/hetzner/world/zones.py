@@ -141,7 +141,6 @@ def create(call: Call) -> Answer:
         made = _checked(zone, one)
         zone.sets[_key(made)] = made
     project.zones[zone.id] = zone
-    world.charge(project, Charge(kind="zone", id=str(zone.id), name=zone.name, since=zone.created, labels=zone.labels))
     for made in zone.sets.values():
         _charge(call, zone, made)
     action = _publish(call, zone, "create_zone")
@@ -185,7 +184,6 @@ def update(call: Call) -> Answer:
     if given.labels is not None:
         labels.check(given.labels)
         zone.labels = given.labels
-    call.world.relabel(call.project, "zone", zone)
     return Answer(200, {"zone": _show(zone)})
 
 
@@ -197,7 +195,6 @@ def delete(call: Call) -> Answer:
     del call.project.zones[zone.id]
     for one in zone.sets.values():
         call.world.discharge(call.project, "record", _key(one), name=_full(zone, one))
-    call.world.discharge(call.project, "zone", zone.id)
     action = call.world.begin(call, "delete_zone", [("zone", zone.id)], "nothing", {}, takes="publish")
     return Answer(201, {"action": shown.action(call.world, action)})
 
