@@ -4,21 +4,28 @@ import json
 import threading
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
-from control.registry_rows import Registry, operation, prepared
-from control.test_journal_contract import OWNER, audited, begun, entry_row, write
+from control.registry_rows import NOW, Registry, operation, prepared
+from control.test_journal_contract import OWNER, audited, begun, entry_row, run_row, write
 from frostbyte.adapters.memory.clock import ManualClock
 from frostbyte.adapters.vault.memory import MemoryVault
 from frostbyte.bootstrap.authorities import Authorities, HostCertificates
-from frostbyte.control_plane.provisioning.journal import EntryRow, EntryState, RunRow
+from frostbyte.control_plane.provisioning.doing.hosts import Storage
+from frostbyte.control_plane.provisioning.doing.told import Told
+from frostbyte.control_plane.provisioning.hosting import Project
+from frostbyte.control_plane.provisioning.journal import Direction, EntryRow, EntryState, RunRow, RunState
 from frostbyte.control_plane.provisioning.receipt import LogEnd, Part, ReceiptKind, ReceiptState, check, read
-from frostbyte.control_plane.provisioning.receipts import Destroying, Receipts
+from frostbyte.control_plane.provisioning.receipts import Destroying, Erasing, Receipts
+from frostbyte.control_plane.provisioning.resources import HostRole
+from frostbyte.control_plane.provisioning.steps import Action, Outcome, Step
 from frostbyte.control_plane.registry.records import OperationKind, OperationRow
 from frostbyte.kernel.audit.checkpoint import Signer, public_key
 from frostbyte.kernel.audit.events import EventType
-from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid, NotFound
+from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid, NotFound, Unavailable
 
 SIGNER = Signer(bytes(range(32)), "frostbyte/control/production")
 KEY = public_key(SIGNER.verifier_key)
@@ -201,6 +208,96 @@ def test_a_tenant_without_one_says_so(registry: Registry, tmp_path: Path) -> Non
     assert refused.value.code == "receipt_missing"
     with pytest.raises(NotFound):
         receipts.show("nobody")
+
+
+# -- the stores of a tenant that goes ------------------------------------------------------------------------------
+
+
+class Machines:
+    """Hosts of which one answers as it is told."""
+
+    def __init__(self, said: str | FrostbyteError) -> None:
+        self.said, self.asked = said, list[str]()
+
+    def up(self, host: Any, folder: str, services: Any = (), *, seconds: float) -> None:
+        self.asked.append(f"up {' '.join(services)}")
+
+    def task(self, host: Any, folder: str, service: str, *, seconds: float) -> str:
+        self.asked.append(f"task {service}")
+        if isinstance(self.said, FrostbyteError):
+            raise self.said
+        return self.said
+
+
+class Drawing:
+    """A renderer that knows one project."""
+
+    def project(self, role: HostRole) -> Project:
+        return Project(folder="/opt/f", services=("pg",), stores=("pg",), tasks=("storage",), erasing="storage-destroy")
+
+
+class Going:
+    """The context of a run that takes acme down."""
+
+    def __init__(self, run_id: UUID) -> None:
+        self.owner, self.run_id = OWNER, run_id
+
+    def outcome(self, key: str) -> Outcome:
+        return Outcome(facts={"name": "fb-acme-db", "address": "10.7.1.20", "host_key": "ssh-ed25519 AAAA"})
+
+    def stopped(self) -> bool:
+        return False
+
+
+ERASED = json.dumps({"removed": ["objects: removed 3 objects"], "checked_empty": ["objects", "database"]}, indent=2)
+STORAGE = Step(key="storage", action=Action.STORAGE, spec={"host": "db", "role": "db", "via": []})
+
+
+def erased(office: Office, said: str | FrostbyteError, *, destroy: bool = True) -> Machines:
+    """What the hosts were asked when the step that made the stores was undone."""
+    run_id = office.operation.operation_id
+    going = run_row(direction=Direction.DOWN, fence=9, request={"destroy_data": destroy}, run_id=run_id)
+    ended = replace(office.run, state=RunState.SUCCEEDED, ended_at=NOW, holder="", leased_until=None)
+    write(office.store, lambda uow: uow.journal.put_run(ended))
+    write(office.store, lambda uow: uow.journal.begin(going))
+    machines, told = Machines(said), Told(office.store.unit_of_work)
+    erasing = Erasing(office.store.unit_of_work, office.destroying)
+    Storage(machines, told, Drawing(), erasing).undo(STORAGE, Outcome(), Going(going.run_id))  # type: ignore[arg-type]
+    return machines
+
+
+def noted(office: Office) -> list[str]:
+    with office.store.unit_of_work() as uow:
+        return [what for row in uow.receipts.noted(office.operation.operation_id) for what in row.what]
+
+
+def test_stores_are_emptied_before_their_host_goes(office: Office) -> None:
+    assert erased(office, ERASED).asked == ["up pg", "task storage-destroy"]
+    assert noted(office) == ["objects: removed 3 objects", "objects: seen to be empty", "database: seen to be empty"]
+
+
+def test_data_that_nobody_said_to_destroy_is_left_alone(office: Office) -> None:
+    assert erased(office, ERASED, destroy=False).asked == []
+
+
+def test_a_host_that_is_gone_already_is_not_waited_for(office: Office) -> None:
+    gone = Unavailable("host_unreachable", "It does not answer.", "")
+    assert erased(office, gone).asked[-1] == "task storage-destroy"
+    assert noted(office) == []
+
+
+@pytest.mark.parametrize("said", ["", "done", '{"removed": ["x"], "checked_empty": []}', "[]"])
+def test_a_store_that_is_not_seen_to_be_empty_keeps_the_receipt_away(office: Office, said: str) -> None:
+    with pytest.raises(Conflict) as refused:
+        erased(office, said)
+    assert refused.value.code == "stores_not_erased"
+    assert noted(office) == []
+
+
+def test_a_store_that_cannot_be_emptied_is_told(office: Office) -> None:
+    with pytest.raises(Conflict) as refused:
+        erased(office, Conflict("host_command_failed", "tenant_remains", ""))
+    assert refused.value.code == "host_command_failed"
 
 
 def test_the_database_keeps_receipts_as_they_are(postgres: Any, tmp_path: Path) -> None:

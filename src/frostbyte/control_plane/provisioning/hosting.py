@@ -147,9 +147,12 @@ class Project:
         services: what runs on, in an order that can start.
         stores: those of them that hold data and come up before anything else of the tenant.
         tasks: what does one thing and ends, in order; never part of `up`.
+        erasing: the task that empties every store of the tenant and tells so as JSON (`frostbyte storage destroy`);
+            '' where there is no store.
     """
 
     folder: str
     services: tuple[str, ...]
     stores: tuple[str, ...]
     tasks: tuple[str, ...]
+    erasing: str = ""

@@ -30,6 +30,7 @@ from typing import Protocol
 from frostbyte.control_plane.provisioning.catalogue import Catalogue
 from frostbyte.control_plane.provisioning.hosting import Credentials, Given, HostKey, Project, Surroundings
 from frostbyte.control_plane.provisioning.journal import Journal
+from frostbyte.control_plane.provisioning.receipt import ReceiptStore
 from frostbyte.control_plane.provisioning.resources import (
     Found,
     HostRole,
@@ -397,10 +398,12 @@ class Certificates(Protocol):
 
 
 class ProvisioningUnitOfWork(RegistryUnitOfWork, Protocol):
-    """One transaction of the registry and its journal."""
+    """One transaction of the registry, its journal and its receipts."""
 
     @property
     def journal(self) -> Journal: ...
+    @property
+    def receipts(self) -> ReceiptStore: ...
 
 
 ProvisioningFactory = Callable[[], AbstractContextManager[ProvisioningUnitOfWork]]

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from frostbyte.control_plane.provisioning.journal import EntryRow, EntryState
@@ -74,6 +74,21 @@ class DestroyedRow(Row, frozen=True, kw_only=True):
     part: Part
     what: tuple[str, ...]
     at: datetime
+
+
+class ReceiptStore(Protocol):
+    """Part of one transaction (`ProvisioningUnitOfWork.receipts`). Nothing of it is ever changed or removed."""
+
+    def note(self, row: DestroyedRow) -> None: ...
+    def noted(self, operation_id: UUID) -> list[DestroyedRow]:
+        """In the order in which they were noted."""
+
+    def add(self, row: ReceiptRow) -> None:
+        """Raises Conflict: `row_exists` where the operation has one of the kind; `registry_refused` without its audit
+        event in this transaction."""
+
+    def of(self, tenant_id: str) -> list[ReceiptRow]:
+        """Of a tenant, oldest first."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,14 @@ confirm                                     when the operator has destroyed the 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
-from frostbyte.control_plane.provisioning.ports import Certificates, ProvisioningUnitOfWork, Vault
+from frostbyte.control_plane.provisioning.journal import Direction
+from frostbyte.control_plane.provisioning.ports import Certificates, ProvisioningFactory, ProvisioningUnitOfWork, Vault
 from frostbyte.control_plane.provisioning.receipt import (
     Checked,
     DestroyedRow,
@@ -36,33 +37,6 @@ from frostbyte.kernel.clock import Clock, iso
 from frostbyte.kernel.errors import Conflict, NotFound
 from frostbyte.kernel.ids import new_id
 
-
-class ReceiptStore(Protocol):
-    """Part of one transaction (`ProvisioningUnitOfWork.receipts`). Nothing of it is ever changed or removed."""
-
-    def note(self, row: DestroyedRow) -> None: ...
-    def noted(self, operation_id: UUID) -> list[DestroyedRow]:
-        """In the order in which they were noted."""
-        ...
-
-    def add(self, row: ReceiptRow) -> None:
-        """Raises Conflict: `row_exists` where the operation has one of the kind; `registry_refused` without its audit
-        event in this transaction."""
-        ...
-
-    def of(self, tenant_id: str) -> list[ReceiptRow]:
-        """Of a tenant, oldest first."""
-        ...
-
-
-class ReceiptUnitOfWork(ProvisioningUnitOfWork, Protocol):
-    """One transaction of the registry, its journal and its receipts."""
-
-    @property
-    def receipts(self) -> ReceiptStore: ...
-
-
-ReceiptFactory = Callable[[], AbstractContextManager[ReceiptUnitOfWork]]
 LogEnds = Callable[[str], Sequence[LogEnd]]
 """How far a tenant's logs were verified, by the ledger."""
 
@@ -74,7 +48,9 @@ class Destroying:
     the rest, and no name is lost.
     """
 
-    def __init__(self, unit_of_work: ReceiptFactory, vault: Vault, certificates: Certificates, clock: Clock) -> None:
+    def __init__(
+        self, unit_of_work: ProvisioningFactory, vault: Vault, certificates: Certificates, clock: Clock
+    ) -> None:
         self._unit_of_work, self._vault = unit_of_work, vault
         self._certificates, self._clock = certificates, clock
 
@@ -95,6 +71,8 @@ class Destroying:
 
     def note(self, owner: Owner, operation_id: UUID, part: Part, what: Sequence[str]) -> None:
         """Note what was destroyed; what is noted already is not noted twice."""
+        if not owner.tenant_id:
+            return  # nobody is given a receipt for a base
         with self._unit_of_work() as uow:
             known = {name for row in uow.receipts.noted(operation_id) if row.part is part for name in row.what}
             fresh = tuple(name for name in what if name not in known)
@@ -111,6 +89,38 @@ class Destroying:
                 )
             )
             uow.commit()
+
+
+class Erasing:
+    """What is asked of and told by whoever empties a tenant's stores on their host."""
+
+    def __init__(self, unit_of_work: ProvisioningFactory, destroying: Destroying) -> None:
+        self._unit_of_work, self._destroying = unit_of_work, destroying
+
+    def wanted(self, run_id: UUID) -> bool:
+        """Whether a run takes its owner down and somebody said to destroy the data."""
+        with self._unit_of_work() as uow:
+            run = uow.journal.run(run_id)
+        return run is not None and run.direction is Direction.DOWN and run.request.get("destroy_data") is True
+
+    def erased(self, owner: Owner, run_id: UUID, said: str) -> None:
+        """Note what `frostbyte storage destroy --json` printed.
+
+        Raises:
+            Conflict: `stores_not_erased`: it does not say that a store was seen to be empty.
+        """
+        try:
+            found = json.loads(said)
+            removed, empty = [str(one) for one in found["removed"]], [str(one) for one in found["checked_empty"]]
+        except (ValueError, KeyError, TypeError):
+            removed, empty = [], []
+        if not empty:
+            raise Conflict(
+                "stores_not_erased",
+                "The host did not say that the tenant's stores are empty.",
+                "Look at the stores on that host; then carry on with `tenant retry`.",
+            )
+        self._destroying.note(owner, run_id, Part.STORES, [*removed, *(f"{name}: seen to be empty" for name in empty)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +149,7 @@ class Receipts:
         log_ends: what the ledger holds of a tenant's logs.
     """
 
-    def __init__(self, unit_of_work: ReceiptFactory, signer: Signer, log_ends: LogEnds, clock: Clock) -> None:
+    def __init__(self, unit_of_work: ProvisioningFactory, signer: Signer, log_ends: LogEnds, clock: Clock) -> None:
         self._unit_of_work, self._signer = unit_of_work, signer
         self._log_ends, self._clock = log_ends, clock
 
@@ -239,7 +249,7 @@ class Receipts:
 
     def _add(
         self,
-        uow: ReceiptUnitOfWork,
+        uow: ProvisioningUnitOfWork,
         tenant_id: str,
         operation_id: UUID,
         receipt_id: UUID,

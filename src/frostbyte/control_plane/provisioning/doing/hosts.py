@@ -11,6 +11,7 @@ from typing import Final
 from frostbyte.control_plane.provisioning.doing.giving import Giving, surroundings
 from frostbyte.control_plane.provisioning.doing.told import Told
 from frostbyte.control_plane.provisioning.ports import HostAddress, Hosts, Renderer
+from frostbyte.control_plane.provisioning.receipts import Erasing
 from frostbyte.control_plane.provisioning.resources import HostRole
 from frostbyte.control_plane.provisioning.steps import Context, Outcome, Step
 from frostbyte.kernel.errors import Conflict, FrostbyteError
@@ -20,12 +21,14 @@ BOOT_SECONDS: Final = 300.0
 more in all. Together what a step asks of a host stays below `lease.LONGEST_CALL_SECONDS`."""
 STORES_SECONDS: Final = 240.0
 TASK_SECONDS: Final = 100.0
+ERASE_SECONDS: Final = 3600.0
+"""For a bucket with a million objects, deleted a thousand at a time."""
 START_SECONDS: Final = 500.0
 """For containers until all are healthy; clamd alone reads its signatures for minutes."""
 STOP_SECONDS: Final = 120.0
-_AWAY: Final = frozenset(
-    {"host_unreachable", "host_slow", "host_key_wrong", "host_refused", "host_command_failed", "base_incomplete"}
-)
+_GONE: Final = frozenset({"host_unreachable", "host_slow", "host_key_wrong", "host_refused", "base_incomplete"})
+"""Why a host cannot be asked for anything any more."""
+_AWAY: Final = _GONE | {"host_command_failed"}
 """Why a host that is taken away need not end its containers well."""
 
 
@@ -106,11 +109,14 @@ class Files(OnHost):
 
 
 class Storage(OnHost):
-    """The stores run, the tenant's parts of them are made, and nobody crosses between them: the tasks see to both."""
+    """The stores run, the tenant's parts of them are made, and nobody crosses between them: the tasks see to both.
 
-    def __init__(self, hosts: Hosts, told: Told, renderer: Renderer) -> None:
+    Where somebody said to destroy the tenant's data, each store is emptied and seen to be empty before its host goes.
+    """
+
+    def __init__(self, hosts: Hosts, told: Told, renderer: Renderer, erasing: Erasing) -> None:
         super().__init__(hosts, told)
-        self._renderer = renderer
+        self._renderer, self._erasing = renderer, erasing
 
     def do(self, step: Step, context: Context) -> Outcome:
         project = self._renderer.project(HostRole(step.spec["role"]))
@@ -119,6 +125,20 @@ class Storage(OnHost):
         for task in project.tasks:
             self._hosts.task(host, project.folder, task, seconds=TASK_SECONDS)
         return Outcome(facts={"stores": list(project.stores), "tasks": list(project.tasks)})
+
+    def undo(self, step: Step, outcome: Outcome | None, context: Context) -> None:
+        project = self._renderer.project(HostRole(step.spec["role"]))
+        if outcome is None or not project.erasing or not self._erasing.wanted(context.run_id):
+            return
+        try:
+            host = self._way.to(step, context)
+            self._hosts.up(host, project.folder, project.stores, seconds=STORES_SECONDS)
+            said = self._hosts.task(host, project.folder, project.erasing, seconds=ERASE_SECONDS)
+        except FrostbyteError as error:
+            if error.code not in _GONE:
+                raise
+            return  # its volume is deleted after this all the same; the receipt names no store then
+        self._erasing.erased(context.owner, context.run_id, said)
 
 
 class Deploy(OnHost):

@@ -18,6 +18,7 @@ from frostbyte.control_plane.provisioning.ports import (
     Renderer,
     Vault,
 )
+from frostbyte.control_plane.provisioning.receipts import Destroying, Erasing
 from frostbyte.control_plane.provisioning.steps import Action, Context, Doing
 from frostbyte.kernel.clock import Clock
 
@@ -54,6 +55,7 @@ def doings(world: World) -> dict[Action, Doing]:
     """One for every action but the base's handover."""
     told = Told(world.unit_of_work)
     giving = Giving(world.renderer, world.vault, world.certificates, world.releases, world.control_keys)
+    destroying = Destroying(world.unit_of_work, world.vault, world.certificates, world.clock)
     return {
         Action.SSH_KEY: networks.SshKey(world.cloud),
         Action.NETWORK: networks.Network(world.cloud),
@@ -66,10 +68,10 @@ def doings(world: World) -> dict[Action, Doing]:
         Action.ATTACH: servers.Attach(world.cloud),
         Action.START: servers.Start(world.cloud),
         Action.SETTLE: hosts.Settle(world.hosts, told),
-        Action.SECRETS: tenants.Secrets(world.vault, world.renderer),
-        Action.CERTIFICATES: tenants.CertificatesDoing(world.certificates, world.renderer),
+        Action.SECRETS: tenants.Secrets(world.vault, world.renderer, destroying),
+        Action.CERTIFICATES: tenants.CertificatesDoing(world.certificates, world.renderer, destroying),
         Action.FILES: hosts.Files(world.hosts, told, giving),
-        Action.STORAGE: hosts.Storage(world.hosts, told, world.renderer),
+        Action.STORAGE: hosts.Storage(world.hosts, told, world.renderer, Erasing(world.unit_of_work, destroying)),
         Action.DEPLOY: hosts.Deploy(world.hosts, told, world.renderer, giving),
         Action.RECORD: tenants.Record(world.dns, told, world.zone),
         Action.ENDPOINTS: tenants.Endpoints(world.unit_of_work, world.certificates, world.log_key, world.clock),

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from frostbyte.control_plane.provisioning.doing.owned import different, not_ours, remains
 from frostbyte.control_plane.provisioning.doing.told import Told
 from frostbyte.control_plane.provisioning.ports import Certificates, Dns, ProvisioningFactory, Renderer, Vault
+from frostbyte.control_plane.provisioning.receipts import Destroying
 from frostbyte.control_plane.provisioning.resources import Found, WantedRecord
 from frostbyte.control_plane.provisioning.steps import Context, Outcome, Step
 from frostbyte.control_plane.registry.addresses import checked_endpoints
@@ -29,8 +30,8 @@ LogKey = Callable[[EndpointsRow], str]
 class Secrets:
     """Generated and sealed before any host needs them; what is there stays. Verified: the sealed file opens."""
 
-    def __init__(self, vault: Vault, renderer: Renderer) -> None:
-        self._vault, self._renderer = vault, renderer
+    def __init__(self, vault: Vault, renderer: Renderer, destroying: Destroying) -> None:
+        self._vault, self._renderer, self._destroying = vault, renderer, destroying
 
     def find(self, step: Step, context: Context) -> Outcome | None:
         return None  # `do` keeps what is there
@@ -47,14 +48,14 @@ class Secrets:
             )
 
     def undo(self, step: Step, outcome: Outcome | None, context: Context) -> None:
-        self._vault.destroy(context.owner)
+        self._destroying.keys(context.owner, context.run_id)
 
 
 class CertificatesDoing:
     """The tenant's authority and what it signs for its hosts. Verified: the certificates are for these addresses."""
 
-    def __init__(self, certificates: Certificates, renderer: Renderer) -> None:
-        self._certificates, self._renderer = certificates, renderer
+    def __init__(self, certificates: Certificates, renderer: Renderer, destroying: Destroying) -> None:
+        self._certificates, self._renderer, self._destroying = certificates, renderer, destroying
 
     def find(self, step: Step, context: Context) -> Outcome | None:
         return None
@@ -74,7 +75,7 @@ class CertificatesDoing:
             raise different(step, "set of certificates")
 
     def undo(self, step: Step, outcome: Outcome | None, context: Context) -> None:
-        self._certificates.destroy(context.owner)
+        self._destroying.certificates(context.owner, context.run_id)
 
 
 class Record:

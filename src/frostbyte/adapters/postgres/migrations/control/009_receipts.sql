@@ -3,7 +3,7 @@
 CREATE TABLE destroyed (
     destroyed_id uuid PRIMARY KEY,
     tenant_id    text NOT NULL REFERENCES tenants,
-    operation_id uuid NOT NULL REFERENCES operations,
+    operation_id uuid NOT NULL,
     part         text NOT NULL CHECK (part IN ('stores', 'keys', 'certificates', 'recovery')),
     what         text[] NOT NULL CHECK (cardinality(what) > 0),
     at           timestamptz NOT NULL
