@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
 from frostbyte import __version__
-from frostbyte.api.control import granting, health, ledger, operations, projects, system, tenants
+from frostbyte.api.control import granting, health, ledger, operations, projects, provisioning, system, tenants
 from frostbyte.api.control.access import PER_MINUTE
 from frostbyte.api.control.gauges import ControlGauges
 from frostbyte.api.control.ledger_meters import LedgerMeters
@@ -25,6 +25,7 @@ from frostbyte.kernel.limits import Limiter
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     projects.router,
     tenants.router,
+    provisioning.router,
     operations.router,
     granting.router,
     health.router,

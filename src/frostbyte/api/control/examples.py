@@ -161,6 +161,104 @@ ACKNOWLEDGED: Final[dict[str, Any]] = _ALERT | {
     "ended_by": "ann",
     "reason": "looked_into",
 }
+PLAN: Final[dict[str, Any]] = {
+    "tenant_id": "acme",
+    "project_id": "eu-1",
+    "request": {
+        "shape": "small",
+        "workers": 1,
+        "locations": ["nbg1", "fsn1"],
+        "types": {},
+        "volume_gb": 0,
+        "egress": [],
+        "reuse_volume": False,
+    },
+    "steps": [
+        {
+            "step": "network",
+            "action": "network",
+            "name": "fb-acme-network",
+            "needs": [],
+            "row": 2,
+            "standing": "new",
+            "monthly": None,
+        },
+        {
+            "step": "server.single",
+            "action": "server",
+            "name": "fb-acme-single",
+            "needs": ["firewall"],
+            "row": 4,
+            "standing": "new",
+            "monthly": "17.99",
+        },
+    ],
+    "monthly": "24.59",
+    "currency": "EUR",
+    "warnings": [],
+    "problems": [],
+    "changes": [],
+    "surplus": [],
+    "servers": [
+        {
+            "host": "single",
+            "role": "single",
+            "type": "cx53",
+            "location": "nbg1",
+            "country": "DE",
+            "architecture": "x86",
+            "memory_mb": 32768,
+            "needed_mb": 29312,
+            "usable_mb": 30618,
+            "public": True,
+            "kept": False,
+            "monthly": "17.49",
+            "otherwise": ["cpx62 in nbg1", "ccx33 in nbg1", "cx53 in fsn1", "cpx62 in fsn1", "ccx33 in fsn1"],
+            "refused": [
+                {"type": "cax41", "location": "nbg1", "why": "no_image"},
+                {"type": "cax41", "location": "fsn1", "why": "no_image"},
+            ],
+        }
+    ],
+    "residency": {"locations": ["nbg1", "fsn1"], "countries": ["DE"], "zone": "eu-central"},
+    "costs": [{"step": "server.single", "monthly": "17.99"}],
+    "seconds": 128.0,
+    "shape": "small",
+    "hostname": "acme.pipeline.frostbyte.io",
+    "network": {"cidr": "10.1.0.0/16", "subnet": "10.1.1.0/24"},
+    "addresses": {"single": "10.1.1.10"},
+    "volume_gb": 150,
+    "egress": [],
+}
+DRIFT: Final[dict[str, Any]] = {
+    "tenant_id": "acme",
+    "differences": [
+        {
+            "what": "changed",
+            "kind": "server",
+            "name": "fb-acme-db",
+            "step": "server.db",
+            "field": "type",
+            "expected": "cx43",
+            "found": "cx53",
+        }
+    ],
+}
+RESOURCES: Final[dict[str, Any]] = {
+    "tenant_id": "acme",
+    "resources": [
+        {
+            "step": "server.db",
+            "kind": "server",
+            "name": "fb-acme-db",
+            "state": "done",
+            "resource_id": "42",
+            "attempts": 1,
+            "code": None,
+            "changed_at": "2026-03-02T09:05:03.000000Z",
+        }
+    ],
+}
 IMPORTED: Final[dict[str, Any]] = {"identical": 51200, "added": 800, "size": 52000, "finding": None}
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from frostbyte.control_plane.provisioning.drift import Difference
+from frostbyte.control_plane.provisioning.journal import EntryRow
+from frostbyte.control_plane.provisioning.plan import money
+from frostbyte.control_plane.provisioning.planner import Planned
 from frostbyte.control_plane.registry.records import (
     EndpointsRow,
     OperationRow,
@@ -111,4 +115,61 @@ def step(row: StepRow) -> dict[str, Any]:
         "status": row.status.value,
         "code": row.code or None,
         "at": iso(row.at),
+    }
+
+
+def plan(made: Planned) -> dict[str, Any]:
+    """A plan: what would be done, with what, where, for how much a month, and what stands in the way."""
+    told = dict(made.plan.facts)
+    standings = told.pop("standings")
+    return {
+        "tenant_id": made.plan.owner.tenant_id,
+        "project_id": made.plan.owner.project_id,
+        "request": made.request.values(),
+        "steps": [
+            {
+                "step": step.key,
+                "action": step.action.value,
+                "name": step.name or None,
+                "needs": list(step.needs),
+                "row": step.row or None,
+                "standing": standings[step.key],
+                "monthly": money(step.monthly) if step.monthly else None,
+            }
+            for step in made.plan.steps
+        ],
+        "monthly": money(made.plan.monthly),
+        "currency": made.plan.currency,
+        "warnings": list(made.plan.warnings),
+        "problems": [
+            {"code": each.code, "message": each.message, "remedy": each.remedy} for each in made.plan.problems
+        ],
+        **told,
+    }
+
+
+def difference(one: Difference) -> dict[str, Any]:
+    """Something that is not as it was made."""
+    return {
+        "what": one.what.value,
+        "kind": one.kind.value,
+        "name": one.name,
+        "step": one.step or None,
+        "field": one.field or None,
+        "expected": one.expected or None,
+        "found": one.found or None,
+    }
+
+
+def entry(row: EntryRow) -> dict[str, Any]:
+    """A step that was begun, and what came of it. What a host is given is no part of it."""
+    return {
+        "step": row.key,
+        "kind": row.kind or None,
+        "name": row.name or None,
+        "state": row.state.value,
+        "resource_id": row.resource_id or None,
+        "attempts": row.attempts,
+        "code": row.code or None,
+        "changed_at": iso(row.changed_at),
     }

@@ -18,6 +18,7 @@ from frostbyte.api.control import examples, shown
 from frostbyte.api.control.access import READ, ControlDep, Name, TenantId, needs
 from frostbyte.api.control.carrying import as_seen, carried
 from frostbyte.api.control.conditions import Decided, Decision, config_changed
+from frostbyte.api.control.provisioning import provisioning_of
 from frostbyte.api.http.problems import responses
 from frostbyte.control_plane.registry.ports import RegistryUnitOfWork
 from frostbyte.control_plane.registry.records import TenantConfigRow, TenantRow
@@ -205,6 +206,13 @@ def resume(tenant_id: TenantId, body: Reasoned, decision: Decided) -> Response:
     return _begun(tenant_id, Move.RESUME, body.reason, decision)
 
 
+class Destroyed(Confirmed):
+    """What cannot be undone, and whether the data goes too."""
+
+    destroy_data: bool = False
+    """Also the volume that held the tenant's data; else it stays, and is paid for."""
+
+
 @router.post("/{tenant_id}/retry", status_code=202, responses=_BEGUN)
 def retry(tenant_id: TenantId, decision: Decided, body: Perhaps = Perhaps(reason="retry")) -> Response:
     """Try again what failed."""
@@ -212,26 +220,35 @@ def retry(tenant_id: TenantId, decision: Decided, body: Perhaps = Perhaps(reason
 
 
 @router.post("/{tenant_id}/abandon", status_code=202, responses=_BEGUN)
-def abandon(tenant_id: TenantId, body: Confirmed, decision: Decided) -> Response:
-    """Give up a tenant that could not be taken into service."""
-    return _begun(tenant_id, Move.ABANDON, body.reason, decision, body.confirm)
+def abandon(tenant_id: TenantId, body: Destroyed, decision: Decided) -> Response:
+    """Give up a tenant that could not be taken into service: whatever of its hosts remains is taken away."""
+    return _begun(tenant_id, Move.ABANDON, body.reason, decision, body)
 
 
 @router.post("/{tenant_id}/deprovision", status_code=202, responses=_BEGUN)
-def deprovision(tenant_id: TenantId, body: Confirmed, decision: Decided) -> Response:
-    """Close a tenant for good: edge shut, plane closed, its log pulled a last time, its network given back."""
-    return _begun(tenant_id, Move.DEPROVISION, body.reason, decision, body.confirm)
+def deprovision(tenant_id: TenantId, body: Destroyed, decision: Decided) -> Response:
+    """Close a tenant for good: edge shut, plane closed, its log pulled a last time, its hosts taken away, its network
+    given back."""
+    return _begun(tenant_id, Move.DEPROVISION, body.reason, decision, body)
 
 
-def _begun(tenant_id: str, move: Move, reason: str, decision: Decision, confirmation: str = "") -> Response:
+def _begun(tenant_id: str, move: Move, reason: str, decision: Decision, destroyed: Destroyed | None = None) -> Response:
+    control = decision.control
+    how: dict[str, Any] = {
+        "actor": decision.caller.subject,
+        "reason": reason,
+        "expected": decision.expected,
+        "confirmation": destroyed.confirm if destroyed else "",
+        "once": decision.once,
+    }
     with as_seen():
-        operation = decision.control.operations.begin(
-            tenant_id,
-            move,
-            actor=decision.caller.subject,
-            reason=reason,
-            expected=decision.expected,
-            confirmation=confirmation,
-            once=decision.once,
-        )
-    return carried(decision.control, operation)
+        if destroyed and destroyed.destroy_data:
+            operation = provisioning_of(control).begin(tenant_id, move, {"destroy_data": True}, **how)
+        elif control.provisioning is not None and move in _OF_HOSTS:
+            operation = control.provisioning.begin(tenant_id, move, **how)
+        else:
+            operation = control.operations.begin(tenant_id, move, **how)
+    return carried(control, operation)
+
+
+_OF_HOSTS = frozenset({Move.RETRY, Move.ABANDON, Move.DEPROVISION})

@@ -250,7 +250,7 @@ def _facts(
             "countries": sorted({place.country for place in places if place}),
             "zone": ZONE,
         },
-        "costs": [{"step": step.key, "monthly": str(step.monthly)} for step in steps if step.monthly],
+        "costs": [{"step": step.key, "monthly": money(step.monthly)} for step in steps if step.monthly],
         "seconds": critical_seconds(steps, lambda step: 0.0 if standings[step.key] is Standing.DONE else step.seconds),
     }
     if isinstance(desired, DesiredTenant):
@@ -306,10 +306,15 @@ def _server(host: Host, choice: Choice, catalogue: Catalogue) -> dict[str, Any]:
         "usable_mb": placement.usable_mb(best.memory_mb) if best else None,
         "public": host.public,
         "kept": choice.kept,
-        "monthly": str(best.monthly) if best else None,
+        "monthly": money(best.monthly) if best else None,
         "otherwise": [f"{one.type} in {one.location}" for one in choice.candidates if one != best],
         "refused": [{"type": one.type, "location": one.location, "why": one.why} for one in choice.refused],
     }
+
+
+def money(amount: Decimal) -> str:
+    """An amount as people write it: to the cent."""
+    return f"{amount:.2f}"
 
 
 def critical_seconds(steps: Sequence[Step], seconds: Callable[[Step], float]) -> float:
