@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
+import os
+import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +19,7 @@ from frostbyte.control_plane.provisioning.ports import HostAddress, HostFile, Ho
 from frostbyte.kernel.errors import Conflict, Unavailable
 
 IMAGE = "sha256:" + "5" * 64
+OTHER = "sha256:" + "6" * 64
 COMPOSE = b"services: {db: {image: 'x'}, gateway: {image: 'x'}, once: {image: 'x'}}\n"
 
 
@@ -22,6 +27,19 @@ def public_key() -> str:
     """Of a key that nobody has."""
     key = Ed25519PrivateKey.generate().public_key()
     return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+
+def image_archive(path: Path, images: dict[str, list[str]]) -> None:
+    """As `docker save` writes one, with layers of noise that no channel takes in one piece."""
+    manifest = [
+        {"Config": f"blobs/sha256/{name.removeprefix('sha256:')}", "RepoTags": tags or None, "Layers": ["layer"]}
+        for name, tags in images.items()
+    ]
+    with tarfile.open(path, "w") as tar:
+        for member, content in (("layer", os.urandom(3_000_000)), ("manifest.json", json.dumps(manifest).encode())):
+            info = tarfile.TarInfo(member)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
 
 
 @dataclass(frozen=True)
@@ -142,14 +160,14 @@ class HostsContract:
         self, site: Site, settled: HostAddress, tmp_path: Path
     ) -> None:
         archive = tmp_path / "image.tar"
-        archive.write_bytes(b"an archive " * 30_000)
+        image_archive(archive, {IMAGE: ["frostbyte/api:1"], OTHER: []})
         right = hashlib.sha256(archive.read_bytes()).hexdigest()
         with pytest.raises(Conflict) as caught:
-            site.hosts.load(settled, archive, "0" * 64, IMAGE, seconds=20)
+            site.hosts.load(settled, archive, "0" * 64, seconds=20)
         assert caught.value.code == "image_archive_wrong"
         assert IMAGE not in site.hosts.images(settled)
-        site.hosts.load(settled, archive, right, IMAGE, seconds=20)
-        assert IMAGE in site.hosts.images(settled)
+        assert site.hosts.load(settled, archive, right, seconds=20) == {"frostbyte/api:1": IMAGE, OTHER: OTHER}
+        assert {IMAGE, OTHER} <= site.hosts.images(settled)
 
     def test_a_host_that_is_off_is_said_to_be_unreachable(self, site: Site, settled: HostAddress) -> None:
         site.off()

@@ -84,6 +84,7 @@ LANES: Final = {
             obtainable=False,
         ),
         Lane(name="docker", found=docker_answers, get="tools/docker.sh start (as root)"),
+        Lane(name="sshd", found=lambda: program("sshd") is not None, get="tools/servers.sh sshd"),
         Lane(name="root", found=lambda: os.geteuid() == 0, get="run the tests as root"),
         Lane(
             name="qdrant",

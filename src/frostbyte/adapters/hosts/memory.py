@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import os
+import tarfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -185,11 +186,15 @@ class MemoryHosts:
     def images(self, host: HostAddress) -> frozenset[str]:
         return self._call(host, "images", lambda disk: self._images(host, disk))
 
-    def load(self, host: HostAddress, archive: Path, sha256: str, image_id: str, *, seconds: float) -> None:
-        """Hashes the archive as the real one does; the image is then there under the id that was named."""
+    def load(self, host: HostAddress, archive: Path, sha256: str, *, seconds: float) -> dict[str, str]:
+        """Reads which images are in the archive, and keeps nothing of them but their ids."""
         if hashlib.sha256(archive.read_bytes()).hexdigest() != sha256:
             raise troubles.archive_wrong(host.name)
-        self._call(host, "load", lambda disk: disk.loaded.add(image_id))
+        found = archived(archive)
+        if not found:
+            raise troubles.image_missing(host.name)
+        self._call(host, "load", lambda disk: disk.loaded.update(found.values()))
+        return found
 
     def run(self, host: HostAddress, script: str, *, seconds: float) -> str:
         """Nothing is run: it is noted, and the answer named `script` is given."""
@@ -297,3 +302,15 @@ def first_key(user_data: str) -> str:
         return ""
     keys = read.get("ssh_keys") if isinstance(read, dict) else None
     return str(keys.get("ed25519_public", "")) if isinstance(keys, dict) else ""
+
+
+def archived(archive: Path) -> dict[str, str]:
+    """Names and ids of the images in an archive of `docker save`; {} for something else."""
+    try:
+        with tarfile.open(archive) as tar:
+            member = tar.extractfile("manifest.json")
+            images = json.load(member) if member else []
+    except (tarfile.TarError, KeyError, ValueError):
+        return {}
+    ids = {f"sha256:{Path(image['Config']).name.removesuffix('.json')}": image["RepoTags"] or [] for image in images}
+    return {name: image_id for image_id, names in ids.items() for name in names or [image_id]}

@@ -60,11 +60,11 @@ def archive_wrong(name: str) -> Conflict:
 
 
 def image_missing(name: str) -> Conflict:
-    """An archive went in and did not bring the image it should."""
+    """An archive went in, and nothing was in it."""
     return Conflict(
         "image_missing",
-        f"The engine of {name} does not have the image that the archive should have brought.",
-        "Load it by hand and look at what the engine says.",
+        f"The archive brought the engine of {name} no image.",
+        "Make the archive anew with `docker save`.",
     )
 
 

@@ -228,15 +228,17 @@ class Hosts(Protocol):
         """Ids of the images that its engine has."""
         ...
 
-    def load(self, host: HostAddress, archive: Path, sha256: str, image_id: str, *, seconds: float) -> None:
-        """Stream an archive of `docker save` into its engine and see that the image is there; no copy stays.
+    def load(self, host: HostAddress, archive: Path, sha256: str, *, seconds: float) -> dict[str, str]:
+        """Stream an archive of `docker save` into a host's engine; no copy of it stays there.
 
         Args:
-            sha256: of the archive, hexadecimal; nothing of another one is loaded.
-            image_id: what the engine calls the image then: `sha256:...`.
+            sha256: of the archive, hexadecimal; nothing of another one is sent.
+
+        Returns:
+            what it brought: for each image its name (its id where it has none) and the id that this engine gives it.
 
         Raises:
-            Conflict: `image_archive_wrong`, `image_missing`.
+            Conflict: `image_archive_wrong`; `image_missing`: it brought none.
         """
         ...
 
