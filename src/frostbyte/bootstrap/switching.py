@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from frostbyte.control_plane.killswitch.ports import Edge, Sign
+from frostbyte.control_plane.killswitch.ports import Edge, HostsOf, Sign
 from frostbyte.control_plane.killswitch.pusher import Pusher
 from frostbyte.control_plane.killswitch.roster import Roster
 from frostbyte.control_plane.killswitch.signing import DirectiveSigner
@@ -29,6 +29,7 @@ class Around:
         channels: the ways to planes.
         sign: signs what planes are told.
         last_pull: pulls a tenant's log to its end into the ledger.
+        hosts: makes and takes away tenants' hosts; None where all planes are attached by hand.
         through_edge: HTTP status of a tenant's /health through the edge; 0 where nothing answers.
         lags: how far the ledger is behind, by tenant.
         findings: codes of the ledger's open alerts, by tenant.
@@ -38,6 +39,7 @@ class Around:
     channels: Channels
     sign: Sign
     last_pull: LastPull
+    hosts: HostsOf | None = None
     through_edge: Callable[[str], int]
     lags: Callable[[], Mapping[str, Lag]]
     findings: Callable[[], Mapping[str, tuple[str, ...]]]
@@ -81,6 +83,7 @@ class Switching:
             edge=around.edge,
             channels=around.channels,
             last_pull=around.last_pull,
+            hosts=around.hosts,
         )
         self._findings = around.findings
         self.watch = TenantWatch(

@@ -91,6 +91,8 @@ class World:
     ledger_whole: bool = True
     log_keys: dict[str, str] = field(default_factory=dict)
     """Of the planes that tenants were given, whoever answers in their place later."""
+    provisioning: Any = None
+    """Makes and takes away tenants' hosts; planes are attached by hand without it."""
 
     def __post_init__(self) -> None:
         self.start()
@@ -98,7 +100,7 @@ class World:
     def start(self) -> None:
         """A fresh process: what was only in memory is gone."""
         self.roster = Roster()
-        self.operations = Operations(self.registry.unit_of_work, self.clock)
+        self.operations = Operations(self.registry.unit_of_work, self.clock, self.provisioning)
         self.alarms = StoredAlarms(self.registry.unit_of_work, self.clock)
         self.pusher = Pusher(
             self.roster,
@@ -119,6 +121,7 @@ class World:
             edge=self.edge,
             channels=lambda endpoints: self.planes[endpoints.channel_url],
             last_pull=self._pull,
+            hosts=self.provisioning,
             drivers=Inline(),
         )
         self.switch.recover()

@@ -117,5 +117,13 @@ def test_each_operation_ends_and_no_step_is_twice_in_it() -> None:
         assert steps[0] is Step.REGISTRY_COMMITTED
         assert len(set(steps)) == len(steps)
         for step, following in pairwise(steps):
-            assert next_step(kind, steps[: steps.index(step) + 1]) is following
-        assert next_step(kind, steps) is None
+            assert next_step(kind, steps[: steps.index(step) + 1], managed=True) is following
+        assert next_step(kind, steps, managed=True) is None
+
+
+def test_a_plane_that_was_attached_by_hand_has_no_steps_about_hosts() -> None:
+    for kind, steps in SEQUENCES.items():
+        done: list[Step] = []
+        while (step := next_step(kind, done, managed=False)) is not None:
+            done.append(step)
+        assert done == [step for step in steps if step not in (Step.HOSTS_READY, Step.RESOURCES_GONE)]

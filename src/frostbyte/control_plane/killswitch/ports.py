@@ -7,7 +7,8 @@ from typing import Protocol
 
 from frostbyte.control_plane.channel import PlaneChannel
 from frostbyte.control_plane.killswitch.orders import Gate
-from frostbyte.control_plane.registry.records import EndpointsRow, StandingRow, TenantRow
+from frostbyte.control_plane.registry.ports import Progress
+from frostbyte.control_plane.registry.records import EndpointsRow, OperationRow, StandingRow, TenantRow
 from frostbyte.kernel.directive import DirectedConfig
 from frostbyte.kernel.records import PlaneState
 
@@ -60,4 +61,28 @@ class Standings(Protocol):
 
         A row never takes back a version that is stored, unless the plane itself went back.
         """
+        ...
+
+
+class HostsOf(Protocol):
+    """What makes tenants' hosts and takes them away (provisioning)."""
+
+    def progress(self, operation: OperationRow) -> tuple[Progress, str]:
+        """Where the operation's work on hosts stands, with the code of what went wrong or ''."""
+        ...
+
+    def turn_back(self, operation: OperationRow, code: str) -> None:
+        """Have everything taken away that the operation had made: what is there cannot be taken into service."""
+        ...
+
+    def take_away(self, operation: OperationRow) -> bool:
+        """From now on the tenant's hosts may go; whether all is gone and the receipt for it written.
+
+        Raises:
+            FrostbyteError: whatever keeps the receipt from being written; it is asked again.
+        """
+        ...
+
+    def gone(self, tenant: TenantRow) -> bool:
+        """Whether the tenant had hosts of ours and has none any more: nobody is there to be asked anything."""
         ...

@@ -18,6 +18,8 @@ class Step(StrEnum):
 
     REGISTRY_COMMITTED = "registry_committed"
     """The decision and its audit event: there before the operation is."""
+    HOSTS_READY = "hosts_ready"
+    """The tenant's hosts were made, and its plane runs on them. Of a plane attached by hand there is no such step."""
     EDGE_CLOSED = "edge_closed"
     EDGE_PREPARED = "edge_prepared"
     """Its route is there and answers 503 until the tenant is ACTIVE."""
@@ -30,6 +32,8 @@ class Step(StrEnum):
     PLANE_CLOSED = "plane_closed"
     LEDGER_PULLED = "ledger_pulled"
     """Every event that the closed plane has signed is in the ledger."""
+    RESOURCES_GONE = "resources_gone"
+    """What was made for the tenant was seen to be gone, and a receipt says so. Attached by hand: no such step."""
 
 
 SEQUENCES: Final[Mapping[OperationKind, tuple[Step, ...]]] = {
@@ -40,6 +44,7 @@ SEQUENCES: Final[Mapping[OperationKind, tuple[Step, ...]]] = {
     OperationKind.RESUME: (Step.REGISTRY_COMMITTED, Step.PLANE_ACKNOWLEDGED, Step.EDGE_OPENED),
     OperationKind.PROVISION: (
         Step.REGISTRY_COMMITTED,
+        Step.HOSTS_READY,
         Step.PLANE_ANSWERED,
         Step.PLANE_RECOGNISED,
         Step.PLANE_ACKNOWLEDGED,
@@ -50,8 +55,11 @@ SEQUENCES: Final[Mapping[OperationKind, tuple[Step, ...]]] = {
         Step.EDGE_CLOSED,
         Step.PLANE_CLOSED,
         Step.LEDGER_PULLED,
+        Step.RESOURCES_GONE,
     ),
 }
+OURS: Final = frozenset({Step.HOSTS_READY, Step.RESOURCES_GONE})
+"""Steps about hosts that we make and take away ourselves. They wait as long as that goes on: it ends by itself."""
 
 PATIENCE_SECONDS: Final[Mapping[OperationKind, float]] = {
     OperationKind.PROVISION: 30.0,
@@ -63,6 +71,12 @@ HOST_GONE: Final = "host_gone"
 """The reason by which an operator declares that a plane is no more: it is not asked to close, its log not pulled."""
 
 
-def next_step(kind: OperationKind, done: Collection[str]) -> Step | None:
-    """What comes next; None if all is done."""
-    return next((step for step in SEQUENCES[kind] if step not in done), None)
+def next_step(kind: OperationKind, done: Collection[str], *, managed: bool) -> Step | None:
+    """What comes next; None if all is done.
+
+    Args:
+        kind: of the operation.
+        done: its steps that are.
+        managed: whether the tenant's hosts are made and taken away by us.
+    """
+    return next((step for step in SEQUENCES[kind] if step not in done and (managed or step not in OURS)), None)

@@ -21,12 +21,12 @@ from msgspec.structs import replace
 
 from frostbyte.control_plane.killswitch import answers
 from frostbyte.control_plane.killswitch.orders import Gate, stops
-from frostbyte.control_plane.killswitch.ports import Channels, Edge
+from frostbyte.control_plane.killswitch.ports import Channels, Edge, HostsOf
 from frostbyte.control_plane.killswitch.pusher import ALARMING, Pusher
 from frostbyte.control_plane.killswitch.roster import Entry, Roster
-from frostbyte.control_plane.killswitch.steps import HOST_GONE, PATIENCE_SECONDS, Step, next_step
+from frostbyte.control_plane.killswitch.steps import HOST_GONE, OURS, PATIENCE_SECONDS, Step, next_step
 from frostbyte.control_plane.registry.operations import Operations
-from frostbyte.control_plane.registry.ports import RegistryFactory
+from frostbyte.control_plane.registry.ports import Progress, RegistryFactory
 from frostbyte.control_plane.registry.records import (
     EndpointsRow,
     OperationKind,
@@ -69,6 +69,7 @@ class Switch:
         edge: the edge's files.
         channels: the way to a plane.
         last_pull: see LastPull.
+        hosts: makes and takes away tenants' hosts; None where all planes are attached by hand.
         drivers: carries operations on; threads of its own if none is given.
     """
 
@@ -82,11 +83,12 @@ class Switch:
         edge: Edge,
         channels: Channels,
         last_pull: LastPull,
+        hosts: HostsOf | None = None,
         drivers: Executor | None = None,
     ) -> None:
         self._operations, self._unit_of_work = operations, unit_of_work
         self._roster, self._pusher = roster, pusher
-        self._edge, self._channels, self._last_pull = edge, channels, last_pull
+        self._edge, self._channels, self._last_pull, self._hosts = edge, channels, last_pull, hosts
         self._edges: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._driving: set[UUID] = set()
         self._begun_at: dict[UUID, float] = {}
@@ -275,7 +277,14 @@ class Switch:
             if current is None or tenant is None or current.status is not OperationStatus.RUNNING:
                 return
             entry = self._learned(tenant)
-            step = next_step(current.kind, {row.step for row in rows if row.status is OperationStatus.SUCCEEDED})
+            progress, code = self._hosts.progress(current) if self._hosts else (Progress.NONE, "")
+            done = {row.step for row in rows if row.status is OperationStatus.SUCCEEDED}
+            step = next_step(current.kind, done, managed=progress is not Progress.NONE)
+            if progress is Progress.FAILED:
+                self._end(current, code, step if step in OURS else None)
+                return
+            if progress is Progress.TURNING:
+                return
             if step is None:
                 self._end(current, "")
                 return
@@ -294,10 +303,12 @@ class Switch:
             done, code = False, error.code
         if done:
             self._operations.step(operation.operation_id, step)
+            if step is Step.HOSTS_READY:  # patience with the plane begins when it can be there
+                self._begun_at[operation.operation_id] = time.monotonic()
             return True
-        code = code or self.edge_trouble.get(operation.tenant_id) or entry.standing.code
-        if self._hopeless(operation, code):
-            self._end(operation, code or "plane_silent", step)
+        code = code or ("" if step in OURS else self.edge_trouble.get(operation.tenant_id) or entry.standing.code)
+        if step not in OURS and self._hopeless(operation, code):
+            self._give_up(operation, code or "plane_silent", step)
         elif code and (step, code) not in {(row.step, row.code) for row in rows}:
             self._operations.step(operation.operation_id, step, code=code)  # for those who watch
         return False
@@ -309,6 +320,15 @@ class Switch:
             return False
         waited = time.monotonic() - self._begun_at.get(operation.operation_id, time.monotonic())
         return waited > patience or (operation.kind is OperationKind.PROVISION and code in _FINAL)
+
+    def _give_up(self, operation: OperationRow, code: str, step: Step) -> None:
+        """Waiting does not help. Hosts that we made are taken away first; the operation ends when that has."""
+        progress = self._hosts.progress(operation)[0] if self._hosts else Progress.NONE
+        if self._hosts and operation.kind is OperationKind.PROVISION and progress is Progress.READY:
+            self._operations.step(operation.operation_id, step, code=code)
+            self._hosts.turn_back(operation, code)
+        else:
+            self._end(operation, code, step)
 
     def _end(self, operation: OperationRow, code: str, step: Step | None = None) -> None:
         """The operation's end moves the tenant on, and the edge follows."""
@@ -327,6 +347,10 @@ class Switch:
         match step:
             case Step.REGISTRY_COMMITTED:
                 return True
+            case Step.HOSTS_READY:
+                return self._made(operation)
+            case Step.RESOURCES_GONE:
+                return self._hosts is not None and self._hosts.take_away(operation)
             case Step.EDGE_CLOSED | Step.EDGE_PREPARED:
                 return self._shown(tenant.tenant_id) and entry.gate is not Gate.OPEN
             case Step.EDGE_OPENED:
@@ -340,6 +364,16 @@ class Switch:
             case Step.LEDGER_PULLED:
                 return self._excused(operation, entry) or self._last_pull(tenant.tenant_id)
 
+    def _made(self, operation: OperationRow) -> bool:
+        """The hosts are there; how their plane is reached was registered with them."""
+        if self._hosts is None or self._hosts.progress(operation)[0] is not Progress.READY:
+            return False
+        self._reread(operation)
+        entry = self._roster.get(operation.tenant_id)
+        if entry is not None:  # what an earlier attempt's plane had answered is not this one's trouble
+            self._roster.note(operation.tenant_id, replace(entry.standing, code=""))
+        return True
+
     def _stored_acknowledgement(self, tenant: TenantRow) -> bool:
         """Whether the registry itself holds the acknowledgement: what is known in memory alone may be lost."""
         with self._unit_of_work() as uow:
@@ -347,9 +381,10 @@ class Switch:
         return row is not None and row.acknowledged_version >= tenant.standing_version
 
     def _excused(self, operation: OperationRow, entry: Entry) -> bool:
-        """Why a plane is not asked to close: it never was in service, or an operator says that it is no more."""
+        """Why a plane is not asked to close: it never was in service, or it is no more, as we or an operator know."""
         never = entry.endpoints is None or entry.standing.acknowledged_version == 0
-        return never or operation.reason == HOST_GONE
+        gone = self._hosts is not None and self._hosts.gone(entry.tenant)
+        return never or gone or operation.reason == HOST_GONE
 
     def _recognised(self, entry: Entry) -> bool:
         """The plane answers on its channel, and it is the one that was registered."""

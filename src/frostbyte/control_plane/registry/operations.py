@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from frostbyte.control_plane.registry.addresses import checked_endpoints
 from frostbyte.control_plane.registry.changes import changed, event_of, last_change, seen, word
 from frostbyte.control_plane.registry.idempotency import Once, kept, recalled
-from frostbyte.control_plane.registry.ports import RegistryFactory, RegistryUnitOfWork
+from frostbyte.control_plane.registry.ports import RegistryFactory, RegistryUnitOfWork, Runs
 from frostbyte.control_plane.registry.records import (
     EndpointsRow,
     OperationKind,
@@ -66,11 +66,13 @@ class Operations:
     Args:
         unit_of_work: opens transactions.
         clock: the control plane's.
+        runs: makes and takes away tenants' hosts; None where all planes are attached by hand.
     """
 
-    def __init__(self, unit_of_work: RegistryFactory, clock: Clock) -> None:
+    def __init__(self, unit_of_work: RegistryFactory, clock: Clock, runs: Runs | None = None) -> None:
         self._unit_of_work = unit_of_work
         self._clock = clock
+        self._runs = runs
 
     def begin(
         self,
@@ -81,6 +83,7 @@ class Operations:
         reason: str,
         expected: int | None = None,
         confirmation: str = "",
+        request: Mapping[str, Any] | None = None,
         once: Once | None = None,
     ) -> OperationRow:
         """Move the tenant and begin the operation that carries it out.
@@ -92,12 +95,14 @@ class Operations:
             reason: a code such as `payment`.
             expected: the tenant's version that the caller saw; None to move it from wherever it stands, as in need.
             confirmation: the tenant's id once more, for what destroys it.
+            request: what hosts the tenant is to have, to provision it (provisioning.desired.Request); whether to
+                `destroy_data`, to deprovision it. None for what was asked for last, and for a plane attached by hand.
             once: the request, if it may be sent again.
 
         Raises:
-            Invalid: `reason_invalid`, `confirmation_wrong`.
+            Invalid: `reason_invalid`, `confirmation_wrong`, `provision_request_invalid`.
             NotFound: `tenant_not_found`.
-            Conflict: `tenant_changed`, `move_illegal`, both saying what happened; `operation_running`,
+            Conflict: `tenant_changed`, `move_illegal`, both saying what happened; `operation_running`, `run_running`,
                 `endpoints_missing`, `idempotency_conflict`.
         """
         self._check(tenant_id, move, reason, confirmation)
@@ -106,7 +111,7 @@ class Operations:
             if before is not None:
                 return before
             row = seen(uow, tenant_id, expected)
-            operation = self._begin(uow, row, move, actor, reason)
+            operation = self._begin(uow, row, move, actor, reason, self._runs, request)
             kept(uow, once, operation, self._clock)
             uow.commit()
         return operation
@@ -160,20 +165,21 @@ class Operations:
             uow.commit()
         return operation
 
-    def _begin(self, uow: RegistryUnitOfWork, row: TenantRow, move: Move, actor: str, reason: str) -> OperationRow:
+    def _begin(
+        self,
+        uow: RegistryUnitOfWork,
+        row: TenantRow,
+        move: Move,
+        actor: str,
+        reason: str,
+        runs: Runs | None = None,
+        request: Mapping[str, Any] | None = None,
+    ) -> OperationRow:
         state, failed = _possible(uow, row, move)
-        kind = BEGINS[move, row.failed]
-        if kind is OperationKind.PROVISION and uow.endpoints.get(row.tenant_id) is None:
-            raise Conflict(
-                "endpoints_missing",
-                "Nobody has said yet how the tenant's plane is reached.",
-                "Use `tenant attach` with the addresses of its gateway and channel.",
-            )
-        self._supersede(uow, row)
         operation = OperationRow(
             operation_id=new_id(),
             tenant_id=row.tenant_id,
-            kind=kind,
+            kind=BEGINS[move, row.failed],
             status=OperationStatus.RUNNING,
             actor=actor,
             reason=reason,
@@ -181,6 +187,15 @@ class Operations:
             ended_at=None,
             code="",
         )
+        managed = runs is not None and runs.begun(uow, row, operation, request)
+        unreachable = not managed and uow.endpoints.get(row.tenant_id) is None
+        if operation.kind is OperationKind.PROVISION and unreachable:
+            raise Conflict(
+                "endpoints_missing",
+                "Nobody has said yet how the tenant's plane is reached.",
+                "Use `tenant attach` with the addresses of its gateway and channel.",
+            )
+        self._supersede(uow, row)
         details = {"reason": reason, "operation_id": operation.operation_id, **_way(row, state)}
         changed(
             *(uow, self._clock, row, event_of(move, row.failed), actor, details),
@@ -238,6 +253,8 @@ class Operations:
             uow.operations.end(operation)
             if operation.kind in ENDS:
                 self._move_on(uow, operation)
+            if self._runs is not None:
+                self._runs.ended(uow, operation)
             uow.commit()
         return operation
 

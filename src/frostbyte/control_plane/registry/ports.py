@@ -13,10 +13,11 @@ cannot be reached.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol
+from enum import StrEnum
+from typing import Any, Protocol
 from uuid import UUID
 
 from frostbyte.control_plane.registry.records import (
@@ -212,3 +213,43 @@ class RegistryUnitOfWork(AccessUnitOfWork, Protocol):
 
 
 RegistryFactory = Callable[[], AbstractContextManager[RegistryUnitOfWork]]
+
+
+class Progress(StrEnum):
+    """How far an operation's work on hosts is."""
+
+    NONE = "none"
+    """It has none: the plane was attached by hand."""
+    WORKING = "working"
+    READY = "ready"
+    """Made, or gone."""
+    TURNING = "turning"
+    """It failed, and what was made is being taken away."""
+    FAILED = "failed"
+    """It failed, and nothing goes on any more."""
+
+
+class Runs(Protocol):
+    """What makes tenants' hosts and takes them away (provisioning), in the transactions of their operations."""
+
+    def begun(
+        self, uow: RegistryUnitOfWork, tenant: TenantRow, operation: OperationRow, request: Mapping[str, Any] | None
+    ) -> bool:
+        """Begin what an operation needs of hosts.
+
+        Args:
+            tenant: before the operation's move.
+            request: what is asked for; None for what was asked for last.
+
+        Returns:
+            whether it needs anything: the hosts of a plane that was attached by hand are its operator's own.
+
+        Raises:
+            Invalid: `provision_request_invalid`.
+            Conflict: `run_running`.
+        """
+        ...
+
+    def ended(self, uow: RegistryUnitOfWork, operation: OperationRow) -> None:
+        """An operation ended: what it began and has not done is not gone on with."""
+        ...
