@@ -27,10 +27,12 @@ from frostbyte.bootstrap.authorities import Authorities
 from frostbyte.bootstrap.channels import Channels
 from frostbyte.bootstrap.edge import Edge
 from frostbyte.bootstrap.ledger import Ledger
+from frostbyte.bootstrap.receipts import receipts
 from frostbyte.bootstrap.switching import Around, Switching, directives
 from frostbyte.control_plane.edge.routes import Tls
 from frostbyte.control_plane.killswitch.hearing import checked
 from frostbyte.control_plane.provisioning.asking import Asked
+from frostbyte.control_plane.provisioning.receipts import Receipts
 from frostbyte.control_plane.registry.changes import ITSELF
 from frostbyte.control_plane.registry.idempotency import forget
 from frostbyte.control_plane.registry.operations import Hook, Operations
@@ -100,6 +102,11 @@ class ControlPlane:
     def stand_ins(self) -> list[str]:
         """Development substitutes in use; every report says them."""
         return posture.stand_ins(self.settings, self.findings)
+
+    @property
+    def receipts(self) -> Receipts:
+        """Of tenants that were destroyed."""
+        return receipts(self.store.unit_of_work, self.signer, self.ledger.store if self.ledger else None, self.clock)
 
     def carry(self, operation: OperationRow) -> None:
         """Carry out an operation that has just begun. Returns when all is done that cannot wait; the rest goes on.

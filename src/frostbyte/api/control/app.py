@@ -10,7 +10,17 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
 from frostbyte import __version__
-from frostbyte.api.control import granting, health, ledger, operations, projects, provisioning, system, tenants
+from frostbyte.api.control import (
+    granting,
+    health,
+    ledger,
+    operations,
+    projects,
+    provisioning,
+    receipts,
+    system,
+    tenants,
+)
 from frostbyte.api.control.access import PER_MINUTE
 from frostbyte.api.control.gauges import ControlGauges
 from frostbyte.api.control.ledger_meters import LedgerMeters
@@ -26,6 +36,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     projects.router,
     tenants.router,
     provisioning.router,
+    receipts.router,
     operations.router,
     granting.router,
     health.router,

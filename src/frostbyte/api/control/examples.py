@@ -305,3 +305,27 @@ HEALTH = {
     "tenants": [WELL],
     "cursor": None,
 }
+RECEIPT = {
+    "state": "pending",
+    "receipt": {
+        "receipt_id": "01990000-0000-7000-8000-0000000000e1",
+        "environment": "production",
+        "project_id": "eu-1",
+        "tenant_id": "acme",
+        "operation_id": "01990000-0000-7000-8000-0000000000d1",
+        "began_at": "2026-03-02T09:07:00.000000Z",
+        "issued_at": "2026-03-02T09:09:00.000000Z",
+        "data": "destroyed",
+        "resources": [{"kind": "server", "name": "fb-acme-db", "id": "42", "at": "2026-03-02T09:08:41.000000Z"}],
+        "kept": [],
+        "stores": [{"what": "database: seen to be empty", "at": "2026-03-02T09:08:01.000000Z"}],
+        "keys": [{"what": "secrets.sops.json", "at": "2026-03-02T09:08:50.000000Z"}],
+        "certificates": [{"what": "ca.key", "at": "2026-03-02T09:08:51.000000Z"}],
+        "logs": [],
+        "handed_out": {"sources": 0, "last_at": ""},
+        "recovery": ["age1lq9mz58yuqv5ct2zgm8w0lpdlyr3jhxj2l8l9zn3zpw6ckuzcvxs8f7vhd"],
+    },
+    "confirmation": None,
+    "notes": ["frostbyte/destruction-receipt/1\n{...}\n\n\u2014 frostbyte/control/production 3qq...\n"],
+    "key": "frostbyte/control/production+5ccd7a25+AV7b6zYVyPJqZcE1lXJx0qW6hWnRjZr0O3R2T9mG0uQ1",
+}
