@@ -13,6 +13,7 @@ from frostbyte.adapters.hetzner.world.world import World
 from frostbyte.api.hetzner.serving import Serving
 from servers.clamd import ClamdServer
 from servers.embedder import EmbedderServer
+from servers.hetzner import HeldWorld
 from servers.lanes import need
 from servers.minio import MinioServer
 from servers.postgres import PostgresServer
@@ -71,7 +72,7 @@ def embedder_server(servers_folder: Path) -> Iterator[EmbedderServer]:
 @pytest.fixture
 def hetzner_world() -> Iterator[World]:
     """A simulated Hetzner Cloud of its own for each test, in which everything is done at once (docs/simulator.md)."""
-    world = World()
+    world = HeldWorld()
     yield world
     world.close()
 
@@ -79,5 +80,5 @@ def hetzner_world() -> Iterator[World]:
 @pytest.fixture
 def hetzner() -> Iterator[Serving]:
     """The same behind HTTP: `endpoint` and `token` for a client, `world` for faults and the bill."""
-    with Serving(World()) as serving:
+    with Serving(HeldWorld()) as serving:
         yield serving

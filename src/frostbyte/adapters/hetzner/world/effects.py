@@ -76,7 +76,7 @@ class Effects:
 
     def _shut(self, project: Project, given: Given, at: datetime) -> None:
         """The action is over when the machine was told; it is off some time later."""
-        self._world.later(project, self._world.latency.halt, "server_halted", given)
+        self._world.later(project, self._world.latency.halt, "server_halted", given, at)
 
     def _halted(self, project: Project, given: Given, at: datetime) -> None:
         server = project.servers.get(given["server"])
@@ -101,7 +101,8 @@ class Effects:
                 wall.servers.remove(server.id)
             if wall.applied.pop(server.id, None) is not None:
                 wall.lingering += 1
-                world.later(project, given.get("release", world.latency.release), "released", {"firewall": wall.id})
+                seconds = given.get("release", world.latency.release)
+                world.later(project, seconds, "released", {"firewall": wall.id}, at)
 
     def _left(self, project: Project, given: Given, at: datetime) -> None:
         server = project.servers[given["server"]]

@@ -324,9 +324,16 @@ class World:
         self.engine.begin(call.project, action)
         return action
 
-    def later(self, project: Project, seconds: float, effect: str, arguments: Mapping[str, Any]) -> None:
-        """Let something happen by itself after a while."""
-        due = self.clock.now() + timedelta(seconds=seconds)
+    def later(
+        self,
+        project: Project,
+        seconds: float,
+        effect: str,
+        arguments: Mapping[str, Any],
+        since: datetime | None = None,
+    ) -> None:
+        """Let something happen by itself after a while. `since`: from when it counts; from now on without."""
+        due = (since or self.clock.now()) + timedelta(seconds=seconds)
         self.engine.later(project, Event(due=due, effect=effect, arguments=dict(arguments)))
 
     def charge(self, project: Project, charge: Charge) -> None:
