@@ -80,6 +80,7 @@ def test_every_command_that_shows_something_has_json() -> None:
         "serve control",
         "serve vectors",
         "serve embedder",
+        "serve egress",
         "serve worker",
         "demo",
         "proof get",

@@ -23,13 +23,16 @@ class HttpWitness:
     Args:
         url: the witness's submission prefix.
         key: its verifier key; signatures of any other are not taken.
+        proxy: what leads to it, as `http://host:port`; '' reaches it directly.
         client: for tests; by default one of our own.
     """
 
-    def __init__(self, url: str, key: PublicKey, client: httpx.Client | None = None) -> None:
+    def __init__(self, url: str, key: PublicKey, client: httpx.Client | None = None, *, proxy: str = "") -> None:
         self._url = f"{url.rstrip('/')}/add-checkpoint"
         self._key = key
-        self._client = client or httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False)
+        self._client = client or httpx.Client(
+            timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False, proxy=proxy or None
+        )
         self._size = 0
         self.name = key.name
 

@@ -454,4 +454,4 @@ def _hold(folder: Path) -> FileLock:
 def _witnesses(settings: Settings) -> tuple[Witness, ...]:
     if not settings.witness_url:
         return ()
-    return (HttpWitness(settings.witness_url, public_key(settings.witness_key)),)
+    return (HttpWitness(settings.witness_url, public_key(settings.witness_key), proxy=settings.egress_proxy),)

@@ -141,7 +141,9 @@ def embedder(settings: Settings) -> Embedder:
         model=settings.embedding_model,
         dimensions=settings.embedding_dimensions,
         sha256=settings.embedding_sha256,
-        ca_file=settings.ca_file,
+        # The tenant's authority vouches for the tenant's own servers; one outside shows what the world trusts.
+        ca_file="" if settings.embedding_remote else settings.ca_file,
         api_key=settings.embedding_api_key,
         remote=settings.embedding_remote,
+        proxy=settings.egress_proxy if settings.embedding_remote else "",
     )

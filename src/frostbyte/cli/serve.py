@@ -15,6 +15,7 @@ from frostbyte.cli.client import TOKEN_FILE
 from frostbyte.cli.options import group
 from frostbyte.cli.output import err, text
 from frostbyte.cli.serve_control import control
+from frostbyte.cli.serve_egress import egress
 from frostbyte.cli.serve_embedder import embedder
 from frostbyte.cli.serve_vectors import vectors
 from frostbyte.cli.serve_worker import worker
@@ -28,6 +29,7 @@ app = group("Start a server.")
 app.command("control")(control)
 app.command("vectors")(vectors)
 app.command("embedder")(embedder)
+app.command("egress")(egress)
 app.command("worker")(worker)
 
 

@@ -110,6 +110,9 @@ class Settings:
     """Of the model's file: then every answer must name it, and the index is pinned to it."""
     embedding_remote: bool = False
     embedding_api_key: str = field(default="", repr=False)
+    egress_proxy: str = ""
+    """The proxy (http) that leads to a remote embedder and to the witness; '' reaches them directly. Nothing else of a
+    plane is asked through it, and no proxy of the environment is used."""
     clamd_address: str = ""
     """`unix:/path` or `host:port`; '' means that nothing is scanned."""
     clamd_conf: str = ""
@@ -201,6 +204,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         embedding_sha256=given.sha256("MODEL_SHA256"),
         embedding_remote=given.choice("EMBEDDING_REMOTE", _Switch, _Switch.NO) is _Switch.YES,
         embedding_api_key=given.secret("EMBEDDING_API_KEY"),
+        egress_proxy=_proxy(given.text("EGRESS_PROXY", "")),
         clamd_address=given.text("CLAMD_ADDRESS", ""),
         clamd_conf=given.text("CLAMD_CONF", ""),
         policy_dir=given.text("POLICY_DIR", ""),
@@ -346,6 +350,13 @@ def _address(name: str, text: str, word: str = "") -> str:
     parts = urlsplit(text)
     if text and text != word and (parts.scheme not in ("http", "https") or not parts.hostname):
         raise invalid(name, "it must be an http or https address" + (f", or '{word}'" if word else ""))
+    return text
+
+
+def _proxy(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme != "http" or not parts.hostname or parts.username or parts.path not in ("", "/")):
+        raise invalid("EGRESS_PROXY", "it is written http://host:port")
     return text
 
 

@@ -61,6 +61,7 @@ class OpenAiEmbedder:
         ca_file: certificates that the server's must come from; '' for those of the system.
         api_key: sent as a bearer token; '' for none.
         remote: whether text leaves the tenant's plane; it then also asks for `dimensions`.
+        proxy: what leads to it, as `http://host:port`; '' reaches it directly.
         timeout: seconds until the whole answer to one request must be there.
         transport: for tests.
     """
@@ -75,6 +76,7 @@ class OpenAiEmbedder:
         ca_file: str = "",
         api_key: str = "",
         remote: bool = False,
+        proxy: str = "",
         timeout: float = 60.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
@@ -88,7 +90,12 @@ class OpenAiEmbedder:
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         trusted = ssl.create_default_context(cafile=ca_file) if ca_file else True
         self._client = httpx.Client(
-            timeout=timeout, headers=headers, transport=transport, trust_env=False, verify=trusted
+            timeout=timeout,
+            headers=headers,
+            transport=transport,
+            trust_env=False,
+            verify=trusted,
+            proxy=proxy or None,
         )
         family = next((prefixes for name, prefixes in _PREFIXES.items() if name in model.lower()), ("", ""))
         self._document_prefix, self._query_prefix = family
