@@ -13,6 +13,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from control.registry_rows import operation, prepared
 from frostbyte.adapters.registry.memory import MemoryRegistry
 from frostbyte.control_plane.provisioning.apply import Engine
@@ -21,7 +23,7 @@ from frostbyte.control_plane.provisioning.lease import Pace
 from frostbyte.control_plane.provisioning.ports import CloudError
 from frostbyte.control_plane.provisioning.resources import Found, Kind, Owner
 from frostbyte.control_plane.provisioning.steps import Action, Context, Outcome, Plan, Step
-from frostbyte.control_plane.registry.records import OperationKind
+from frostbyte.control_plane.registry.records import OperationKind, OperationRow, OperationStatus
 from frostbyte.kernel.errors import Conflict, FrostbyteError
 from frostbyte.kernel.ids import new_id
 
@@ -215,7 +217,7 @@ class Workshop:
 class Store:
     """A registry whose commits are moments of a process."""
 
-    def __init__(self, inner: MemoryRegistry, world: World) -> None:
+    def __init__(self, inner: Any, world: World) -> None:
         self.inner, self.world = inner, world
 
     @contextmanager
@@ -236,8 +238,15 @@ class Store:
 class House:
     """Everything together, for one tenant; `live` is one life of a provisioner."""
 
-    def __init__(self, made: Plan | Callable[[Mapping[str, Any]], Plan] | None = None, *, threads: int = 4) -> None:
-        self.world, self.registry, self.clock = World(), MemoryRegistry(), Clock()
+    def __init__(
+        self,
+        made: Plan | Callable[[Mapping[str, Any]], Plan] | None = None,
+        *,
+        threads: int = 4,
+        registry: Any = None,
+    ) -> None:
+        self.world, self.clock = World(), Clock()
+        self.registry: Any = registry or MemoryRegistry()
         self.store = Store(self.registry, self.world)
         self.workshop = Workshop(self.world, made or plan())
         self.threads = threads
@@ -338,10 +347,6 @@ class House:
         self.nothing_is_unowned()
 
 
-def _ended(row: Any, code: str) -> Any:
-    from msgspec.structs import replace
-
-    from frostbyte.control_plane.registry.records import OperationStatus
-
+def _ended(row: OperationRow, code: str) -> OperationRow:
     status = OperationStatus.FAILED if code else OperationStatus.SUCCEEDED
     return replace(row, status=status, code=code, ended_at=row.started_at)

@@ -203,6 +203,24 @@ def test_a_step_that_breaks_ends_its_run_and_not_the_provisioner() -> None:
     house.is_clean()
 
 
+def test_a_step_that_kills_its_provisioner_every_time_is_given_up() -> None:
+    house = House(threads=1)
+
+    def script(phase: str, key: str, nth: int) -> None:
+        if (phase, key) == ("do", "server.db"):
+            raise Killed
+
+    house.world.script = script
+    run_id, lives = house.begin(), 0
+    while house.run(run_id).state is RunState.RUNNING:
+        lives += 1
+        with contextlib.suppress(Killed):
+            house.live(run_id)
+    assert lives == MOST + 1
+    assert house.run(run_id).code == "step_exhausted"
+    house.is_clean()
+
+
 # Who may go on
 
 
