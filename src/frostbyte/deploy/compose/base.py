@@ -1,0 +1,146 @@
+"""The services of a project's own host: the edge, the control plane that writes its files, and its database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from frostbyte.deploy.compose.description import Check, Limits, Network, Plane, Ready, Role, Service
+
+INSIDE: Final = "control-internal"
+OUTSIDE: Final = "control-outside"
+OURS: Final = "10001:10001"
+POSTGRES_USER: Final = "70:70"
+_SECRETS: Final = "/run/secrets"
+_DATA: Final = "/var/lib/frostbyte"
+EDGE_FOLDER: Final = "/edge"
+"""What Traefik watches: one folder for both, at one path, for its start file names the other."""
+CONTROL_PORT: Final = 8090
+WEB_PORT: Final = 8080
+WEBSECURE_PORT: Final = 8443
+"""Ports inside; nobody in a container may listen below 1,024."""
+SECRETS: Final = (
+    "postgres-password",
+    "database-url",
+    "hcloud-token",
+    "ssh-key",
+    "first-key-seed",
+    "release.json",
+)
+"""Files that the control plane and its database are given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseOptions:
+    """What differs between projects.
+
+    Attributes:
+        images: references or ids, by `postgres`, `control`, `traefik`.
+        settings: FROSTBYTE_* of the control plane that are no paths and no secrets.
+        operators: networks (CIDR) that may reach the control plane's own API through the edge.
+        more_secrets: names of further secret files, such as a DNS provider's token.
+        postgres_user: uid:gid of the database's image.
+    """
+
+    images: Mapping[str, str]
+    settings: Mapping[str, str]
+    operators: tuple[str, ...]
+    more_secrets: tuple[str, ...] = ()
+    postgres_user: str = POSTGRES_USER
+
+
+def base(options: BaseOptions) -> Plane:
+    """The description of the edge's host."""
+    return Plane(
+        project="frostbyte-base",
+        services=(_postgres(options), _control(options), _traefik(options)),
+        networks=(
+            Network(name=INSIDE, subnet="172.29.0.0/24", internal=True),
+            # The control plane asks the cloud's API and planes' channels; Traefik asks planes' gateways.
+            Network(name=OUTSIDE, subnet="172.29.1.0/24", internal=False),
+        ),
+        volumes=("pgdata", "controldata", "edge"),
+    )
+
+
+def _postgres(options: BaseOptions) -> Service:
+    return Service(
+        name="postgres",
+        image=options.images["postgres"],
+        role=Role.STORE,
+        user=options.postgres_user,
+        limits=Limits(memory_mb=1024, cpus=2, pids=256),
+        command=("postgres", "-c", "max_connections=100", "-c", "shared_buffers=128MB"),
+        check=Check(command=("pg_isready", "--quiet", "--host=127.0.0.1", "--username=frostbyte_admin")),
+        networks=(INSIDE,),
+        environment={
+            "POSTGRES_USER": "frostbyte_admin",
+            "POSTGRES_DB": "frostbyte",
+            "POSTGRES_PASSWORD_FILE": f"{_SECRETS}/postgres-password",
+            "POSTGRES_INITDB_ARGS": "--auth-host=scram-sha-256",
+        },
+        secrets=("postgres-password",),
+        volumes={"pgdata": "/var/lib/postgresql/data"},
+        scratch={"/tmp": 64, "/var/run/postgresql": 16, "/dev/shm": 128},  # noqa: S108 - in the container
+        stop_seconds=60,
+    )
+
+
+def _control(options: BaseOptions) -> Service:
+    secrets = tuple(name for name in (*SECRETS, *options.more_secrets) if name != "postgres-password")
+    return Service(
+        name="control",
+        image=options.images["control"],
+        role=Role.WORK,
+        user=OURS,
+        limits=Limits(memory_mb=1024, cpus=2, pids=512),
+        check=None,
+        networks=(INSIDE, OUTSIDE),
+        environment={
+            **options.settings,
+            "FROSTBYTE_MODE": "online",
+            "FROSTBYTE_LOCAL_NETWORK": "172.29.0.0/24",
+            "FROSTBYTE_CONTROL_LISTEN": f"0.0.0.0:{CONTROL_PORT}",
+            "FROSTBYTE_CONTROL_DATA_DIR": _DATA,
+            "FROSTBYTE_CONTROL_DATABASE_URL_FILE": f"{_SECRETS}/database-url",
+            "FROSTBYTE_CONTROL_EDGE_DIR": EDGE_FOLDER,
+            "FROSTBYTE_CONTROL_EDGE_WEB": f"0.0.0.0:{WEB_PORT}",
+            "FROSTBYTE_CONTROL_EDGE_WEBSECURE": f"0.0.0.0:{WEBSECURE_PORT}",
+            "FROSTBYTE_CONTROL_EDGE_API_URL": f"http://control:{CONTROL_PORT}",
+            "FROSTBYTE_CONTROL_EDGE_API_FROM": ",".join(options.operators),
+            "FROSTBYTE_HCLOUD_TOKEN_FILE": f"{_SECRETS}/hcloud-token",
+            "FROSTBYTE_SSH_KEY_FILE": f"{_SECRETS}/ssh-key",
+            "FROSTBYTE_FIRST_KEY_SEED_FILE": f"{_SECRETS}/first-key-seed",
+            "FROSTBYTE_RELEASE_FILE": f"{_SECRETS}/release.json",
+        },
+        secrets=secrets,
+        volumes={"controldata": _DATA, "edge": EDGE_FOLDER},
+        scratch={"/tmp": 256},  # noqa: S108
+        needs={"postgres": Ready.HEALTHY},
+        stop_seconds=60,
+    )
+
+
+def _traefik(options: BaseOptions) -> Service:
+    return Service(
+        name="traefik",
+        image=options.images["traefik"],
+        role=Role.DOOR,
+        user=OURS,  # the control plane's files are for its own group
+        limits=Limits(memory_mb=512, cpus=2, pids=256),
+        check=None,
+        command=(f"--configfile={EDGE_FOLDER}/traefik.yml",),
+        networks=(OUTSIDE,),
+        volumes={"edge": f"{EDGE_FOLDER}:ro"},
+        scratch={"/tmp": 64},  # noqa: S108
+        # Its start file is the control plane's work.
+        needs={"control": Ready.HEALTHY},
+        publishes={80: WEB_PORT, 443: WEBSECURE_PORT},
+        published_at="0.0.0.0",  # noqa: S104 - it is the public door
+    )
+
+
+IMAGES: Final = MappingProxyType({"postgres": "postgres", "control": "control", "traefik": "traefik"})
+"""What has to be on the host's snapshot, by service."""
