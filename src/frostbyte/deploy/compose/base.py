@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 from frostbyte.deploy.compose.description import Check, Limits, Network, Plane, Ready, Role, Service
@@ -17,19 +16,18 @@ _SECRETS: Final = "/run/secrets"
 _DATA: Final = "/var/lib/frostbyte"
 EDGE_FOLDER: Final = "/edge"
 """What Traefik watches: one folder for both, at one path, for its start file names the other."""
+HANDED: Final = "handed"
+"""Folder beside the project: what the control plane is to adopt."""
 CONTROL_PORT: Final = 8090
 WEB_PORT: Final = 8080
 WEBSECURE_PORT: Final = 8443
 """Ports inside; nobody in a container may listen below 1,024."""
-SECRETS: Final = (
-    "postgres-password",
-    "database-url",
-    "hcloud-token",
-    "ssh-key",
-    "first-key-seed",
-    "release.json",
-)
-"""Files that the control plane and its database are given."""
+POSTGRES_PASSWORD: Final = "postgres-password"  # noqa: S105 - a name
+SERVICES: Final = ("postgres", "control", "traefik")
+IMAGES: Final = SERVICES
+"""Each service is called like its image."""
+TASKS: Final = ("adopt", "operator")
+"""The control plane is told its base; an operator's token is printed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +35,12 @@ class BaseOptions:
     """What differs between projects.
 
     Attributes:
-        images: references or ids, by `postgres`, `control`, `traefik`.
+        images: references or ids, by `IMAGES`.
         settings: FROSTBYTE_* of the control plane that are no paths and no secrets.
         operators: networks (CIDR) that may reach the control plane's own API through the edge.
-        more_secrets: names of further secret files, such as a DNS provider's token.
+        more_secrets: names of the control plane's secret files: `hcloud-token` is FROSTBYTE_HCLOUD_TOKEN_FILE, and so
+            on; `ssh.key` and others that end so are keys, and lie in its own folder of keys.
+        networks: the two networks and what their bridges are called, for the host's packet filter.
         postgres_user: uid:gid of the database's image.
     """
 
@@ -48,20 +48,24 @@ class BaseOptions:
     settings: Mapping[str, str]
     operators: tuple[str, ...]
     more_secrets: tuple[str, ...] = ()
+    networks: tuple[tuple[str, str], tuple[str, str]]
     postgres_user: str = POSTGRES_USER
 
 
 def base(options: BaseOptions) -> Plane:
     """The description of the edge's host."""
+    (inside, plane_bridge), (outside, hosts_bridge) = options.networks
+    control = _control(options)
     return Plane(
         project="frostbyte-base",
-        services=(_postgres(options), _control(options), _traefik(options)),
+        services=(_postgres(options), control, _traefik(options), *(_task(name, control) for name in TASKS)),
         networks=(
-            Network(name=INSIDE, subnet="172.29.0.0/24", internal=True),
+            Network(name=INSIDE, subnet=inside, internal=True, bridge=plane_bridge),
             # The control plane asks the cloud's API and planes' channels; Traefik asks planes' gateways.
-            Network(name=OUTSIDE, subnet="172.29.1.0/24", internal=False),
+            Network(name=OUTSIDE, subnet=outside, internal=False, bridge=hosts_bridge),
         ),
         volumes=("pgdata", "controldata", "edge"),
+        by_hand=True,
     )
 
 
@@ -89,7 +93,8 @@ def _postgres(options: BaseOptions) -> Service:
 
 
 def _control(options: BaseOptions) -> Service:
-    secrets = tuple(name for name in (*SECRETS, *options.more_secrets) if name != "postgres-password")
+    keys = tuple(name for name in options.more_secrets if name.endswith(".key"))
+    files = tuple(name for name in options.more_secrets if name not in keys)
     return Service(
         name="control",
         image=options.images["control"],
@@ -101,25 +106,48 @@ def _control(options: BaseOptions) -> Service:
         environment={
             **options.settings,
             "FROSTBYTE_MODE": "online",
-            "FROSTBYTE_LOCAL_NETWORK": "172.29.0.0/24",
+            "FROSTBYTE_LOCAL_NETWORK": options.networks[0][0],
             "FROSTBYTE_CONTROL_LISTEN": f"0.0.0.0:{CONTROL_PORT}",
             "FROSTBYTE_CONTROL_DATA_DIR": _DATA,
             "FROSTBYTE_CONTROL_DATABASE_URL_FILE": f"{_SECRETS}/database-url",
+            "FROSTBYTE_CONTROL_GIVEN_KEYS": ",".join(f"{_SECRETS}/{name}" for name in keys),
             "FROSTBYTE_CONTROL_EDGE_DIR": EDGE_FOLDER,
             "FROSTBYTE_CONTROL_EDGE_WEB": f"0.0.0.0:{WEB_PORT}",
             "FROSTBYTE_CONTROL_EDGE_WEBSECURE": f"0.0.0.0:{WEBSECURE_PORT}",
             "FROSTBYTE_CONTROL_EDGE_API_URL": f"http://control:{CONTROL_PORT}",
             "FROSTBYTE_CONTROL_EDGE_API_FROM": ",".join(options.operators),
-            "FROSTBYTE_HCLOUD_TOKEN_FILE": f"{_SECRETS}/hcloud-token",
-            "FROSTBYTE_SSH_KEY_FILE": f"{_SECRETS}/ssh-key",
-            "FROSTBYTE_FIRST_KEY_SEED_FILE": f"{_SECRETS}/first-key-seed",
-            "FROSTBYTE_RELEASE_FILE": f"{_SECRETS}/release.json",
+            **{f"FROSTBYTE_{name.replace('-', '_').upper()}_FILE": f"{_SECRETS}/{name}" for name in files},
         },
-        secrets=secrets,
+        secrets=("database-url", *options.more_secrets),
         volumes={"controldata": _DATA, "edge": EDGE_FOLDER},
         scratch={"/tmp": 256},  # noqa: S108
         needs={"postgres": Ready.HEALTHY},
         stop_seconds=60,
+    )
+
+
+def _task(name: str, control: Service) -> Service:
+    """Something that is typed beside the control plane, which knows its operator by the token in its folder."""
+    words = {
+        "adopt": ("control", "adopt", f"/{HANDED}/base.json"),
+        "operator": ("token", "mint", "operator", "--scope", "admin", "--control", "--minutes", "720", "--json"),
+    }
+    return Service(
+        name=name,
+        image=control.image,
+        role=Role.TASK,
+        user=OURS,
+        limits=Limits(memory_mb=256, cpus=1, pids=64),
+        check=None,
+        networks=(INSIDE,),
+        command=words[name],
+        environment={
+            "FROSTBYTE_CONTROL_URL": f"http://control:{CONTROL_PORT}",
+            "FROSTBYTE_CONTROL_DATA_DIR": _DATA,
+        },
+        volumes={"controldata": f"{_DATA}:ro", HANDED: f"/{HANDED}:ro"},
+        scratch={"/tmp": 16},  # noqa: S108
+        needs={"control": Ready.HEALTHY},
     )
 
 
@@ -137,10 +165,6 @@ def _traefik(options: BaseOptions) -> Service:
         scratch={"/tmp": 64},  # noqa: S108
         # Its start file is the control plane's work.
         needs={"control": Ready.HEALTHY},
-        publishes={80: WEB_PORT, 443: WEBSECURE_PORT},
-        published_at="0.0.0.0",  # noqa: S104 - it is the public door
+        publishes={("0.0.0.0", 80): WEB_PORT, ("0.0.0.0", 443): WEBSECURE_PORT},  # noqa: S104 - the public door
     )
 
-
-IMAGES: Final = MappingProxyType({"postgres": "postgres", "control": "control", "traefik": "traefik"})
-"""What has to be on the host's snapshot, by service."""

@@ -6,6 +6,7 @@ does not answer is not waited for: its server is deleted after this, and with it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from frostbyte.control_plane.provisioning.doing.giving import Giving, surroundings
@@ -51,6 +52,12 @@ class Way:
             return HostAddress(name=settled.name, address=settled.address, host_key=settled.host_key, via=via)
         address = spec["address"] or self._told.outcome(spec["server"], context).facts["address"]
         return HostAddress(name=context.owner.name(spec["host"]), address=address, host_key=host_key, via=via)
+
+    def settled(self, host: str, via: Sequence[str], context: Context) -> HostAddress:
+        """A host by its name, with the way to it."""
+        found = self._settled(host, context)
+        through = tuple(self._settled(name, context) for name in via)
+        return HostAddress(name=found.name, address=found.address, host_key=found.host_key, via=through)
 
     def _settled(self, host: str, context: Context) -> HostAddress:
         facts = self._told.outcome(f"settle.{host}", context).facts
