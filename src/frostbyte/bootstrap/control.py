@@ -24,6 +24,7 @@ from frostbyte.adapters.secrets.files import FileSecrets
 from frostbyte.adapters.secrets.token_keys import FileTokenKeys
 from frostbyte.bootstrap import database, posture
 from frostbyte.bootstrap.authorities import Authorities
+from frostbyte.bootstrap.beginning import begin_with
 from frostbyte.bootstrap.channels import Channels
 from frostbyte.bootstrap.edge import Edge
 from frostbyte.bootstrap.ledger import Ledger
@@ -258,6 +259,7 @@ def build(settings: ControlSettings) -> ControlPlane:
 def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitStack) -> ControlPlane:
     lock = _hold(settings.data_dir)
     undo.callback(lock.release)
+    begin_with(settings)
     secrets = FileSecrets(settings.keys_folder)
     signer = Signer(secrets.log_key().private_bytes_raw(), settings.log_origin)
     access = database.access(

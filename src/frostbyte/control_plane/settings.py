@@ -47,6 +47,8 @@ class ControlSettings:
     """The folder that the edge watches; None for `edge` in `data_dir`."""
     domain: str = "pipeline.localhost"
     """Tenants are reached at `{tenant_id}.{domain}`."""
+    given: Path | None = None
+    """A folder with what a control plane begins with, by its place in `data_dir`: what is there already stays."""
     ca_file: str = ""
     """Certificates that the database is trusted by; '' for those of the system."""
     local_network: str = ""
@@ -110,6 +112,7 @@ def load(environment: Mapping[str, str] | None = None) -> ControlSettings:
         secrets_dir=_folder(given.text("CONTROL_SECRETS_DIR", "")),
         edge_dir=_folder(given.text("CONTROL_EDGE_DIR", "")),
         domain=domain,
+        given=_folder(given.text("CONTROL_GIVEN", "")),
         ca_file=given.file("CA_FILE"),
         local_network=given.network("LOCAL_NETWORK"),
         stand_ins=given.stand_ins(),

@@ -190,11 +190,13 @@ class Inside:
     def __init__(self, home: Path, folder: str, project: Mapping[str, Any], service: Mapping[str, Any]) -> None:
         root = home / "root"
         self._places: dict[str, Path] = {}
-        for name in service.get("secrets") or ():
+        for named in service.get("secrets") or ():
+            name, place = (named["source"], named["target"]) if isinstance(named, dict) else (named, named)
+            place = place if place.startswith("/") else f"/run/secrets/{place}"
             file = Path(str(project["secrets"][name]["file"]))
-            self._places[f"/run/secrets/{name}"] = root / str(Path(folder) / file).lstrip("/")
+            self._places[place] = root / str(Path(folder) / file).lstrip("/")
         for mount in service.get("volumes") or ():
-            source, place = str(mount).split(":")[:2]
+            source, place = (mount["source"], mount["target"]) if isinstance(mount, dict) else str(mount).split(":")[:2]
             if source.startswith(("/", ".")):
                 self._places[place] = root / str(Path(folder) / source).lstrip("/")
             else:

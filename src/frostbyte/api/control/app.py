@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 
 from frostbyte import __version__
 from frostbyte.api.control import (
+    base,
     granting,
     health,
     ledger,
@@ -34,6 +35,7 @@ from frostbyte.kernel.limits import Limiter
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     projects.router,
+    base.router,
     tenants.router,
     provisioning.router,
     receipts.router,

@@ -5,6 +5,7 @@ _CERTIFICATE  _KEY                        for `files`: for `*.{domain}`, with it
 _ACME_EMAIL   _ACME_DNS  _ACME_SERVER  _ACME_STORAGE   for `acme`; without _ACME_DNS by TLS-ALPN for each host
 _WEB  _WEBSECURE  _STATUS                 where it listens: host:port (`:80`, `:443`, `127.0.0.1:8099`)
 _API          yes (default), no: whether `control.{domain}` leads to the control plane's own API
+_API_URL      where the edge reaches it, if not at the address it listens on: another container's name
 _API_FROM     networks that may reach it, with commas between; none named: all
 """
 
@@ -67,9 +68,13 @@ def load(given: Reader, domain: str, host: str, port: int) -> EdgeSettings:
             web=given.text("CONTROL_EDGE_WEB", Site.web),
             websecure=given.text("CONTROL_EDGE_WEBSECURE", Site.websecure),
             status=given.text("CONTROL_EDGE_STATUS", Site.status),
-            api_url=f"http://{f'[{reached}]' if ':' in reached else reached}:{port}" if api else "",
+            api_url=given.text("CONTROL_EDGE_API_URL", _url(reached, port)) if api else "",
             api_from=tuple(part.strip() for part in given.text("CONTROL_EDGE_API_FROM", "").split(",") if part.strip()),
         )
     except Invalid as error:
         raise Invalid(error.code, error.message, "Correct FROSTBYTE_CONTROL_EDGE_* and start again.") from None
     return EdgeSettings(site=site, certificate=certificate, key=key)
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -18,6 +18,8 @@ EDGE_FOLDER: Final = "/edge"
 """What Traefik watches: one folder for both, at one path, for its start file names the other."""
 HANDED: Final = "handed"
 """Folder beside the project: what the control plane is to adopt."""
+GIVEN: Final = "given"
+"""Folder beside the project: what the control plane begins with: keys, and what versions run on hosts."""
 CONTROL_PORT: Final = 8090
 WEB_PORT: Final = 8080
 WEBSECURE_PORT: Final = 8443
@@ -26,6 +28,7 @@ POSTGRES_PASSWORD: Final = "postgres-password"  # noqa: S105 - a name
 SERVICES: Final = ("postgres", "control", "traefik")
 IMAGES: Final = SERVICES
 """Each service is called like its image."""
+_ALL: Final = ("--scope", "viewer", "--scope", "operator", "--scope", "auditor", "--scope", "admin")
 TASKS: Final = ("adopt", "operator")
 """The control plane is told its base; an operator's token is printed."""
 
@@ -39,7 +42,8 @@ class BaseOptions:
         settings: FROSTBYTE_* of the control plane that are no paths and no secrets.
         operators: networks (CIDR) that may reach the control plane's own API through the edge.
         more_secrets: names of the control plane's secret files: `hcloud-token` is FROSTBYTE_HCLOUD_TOKEN_FILE, and so
-            on; `ssh.key` and others that end so are keys, and lie in its own folder of keys.
+            on.
+        folder: of the project on its host.
         networks: the two networks and what their bridges are called, for the host's packet filter.
         postgres_user: uid:gid of the database's image.
     """
@@ -48,6 +52,7 @@ class BaseOptions:
     settings: Mapping[str, str]
     operators: tuple[str, ...]
     more_secrets: tuple[str, ...] = ()
+    folder: str
     networks: tuple[tuple[str, str], tuple[str, str]]
     postgres_user: str = POSTGRES_USER
 
@@ -64,7 +69,8 @@ def base(options: BaseOptions) -> Plane:
             # The control plane asks the cloud's API and planes' channels; Traefik asks planes' gateways.
             Network(name=OUTSIDE, subnet=outside, internal=False, bridge=hosts_bridge),
         ),
-        volumes=("pgdata", "controldata", "edge"),
+        volumes=("pgdata", "controldata", "edge", HANDED, GIVEN),
+        folders={name: f"{options.folder}/{name}" for name in (HANDED, GIVEN)},
         by_hand=True,
     )
 
@@ -93,8 +99,6 @@ def _postgres(options: BaseOptions) -> Service:
 
 
 def _control(options: BaseOptions) -> Service:
-    keys = tuple(name for name in options.more_secrets if name.endswith(".key"))
-    files = tuple(name for name in options.more_secrets if name not in keys)
     return Service(
         name="control",
         image=options.images["control"],
@@ -110,27 +114,34 @@ def _control(options: BaseOptions) -> Service:
             "FROSTBYTE_CONTROL_LISTEN": f"0.0.0.0:{CONTROL_PORT}",
             "FROSTBYTE_CONTROL_DATA_DIR": _DATA,
             "FROSTBYTE_CONTROL_DATABASE_URL_FILE": f"{_SECRETS}/database-url",
-            "FROSTBYTE_CONTROL_GIVEN_KEYS": ",".join(f"{_SECRETS}/{name}" for name in keys),
+            "FROSTBYTE_CONTROL_GIVEN": f"/{GIVEN}",
             "FROSTBYTE_CONTROL_EDGE_DIR": EDGE_FOLDER,
             "FROSTBYTE_CONTROL_EDGE_WEB": f"0.0.0.0:{WEB_PORT}",
             "FROSTBYTE_CONTROL_EDGE_WEBSECURE": f"0.0.0.0:{WEBSECURE_PORT}",
             "FROSTBYTE_CONTROL_EDGE_API_URL": f"http://control:{CONTROL_PORT}",
             "FROSTBYTE_CONTROL_EDGE_API_FROM": ",".join(options.operators),
-            **{f"FROSTBYTE_{name.replace('-', '_').upper()}_FILE": f"{_SECRETS}/{name}" for name in files},
+            **{
+                f"FROSTBYTE_{name.replace('-', '_').upper()}_FILE": f"{_SECRETS}/{name}"
+                for name in options.more_secrets
+            },
         },
         secrets=("database-url", *options.more_secrets),
-        volumes={"controldata": _DATA, "edge": EDGE_FOLDER},
+        volumes={"controldata": _DATA, "edge": EDGE_FOLDER, GIVEN: f"/{GIVEN}:ro"},
         scratch={"/tmp": 256},  # noqa: S108
         needs={"postgres": Ready.HEALTHY},
         stop_seconds=60,
     )
 
 
+def _variable(name: str) -> str:
+    return f"FROSTBYTE_{name.replace('-', '_').upper()}_FILE"
+
+
 def _task(name: str, control: Service) -> Service:
     """Something that is typed beside the control plane, which knows its operator by the token in its folder."""
     words = {
         "adopt": ("control", "adopt", f"/{HANDED}/base.json"),
-        "operator": ("token", "mint", "operator", "--scope", "admin", "--control", "--minutes", "720", "--json"),
+        "operator": ("token", "mint", "operator", *_ALL, "--control", "--minutes", "720", "--json"),
     }
     return Service(
         name=name,
@@ -165,6 +176,6 @@ def _traefik(options: BaseOptions) -> Service:
         scratch={"/tmp": 64},  # noqa: S108
         # Its start file is the control plane's work.
         needs={"control": Ready.HEALTHY},
-        publishes={("0.0.0.0", 80): WEB_PORT, ("0.0.0.0", 443): WEBSECURE_PORT},  # noqa: S104 - the public door
+        publishes={80: WEB_PORT, 443: WEBSECURE_PORT},
+        published_at="0.0.0.0",  # noqa: S104 - it is the public door
     )
-

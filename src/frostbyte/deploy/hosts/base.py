@@ -9,7 +9,17 @@ from frostbyte.control_plane.provisioning.hosting import Project, Surroundings
 from frostbyte.control_plane.provisioning.ports import HostFile
 from frostbyte.control_plane.provisioning.resources import HostRole
 from frostbyte.deploy.compose import SECRETS_GROUP, render
-from frostbyte.deploy.compose.base import HANDED, IMAGES, OURS, POSTGRES_PASSWORD, SERVICES, TASKS, BaseOptions, base
+from frostbyte.deploy.compose.base import (
+    GIVEN,
+    HANDED,
+    IMAGES,
+    OURS,
+    POSTGRES_PASSWORD,
+    SERVICES,
+    TASKS,
+    BaseOptions,
+    base,
+)
 from frostbyte.deploy.hosts import facts, layout
 from frostbyte.deploy.hosts.firewall import rules
 from frostbyte.kernel.errors import Invalid
@@ -37,6 +47,7 @@ class BaseHosts:
                 settings=given.settings,
                 operators=given.operators,
                 more_secrets=tuple(sorted(given.secrets.keys() - {POSTGRES_PASSWORD})),
+                folder=layout.FOLDER,
                 networks=_NETWORKS,
             )
         )
@@ -45,6 +56,9 @@ class BaseHosts:
         for name in project.secrets:
             path = f"{layout.FOLDER}/secrets/{name}"
             found.append(HostFile(path=path, content=secrets[name], mode=0o440, owner=f"0:{SECRETS_GROUP}"))
+        for name, content in given.begins.items():
+            path = f"{layout.FOLDER}/{GIVEN}/{name}"
+            found.append(HostFile(path=path, content=content, mode=0o400, owner=OURS))
         return [*found, self.handed(given.base)]
 
     def handed(self, base: bytes) -> HostFile:
@@ -54,9 +68,7 @@ class BaseHosts:
     def project(self, role: HostRole) -> Project:
         """See BaseRenderer."""
         here = role is HostRole.EDGE
-        return Project(
-            folder=layout.FOLDER, services=SERVICES if here else (), stores=(), tasks=TASKS if here else ()
-        )
+        return Project(folder=layout.FOLDER, services=SERVICES if here else (), stores=(), tasks=TASKS if here else ())
 
     def images(self, role: HostRole) -> tuple[str, ...]:
         """See BaseRenderer."""

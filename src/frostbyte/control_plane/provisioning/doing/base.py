@@ -28,6 +28,7 @@ class BaseGiven:
     Attributes:
         images: id or reference of each image, by `BaseRenderer.images`.
         secrets: content of each secret file, by name.
+        begins: what the control plane begins with, by its path in its data folder: keys, and what versions run.
         settings: FROSTBYTE_* of the control plane that are no secrets and no paths.
         operators: networks (CIDR) that may reach the control plane's own API.
         base: what `handover.told` says so far.
@@ -35,6 +36,7 @@ class BaseGiven:
 
     images: Mapping[str, str]
     secrets: Mapping[str, bytes] = field(repr=False)
+    begins: Mapping[str, bytes] = field(repr=False)
     settings: Mapping[str, str]
     operators: tuple[str, ...]
     base: bytes
@@ -60,12 +62,12 @@ class Own:
     """What a control plane brings to its own host.
 
     Attributes:
-        secrets: content of each secret file, by name: what it acts with at the cloud and on hosts.
-        settings: see BaseGiven.
-        operators: see BaseGiven.
+        secrets: content of each secret file, by name: what it acts with at the cloud.
+        begins, settings, operators: see BaseGiven.
     """
 
     secrets: Mapping[str, bytes] = field(repr=False)
+    begins: Mapping[str, bytes] = field(repr=False)
     settings: Mapping[str, str]
     operators: tuple[str, ...]
 
@@ -135,6 +137,7 @@ class Files(OnHost):
         given = BaseGiven(
             images=world.releases(step.spec["release"]).images,
             secrets={**own.secrets, **_sealed(world.vault.open(context.owner))},
+            begins=own.begins,
             settings=own.settings,
             operators=own.operators,
             base=handover.told(world.unit_of_work, context.owner),
