@@ -117,6 +117,10 @@ class HetznerCloud:
         """It stays when its server goes."""
         return self._create(Kind.PRIMARY_IP, mapping.primary_ip_body(wanted))
 
+    def tie(self, primary_ip_id: str) -> None:
+        """From now on it goes with its server."""
+        self._calls.ask("PUT", f"/primary_ips/{_id(primary_ip_id)}", body={"auto_delete": True})
+
     def join(self, server_id: str, network_id: str, address: str) -> None:
         """Attach it at this address. One that is there already is no error."""
         body = {"network": int(_id(network_id)), "ip": address}
