@@ -83,6 +83,7 @@ LANES: Final = {
             get="install cloud-init, on a machine that it may configure when it boots",
             obtainable=False,
         ),
+        Lane(name="hcloud", found=lambda: program("hcloud") is not None, get="tools/servers.sh hcloud"),
         Lane(name="docker", found=docker_answers, get="tools/docker.sh start (as root)"),
         Lane(name="sshd", found=lambda: program("sshd") is not None, get="tools/servers.sh sshd"),
         Lane(name="root", found=lambda: os.geteuid() == 0, get="run the tests as root"),
