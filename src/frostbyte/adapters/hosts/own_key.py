@@ -35,7 +35,7 @@ umask 077
 PATH="$PATH:/usr/sbin:/sbin"
 first="$dir/ssh_host_ed25519_key"
 own="$dir/frostbyte_host_ed25519_key"
-conf="$dir/sshd_config.d/10-frostbyte-host-key.conf"
+conf="$dir/sshd_config.d/00-frostbyte-host-key.conf"
 rm -rf "$dir"/.frostbyte-own.*
 work="$(mktemp -d "$dir/.frostbyte-own.XXXXXX")"
 trap 'rm -rf "$work"' EXIT

@@ -13,7 +13,8 @@ from uuid import UUID
 
 import structlog
 
-from frostbyte.control_plane.provisioning.journal import Direction, EntryRow, EntryState, RunRow, RunState
+from frostbyte.control_plane.provisioning.building import is_made, surplus
+from frostbyte.control_plane.provisioning.journal import Direction, EntryRow, RunRow, RunState
 from frostbyte.control_plane.provisioning.lease import Interrupted, Lease, Pace
 from frostbyte.control_plane.provisioning.making import Making, Work, translated
 from frostbyte.control_plane.provisioning.notes import KEPT, Notes
@@ -156,12 +157,11 @@ class Engine:
                 work.notes.plan_failed(code)
                 return code
         plan = from_json(run.owner, work.notes.run.plan)
-        code = Making(work, plan, served=served).go()
-        if code:
-            return code
-        wanted = {step.key for step in plan.steps}
-        surplus = [row for row in work.notes.entries() if row.key not in wanted and row.state is not EntryState.GONE]
-        failed = Undoing(work, served=served).go(surplus)
+        if not is_made(plan, work.notes.entries()):
+            code = Making(work, plan, served=served).go()
+            if code:
+                return code
+        failed = Undoing(work, served=served).go(surplus(plan, work.notes.entries()))
         return next(iter(failed.values()), "")
 
     def _planned(self, work: Work, workshop: Workshop) -> Plan:

@@ -47,7 +47,7 @@ def firewall(role: HostRole, environment: str, edge: str, bastion: str, operator
             _tcp(str(CHANNEL_PORT), (edge,), "control channel"),
             _tcp("22", (bastion,), "ssh from the bastion"),
         ),
-        HostRole.BUILDER: (_tcp("22", (bastion, *operators), "ssh while it is built"),),
+        HostRole.BUILDER: (_tcp("22", operators, "ssh while it is built"),),
     }[role]
     return {"role": role.value, "selector": selector(role, environment), "rules": list(rules)}
 

@@ -12,7 +12,7 @@ its whole name (`fb-gateway`).
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 
 class SshKeySpec(TypedDict):
@@ -205,6 +205,36 @@ class RecordSpec(TypedDict):
     values: list[str]
     """Addresses; one that begins with '@' is a step's."""
     ttl: int
+
+
+class ArchiveSpec(TypedDict):
+    """An archive of images on the control host."""
+
+    path: str
+    sha256: str
+
+
+class InstallSpec(HostSpec):
+    """INSTALL: what a builder gets. Its outcome's facts: `packages` (name: version), `images` (name: id)."""
+
+    scripts: str
+    """SHA-256 of what is run there."""
+    archives: list[ArchiveSpec]
+
+
+class SealSpec(HostSpec):
+    """SEAL."""
+
+    scripts: str
+
+
+class SnapshotSpec(TypedDict):
+    """SNAPSHOT, of a server that is off."""
+
+    server: str
+    architecture: str
+    contents: dict[str, Any]
+    """What its name is a hash of."""
 
 
 class EndpointsSpec(TypedDict):

@@ -40,6 +40,8 @@ class Action(StrEnum):
     DEPLOY = "deploy"  # 12: `docker compose up`
     RECORD = "record"  # 11
     ENDPOINTS = "endpoints"  # 13: how the plane is reached, registered
+    INSTALL = "install"  # hosts build
+    SEAL = "seal"  # hosts build: nothing of the builder itself is left, and it is off
     SNAPSHOT = "snapshot"  # hosts build
     HANDOVER = "handover"  # base: the control plane on its own host is given journal and keys
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from frostbyte.control_plane.provisioning.building import BuildRequest, build_plan, build_request
 from frostbyte.control_plane.provisioning.desired import LOCATIONS, DesiredBase, Ground, checked_base, ground
 from frostbyte.control_plane.provisioning.doing.table import World, doings
 from frostbyte.control_plane.provisioning.journal import EntryRow
@@ -71,6 +72,8 @@ class ProjectWorkshop:
         """What is to be done for a request. Raises as `Planner.tenant`; Invalid: `base_request_invalid`."""
         if owner.tenant_id:
             return self._planner.tenant(owner.tenant_id, request).plan
+        if (asked := build_request(request)) is not None:
+            return self._build(owner, asked, request)
         with self._world.unit_of_work() as uow:
             entries = uow.journal.entries(owner)
         wanted = self._base(owner, self._place.ground(entries), request)
@@ -84,6 +87,11 @@ class ProjectWorkshop:
             for one in self._world.dns.observe()
         ]
         return [one for one in [*self._world.cloud.observe(owner), *records] if owner.owns(one.labels)]
+
+    def _build(self, owner: Owner, asked: BuildRequest, request: Mapping[str, Any]) -> Plan:
+        world, locations = self._world, tuple(request.get("locations", self._place.locations))
+        sold, now = world.cloud.catalogue(), world.clock.now()
+        return build_plan(owner, asked, world.scripts, world.people[0], sold, locations, now)
 
     def _base(self, owner: Owner, on: Ground, request: Mapping[str, Any]) -> DesiredBase:
         place = self._place

@@ -22,7 +22,13 @@ def surroundings(step: Step, context: Context, told: Told) -> Surroundings:
     spec = step.spec
     role = HostRole(spec["role"])
     edge = told.addresses([spec["edge"]] if spec["edge"] else [], context)
-    before = spec.get("operators", []) if role is HostRole.BASTION else [spec["bastion"]] if spec["bastion"] else []
+    before = (
+        spec.get("operators", [])
+        if role in (HostRole.BASTION, HostRole.BUILDER)
+        else [spec["bastion"]]
+        if spec["bastion"]
+        else []
+    )
     return Surroundings(
         name=context.owner.name(spec["host"]),
         role=role,

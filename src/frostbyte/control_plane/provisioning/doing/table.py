@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from frostbyte.control_plane.provisioning.doing import hosts, networks, servers, tenants
+from frostbyte.control_plane.provisioning.building import Scripts
+from frostbyte.control_plane.provisioning.doing import building, hosts, networks, servers, tenants
 from frostbyte.control_plane.provisioning.doing.giving import Giving, Releases, user_data
 from frostbyte.control_plane.provisioning.doing.told import Told
 from frostbyte.control_plane.provisioning.ports import (
@@ -33,6 +34,7 @@ class World:
         people: public keys that may enter hosts, one OpenSSH line each.
         control_keys: the control plane's verifying keys, one a line.
         log_key: asks a plane for its log's key.
+        scripts: what is run on a builder.
     """
 
     cloud: Cloud
@@ -49,6 +51,7 @@ class World:
     people: tuple[str, ...]
     control_keys: Callable[[], str]
     log_key: tenants.LogKey
+    scripts: Scripts
 
 
 def doings(world: World) -> dict[Action, Doing]:
@@ -75,6 +78,8 @@ def doings(world: World) -> dict[Action, Doing]:
         Action.DEPLOY: hosts.Deploy(world.hosts, told, world.renderer, giving),
         Action.RECORD: tenants.Record(world.dns, told, world.zone),
         Action.ENDPOINTS: tenants.Endpoints(world.unit_of_work, world.certificates, world.log_key, world.clock),
+        Action.INSTALL: building.Install(world.hosts, told, world.scripts),
+        Action.SEAL: building.Seal(world.hosts, told, world.cloud, world.scripts),
         Action.SNAPSHOT: servers.Snapshot(world.cloud),
     }
 
