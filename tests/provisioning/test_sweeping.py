@@ -179,7 +179,11 @@ def test_only_what_was_confirmed_goes(house: House) -> None:
     keys = house.make(house.owner())
     house.clock.advance(3600)
     swept = house.sweeper.clean([keys[3], "server/1", "nonsense"], "alice", HOUR)
-    assert swept.removals == (Removal(key=keys[3], code="in_use"),), "its server was not confirmed, so it stays"
+    assert swept.removals == (
+        Removal(key=keys[3], code="in_use"),
+        Removal(key="server/1", code="not_seen"),
+        Removal(key="nonsense", code="not_seen"),
+    ), "its server was not confirmed, so it stays"
     assert {one.key for one in house.sweeper.look(HOUR).judged} == set(keys)
 
 

@@ -31,6 +31,7 @@ from frostbyte.cli import (
     serve,
     simulate,
     storage,
+    sweep,
     tenant,
 )
 from frostbyte.cli.options import AsJson
@@ -74,6 +75,7 @@ app.add_typer(tenant.app, name="tenant", rich_help_panel=CONTROL)
 app.add_typer(project.app, name="project", rich_help_panel=CONTROL)
 app.add_typer(edge.control, name="control", rich_help_panel=CONTROL)
 app.add_typer(ledger.app, name="ledger", rich_help_panel=CONTROL)
+app.command("sweep", rich_help_panel=CONTROL)(sweep.sweep)
 
 
 @app.command("version", rich_help_panel=OPERATION)

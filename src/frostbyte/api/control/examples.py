@@ -329,3 +329,19 @@ RECEIPT = {
     "notes": ["frostbyte/destruction-receipt/1\n{...}\n\n\u2014 frostbyte/control/production 3qq...\n"],
     "key": "frostbyte/control/production+5ccd7a25+AV7b6zYVyPJqZcE1lXJx0qW6hWnRjZr0O3R2T9mG0uQ1",
 }
+_ORPHAN = {
+    "key": "server/4711",
+    "kind": "server",
+    "name": "fb-acme-db",
+    "project_id": "eu-1",
+    "tenant_id": "acme",
+    "run_id": "01990000-0000-7000-8000-0000000000d1",
+    "created_at": "2026-03-02T09:07:00+00:00",
+}
+ORPHANS = {
+    "orphans": [_ORPHAN],
+    "left": [{**_ORPHAN, "key": "volume/4712", "kind": "volume", "name": "fb-acme-data", "why": "data"}],
+    "owned": 12,
+    "blind": [{"project_id": "eu-2", "code": "cloud_token_missing"}],
+}
+REMOVED = {"removals": [{"key": "server/4711", "code": None}], "blind": []}

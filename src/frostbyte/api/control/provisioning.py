@@ -70,13 +70,18 @@ def provisioning_of(control: ControlPlane) -> Asked:
         Unavailable: `provisioning_missing`.
     """
     if control.provisioning is None:
-        raise Unavailable(
-            "provisioning_missing",
-            "This control plane makes no hosts: it knows no cloud.",
-            "Set FROSTBYTE_HCLOUD_TOKEN_FILE and start it again, or take a plane that stands into service: "
-            "frostbyte tenant attach.",
-        )
+        raise missing()
     return control.provisioning
+
+
+def missing() -> Unavailable:
+    """Nothing here can make hosts or look at them."""
+    return Unavailable(
+        "provisioning_missing",
+        "This control plane makes no hosts: it knows no cloud.",
+        "Set FROSTBYTE_HCLOUD_TOKEN_FILE and start it again, or take a plane that stands into service: "
+        "frostbyte tenant attach.",
+    )
 
 
 @router.get("/{tenant_id}/plan", responses=_READS | examples.answer(examples.PLAN))

@@ -9,6 +9,9 @@ from frostbyte.control_plane.provisioning.drift import Difference
 from frostbyte.control_plane.provisioning.journal import EntryRow
 from frostbyte.control_plane.provisioning.plan import money
 from frostbyte.control_plane.provisioning.planner import Planned
+from frostbyte.control_plane.provisioning.resources import RUN
+from frostbyte.control_plane.provisioning.sweep import Judged, Verdict
+from frostbyte.control_plane.provisioning.sweeping import Sweep
 from frostbyte.control_plane.registry.records import (
     EndpointsRow,
     OperationRow,
@@ -172,4 +175,32 @@ def entry(row: EntryRow) -> dict[str, Any]:
         "attempts": row.attempts,
         "code": row.code or None,
         "changed_at": iso(row.changed_at),
+    }
+
+
+def sweep(made: Sweep) -> dict[str, Any]:
+    """What nobody owns, what is left alone and why, and what could not be looked at."""
+    left = (Verdict.OWNED, Verdict.ORPHAN)
+    return {
+        "orphans": [_judged(one) for one in made.orphans],
+        "left": [{**_judged(one), "why": one.verdict.value} for one in made.judged if one.verdict not in left],
+        "owned": sum(one.verdict is Verdict.OWNED for one in made.judged),
+        "blind": blind(made),
+    }
+
+
+def blind(made: Sweep) -> list[dict[str, Any]]:
+    """Projects that could not be looked at."""
+    return [{"project_id": one.project_id, "code": one.code} for one in made.blind]
+
+
+def _judged(one: Judged) -> dict[str, Any]:
+    return {
+        "key": one.key,
+        "kind": one.found.kind.value,
+        "name": one.found.name,
+        "project_id": one.project_id,
+        "tenant_id": one.tenant_id or None,
+        "run_id": one.found.labels.get(RUN) or None,
+        "created_at": one.found.created_at or None,
     }

@@ -6,7 +6,7 @@ on it is held: whoever wants to begin anything for that tenant, and might adopt 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -23,6 +23,8 @@ from frostbyte.kernel.clock import Clock
 from frostbyte.kernel.errors import FrostbyteError
 from frostbyte.kernel.records import EventRow
 
+NOT_SEEN: Final = "not_seen"
+"""Why something was not removed: it is gone already, or no project shows it."""
 _PAGE: Final = 1000
 
 
@@ -52,7 +54,7 @@ class Removal:
     """What became of a thing that was to be removed.
 
     Attributes:
-        code: '' where it is gone; else why it is not: the error's code, or the verdict that it has now.
+        code: '' where it is gone; else why it is not: the error's code, the verdict that it has now, or `NOT_SEEN`.
     """
 
     key: str
@@ -110,7 +112,7 @@ class Sweeper:
             judged = judge(found, self._known(uow, found), self._clock.now(), grace)
         return Sweep(judged=tuple(replace(one, project_id=seen[one.key][0]) for one in judged), blind=tuple(blind))
 
-    def clean(self, confirmed: Collection[str], actor: str, grace: timedelta = GRACE) -> Sweep:
+    def clean(self, confirmed: Sequence[str], actor: str, grace: timedelta = GRACE) -> Sweep:
         """Remove the orphans among what was confirmed, in safe order; one that fails does not hold the others.
 
         Args:
@@ -124,6 +126,8 @@ class Sweeper:
                 continue
             code = one.verdict.value if one.verdict is not Verdict.ORPHAN else self._remove(one, actor, grace)
             removals.append(Removal(key=one.key, code=code))
+        seen = {one.key for one in sweep.judged}
+        removals += [Removal(key=key, code=NOT_SEEN) for key in confirmed if key not in seen]
         return replace(sweep, removals=tuple(removals))
 
     def _remove(self, one: Judged, actor: str, grace: timedelta) -> str:
