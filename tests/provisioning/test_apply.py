@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frostbyte.control_plane.provisioning.journal import Direction, EntryState, RunState
+from frostbyte.control_plane.provisioning.lease import Pace
 from frostbyte.control_plane.provisioning.ports import CloudError
 from frostbyte.control_plane.provisioning.resources import Kind
 from frostbyte.control_plane.provisioning.retry import AGAIN, MOST
@@ -161,6 +162,27 @@ def test_what_a_lost_reply_made_is_found_by_its_labels_at_the_end() -> None:
     house.to_the_end(run_id)
     house.is_clean()
     assert house.entries()["stray.ssh_key.901"].state is EntryState.GONE
+
+
+@pytest.mark.parametrize(("code", "waits"), [("cloud_unreachable", True), ("cloud_quota", False)])
+def test_what_was_asked_for_and_not_answered_is_waited_for_before_the_last_look(code: str, waits: bool) -> None:
+    house, waited = House(), [0.0]
+
+    def pause(event: threading.Event, seconds: float) -> None:
+        waited[0] += seconds * (house.run(run_id).direction is Direction.BACK)
+        if waited[0] > 100:  # it comes just before the end of the longest time that a request can take
+            house.world.things.setdefault("fb-acme-server-db", late)
+
+    house.world.script = fails("do", "server.db", code, times=10**6)
+    run_id = house.begin()
+    late = Resource("900", Kind.SERVER, "fb-acme-server-db", OWNER.labels(run_id, "server.db"))
+    engine = house.engine()
+    engine._pace = Pace(threads=1, late_seconds=120.0, pause=pause)
+    ended = engine.carry(run_id, threading.Event())
+    assert ended is not None
+    assert ended.code == code
+    house.is_clean()
+    assert (waited[0] > 110) is waits
 
 
 def test_a_name_that_is_somebody_elses_is_left_alone() -> None:

@@ -277,7 +277,7 @@ class Switch:
             if current is None or tenant is None or current.status is not OperationStatus.RUNNING:
                 return
             entry = self._learned(tenant)
-            progress, code = self._hosts.progress(current) if self._hosts else (Progress.NONE, "")
+            progress, code = self._progress(current)
             done = {row.step for row in rows if row.status is OperationStatus.SUCCEEDED}
             step = next_step(current.kind, done, managed=progress is not Progress.NONE)
             if progress is Progress.FAILED:
@@ -321,10 +321,16 @@ class Switch:
         waited = time.monotonic() - self._begun_at.get(operation.operation_id, time.monotonic())
         return waited > patience or (operation.kind is OperationKind.PROVISION and code in _FINAL)
 
+    def _progress(self, operation: OperationRow) -> tuple[Progress, str]:
+        """How far its work on hosts is. What stops or resumes a tenant has none, and does not wait for the question."""
+        if self._hosts is None or operation.kind not in PATIENCE_SECONDS:
+            return Progress.NONE, ""
+        return self._hosts.progress(operation)
+
     def _give_up(self, operation: OperationRow, code: str, step: Step) -> None:
         """Waiting does not help. Hosts that we made are taken away first; the operation ends when that has."""
-        progress = self._hosts.progress(operation)[0] if self._hosts else Progress.NONE
-        if self._hosts and operation.kind is OperationKind.PROVISION and progress is Progress.READY:
+        made = operation.kind is OperationKind.PROVISION and self._progress(operation)[0] is Progress.READY
+        if self._hosts and made:
             self._operations.step(operation.operation_id, step, code=code)
             self._hosts.turn_back(operation, code)
         else:
@@ -366,7 +372,7 @@ class Switch:
 
     def _made(self, operation: OperationRow) -> bool:
         """The hosts are there; how their plane is reached was registered with them."""
-        if self._hosts is None or self._hosts.progress(operation)[0] is not Progress.READY:
+        if self._progress(operation)[0] is not Progress.READY:
             return False
         self._reread(operation)
         entry = self._roster.get(operation.tenant_id)

@@ -130,7 +130,8 @@ class Engine:
             workshop = self._workshops(run.owner)
         except FrostbyteError as error:
             return self._unable(notes, error.code)
-        work = Work(notes, workshop.doings, lease, self._pace)
+        resumed = bool(run.plan) or run.direction is Direction.BACK
+        work = Work(notes, workshop.doings, lease, self._pace, resumed=resumed)
         if run.direction is Direction.UP:
             code = self._up(work, workshop, served=in_service)
             if not code:
@@ -183,7 +184,7 @@ class Engine:
         undoing = Undoing(work, served=served)
         failed = undoing.go(covered(run, notes.entries(), served=served))
         back = run.direction is Direction.BACK
-        late = undoing.late(lambda: workshop.leftovers(run.owner), self._pace.late_seconds if back else 0.0)
+        late = undoing.late(lambda: workshop.leftovers(run.owner), work.late_seconds() if back else 0.0)
         failed = {**failed, **late}
         left = [
             row

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Mapping
 
 import structlog
@@ -13,7 +15,7 @@ from frostbyte.control_plane.provisioning.notes import KEPT, Notes, Scene, outco
 from frostbyte.control_plane.provisioning.order import in_order
 from frostbyte.control_plane.provisioning.planned import step_of
 from frostbyte.control_plane.provisioning.resources import Kind
-from frostbyte.control_plane.provisioning.retry import MOST, Tries
+from frostbyte.control_plane.provisioning.retry import MOST, REFUSED, Tries
 from frostbyte.control_plane.provisioning.steps import Action, Changing, Doing, Outcome, Plan, Step
 from frostbyte.kernel.audit.events import EventType
 from frostbyte.kernel.errors import Conflict, FrostbyteError
@@ -29,10 +31,14 @@ class Work:
         doings: how each action is done.
         lease: the right to go on.
         pace: how long things are waited for.
+        resumed: whether another provisioner has worked on the run: nobody knows what it asked for last.
     """
 
-    def __init__(self, notes: Notes, doings: Mapping[Action, Doing], lease: Lease, pace: Pace) -> None:
+    def __init__(
+        self, notes: Notes, doings: Mapping[Action, Doing], lease: Lease, pace: Pace, *, resumed: bool
+    ) -> None:
         self.notes, self.pace = notes, pace
+        self._unsure_at = time.monotonic() if resumed else -math.inf
         self._doings, self._lease = doings, lease
         self.halt = threading.Event()
         """Set when another step has failed for good: none is tried again."""
@@ -48,6 +54,14 @@ class Work:
     def check(self) -> None:
         """Before every call. Raises Interrupted."""
         self._lease.check()
+
+    def unsure(self) -> None:
+        """A resource was asked for, and whether it is made is not known."""
+        self._unsure_at = time.monotonic()
+
+    def late_seconds(self) -> float:
+        """How long something can still come into being that was asked for and not answered; 0 if all was answered."""
+        return max(0.0, self._unsure_at + self.pace.late_seconds - time.monotonic())
 
     def rest(self, seconds: float) -> bool:
         """Pause; False where it is not to be tried again, because another step has failed. Raises Interrupted."""
@@ -214,8 +228,7 @@ class Making:
                             "Look into the control plane's log, then retry.",
                         )
                     type = EventType.RESOURCE_CREATED
-                    self._work.check()
-                    outcome = doing.do(step, self._work.scene)
+                    outcome = self._asked(step, doing)
                     type = EventType.RESOURCE_ADOPTED if outcome.adopted else type
                 break
             except FrostbyteError as error:
@@ -231,6 +244,15 @@ class Making:
             return False
         self._notes.done(step, outcome, type)
         return True
+
+    def _asked(self, step: Step, doing: Doing) -> Outcome:
+        self._work.check()
+        try:
+            return doing.do(step, self._work.scene)
+        except Exception as error:
+            if step.kind is not None and getattr(error, "code", "") not in REFUSED:
+                self._work.unsure()
+            raise
 
     def _found(self, step: Step, doing: Doing, *, foreign: bool) -> Outcome | None:
         self._work.check()

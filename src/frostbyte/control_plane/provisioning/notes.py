@@ -87,8 +87,8 @@ class Notes:
         """What will be done is decided."""
         run = replace(self.run, plan=as_json(plan))
         with self._guarded() as uow:
+            self._tell(uow, "plan", OperationStatus.SUCCEEDED)  # the operation first: all take the locks in this order
             uow.journal.put_run(self._current(uow, run))
-            self._tell(uow, "plan", OperationStatus.SUCCEEDED)
             uow.commit()
         self.run = run
 

@@ -62,6 +62,13 @@ AGAIN: Final[Mapping[str, Again]] = MappingProxyType(
         "database_busy": Again(8, 1, 5, look=True),
     }
 )
+REFUSED: Final = frozenset(
+    {
+        "cloud_rate_limited", "cloud_locked", "cloud_protected", "cloud_in_use", "cloud_name_taken", "cloud_not_found",
+        "cloud_out_of_stock", "cloud_quota", "cloud_refused", "cloud_invalid",
+    }
+)  # fmt: skip
+"""A cloud that says this has not done what it was asked for. After anything else it may have, or may do so yet."""
 MOST: Final = 40
 """Attempts at one step, whatever their errors are."""
 LONGEST_WAIT: Final = 3600.0
