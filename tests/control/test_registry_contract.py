@@ -27,7 +27,13 @@ from control.registry_rows import (
     tenant,
 )
 from frostbyte.control_plane.registry.ports import RegistryUnitOfWork
-from frostbyte.control_plane.registry.records import IdempotencyRow, OperationStatus, StandingRow, TenantTally
+from frostbyte.control_plane.registry.records import (
+    IdempotencyRow,
+    OperationKind,
+    OperationStatus,
+    StandingRow,
+    TenantTally,
+)
 from frostbyte.control_plane.registry.states import MOVES, Failed, TenantState
 from frostbyte.kernel.errors import Conflict, FrostbyteError
 
@@ -412,3 +418,12 @@ def test_nothing_belongs_to_a_tenant_that_is_not(registry: Registry) -> None:
         lambda uow: uow.standings.put(nobodys),
     ]
     assert {refused(registry, work) for work in works} == {"database_value_refused"}
+
+
+@pytest.mark.parametrize("kind", OperationKind)
+def test_every_kind_of_operation_is_taken(registry: Registry, kind: OperationKind) -> None:
+    prepared(registry)
+    row = operation(kind=kind)
+    write(registry, lambda uow: uow.operations.add(row))
+    with registry.unit_of_work() as uow:
+        assert uow.operations.get(row.operation_id) == row

@@ -6,12 +6,17 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
+from uuid import uuid4
 
-from frostbyte.adapters.secrets.files import shred, sync_folder
+from frostbyte.adapters.secrets.files import shred, sync_folder, write_new
 from frostbyte.control_plane.provisioning.hosting import Credentials
 from frostbyte.control_plane.provisioning.resources import Owner
 from frostbyte.deploy.authority import HOST_LIFE, Authority, Client, Held
 from frostbyte.kernel.settings import tenant_name
+
+_GIVEN: Final = "given"
+"""The file beside the authority that says which certificates a tenant's hosts have."""
 
 
 def _now() -> datetime:
@@ -80,6 +85,19 @@ class Authorities:
                 self._held.pop((tenant, client), None)
             return tuple(self.of(tenant).renew(since))
 
+    def given(self, tenant: str) -> str:
+        """See `HostCertificates.given`."""
+        path = self._folder / tenant_name(tenant) / _GIVEN
+        return path.read_text(encoding="ascii").strip() if path.exists() else ""
+
+    def note_given(self, tenant: str, mark: str) -> None:
+        """See `HostCertificates.note_given`."""
+        folder = self._folder / tenant_name(tenant)
+        fresh = folder / f".new-{uuid4().hex}"
+        write_new(fresh, f"{mark}\n".encode())
+        fresh.rename(folder / _GIVEN)
+        sync_folder(folder)
+
     def holds(self, tenant: str) -> tuple[str, ...]:
         """Files of the tenant's authority; nothing is made. The authority's key comes first."""
         place = self._folder / tenant_name(tenant)
@@ -129,6 +147,14 @@ class HostCertificates:
     def renew(self, owner: Owner, since: datetime) -> tuple[str, ...]:
         """Make anew whatever was made before a moment, of servers and of those who come from outside."""
         return self._authorities.renew(owner.tenant_id, since)
+
+    def given(self, owner: Owner) -> str:
+        """Which certificates the hosts have, as `note_given` was told."""
+        return self._authorities.given(owner.tenant_id)
+
+    def note_given(self, owner: Owner, mark: str) -> None:
+        """Keep which certificates the hosts have."""
+        self._authorities.note_given(owner.tenant_id, mark)
 
     def holds(self, owner: Owner) -> tuple[str, ...]:
         """Files of the tenant's authority and of all that it signed."""

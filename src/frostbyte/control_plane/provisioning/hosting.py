@@ -149,6 +149,8 @@ class Project:
         tasks: what does one thing and ends, in order; never part of `up`.
         erasing: the task that empties every store of the tenant and tells so as JSON (`frostbyte storage destroy`);
             '' where there is no store.
+        reread: services that read their certificates anew at SIGHUP; those that are in no list see changed files.
+        restart: services that take another certificate only at a start, and may be away for a second.
     """
 
     folder: str
@@ -156,3 +158,5 @@ class Project:
     stores: tuple[str, ...]
     tasks: tuple[str, ...]
     erasing: str = ""
+    reread: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()

@@ -394,6 +394,14 @@ class Certificates(Protocol):
         """
         ...
 
+    def given(self, owner: Owner) -> str:
+        """What `note_given` kept last; '' for nothing."""
+        ...
+
+    def note_given(self, owner: Owner, mark: str) -> None:
+        """Keep durably, beside the authority, which certificates the tenant's hosts have."""
+        ...
+
     def holds(self, owner: Owner) -> tuple[str, ...]:
         """What there is of an owner, by name, as `destroy` says it; nothing is made."""
         ...

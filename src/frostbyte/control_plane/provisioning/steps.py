@@ -168,6 +168,15 @@ class Changing(Protocol):
         ...
 
 
+@runtime_checkable
+class Again(Protocol):
+    """A doing that can give once more what changed since, while everything that it was given to goes on running."""
+
+    def again(self, step: Step, context: Context) -> None:
+        """May be called again after a crash at any moment in it. Raises FrostbyteError."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """Why a plan cannot be carried out: an error's code, sentence and remedy."""

@@ -19,6 +19,7 @@ from frostbyte.control_plane.registry.changes import changed, event_of, last_cha
 from frostbyte.control_plane.registry.idempotency import Once, kept, recalled
 from frostbyte.control_plane.registry.ports import RegistryFactory, RegistryUnitOfWork, Runs
 from frostbyte.control_plane.registry.records import (
+    ROTATIONS,
     EndpointsRow,
     OperationKind,
     OperationRow,
@@ -50,7 +51,7 @@ ENDS: Final[Mapping[OperationKind, tuple[Move, Move]]] = {
 """The move that an operation ends with, when it went well and when not. Suspending and resuming end with none: the
 tenant stands there from the first moment, and what follows only carries it out."""
 
-SUPERSEDED: Final = frozenset({OperationKind.SUSPEND, OperationKind.RESUME})
+SUPERSEDED: Final = frozenset({OperationKind.SUSPEND, OperationKind.RESUME}) | ROTATIONS
 """A newer operation may end these while they run: a plane that does not answer must not keep its tenant as it is."""
 
 _TYPED: Final = frozenset({Move.DEPROVISION, Move.ABANDON})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from frostbyte.control_plane.registry.states import Failed, TenantState
@@ -82,6 +82,15 @@ class OperationKind(StrEnum):
     SUSPEND = "suspend"
     RESUME = "resume"
     DEPROVISION = "deprovision"
+    ROTATE_AGE = "rotate_age"
+    """The identity that seals a tenant's secrets."""
+    ROTATE_CERTIFICATES = "rotate_certificates"
+    ROTATE_KEYS = "rotate_keys"
+    """Both."""
+
+
+ROTATIONS: Final = frozenset({OperationKind.ROTATE_AGE, OperationKind.ROTATE_CERTIFICATES, OperationKind.ROTATE_KEYS})
+"""Operations that move no tenant."""
 
 
 class OperationStatus(StrEnum):

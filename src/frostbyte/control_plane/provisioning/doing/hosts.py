@@ -11,6 +11,7 @@ from typing import Final
 
 from frostbyte.control_plane.provisioning.doing.giving import Giving, surroundings
 from frostbyte.control_plane.provisioning.doing.told import Told
+from frostbyte.control_plane.provisioning.hosting import Project
 from frostbyte.control_plane.provisioning.ports import HostAddress, Hosts, Renderer
 from frostbyte.control_plane.provisioning.receipts import Erasing
 from frostbyte.control_plane.provisioning.resources import HostRole
@@ -22,6 +23,7 @@ BOOT_SECONDS: Final = 300.0
 more in all. Together what a step asks of a host stays below `lease.LONGEST_CALL_SECONDS`."""
 STORES_SECONDS: Final = 240.0
 TASK_SECONDS: Final = 100.0
+REREAD_SECONDS: Final = 120.0
 ERASE_SECONDS: Final = 3600.0
 """For a bucket with a million objects, deleted a thousand at a time."""
 START_SECONDS: Final = 500.0
@@ -102,17 +104,25 @@ class Files(OnHost):
     """A tenant's host is given what it needs: compose project, secrets, certificates, its rules anew.
 
     The writing itself is verified where it happens (`Hosts.put`); that the files are right is seen when the containers
-    that read them are well.
+    that read them are well. Given again, what runs goes on: most services look at their files by themselves, the others
+    are told.
     """
 
-    def __init__(self, hosts: Hosts, told: Told, giving: Giving) -> None:
+    def __init__(self, hosts: Hosts, told: Told, renderer: Renderer, giving: Giving) -> None:
         super().__init__(hosts, told)
-        self._told, self._giving = told, giving
+        self._told, self._renderer, self._giving = told, renderer, giving
 
     def do(self, step: Step, context: Context) -> Outcome:
         files = self._giving.files(step, context, surroundings(step, context, self._told))
         self._hosts.put(self._way.to(step, context), files)
         return Outcome(facts={"files": len(files)})
+
+    def again(self, step: Step, context: Context) -> None:
+        """See steps.Again."""
+        self.do(step, context)
+        project = self._renderer.project(HostRole(step.spec["role"]))
+        if script := reread(project):
+            self._hosts.run(self._way.to(step, context), script, seconds=REREAD_SECONDS)
 
 
 class Storage(OnHost):
@@ -181,3 +191,11 @@ class Deploy(OnHost):
         except FrostbyteError as error:
             if error.code not in _AWAY:
                 raise
+
+
+def reread(project: Project) -> str:
+    """The script that has a host's services take the certificates that lie there now; '' where nobody must be told."""
+    compose = f"docker compose --project-directory {project.folder}"
+    lines = [f"{compose} kill --signal HUP {' '.join(project.reread)}"] if project.reread else []
+    lines += [f"{compose} restart {name}" for name in project.restart]
+    return "".join(f"{line}\n" for line in ("set -eu", *lines)) if lines else ""

@@ -73,7 +73,7 @@ def doings(world: World) -> dict[Action, Doing]:
         Action.SETTLE: hosts.Settle(world.hosts, told),
         Action.SECRETS: tenants.Secrets(world.vault, world.renderer, destroying),
         Action.CERTIFICATES: tenants.CertificatesDoing(world.certificates, world.renderer, destroying),
-        Action.FILES: hosts.Files(world.hosts, told, giving),
+        Action.FILES: hosts.Files(world.hosts, told, world.renderer, giving),
         Action.STORAGE: hosts.Storage(world.hosts, told, world.renderer, Erasing(world.unit_of_work, destroying)),
         Action.DEPLOY: hosts.Deploy(world.hosts, told, world.renderer, giving),
         Action.RECORD: tenants.Record(world.dns, told, world.zone),
