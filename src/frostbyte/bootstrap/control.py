@@ -34,6 +34,7 @@ from frostbyte.control_plane.edge.routes import Tls
 from frostbyte.control_plane.killswitch.hearing import checked
 from frostbyte.control_plane.provisioning.asking import Asked
 from frostbyte.control_plane.provisioning.receipts import Receipts
+from frostbyte.control_plane.provisioning.rotating import Rotating
 from frostbyte.control_plane.provisioning.sweeping import Sweeper
 from frostbyte.control_plane.registry.changes import ITSELF
 from frostbyte.control_plane.registry.idempotency import forget
@@ -93,6 +94,8 @@ class ControlPlane:
     """What keeps every plane's audit; None as above."""
     provisioning: Asked | None = None
     """What makes tenants' hosts and takes them away; None as above."""
+    rotating: Rotating | None = None
+    """What makes a tenant's keys anew; None as above."""
     sweeper: Sweeper | None = None
     """What looks for things in the cloud that nobody owns; None as above."""
     hooks: dict[OperationKind, Hook] = field(default_factory=dict)

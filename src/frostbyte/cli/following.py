@@ -33,6 +33,9 @@ SAID: Final = {
     "plane_acknowledged": "its plane has acknowledged",
     "plane_closed": "its plane is closed",
     "ledger_pulled": "its log is in the ledger to the end",
+    "age_rotated": "its secrets are sealed for another identity, the one before is archived",
+    "certificates_made": "its certificates are made anew",
+    "certificates_given": "its hosts show them",
 }
 """Steps for people; one that is not here is shown by its name."""
 _MARKS: Final = {"running": ("…", "yellow"), "succeeded": ("✓", "green"), "failed": ("✗", "red")}

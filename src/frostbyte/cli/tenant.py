@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from frostbyte.cli import tenant_receipt
+from frostbyte.cli import tenant_receipt, tenant_rotation
 from frostbyte.cli.client import Client, segment
 from frostbyte.cli.configuration import print_config, typed
 from frostbyte.cli.control import changed, complete_tenant, control_client, named
@@ -22,6 +22,7 @@ from frostbyte.cli.tenant_health import health
 app = group("Tenants: made, taken into service, stopped, resumed, closed.")
 app.command("health")(health)
 app.command("credentials")(credentials)
+app.command("rotate-keys")(tenant_rotation.rotate)
 app.command("receipt")(tenant_receipt.receipt)
 app.command("confirm-recovery-destroyed")(tenant_receipt.confirm)
 app.command("verify-receipt")(tenant_receipt.verify)

@@ -20,6 +20,7 @@ from frostbyte.api.control import (
     projects,
     provisioning,
     receipts,
+    rotations,
     system,
     tenants,
 )
@@ -41,6 +42,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     provisioning.router,
     receipts.router,
     orphans.router,
+    rotations.router,
     operations.router,
     granting.router,
     health.router,
