@@ -43,6 +43,7 @@ INSIDE: Final = {"container": "172.30.6.2", "egress": "172.30.6.253", "plane": "
 PUBLISHED: Final = {
     "gateway": (8080, 8443, 8081, 3128),
     "single": (8080, 8443),
+    "edge": (80, 443),
     "db": (5432, 6379, 9000, 6333),
     "worker": (),
 }
@@ -97,11 +98,12 @@ class Wires:
 
     def parties(self) -> tuple[list[str], list[str]]:
         """Who can try something here, and whom one can try to reach."""
-        public = self._host.role.value in ("gateway", "single")
-        others = [*self._peers(), "foreign"]
+        public = self._public
+        others = [*self._peers(), "foreign"] if self._host.address else []
         callers = [*(("edge", "bastion", "stranger") if public else ()), *others, *INSIDE, "host"]
         services = ("metadata", "website", "resolver", "clock")
-        return callers, [*(("public",) if public else ()), "private", "container", *services, *others]
+        at = [*(("public",) if public else ()), *(("private",) if self._host.address else ())]
+        return callers, [*at, "container", *services, *others]
 
     def knock(self, tasks: Sequence[tuple[str, str, str, int]]) -> list[str]:
         """What came of each (who, tcp or udp, whom, port): `closed`, or `open` and the address that was seen."""
@@ -123,18 +125,21 @@ class Wires:
 
     def _part(self, who: str) -> str:
         if who in OUTSIDE:
-            return "outside" if self._host.role.value in ("gateway", "single") else "subnet"
+            return "outside" if self._public else "subnet"
         if who == "foreign" or who in self._peers():
             return "subnet"
         return {"public": "host", "private": "host", "host": "host", "plane": "plane"}.get(who, "containers")
+
+    @property
+    def _public(self) -> bool:
+        return self._host.role.value in ("gateway", "single", "edge")
 
     def _peers(self) -> dict[str, str]:
         return {part: address for part, address in self._host.hosts.items() if address != self._host.address}
 
     def _wire(self) -> None:
         host, outside, subnet = (self._names[part] for part in ("host", "outside", "subnet"))
-        public = self._host.role.value in ("gateway", "single")
-        if public:
+        if self._public:
             self._pair(host, "out0", outside, "eth0")
             self._in(host, "ip", "addr", "add", f"{PUBLIC}/24", "dev", "out0")
             self._in(host, "ip", "route", "add", "default", "via", OUTSIDE["website"])
@@ -143,12 +148,13 @@ class Wires:
             # Whoever is outside knows the way to containers, and tries it.
             self._in(outside, "ip", "route", "add", "172.16.0.0/12", "via", PUBLIC)
             self._in(outside, "ip", "route", "add", SUBNET, "via", PUBLIC)
-        self._pair(host, "pri0", subnet, "eth0")
-        self._in(host, "ip", "addr", "add", f"{self._host.address}/24", "dev", "pri0")
-        for address in (*self._peers().values(), FOREIGN):
-            self._in(subnet, "ip", "addr", "add", f"{address}/24", "dev", "eth0")
-        self._in(subnet, "ip", "route", "add", "default", "via", self._host.address)
-        if not public:  # the network's router knows no way out; a host that asks it gets as far as this
+        if self._host.address:
+            self._pair(host, "pri0", subnet, "eth0")
+            self._in(host, "ip", "addr", "add", f"{self._host.address}/24", "dev", "pri0")
+            for address in (*self._peers().values(), FOREIGN):
+                self._in(subnet, "ip", "addr", "add", f"{address}/24", "dev", "eth0")
+            self._in(subnet, "ip", "route", "add", "default", "via", self._host.address)
+        if not self._public:  # the network's router knows no way out; a host that asks it gets as far as this
             self._in(host, "ip", "route", "add", "default", "via", FOREIGN)
             for address in OUTSIDE.values():
                 self._in(subnet, "ip", "addr", "add", f"{address}/32", "dev", "lo")

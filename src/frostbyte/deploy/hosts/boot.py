@@ -119,7 +119,7 @@ def files(host: Surroundings, folders: Mapping[str, str], on_volume: Mapping[str
         CONFIGURE: (_configure(host, folders, on_volume), 0o755),
     }
     if host.role in layout.ENGINES:
-        found["/etc/docker/daemon.json"] = (_engine(), 0o644)
+        found["/etc/docker/daemon.json"] = (_engine(host), 0o644)
         found["/etc/systemd/system/docker.service.d/frostbyte.conf"] = (_after(host), 0o644)
     if host.role in layout.KEEPERS:
         found[VOLUME_SCRIPT] = (_VOLUME, 0o755)
@@ -166,9 +166,14 @@ def _chrony(host: Surroundings) -> str:
     )
 
 
-def _engine() -> str:
-    """Ports by rules alone (no proxy process that answers beside them), and no masquerading: see firewall.py."""
+def _engine(host: Surroundings) -> str:
+    """Ports by rules alone (no proxy process that answers beside them), and no masquerading: see firewall.py.
+
+    Names are asked of the cloud's resolvers, out of the container that asks: the rules say which may. An engine that
+    found a resolver on its own loopback would ask in the host's name.
+    """
     settings = {
+        "dns": list(host.resolvers),
         "live-restore": True,
         "userland-proxy": False,
         "ip-masq": False,

@@ -51,7 +51,7 @@ def _enough(host: Surroundings) -> None:
             needed += [("bastion", bool(host.bastion))]
     if host.role in (HostRole.GATEWAY, HostRole.WORKER, HostRole.DB):
         needed += [("hosts", bool(host.gateway and host.db)), ("subnet", bool(host.subnet))]
-    if host.role in layout.GATES and host.ways_out:
+    if host.role is HostRole.EDGE or (host.role in layout.GATES and host.ways_out):
         needed += [("resolvers", bool(host.resolvers))]
     for fact, there in needed:
         if not there:

@@ -80,8 +80,9 @@ def _forward(host: Surroundings) -> Iterator[str]:
         yield f"iifname != {_OURS} ct status dnat meta l4proto tcp ct original proto-dst {_set(ports)} {at}accept"
     for source, targets, ports in _reached(host):
         yield f'iifname "{layout.HOSTS_BRIDGE}" ip saddr {source} ip daddr {targets} tcp dport {_set(ports)} accept'
-    if _proxies(host):
-        asks = f'iifname "{layout.HOSTS_BRIDGE}" ip saddr {layout.EGRESS_ADDRESS} ip daddr {_set(host.resolvers)}'
+    if _proxies(host) or host.role is HostRole.EDGE:
+        who = layout.HOSTS_NETWORK if host.role is HostRole.EDGE else layout.EGRESS_ADDRESS
+        asks = f'iifname "{layout.HOSTS_BRIDGE}" ip saddr {who} ip daddr {_set(host.resolvers)}'
         yield f"{asks} meta l4proto {{ tcp, udp }} th dport 53 accept"
     yield f'iifname {_OURS} reject with icmpx admin-prohibited comment "said at once, so that nobody waits"'
 
@@ -113,7 +114,7 @@ def _reached(host: Surroundings) -> Iterator[tuple[str, str, Sequence[int]]]:
     if _proxies(host):
         yield layout.EGRESS_ADDRESS, public, ways_out_ports(host)
     if host.role is HostRole.EDGE:  # the cloud, certificates, gateways, channels; hosts through the bastion
-        yield everybody, public, (22, 53, 443, GATEWAY_PORT, CHANNEL_PORT)
+        yield layout.HOSTS_NETWORK, public, (22, 443, GATEWAY_PORT, CHANNEL_PORT)
 
 
 def _output(host: Surroundings) -> Iterator[str]:
