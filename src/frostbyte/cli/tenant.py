@@ -9,13 +9,14 @@ from typing import Annotated, Any, Final
 import typer
 
 from frostbyte.cli import tenant_receipt, tenant_rotation
-from frostbyte.cli.client import Client, segment
 from frostbyte.cli.configuration import print_config, typed
-from frostbyte.cli.control import changed, complete_tenant, control_client, named
+from frostbyte.cli.control import changed, control_client, named
 from frostbyte.cli.errors import CommandFailed
-from frostbyte.cli.following import SAID, wait
+from frostbyte.cli.operations import STYLE, Seen, Tenant, Wait, begin, operations, outcome
 from frostbyte.cli.options import AsJson, ControlToken, group
-from frostbyte.cli.output import err, hint, out, print_json, table, text
+from frostbyte.cli.output import hint, out, print_json, table, text
+from frostbyte.cli.provisioning import drift, plan, provision
+from frostbyte.cli.remains import print_remains
 from frostbyte.cli.tenant_credentials import credentials
 from frostbyte.cli.tenant_health import health
 
@@ -26,21 +27,14 @@ app.command("rotate-keys")(tenant_rotation.rotate)
 app.command("receipt")(tenant_receipt.receipt)
 app.command("confirm-recovery-destroyed")(tenant_receipt.confirm)
 app.command("verify-receipt")(tenant_receipt.verify)
+app.command("plan")(plan)
+app.command("provision")(provision)
+app.command("drift")(drift)
+app.command("operations")(operations)
 
 STATES: Final = ("PENDING", "PROVISIONING", "ACTIVE", "SUSPENDED", "DEPROVISIONING", "DEPROVISIONED", "FAILED")
 REASONS: Final = ("payment", "incident", "maintenance", "requested", "legal")
 """Offered for completion; any code of small letters, digits, '_' and '.' will do."""
-_STYLE: Final = {
-    "ACTIVE": "green",
-    "SUSPENDED": "yellow",
-    "PROVISIONING": "cyan",
-    "DEPROVISIONING": "cyan",
-    "DEPROVISIONED": "dim",
-    "FAILED": "bold red",
-    "succeeded": "green",
-    "running": "cyan",
-    "failed": "red",
-}
 
 
 def _among(words: tuple[str, ...]) -> Callable[[str], list[str]]:
@@ -48,9 +42,6 @@ def _among(words: tuple[str, ...]) -> Callable[[str], list[str]]:
     return lambda incomplete: [word for word in words if word.startswith(incomplete)]
 
 
-Tenant = Annotated[
-    str, typer.Argument(help="The tenant's name.", show_default=False, autocompletion=complete_tenant, metavar="TENANT")
-]
 Reason = Annotated[
     str,
     typer.Option(
@@ -65,14 +56,13 @@ Confirm = Annotated[
     str | None,
     typer.Option("--confirm", help="The tenant's name once more; else it is asked for.", show_default=False),
 ]
-Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Follow it to its end, or return once it is begun.")]
+Destroy = Annotated[
+    bool,
+    typer.Option("--destroy-data", help="Destroy its volume too; else that stays, and is paid for."),
+]
 Known = Annotated[
     str,
     typer.Option("--reason", "-r", help="A code for the audit.", autocompletion=_among(REASONS)),
-]
-Seen = Annotated[
-    int | None,
-    typer.Option("--version", help="Only if the tenant still has this version.", min=1, show_default=False),
 ]
 
 
@@ -80,6 +70,12 @@ Seen = Annotated[
 def create(
     tenant: Annotated[str, typer.Argument(help="1 to 32 small letters and digits; for ever.", show_default=False)],
     project: Annotated[str, typer.Option("--project", "-p", help="The project it belongs to.", show_default=False)],
+    octet: Annotated[
+        int | None,
+        typer.Option(
+            "--octet", min=1, max=254, help="Of its network 10.OCTET.0.0/16; else the lowest free.", show_default=False
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="KEY=VALUE of its configuration; may be repeated.", show_default=False),
@@ -87,15 +83,16 @@ def create(
     as_json: AsJson = False,
     token: ControlToken = None,
 ) -> None:
-    """Enter a tenant into the register. It gets a network; its plane is attached afterwards."""
+    """Enter a tenant into the register. It gets a network; its hosts are made afterwards."""
     values = typed(settings, _defaults()) if settings else {}
     with control_client(token) as client:
-        made = changed(client, "/tenants", {"tenant_id": tenant, "project_id": project, "config": values})
+        body = {"tenant_id": tenant, "project_id": project, "octet": octet, "config": values}
+        made = changed(client, "/tenants", body)
     if as_json:
         print_json(made)
         return
     out().print(text("Made ", "green") + text(made["tenant_id"], "bold") + text(f", network {made['network']}", "dim"))
-    hint(f"When its plane runs: frostbyte tenant attach {made['tenant_id']} --help")
+    hint(f"What it will be: frostbyte tenant plan {made['tenant_id']}")
 
 
 @app.command("list")
@@ -151,7 +148,7 @@ def show_all(
 
 def _state(row: dict[str, Any]) -> Any:
     failed = f" ({row['failed']})" if row["failed"] else ""
-    return text(row["state"] + failed, _STYLE.get(row["state"], ""))
+    return text(row["state"] + failed, STYLE.get(row["state"], ""))
 
 
 def _plane(row: dict[str, Any]) -> str:
@@ -169,6 +166,8 @@ def show(tenant: Tenant, as_json: AsJson = False, token: ControlToken = None) ->
     """Show one tenant: where it stands, how it is reached, what was done last, what can be done."""
     with control_client(token) as client:
         found = client.json("GET", f"/tenants/{named(tenant)}")
+        if found["state"] == "FAILED" and not as_json:
+            print_remains(client, tenant)
     if as_json:
         print_json(found)
         return
@@ -183,14 +182,8 @@ def show(tenant: Tenant, as_json: AsJson = False, token: ControlToken = None) ->
     out().print(shown)
     last = found["operation"]
     if last:
-        out().print(text("last     ") + _outcome(last))
+        out().print(text("last     ") + outcome(last))
     hint(f"Possible now: {', '.join(found['possible']) or 'nothing'}")
-
-
-def _outcome(operation: dict[str, Any]) -> Any:
-    line = text(f"{operation['kind']} ") + text(operation["status"], _STYLE.get(operation["status"], ""))
-    about = [operation["started_at"][:19].replace("T", " "), operation["actor"], operation["reason"], operation["code"]]
-    return line + text("  " + ", ".join(part for part in about if part), "dim")
 
 
 @app.command("config")
@@ -260,7 +253,7 @@ def attach(
         "log_key": _key(log_key),
         "ca_pem": ca_file.read_text(encoding="ascii", errors="replace") if ca_file else "",
     }
-    _command(tenant, "attach", body, version=version, waits=waits, as_json=as_json, token=token)
+    begin(tenant, "attach", body, version=version, waits=waits, as_json=as_json, token=token)
 
 
 def _key(given: str) -> str:
@@ -280,7 +273,7 @@ def suspend(
     token: ControlToken = None,
 ) -> None:
     """Stop a tenant: within a second the edge refuses its requests; its plane stops working and keeps what it has."""
-    _command(tenant, "suspend", {"reason": reason}, version=version, waits=waits, as_json=as_json, token=token)
+    begin(tenant, "suspend", {"reason": reason}, version=version, waits=waits, as_json=as_json, token=token)
 
 
 @app.command("resume")
@@ -293,7 +286,7 @@ def resume(
     token: ControlToken = None,
 ) -> None:
     """Let a suspended tenant run again; what waited goes on."""
-    _command(tenant, "resume", {"reason": reason}, version=version, waits=waits, as_json=as_json, token=token)
+    begin(tenant, "resume", {"reason": reason}, version=version, waits=waits, as_json=as_json, token=token)
 
 
 @app.command("retry")
@@ -309,37 +302,39 @@ def retry(
     token: ControlToken = None,
 ) -> None:
     """Try again what failed."""
-    _command(tenant, "retry", {"reason": reason}, version=version, waits=waits, as_json=as_json, token=token)
+    begin(tenant, "retry", {"reason": reason}, version=version, waits=waits, as_json=as_json, token=token)
 
 
 @app.command("abandon")
 def abandon(
     tenant: Tenant,
     confirm: Confirm = None,
+    destroy_data: Destroy = False,
     reason: Known = "requested",
     version: Seen = None,
     waits: Wait = True,
     as_json: AsJson = False,
     token: ControlToken = None,
 ) -> None:
-    """Give up a tenant that could not be taken into service. This cannot be undone."""
-    body = {"confirm": _confirmed(tenant, confirm), "reason": reason}
-    _command(tenant, "abandon", body, version=version, waits=waits, as_json=as_json, token=token)
+    """Give up a tenant that could not be taken into service: what remains is taken away. This cannot be undone."""
+    body = {"confirm": _confirmed(tenant, confirm), "reason": reason, "destroy_data": destroy_data}
+    begin(tenant, "abandon", body, version=version, waits=waits, as_json=as_json, token=token)
 
 
 @app.command("deprovision")
 def deprovision(
     tenant: Tenant,
     confirm: Confirm = None,
+    destroy_data: Destroy = False,
     reason: Known = "requested",
     version: Seen = None,
     waits: Wait = True,
     as_json: AsJson = False,
     token: ControlToken = None,
 ) -> None:
-    """Close a tenant for good: edge shut, plane closed, its log pulled a last time, its network given back."""
-    body = {"confirm": _confirmed(tenant, confirm), "reason": reason}
-    _command(tenant, "deprovision", body, version=version, waits=waits, as_json=as_json, token=token)
+    """Close a tenant for good: edge shut, plane closed, its log pulled a last time, its hosts taken away."""
+    body = {"confirm": _confirmed(tenant, confirm), "reason": reason, "destroy_data": destroy_data}
+    begin(tenant, "deprovision", body, version=version, waits=waits, as_json=as_json, token=token)
 
 
 def _confirmed(tenant: str, given: str | None) -> str:
@@ -347,106 +342,6 @@ def _confirmed(tenant: str, given: str | None) -> str:
     if given is None:
         given = str(typer.prompt(f"This cannot be undone. Type the tenant's name ({tenant})", err=True))
     return given.strip()
-
-
-def _command(
-    tenant: str,
-    command: str,
-    body: dict[str, Any],
-    *,
-    version: int | None,
-    waits: bool,
-    as_json: bool,
-    token: str | None,
-) -> None:
-    """Begin an operation and follow it."""
-    headers = {} if version is None else {"If-Match": f'"{version}"'}
-    with control_client(token) as client:
-        operation = changed(client, f"/tenants/{named(tenant)}/{command}", body, headers)
-        if waits:
-            operation = _followed(client, operation, as_json=as_json)
-    if as_json:
-        print_json(operation)
-    elif waits:
-        out().print(text(f"{tenant}: ", "bold") + _outcome(operation))
-    else:
-        out().print(text("Begun. ", "green") + text(f"operation {operation['operation_id']}", "dim"))
-        hint(f"Follow it: frostbyte tenant operations {tenant} {operation['operation_id']}")
-
-
-def _followed(client: Client, operation: dict[str, Any], *, as_json: bool) -> dict[str, Any]:
-    try:
-        return wait(client, operation, quiet=as_json)
-    except KeyboardInterrupt:
-        err().print(text("It goes on without you.", "yellow"))
-        hint(f"See how far it is: frostbyte tenant operations {operation['tenant_id']} {operation['operation_id']}")
-        raise
-
-
-@app.command("operations")
-def operations(
-    tenant: Annotated[
-        str | None,
-        typer.Argument(
-            help="Only of this tenant.", show_default=False, autocompletion=complete_tenant, metavar="[TENANT]"
-        ),
-    ] = None,
-    operation: Annotated[
-        str | None, typer.Argument(help="Follow this one to its end.", show_default=False, metavar="[OPERATION]")
-    ] = None,
-    running: Annotated[bool, typer.Option("--running", help="Only those that have not ended.")] = False,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 20,
-    waits: Wait = True,
-    as_json: AsJson = False,
-    token: ControlToken = None,
-) -> None:
-    """List operations, newest first; or show one step by step and follow it."""
-    with control_client(token) as client:
-        if operation is not None:
-            _show_operation(client, operation, waits=waits, as_json=as_json)
-            return
-        asked = {"tenant_id": tenant, "running": "true" if running else None, "limit": limit}
-        found = client.json("GET", "/operations", params=asked)
-    if as_json:
-        print_json(found)
-        return
-    if not found["operations"]:
-        out().print(text("There is none."))
-        return
-    shown = table("=operation", "=tenant", "=what", "=status", "=began", "by, why, code")
-    for row in found["operations"]:
-        shown.add_row(
-            text(row["operation_id"]),
-            text(row["tenant_id"]),
-            text(row["kind"]),
-            text(row["status"], _STYLE.get(row["status"], "")),
-            text(row["started_at"][5:16].replace("T", " ")),
-            text(", ".join(part for part in (row["actor"], row["reason"], row["code"]) if part)),
-        )
-    out().print(shown)
-    if found["cursor"]:
-        hint(f"There are more than {limit}: use --limit")
-
-
-def _show_operation(client: Client, operation: str, *, waits: bool, as_json: bool) -> None:
-    found = client.json("GET", f"/operations/{segment(operation)}")
-    if waits and found["status"] == "running":
-        _followed(client, found, as_json=as_json)
-        found = client.json("GET", f"/operations/{segment(operation)}")
-    if as_json:
-        print_json(found)
-        return
-    shown = table(">", "step", "status", "code", "at")
-    for step in found["steps"]:
-        shown.add_row(
-            text(step["number"]),
-            text(SAID.get(step["step"], step["step"])),
-            text(step["status"], _STYLE.get(step["status"], "")),
-            text(step["code"] or ""),
-            text(step["at"][11:23]),
-        )
-    out().print(text(f"{found['tenant_id']}: ", "bold") + _outcome(found))
-    out().print(shown)
 
 
 def _defaults() -> dict[str, Any]:
