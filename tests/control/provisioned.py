@@ -1,19 +1,21 @@
-"""Provisioning for tests of the faces: real plans over the registry, a cloud that sells and shows, and hosts that are
-there at once."""
+"""Provisioning for tests of the faces: real plans, runs and operations over the registry, and a cloud that only sells
+and shows. Nobody carries the runs out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from control.memory_plane import Admin, attachment
+from control.memory_plane import Admin, Hands
+from frostbyte.control_plane.provisioning.asking import Asked
 from frostbyte.control_plane.provisioning.catalogue import Catalogue
 from frostbyte.control_plane.provisioning.desired import Ground
-from frostbyte.control_plane.provisioning.drift import Difference
 from frostbyte.control_plane.provisioning.journal import EntryRow
-from frostbyte.control_plane.provisioning.planner import Planned, Planner
+from frostbyte.control_plane.provisioning.planner import Planner
 from frostbyte.control_plane.provisioning.resources import Found, Kind, Owner
-from frostbyte.control_plane.registry.records import OperationRow
+from frostbyte.control_plane.provisioning.runs import Provisioning
+from frostbyte.control_plane.registry.operations import Operations
+from frostbyte.control_plane.registry.records import OperationKind, OperationRow
 from frostbyte.control_plane.registry.states import Move
 from provisioning.planning import GROUND, catalogue
 
@@ -35,52 +37,33 @@ class Shop:
         return next((one for one in self.there if (one.kind, one.name) == (kind, name)), None)
 
 
-class Provisioned:
-    """See provisioning.asking.Asked."""
+class Provisioned(Asked):
+    """The use cases, and what was asked of them."""
 
     def __init__(self, admin: Admin) -> None:
-        self._operations = admin.control.operations
+        store: Any = admin.control.store
+        clock = admin.control.clock
         self.shop = Shop()
+        shop: Any = self.shop
         self.ground: Ground = GROUND
         self.begun: list[tuple[Move, Mapping[str, Any]]] = []
         self.left: list[EntryRow] = []
-        self._planner = Planner(
-            admin.control.store.unit_of_work,  # type: ignore[arg-type]  # its unit of work has a journal
-            lambda _: self.shop,  # type: ignore[arg-type,return-value]  # as far as plans read it
-            lambda _: self.shop,  # type: ignore[arg-type,return-value]
-            lambda _, __: self.ground,
-            admin.control.clock,
-        )
+        self.made = Provisioning(store.unit_of_work, clock)
+        operations = Operations(store.unit_of_work, clock, self.made)
+        planner = Planner(store.unit_of_work, lambda _: shop, lambda _: shop, lambda _, __: self.ground, clock)
+        super().__init__(store.unit_of_work, operations, self.made, planner)
+        admin.control.operations = operations
+        admin.hands = Hands(operations)
+        admin.control.hooks.update(dict.fromkeys(OperationKind, admin.hands.carry))
+        admin.control.provisioning = self
 
-    def plan(self, tenant_id: str, values: Mapping[str, Any] | None = None, *, octet: int | None = None) -> Planned:
-        return self._planner.tenant(tenant_id, values, octet=octet)
-
-    def drift(self, tenant_id: str) -> list[Difference]:
-        return self._planner.drift(tenant_id)
+    def begin(self, tenant_id: str, move: Move, values: Mapping[str, Any] | None = None, **how: Any) -> OperationRow:
+        self.begun.append((move, values or {}))
+        return super().begin(tenant_id, move, values, **how)
 
     def remains(self, tenant_id: str) -> list[EntryRow]:
-        return self.left
+        return self.left or super().remains(tenant_id)
 
-    def begin(
-        self,
-        tenant_id: str,
-        move: Move,
-        values: Mapping[str, Any] | None = None,
-        *,
-        octet: int | None = None,
-        **how: Any,
-    ) -> OperationRow:
-        self.begun.append((move, values or {}))
-        if (values or {}).get("destroy_data") is None and move in (Move.PROVISION, Move.RETRY):
-            self.plan(tenant_id, values, octet=octet).plan.check()
-        if move is not Move.PROVISION:
-            return self._operations.begin(tenant_id, move, **how)
-        how.pop("confirmation", None)
-        return self._operations.attach(tenant_id, **(attachment(tenant_id) | {"ca_pem": ""} | how))
-
-
-def with_hosts(admin: Admin) -> Provisioned:
-    """The control plane, able to make hosts."""
-    made = Provisioned(admin)
-    admin.control.provisioning = made
-    return made
+    def request(self, tenant_id: str) -> dict[str, Any]:
+        """What the tenant's newest run was begun with."""
+        return self.made.runs(self.made.owner(tenant_id))[0].request

@@ -7,21 +7,23 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as row
 
 from control.memory_plane import Admin
-from control.provisioned import Provisioned, with_hosts
+from control.provisioned import Provisioned
 from frostbyte.api.control import examples
+from frostbyte.control_plane.provisioning.journal import RunState
 from frostbyte.control_plane.provisioning.resources import Found, Kind, Owner
 from frostbyte.control_plane.registry.states import Move
 from frostbyte.kernel.tokens import Role
-from provisioning.planning import GROUND, RUN, carried_out
+from provisioning.planning import GROUND, NOW, RUN, carried_out
 
 Refused = Callable[[Any, int, str], dict[str, Any]]
 
 
 @pytest.fixture
 def hosts(admin: Admin) -> Provisioned:
-    return with_hosts(admin)
+    return Provisioned(admin)
 
 
 def shape(value: Any) -> Any:
@@ -92,6 +94,8 @@ def test_provisioning_takes_a_tenant_into_service_once(admin: Admin, hosts: Prov
     assert again.json()["operation_id"] == first.json()["operation_id"]
     assert admin.state(tenant) == "ACTIVE"
     assert hosts.begun[0] == (Move.PROVISION, {"shape": "small"})
+    asked = hosts.request(tenant)
+    assert (asked["shape"], asked["locations"]) == ("small", ["nbg1", "fsn1"]), "what is kept holds for whoever resumes"
 
 
 def test_another_version_than_was_seen_is_not_provisioned(admin: Admin, hosts: Provisioned, refused: Refused) -> None:
@@ -112,11 +116,26 @@ def test_a_plan_with_problems_is_shown_and_not_begun(admin: Admin, hosts: Provis
 def test_what_failed_is_provisioned_again_by_the_same_route(admin: Admin, hosts: Provisioned) -> None:
     tenant = admin.tenant()
     admin.hands.fails = "cloud_quota"
-    admin.made(f"/tenants/{tenant}/provision", {})
+    admin.made(f"/tenants/{tenant}/provision", {"locations": ["hel1"]})
     assert admin.state(tenant) == "FAILED"
+    admin.hands.fails = "cloud_quota"
+    finished(hosts, tenant)
+    admin.made(f"/tenants/{tenant}/retry", {})
+    assert (hosts.begun[-1], hosts.request(tenant)["locations"]) == ((Move.RETRY, {}), ["hel1"])
+    finished(hosts, tenant)
     admin.made(f"/tenants/{tenant}/provision", {"shape": "small"})
     assert admin.state(tenant) == "ACTIVE"
-    assert hosts.begun == [(Move.PROVISION, {}), (Move.RETRY, {"shape": "small"})]
+    assert hosts.begun[-1] == (Move.RETRY, {"shape": "small"})
+    asked = hosts.request(tenant)
+    assert (asked["shape"], asked["locations"]) == ("small", ["hel1"]), "laid over what was asked for last"
+
+
+def finished(hosts: Provisioned, tenant: str) -> None:
+    """The way back of its newest run has ended."""
+    with hosts._unit_of_work() as uow:
+        run = uow.journal.runs(hosts.made.owner(tenant))[0]
+        uow.journal.put_run(row(run, state=RunState.FAILED, ended_at=NOW))
+        uow.commit()
 
 
 @pytest.mark.parametrize("destroys", [True, False])
