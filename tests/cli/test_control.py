@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -11,45 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import uvicorn
-from structlog.testing import capture_logs
 
 from cli.fake_plane import Run
-from control.memory_plane import Admin, attachment, memory_plane
-from frostbyte.cli import control, following
+from control.memory_plane import Admin, attachment
+from frostbyte.cli import control, following, operation_tree
 from frostbyte.cli.client import CONTROL
 from frostbyte.cli.exits import Exit
 from frostbyte.control_plane.killswitch.steps import Step
-from frostbyte.kernel.limits import Limiter
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Admin, str]]:
-    """An Admin API that listens, and where."""
-    admin = Admin(memory_plane(tmp_path_factory.mktemp("served")), Limiter({"admin": 10**6}))
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(admin.app, log_config=None, access_log=False))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield admin, f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
-
-
-@pytest.fixture
-def admin(served: tuple[Admin, str], run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[Admin]:
-    """The control plane that commands find, with a token for everything."""
-    found, url = served
-    for name in ("DATA_DIR", "TOKEN_FILE"):
-        monkeypatch.delenv(CONTROL.prefix + name, raising=False)
-    monkeypatch.setenv(CONTROL.prefix + "URL", url)
-    monkeypatch.setenv(CONTROL.prefix + "TOKEN", found.everything)
-    monkeypatch.setattr(following, "POLL_SECONDS", 0.02)
-    found.hands.at_once, found.hands.fails = True, ""
-    with capture_logs():  # of the server, which would stand between what a command prints
-        yield found
 
 
 def attached(run: Run, tenant: str, *more: str) -> Any:
@@ -87,7 +54,7 @@ def test_a_tenants_life_in_commands(run: Run, admin: Admin) -> None:
 
 
 def test_every_step_has_words() -> None:
-    assert set(following.SAID) == {step.value for step in Step}
+    assert set(operation_tree.SAID) == {step.value for step in Step}
 
 
 def test_waiting_and_not_waiting(run: Run, admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:

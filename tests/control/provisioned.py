@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from control.memory_plane import Admin, Hands
-from frostbyte.control_plane.provisioning.asking import Asked
 from frostbyte.control_plane.provisioning.catalogue import Catalogue
 from frostbyte.control_plane.provisioning.desired import Ground
+from frostbyte.control_plane.provisioning.desk import Desk
 from frostbyte.control_plane.provisioning.journal import EntryRow
 from frostbyte.control_plane.provisioning.planner import Planner
 from frostbyte.control_plane.provisioning.resources import Found, Kind, Owner
@@ -37,7 +37,7 @@ class Shop:
         return next((one for one in self.there if (one.kind, one.name) == (kind, name)), None)
 
 
-class Provisioned(Asked):
+class Provisioned(Desk):
     """The use cases, and what was asked of them."""
 
     def __init__(self, admin: Admin) -> None:
@@ -51,7 +51,7 @@ class Provisioned(Asked):
         self.made = Provisioning(store.unit_of_work, clock)
         operations = Operations(store.unit_of_work, clock, self.made)
         planner = Planner(store.unit_of_work, lambda _: shop, lambda _: shop, lambda _, __: self.ground, clock)
-        super().__init__(store.unit_of_work, operations, self.made, planner)
+        super().__init__(store.unit_of_work, planner, self.made, operations)
         admin.control.operations = operations
         admin.hands = Hands(operations)
         admin.control.hooks.update(dict.fromkeys(OperationKind, admin.hands.carry))

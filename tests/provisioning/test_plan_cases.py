@@ -60,7 +60,10 @@ def test_a_decision(case: dict[str, Any]) -> None:
     if "standings" in case:
         told = dict(case["standings"])
         rest = told.pop("all", None)
-        expected = {key: told.pop(key, rest) for key in keys(made)}
+        expected: dict[str, str] = {}
+        for step in made.steps:
+            moved = step.kind is None and any(expected[need] != "done" for need in step.needs)
+            expected[step.key] = told.pop(step.key, "again" if rest == "done" and moved else rest)
         assert not told, "the case names steps that the plan does not have"
         assert facts["standings"] == expected
         assert {one["step"] for one in facts["changes"]} == {k for k, v in expected.items() if v == "changed"}

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SAID: Final = {
     "registry_committed": "decided and written down",
+    "hosts_ready": "its hosts are made",
+    "resources_gone": "everything that was made for it is gone",
     "edge_closed": "the edge refuses its requests",
     "edge_prepared": "the edge knows it",
     "edge_opened": "the edge lets its requests through",

@@ -13,7 +13,7 @@ from frostbyte.cli.exits import Exit
 from frostbyte.cli.operation_tree import said
 from frostbyte.cli.operations import Seen, Tenant, Wait, begin
 from frostbyte.cli.options import AsJson, ControlToken
-from frostbyte.cli.output import count_text, err, hint, out, print_json, table, text
+from frostbyte.cli.output import err, hint, out, print_json, table, text
 
 _PANEL: Final = "What is asked for (what is left out stays as it was)"
 Octet = Annotated[
@@ -75,6 +75,7 @@ _STANDING: Final = {
     "begun": ("begun: looked for first", "yellow"),
     "done": ("done", "green"),
     "changed": ("done, to be changed", "yellow"),
+    "again": ("done, to be done again", "yellow"),
     "undoing": ("being taken away", "red"),
 }
 _WHAT: Final = {
@@ -259,7 +260,7 @@ def _print(made: dict[str, Any]) -> None:
 
 
 def _servers(made: dict[str, Any]) -> Any:
-    shown = table("=host", "=address", "=type", "=place", ">memory", ">needed", ">a month", "otherwise")
+    shown = table("=host", "=address", "=type", "=place", ">memory", ">needed", ">monthly", "otherwise")
     for one in made["servers"]:
         usable = one["usable_mb"]
         shown.add_row(
@@ -276,15 +277,14 @@ def _servers(made: dict[str, Any]) -> Any:
 
 
 def _steps(made: dict[str, Any]) -> Any:
-    shown = table(">", "=step", "what", "=stands", "=after", ">a month")
+    shown = table(">", "=step", "what", "=stands", ">monthly")
     for number, step in enumerate(made["steps"], 1):
         words, style = _STANDING.get(step["standing"], (step["standing"], ""))
         shown.add_row(
             text(number),
             text(step["step"]),
-            text(step["name"] or said(step["step"]), "" if step["name"] else "dim"),
+            text(step["name"] or said(step["step"]).rpartition(": ")[2], "" if step["name"] else "dim"),
             text(words, style),
-            text(", ".join(step["needs"]) if len(step["needs"]) < 3 else count_text(len(step["needs"]), "step"), "dim"),
             text(step["monthly"] or ""),
         )
     return shown
@@ -292,16 +292,27 @@ def _steps(made: dict[str, Any]) -> Any:
 
 def _print_changes(made: dict[str, Any]) -> None:
     for change in made["changes"]:
-        for name in change["wanted"]:
-            line = f"{change['step']}: {name} {_word(change['was'][name])} → {_word(change['wanted'][name])}"
-            out().print(text("Changes    ", "bold yellow") + text(line), soft_wrap=True)
+        parts = [_change(name, change["was"][name], change["wanted"][name]) for name in change["wanted"]]
+        out().print(text("Changes    ", "bold yellow") + text(f"{change['step']}: {'; '.join(parts)}"), soft_wrap=True)
     for step in made["surplus"]:
         out().print(text("Left over  ", "bold yellow") + text(f"{step}: not wanted any more"))
 
 
+def _change(name: str, was: Any, wanted: Any) -> str:
+    """What is to be otherwise; of lists and tables only what comes and goes."""
+    if isinstance(was, list) and isinstance(wanted, list):
+        before, after = [_word(item) for item in was], [_word(item) for item in wanted]
+    elif isinstance(was, dict) and isinstance(wanted, dict):
+        before, after = ([f"{key} {_word(item)}" for key, item in each.items()] for each in (was, wanted))
+    else:
+        return f"{name} {_word(was)} → {_word(wanted)}"
+    parts = [f"-{item}" for item in before if item not in after] + [f"+{item}" for item in after if item not in before]
+    return f"{name} {', '.join(parts) or 'in another order'}"
+
+
 def _word(value: Any) -> str:
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{name}: {_word(item)}" for name, item in value.items()) + "}"
+        return " ".join(str(item) for item in value.values() if item)
     return ", ".join(map(_word, value)) if isinstance(value, list) else str(value)
 
 

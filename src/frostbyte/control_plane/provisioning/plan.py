@@ -39,6 +39,8 @@ class Standing(StrEnum):
     DONE = "done"
     CHANGED = "changed"
     """Done, but it was to be something else then."""
+    AGAIN = "again"
+    """Done, and done once more, because something that it needs is made or changed."""
     UNDOING = "undoing"
     """An earlier run is taking it away."""
 
@@ -236,7 +238,7 @@ def _facts(
     known: _Known,
     catalogue: Catalogue,
 ) -> dict[str, Any]:
-    standings = {step.key: _standing(step, known) for step in steps}
+    standings = _standings(steps, known)
     places = [catalogue.locations.get(name) for name in _locations(desired)]
     facts: dict[str, Any] = {
         "standings": {key: value.value for key, value in standings.items()},
@@ -267,6 +269,17 @@ def _facts(
 
 def _locations(desired: Desired) -> tuple[str, ...]:
     return desired.locations if isinstance(desired, DesiredBase) else desired.request.locations
+
+
+def _standings(steps: Sequence[Step], known: _Known) -> dict[str, Standing]:
+    """How each step stands. A resource is not made again for what it needs; everything else is done again."""
+    standings: dict[str, Standing] = {}
+    for step in steps:
+        standing = _standing(step, known)
+        moved = any(standings[need] is not Standing.DONE for need in step.needs)
+        again = standing is Standing.DONE and step.kind is None and moved
+        standings[step.key] = Standing.AGAIN if again else standing
+    return standings
 
 
 def _standing(step: Step, known: _Known) -> Standing:
