@@ -52,6 +52,8 @@ DONE: Final = {
     "record": "DNS record answered",
     "endpoints": "registered",
     "handover": "control plane handed over",
+    "install": "everything installed",
+    "seal": "emptied and switched off",
     "snapshot": "snapshot",
     "age_rotated": "its secrets are sealed for another identity, the one before is archived",
     "certificates_made": "its certificates are made anew",

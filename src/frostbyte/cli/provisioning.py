@@ -7,13 +7,14 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from frostbyte.cli.control import control_client, named
+from frostbyte.cli.control import changed, control_client, named
 from frostbyte.cli.errors import CommandFailed
 from frostbyte.cli.exits import Exit
 from frostbyte.cli.operation_tree import said
 from frostbyte.cli.operations import Seen, Tenant, Wait, begin
 from frostbyte.cli.options import AsJson, ControlToken
 from frostbyte.cli.output import err, hint, out, print_json, table, text
+from frostbyte.kernel.errors import FrostbyteError
 
 _PANEL: Final = "What is asked for (what is left out stays as it was)"
 Octet = Annotated[
@@ -119,6 +120,13 @@ def provision(
     volume_gb: Volume = None,
     egress: Egress = None,
     reuse_volume: Reuse = False,
+    create: Annotated[
+        bool, typer.Option("--create", help="Enter it into the register first, if it is not there.")
+    ] = False,
+    project: Annotated[
+        str | None,
+        typer.Option("--project", "-p", help="For --create; the only one if there is one.", show_default=False),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and do nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; it costs money.")] = False,
     reason: Annotated[str, typer.Option("--reason", "-r", help="A code for the audit.")] = "requested",
@@ -129,6 +137,8 @@ def provision(
 ) -> None:
     """Make a tenant's servers and take its plane into service, or leave nothing behind."""
     body = _asked(octet, shape, workers, locations, types, volume_gb, egress, reuse_volume)
+    if create and not dry_run:
+        _entered(tenant, project, octet, token)
     made = _planned(tenant, body, token)
     if dry_run:
         _show(made, as_json=as_json)
@@ -150,6 +160,32 @@ def provision(
         token=token,
         expected=expected,
     )
+
+
+def _entered(tenant: str, project: str | None, octet: int | None, token: str | None) -> None:
+    """The tenant is in the register, now if not before.
+
+    Raises:
+        CommandFailed: `project_unnamed`.
+    """
+    with control_client(token) as client:
+        try:
+            client.json("GET", f"/tenants/{named(tenant)}")
+        except FrostbyteError as error:
+            if error.code != "tenant_not_found":
+                raise
+        else:
+            return
+        if project is None:
+            names = [row["project_id"] for row in client.json("GET", "/projects")["projects"]]
+            if len(names) != 1:
+                raise CommandFailed(
+                    "project_unnamed",
+                    f"The tenant is new, and there are {len(names)} projects that it could belong to.",
+                    "Name one with --project; `frostbyte project list` shows them.",
+                )
+            project = names[0]
+        changed(client, "/tenants", {"tenant_id": tenant, "project_id": project, "octet": octet, "config": {}})
 
 
 def _confirm(tenant: str, made: dict[str, Any]) -> None:
