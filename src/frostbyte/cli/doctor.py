@@ -8,8 +8,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +18,7 @@ import typer
 
 from frostbyte.cli.client import CONTROL, Client, base_url, data_dir, find_token
 from frostbyte.cli.exits import Exit
+from frostbyte.cli.findings import Finding, Level
 from frostbyte.cli.options import AsJson
 from frostbyte.cli.output import out, print_json, text
 from frostbyte.kernel.errors import FrostbyteError
@@ -33,24 +33,6 @@ MEMORY_WARN: Final = 1 << 30
 """Bytes of available memory below which database, model and parsers begin to push other programs out."""
 SOCKET_PATH_MAX: Final = 107
 """Bytes of a unix socket's path (sockaddr_un on Linux, less its NUL)."""
-
-
-class Level(StrEnum):
-    """How bad it is."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line."""
-
-    name: str
-    level: Level
-    message: str
-    remedy: str = ""
 
 
 Check = Callable[["Settings"], Finding]
@@ -87,7 +69,7 @@ def examine() -> list[Finding]:
         check_scanner,
     )
     found += [check(settings) for check in checks]
-    return found + check_control()
+    return [*found, *check_control(), *check_provisioning()]
 
 
 def check_python() -> Finding:
@@ -243,22 +225,38 @@ def _check_port(settings: Settings) -> Finding:
 def check_control() -> list[Finding]:
     """The control plane answers and takes our token; nothing where none was ever here."""
     named = any(name.startswith(CONTROL.prefix) for name in os.environ)
-    if not named and not data_dir(CONTROL).exists():
+    return [_check_control()] if named or data_dir(CONTROL).exists() else []
+
+
+def check_provisioning() -> list[Finding]:
+    """What making hosts needs, where a control plane lives or a cloud is named; elsewhere nothing is said of it."""
+    if not any(name.startswith("FROSTBYTE_HCLOUD_") for name in os.environ) and not data_dir(CONTROL).exists():
         return []
+    from frostbyte.cli.doctor_cloud import check_cloud
+    from frostbyte.control_plane import settings as control_settings
+
+    try:
+        settings = control_settings.load()
+    except FrostbyteError as error:
+        return [Finding("settings", Level.FAIL, error.message, error.remedy)]
+    return check_cloud(settings)
+
+
+def _check_control() -> Finding:
     try:
         url = base_url(CONTROL)
         with Client("", url, server=CONTROL) as client:
             ready = client.json("GET", "/ready")
     except FrostbyteError as error:
         level = Level.WARN if error.code == CONTROL.absent else Level.FAIL
-        return [Finding("control plane", level, error.message, error.remedy)]
+        return Finding("control plane", level, error.message, error.remedy)
     try:
         with Client(find_token(None, CONTROL), url, server=CONTROL) as client:
             client.json("GET", "/tenants", params={"limit": 1})
     except FrostbyteError as error:
-        return [Finding("control plane", Level.WARN, f"It answers at {url}, but: {error.message}", error.remedy)]
+        return Finding("control plane", Level.WARN, f"It answers at {url}, but: {error.message}", error.remedy)
     tenants = ", ".join(f"{count} {state}" for state, count in sorted(ready["tenants"].items())) or "no tenants"
-    return [Finding("control plane", Level.OK, f"ready at {url}, version {ready['version']}: {tenants}")]
+    return Finding("control plane", Level.OK, f"ready at {url}, version {ready['version']}: {tenants}")
 
 
 def check_scanner(settings: Settings) -> Finding:
