@@ -21,12 +21,15 @@ from frostbyte.adapters.postgres import EmbeddedServer, migrate
 from frostbyte.adapters.postgres.schema import Schema, packaged
 from frostbyte.adapters.registry.postgres import PostgresRegistry
 from frostbyte.api.hetzner.serving import Serving
-from frostbyte.control_plane.provisioning.journal import Direction, EntryRow, EntryState, RunRow, RunState
+from frostbyte.control_plane.provisioning.journal import Direction, EntryRow, EntryState, RunRow
 from frostbyte.control_plane.provisioning.resources import Owner
+from frostbyte.control_plane.provisioning.runs import Provisioning
+from frostbyte.control_plane.registry.operations import Operations
+from frostbyte.control_plane.registry.ports import Progress
 from frostbyte.control_plane.registry.projects import Projects
+from frostbyte.control_plane.registry.states import Move, TenantState
 from frostbyte.control_plane.registry.tenants import Tenants
 from frostbyte.kernel.clock import SystemClock
-from frostbyte.kernel.ids import new_id
 
 PROGRAM = Path(__file__).with_name("doomed_provisioner.py")
 Thing = tuple[str, str]
@@ -66,7 +69,7 @@ class Provisioners:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": tests},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])},
         )
         self._read()
 
@@ -112,6 +115,8 @@ class Sky:
         migrate(self._server.owner_dsn, packaged(Schema.CONTROL))
         self.dsn = self._server.writer_dsn
         self.registry = PostgresRegistry(self.dsn, max_connections=4).open()
+        self.runs = Provisioning(self.registry.unit_of_work, self._clock)
+        self.operations = Operations(self.registry.unit_of_work, self._clock, self.runs)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -150,44 +155,45 @@ class Sky:
     # -- runs ---------------------------------------------------------------------------------------------------------
 
     def begin(self, owner: Owner, direction: Direction, request: dict[str, Any]) -> UUID:
-        """Begin a run."""
-        with self.registry.unit_of_work() as uow:
-            fence = max((run.fence for run in uow.journal.runs(owner)), default=0) + 1
-            run = RunRow(
-                run_id=new_id(),
-                environment=owner.environment,
-                project_id=owner.project_id,
-                tenant_id=owner.tenant_id,
-                direction=direction,
-                state=RunState.RUNNING,
-                request=request,
-                plan={},
-                fence=fence,
-                holder="",
-                leased_until=None,
-                started_at=self._clock.now(),
-                ended_at=None,
-                code="",
-            )
-            uow.journal.begin(run)
-            uow.commit()
-        return run.run_id
+        """Begin a run, a tenant's with its operation."""
+        if not owner.tenant_id:
+            return self.runs.begin_base(owner.project_id, direction, request, actor="test").run_id
+        move = Move.PROVISION
+        if direction is Direction.DOWN:
+            move = Move.RETRY if self.state(owner) is TenantState.FAILED else Move.DEPROVISION
+        told = {"actor": "test", "reason": "requested", "confirmation": owner.tenant_id}
+        return self.operations.begin(owner.tenant_id, move, request=request, **told).operation_id
 
     def turn_back(self, run_id: UUID) -> None:
-        """Decide that a run is to be taken back, as an operator who gives it up."""
+        """Decide that a run is to be taken back: as where a plane that was made does not answer."""
+        run = self.run(run_id)
+        if run.tenant_id:
+            self.runs.turn_back(self.operations.show(run_id), "plane_silent")
+            return
         with self.registry.unit_of_work() as uow:
-            run = uow.journal.run(run_id)
-            assert run is not None
-            turned = replace(
-                run,
-                direction=Direction.BACK,
-                code="operation_cancelled",
-                holder="",
-                leased_until=None,
-                fence=run.fence + 1,
-            )
-            uow.journal.put_run(turned)
+            free = replace(run, holder="", leased_until=None, fence=run.fence + 1)
+            uow.journal.put_run(replace(free, direction=Direction.BACK, code="operation_cancelled"))
             uow.commit()
+
+    def conclude(self, run_id: UUID) -> None:
+        """End the operation of a run that has ended, as the kill-switch does; whoever failed to come up is given up."""
+        run = self.run(run_id)
+        if not run.tenant_id:
+            return
+        progress, code = self.runs.progress(self.operations.show(run_id))
+        assert progress in (Progress.READY, Progress.FAILED)
+        self.operations.end(run_id, code=code)
+        if run.direction is Direction.BACK:
+            told = {"actor": "test", "reason": "requested", "confirmation": run.tenant_id}
+            given_up = self.operations.begin(run.tenant_id, Move.ABANDON, **told)
+            self.operations.end(given_up.operation_id)
+
+    def state(self, owner: Owner) -> TenantState:
+        """Where a tenant stands."""
+        with self.registry.unit_of_work() as uow:
+            row = uow.tenants.get(owner.tenant_id)
+        assert row is not None
+        return row.state
 
     def run(self, run_id: UUID) -> RunRow:
         """How a run stands."""

@@ -24,6 +24,7 @@ from acceptance.simulated_sky import Place, Sky
 from frostbyte.adapters.hetzner.world.faults import KINDS, Fault
 from frostbyte.control_plane.provisioning.journal import Direction, EntryState, RunState
 from frostbyte.control_plane.provisioning.resources import Owner
+from frostbyte.control_plane.registry.states import TenantState
 
 SOAK = os.environ.get("FROSTBYTE_SOAK") == "all"
 SEED = int(os.environ.get("FROSTBYTE_SEED", secrets.randbelow(1_000_000)))
@@ -126,6 +127,10 @@ def _closed(place: Place, owner: Owner) -> None:
 def provisioned(place: Place, owner: Owner, run_id: UUID, counted: Counted) -> bool:
     """The run has ended: whether its owner is in service."""
     run = place.sky.run(run_id)
+    place.sky.conclude(run_id)
+    if owner.tenant_id:
+        wanted = TenantState.ACTIVE if run.state is RunState.SUCCEEDED else TenantState.DEPROVISIONED
+        assert place.sky.state(owner) is wanted
     if run.state is RunState.SUCCEEDED:
         (in_service(place, owner) if owner.tenant_id else base_stands(place))
     else:
@@ -143,6 +148,7 @@ def deprovisioned(place: Place, owner: Owner, kill_at: int, counted: Counted) ->
     if place.sky.run(run_id).state is RunState.RUNNING:
         ended(place, run_id)
     assert place.sky.run(run_id).state is RunState.SUCCEEDED
+    place.sky.conclude(run_id)
     gone(place, owner)
     kind = "deprovision" if owner.tenant_id else "base down"
     counted.ends[f"{kind} {'killed' if killed else 'undisturbed'}"] += 1
@@ -150,8 +156,10 @@ def deprovisioned(place: Place, owner: Owner, kill_at: int, counted: Counted) ->
 
 def taps_of(place: Place, owner: Owner, direction: Direction, request: dict[str, Any]) -> int:
     """How many taps an undisturbed run has."""
-    answer = place.carry(place.sky.begin(owner, direction, request))
+    run_id = place.sky.begin(owner, direction, request)
+    answer = place.carry(run_id)
     assert answer["state"] == "succeeded", answer
+    place.sky.conclude(run_id)
     return len(answer["taps"])
 
 
@@ -268,15 +276,25 @@ def test_a_fault_at_any_call_leaves_a_tenant_in_service_or_gone(
 
 def down_with_a_fault(place: Place, owner: Owner, fault: Fault, counted: Counted) -> None:
     """The way down ends well, or says what remains and ends well when it is tried again without the fault."""
-    state = ended(place, place.sky.begin(owner, Direction.DOWN, DESTROY))
+    run_id = place.sky.begin(owner, Direction.DOWN, DESTROY)
+    state = ended(place, run_id)
     place.sky.world.clear_faults()
+    place.sky.conclude(run_id)
     if fault.acted:
         counted.ends[f"{fault.name} down {state}"] += 1
     if state is RunState.FAILED:
         assert fault.name not in CERTAIN, fault
-        assert set(place.things(owner)) <= place.journalled([owner])
-        assert ended(place, place.sky.begin(owner, Direction.DOWN, DESTROY)) is RunState.SUCCEEDED
+        tried_again(place, owner)
     gone(place, owner)
+
+
+def tried_again(place: Place, owner: Owner) -> None:
+    """What a way down could not take away is in the journal, and goes with the next one."""
+    assert place.sky.state(owner) is TenantState.FAILED
+    assert set(place.things(owner)) <= place.journalled([owner])
+    run_id = place.sky.begin(owner, Direction.DOWN, DESTROY)
+    assert ended(place, run_id) is RunState.SUCCEEDED
+    place.sky.conclude(run_id)
 
 
 def disturbed(place: Place, owners: list[Owner], runs: list[UUID], rng: random.Random) -> tuple[int, int]:
@@ -305,7 +323,7 @@ def test_two_tenants_at_once_with_kills_and_faults_at_random(laid: Place, round:
     rng = random.Random(SEED * 1000 + round)
     owners = [fresh(laid), fresh(laid)]
     for direction, request in ((Direction.UP, REQUEST), (Direction.DOWN, DESTROY)):
-        there = [owner for owner in owners if direction is Direction.UP or laid.sky.entries(owner)]
+        there = [owner for owner in owners if direction is Direction.UP or laid.sky.state(owner) is TenantState.ACTIVE]
         runs = [laid.sky.begin(owner, direction, request) for owner in there]
         kills, struck = disturbed(laid, there, runs, rng)
         counted.ends["kills"] += kills
@@ -313,9 +331,9 @@ def test_two_tenants_at_once_with_kills_and_faults_at_random(laid: Place, round:
         for owner, run_id in zip(there, runs, strict=True):
             run = laid.sky.run(run_id)
             counted.ends[f"{direction} {run.direction} {run.state}"] += 1
+            laid.sky.conclude(run_id)
             if direction is Direction.DOWN and run.state is RunState.FAILED:
-                assert set(laid.things(owner)) <= laid.journalled([owner])
-                assert ended(laid, laid.sky.begin(owner, Direction.DOWN, DESTROY)) is RunState.SUCCEEDED
+                tried_again(laid, owner)
             assert set(laid.things(owner)) == laid.journalled([owner])
             assert direction is Direction.UP or not laid.sky.entries(owner)
         beside = {thing for owner in owners for thing in laid.things(owner)}

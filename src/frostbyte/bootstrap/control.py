@@ -28,6 +28,7 @@ from frostbyte.bootstrap.beginning import begin_with
 from frostbyte.bootstrap.channels import Channels
 from frostbyte.bootstrap.edge import Edge
 from frostbyte.bootstrap.ledger import Ledger
+from frostbyte.bootstrap.provisioning import Clouds, Hosting, OwnKeys
 from frostbyte.bootstrap.receipts import receipts
 from frostbyte.bootstrap.switching import Around, Switching, directives
 from frostbyte.control_plane.edge.routes import Tls
@@ -98,6 +99,8 @@ class ControlPlane:
     """What makes a tenant's keys anew; None as above."""
     sweeper: Sweeper | None = None
     """What looks for things in the cloud that nobody owns; None as above."""
+    hosting: Hosting | None = None
+    """What they are made with."""
     hooks: dict[OperationKind, Hook] = field(default_factory=dict)
     """Who carries on which operations after a start."""
     loops: dict[str, Loop] = field(default_factory=dict)
@@ -211,6 +214,8 @@ class ControlPlane:
             self.channels.close()
         if self.ledger is not None:
             self.ledger.close()
+        if self.hosting is not None:
+            self.hosting.clouds.close()
         self.store.close()
         if self.sole is not None:
             self.sole.release()
@@ -283,25 +288,28 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
     store = PostgresRegistry(access.writer, max_connections=CONNECTIONS, role=role).open()
     undo.callback(store.close)
     clock = SystemClock()
-    operations = Operations(store.unit_of_work, clock)
+    ledger_store = PostgresLedger(access.writer, max_connections=LEDGER_CONNECTIONS, role=role).open()
+    undo.callback(ledger_store.close)
     authorities = Authorities(settings.data_dir / "authorities")
     channels = Channels(authorities)
     own_ca, own = settings.data_dir / "edge-ca", settings.edge.site.tls is Tls.OWN
     edge = Edge(settings.edge, settings.edge_folder, authorities, own_ca)
     keys = FileTokenKeys(settings.keys_folder, clock)
-    ledger_store = PostgresLedger(access.writer, max_connections=LEDGER_CONNECTIONS, role=role).open()
-    undo.callback(ledger_store.close)
+    clouds = Clouds(settings, store.unit_of_work, clock, OwnKeys(secrets, keys, authorities), channels)
+    receipt = receipts(store.unit_of_work, signer, ledger_store, clock).issue
+    hosting = Hosting(store.unit_of_work, clock, clouds, environment=settings.environment, receipt=receipt)
     cosigner = Cosigner(secrets.secret("witness"), f"{settings.log_origin}/ledger")
     ledger = Ledger(ledger_store, store.unit_of_work, channels, cosigner, clock)
     switching = Switching(
         store.unit_of_work,
-        operations,
+        hosting.operations,
         clock,
         Around(
             edge=edge.keeper,
             channels=channels,
             sign=directives(keys, ledger.witness_key, clock),
             last_pull=ledger.last_pull,
+            hosts=hosting.runs,
             through_edge=through_edge(settings.edge.site, own_ca / "ca.pem" if own else None),
             lags=ledger.lags,
             findings=ledger.findings,
@@ -319,7 +327,7 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
         sequencer=Sequencer(store.unit_of_work, signer, clock),
         projects=Projects(store.unit_of_work, settings.environment, clock),
         tenants=Tenants(store.unit_of_work, clock),
-        operations=operations,
+        operations=hosting.operations,
         findings=found,
         lock=lock,
         sole=sole,
@@ -328,8 +336,12 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
         channels=channels,
         switching=switching,
         ledger=ledger,
-        hooks=switching.hooks,
-        loops={"edge": edge.run, **switching.loops, **ledger.loops},
+        provisioning=hosting.desk,
+        rotating=hosting.rotating,
+        sweeper=hosting.sweeper,
+        hosting=hosting,
+        hooks={**switching.hooks, **hosting.hooks},
+        loops={"edge": edge.run, **switching.loops, **ledger.loops, **hosting.loops},
     )
 
 

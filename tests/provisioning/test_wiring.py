@@ -1,0 +1,89 @@
+"""The control plane's wiring of provisioning: without a token it says what is missing, with one it asks the cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from frostbyte.adapters.hetzner.world.world import World
+from frostbyte.adapters.secrets.files import FileSecrets
+from frostbyte.api.hetzner.serving import Serving
+from frostbyte.bootstrap.control import ControlPlane, build
+from frostbyte.bootstrap.provisioning import release, ssh_key
+from frostbyte.control_plane.provisioning.resources import Kind
+from frostbyte.control_plane.registry.states import Move
+from frostbyte.control_plane.settings import load
+from frostbyte.kernel.errors import Conflict, Invalid, Unavailable
+
+
+@pytest.fixture
+def sky() -> Iterator[Serving]:
+    with Serving(World()) as serving:
+        yield serving
+
+
+@pytest.fixture
+def control(tmp_path: Path, sky: Serving) -> Iterator[ControlPlane]:
+    settings = load(
+        {"FROSTBYTE_CONTROL_DATA_DIR": str(tmp_path / "control"), "FROSTBYTE_HCLOUD_ENDPOINT": sky.endpoint}
+    )
+    plane = build(settings)
+    plane.projects.create("north", actor="alice")
+    plane.tenants.create("acme", "north", actor="alice")
+    yield plane
+    plane.close()
+
+
+def test_without_a_token_it_says_what_is_missing_and_with_one_it_asks_the_cloud(
+    control: ControlPlane, sky: Serving
+) -> None:
+    desk, hosting = control.provisioning, control.hosting
+    assert desk is not None
+    assert hosting is not None
+    for asked in (
+        lambda: desk.plan("acme"),
+        lambda: desk.begin("acme", Move.PROVISION, {}, actor="alice", reason="requested"),
+    ):
+        with pytest.raises(Unavailable) as missing:
+            asked()
+        assert missing.value.code == "cloud_token_missing"
+        assert "hcloud_token" in missing.value.remedy
+    path = control.settings.provisioning.token_file("north")
+    path.parent.mkdir(parents=True)
+    path.write_text(sky.token)
+    path.chmod(0o600)
+    planned = desk.plan("acme").plan  # no restart was needed
+    assert {problem.code for problem in planned.problems} == {"no_host_image", "base_missing"}
+    assert sky.world.counts["GET /server_types"] == 1
+    with pytest.raises(Conflict) as refused:
+        desk.begin("acme", Move.PROVISION, {}, actor="alice", reason="requested")
+    assert refused.value.code == "no_host_image"
+    assert hosting.clouds.cloud("north").find(Kind.NETWORK, "fb-acme-network") is None
+    assert sky.token not in repr(control.settings)
+    assert not desk.remains("acme")
+    assert "provisioner" in control.loops
+
+
+def test_what_a_version_runs_is_read_from_its_file(tmp_path: Path) -> None:
+    with pytest.raises(Conflict) as unknown:
+        release(tmp_path, "1.0")
+    assert unknown.value.code == "release_unknown"
+    (tmp_path / "1.0.json").write_bytes(msgspec.json.encode({"images": {"api": "sha256:1"}, "dimensions": 384}))
+    found = release(tmp_path, "1.0")
+    assert (found.images["api"], found.dimensions, found.remote) == ("sha256:1", 384, None)
+    (tmp_path / "1.1.json").write_text("{")
+    with pytest.raises(Invalid) as damaged:
+        release(tmp_path, "1.1")
+    assert damaged.value.code == "release_unreadable"
+
+
+def test_the_control_planes_ssh_key_is_the_same_after_a_restart(tmp_path: Path) -> None:
+    private, public = ssh_key(FileSecrets(tmp_path / "secrets"))
+    again, same = ssh_key(FileSecrets(tmp_path / "secrets"))
+    assert public == same
+    assert public.startswith("ssh-ed25519 ")
+    assert "PRIVATE KEY" in private
+    assert again.startswith("-----BEGIN OPENSSH")
