@@ -168,6 +168,15 @@ class Doing:
             del self.world.things[step.name]
 
 
+def fails(phase: str, key: str, code: str, *, times: int = 1, when: str = "before") -> Callable[..., Any]:
+    """A script: the first calls fail."""
+
+    def script(at: str, of: str, nth: int) -> tuple[str, FrostbyteError] | None:
+        return (when, CloudError(code, "It does not work.")) if (at, of) == (phase, key) and nth <= times else None
+
+    return script
+
+
 def plan(owner: Owner = OWNER, **sizes: int) -> Plan:
     """A small tenant: a network, two servers, a volume, and what makes no resource."""
 

@@ -21,7 +21,6 @@ from frostbyte.control_plane.provisioning.notes import KEPT, Notes
 from frostbyte.control_plane.provisioning.planned import checked, from_json
 from frostbyte.control_plane.provisioning.ports import ProvisioningFactory, ProvisioningUnitOfWork
 from frostbyte.control_plane.provisioning.resources import Found, Owner
-from frostbyte.control_plane.provisioning.retry import Tries
 from frostbyte.control_plane.provisioning.steps import Action, Doing, Plan
 from frostbyte.control_plane.provisioning.undo import Undoing, covered, stays
 from frostbyte.control_plane.registry.records import OperationKind, OperationStatus
@@ -166,16 +165,8 @@ class Engine:
         return next(iter(failed.values()), "")
 
     def _planned(self, work: Work, workshop: Workshop) -> Plan:
-        tries, run = Tries(), work.notes.run
-        while True:
-            try:
-                work.check()
-                return checked(workshop.plan(run.owner, run.request))
-            except FrostbyteError as error:
-                pause = tries.pause(error)
-                if pause is None:
-                    raise
-                work.rest(pause)
+        run = work.notes.run
+        return work.insist(lambda: checked(workshop.plan(run.owner, run.request)))
 
     def _taken_away(self, work: Work, workshop: Workshop, *, served: bool) -> RunRow:
         """Back or down, to the end: once more through what an interrupted provisioner could not take away."""

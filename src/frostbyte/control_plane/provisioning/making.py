@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import structlog
 
@@ -20,6 +21,7 @@ from frostbyte.control_plane.provisioning.steps import Action, Changing, Doing, 
 from frostbyte.kernel.audit.events import EventType
 from frostbyte.kernel.errors import Conflict, FrostbyteError
 
+R = TypeVar("R")
 _log = structlog.get_logger("frostbyte.provisioner")
 
 
@@ -63,15 +65,38 @@ class Work:
         """How long something can still come into being that was asked for and not answered; 0 if all was answered."""
         return max(0.0, self._unsure_at + self.pace.late_seconds - time.monotonic())
 
-    def rest(self, seconds: float) -> bool:
-        """Pause; False where it is not to be tried again, because another step has failed. Raises Interrupted."""
+    def rest(self, seconds: float) -> None:
+        """Pause. Raises Interrupted; GivenUp where nothing is tried again, because another step has failed."""
         left = seconds
         while left > 0 and not self.halt.is_set():
             self.check()
             self.pace.pause(self.halt, min(left, 1.0))
             left -= 1.0
         self.check()
-        return not self.halt.is_set()
+        if self.halt.is_set():
+            raise GivenUp
+
+    def insist(self, call: Callable[[], R]) -> R:
+        """Call, and again as long as its errors are such as pass (retry.AGAIN).
+
+        Raises:
+            FrostbyteError: its last one.
+            Interrupted, GivenUp: as `check` and `rest`.
+        """
+        tries = Tries()
+        while True:
+            self.check()
+            try:
+                return call()
+            except FrostbyteError as error:
+                pause = tries.pause(error)
+                if pause is None:
+                    raise
+            self.rest(pause)
+
+
+class GivenUp(Exception):
+    """Another step has failed for good: this one is left as its entry says."""
 
 
 def broken(why: str) -> FrostbyteError:
@@ -124,7 +149,10 @@ class Making:
             return False
         try:
             self._work.check()
-            return self._made(step)
+            self._made(step)
+            return True
+        except GivenUp:
+            return False
         except Interrupted:
             raise
         except Exception as error:  # noqa: BLE001 - a step that broke ends its run, whatever it raised
@@ -139,20 +167,23 @@ class Making:
         if self._notes.entry(step.key) is not None:
             self._notes.failed(step.key, code)
 
-    def _made(self, step: Step) -> bool:
-        """See that the step is done; False where it was given up because another failed."""
+    def _made(self, step: Step) -> None:
+        """See that the step is done."""
         entry = self._notes.entry(step.key)
         look = entry is not None and entry.state in (EntryState.INTENDED, EntryState.UNDOING)
+        changed = entry is not None and entry.spec_sha256 != step.spec_sha256
         if entry is not None and entry.state is EntryState.DONE:
-            changed = entry.spec_sha256 != step.spec_sha256
             if changed and not self._anew(step, entry):
-                return True
+                return
             if not changed and not self._stale(step, entry) and (self._ours(entry) or self._stands(step, entry)):
-                return True
+                return
             look = step.kind is not None  # what makes nothing is done again
             if look and self._notes.entry(step.key) is entry:
                 self._notes.intend(step, self._positions[step.key], fresh=False)
-        return self._done(step, look=look)
+        elif entry is not None and look and changed and step.kind not in (None, Kind.VOLUME):
+            self._taken_away(entry)  # whatever there is of it was to be something else
+            look = False
+        self._done(step, look=look)
 
     def _ours(self, entry: EntryRow) -> bool:
         """Made and seen by this very run, before its provisioner was replaced."""
@@ -166,10 +197,13 @@ class Making:
     def _stands(self, step: Step, entry: EntryRow) -> bool:
         """Whether what an older run made is still as it should be."""
         self._allow(entry, entry.resource_id)
+        if entry.facts.get(KEPT):
+            return False
         try:
-            return not entry.facts.get(KEPT) and self._verified(step, outcome_of(entry))
+            self._verify(step, outcome_of(entry))
         except FrostbyteError:  # it is looked for, and made if it is not there
             return False
+        return True
 
     def _allow(self, entry: EntryRow, resource_id: str, *, foreign: bool = False) -> None:
         """Refuse to take up a volume with an owner's data, unless that is what was asked for.
@@ -192,11 +226,11 @@ class Making:
         """It is to be something else: changed in place (False), or taken away to be made anew (True)."""
         doing, outcome = self._work.doing(step), outcome_of(entry)
         if isinstance(doing, Changing):
-            self._work.check()
-            after = doing.change(step, outcome, self._work.scene)
+            changing = doing  # narrowed for good
+            after = self._work.insist(lambda: changing.change(step, outcome, self._work.scene))
             if after is not None:
-                if self._verified(step, after):
-                    self._notes.done(step, after, EventType.RESOURCE_CHANGED)
+                self._verify(step, after)
+                self._notes.done(step, after, EventType.RESOURCE_CHANGED)
                 return False
         if step.kind is None:
             return True
@@ -206,13 +240,17 @@ class Making:
                 "A volume that held this owner's data would have to be made anew, and is not.",
                 "Plan with the size and place that it has.",
             )
-        self._notes.undoing(step.key)
-        self._work.check()
-        doing.undo(step_of(entry), outcome, self._work.scene)
-        self._notes.gone(step.key)
+        self._taken_away(entry)
         return True
 
-    def _done(self, step: Step, *, look: bool) -> bool:
+    def _taken_away(self, entry: EntryRow) -> None:
+        """Before it is made anew, as what it was."""
+        old, known = step_of(entry), outcome_of(entry) if entry.resource_id else None
+        self._notes.undoing(entry.key)
+        self._work.insist(lambda: self._work.doing(old).undo(old, known, self._work.scene))
+        self._notes.gone(entry.key)
+
+    def _done(self, step: Step, *, look: bool) -> None:
         doing, tries, position = self._work.doing(step), Tries(), self._positions[step.key]
         foreign = False
         while True:
@@ -236,14 +274,11 @@ class Making:
                 pause = tries.pause(error)
                 if pause is None:
                     raise
-                if not self._work.rest(pause):
-                    return False
+            self._work.rest(pause)
         if step.kind is not None and not outcome.resource_id:
             raise broken("it made something and does not say what")
-        if not self._verified(step, outcome):
-            return False
+        self._verify(step, outcome)
         self._notes.done(step, outcome, type)
-        return True
 
     def _asked(self, step: Step, doing: Doing) -> Outcome:
         self._work.check()
@@ -264,17 +299,6 @@ class Making:
                 self._notes.intend(step, self._positions[step.key], fresh=False)
         return outcome
 
-    def _verified(self, step: Step, outcome: Outcome) -> bool:
-        """Seen to be so; False where it was given up because another step failed. Raises FrostbyteError."""
-        tries = Tries()
-        while True:
-            try:
-                self._work.check()
-                self._work.doing(step).verify(step, outcome, self._work.scene)
-                return True
-            except FrostbyteError as error:
-                pause = tries.pause(error)
-                if pause is None:
-                    raise
-                if not self._work.rest(pause):
-                    return False
+    def _verify(self, step: Step, outcome: Outcome) -> None:
+        """See that it is so. Raises as Work.insist."""
+        self._work.insist(lambda: self._work.doing(step).verify(step, outcome, self._work.scene))

@@ -20,10 +20,8 @@ from frostbyte.control_plane.provisioning.notes import KEPT, outcome_of
 from frostbyte.control_plane.provisioning.order import in_order
 from frostbyte.control_plane.provisioning.planned import step_of
 from frostbyte.control_plane.provisioning.resources import STEP, Found, Kind
-from frostbyte.control_plane.provisioning.retry import Tries
 from frostbyte.control_plane.provisioning.steps import Action, Step
 from frostbyte.kernel.audit.events import EventType
-from frostbyte.kernel.errors import FrostbyteError
 
 LOOKS: Final = 3
 """How often it is looked for what came late, when each look finds something."""
@@ -97,7 +95,7 @@ class Undoing:
         failed: dict[str, str] = {}
         for _ in range(LOOKS):
             try:
-                found = self._listed(leftovers)
+                found = self._work.insist(leftovers)
             except Interrupted:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it raised: nobody knows what is left
@@ -108,18 +106,6 @@ class Undoing:
             _log.warning("came_late", count=len(strays))
             failed = self.go(strays)
         return failed
-
-    def _listed(self, leftovers: Leftovers) -> Sequence[Found]:
-        tries = Tries()
-        while True:
-            try:
-                self._work.check()
-                return leftovers()
-            except FrostbyteError as error:
-                pause = tries.pause(error)
-                if pause is None:
-                    raise
-                self._work.rest(pause)
 
     def _strays(self, found: Sequence[Found]) -> list[EntryRow]:
         """Entries of what is there though they say that it is gone; one is written for what no entry knows."""
@@ -165,7 +151,7 @@ class Undoing:
                 if not entry.facts.get(KEPT):
                     self._notes.kept(key)
                 return
-            found = self._work.doing(step).find(step, self._work.scene)
+            found = self._work.insist(lambda: self._work.doing(step).find(step, self._work.scene))
             if found is not None:
                 self._notes.intend(step, entry.position, fresh=False)
                 self._notes.done(step, found, EventType.RESOURCE_ADOPTED)
@@ -177,17 +163,7 @@ class Undoing:
         known = entry.state is not EntryState.GONE and (entry.resource_id or entry.state is EntryState.DONE)
         outcome = outcome_of(entry) if known else None  # what came late is not what is known to be gone
         self._notes.undoing(key)
-        tries = Tries()
-        while True:
-            try:
-                self._work.check()
-                self._work.doing(step).undo(step, outcome, self._work.scene)
-                break
-            except FrostbyteError as error:
-                pause = tries.pause(error)
-                if pause is None:
-                    raise
-                self._work.rest(pause)
+        self._work.insist(lambda: self._work.doing(step).undo(step, outcome, self._work.scene))
         self._notes.gone(key)
 
 
