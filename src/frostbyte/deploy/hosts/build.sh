@@ -15,11 +15,13 @@ case "$ID" in
     *) echo "neither Debian nor Ubuntu: $ID" >&2; exit 1 ;;
 esac
 apt update
+# Debian has the engine's client as a package of its own since 13.
+client="$(apt-cache --names-only search '^docker-cli$' | cut -d' ' -f1)"
 # No service starts while it is installed: none has its configuration yet.
 printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 trap 'rm -f /usr/sbin/policy-rc.d' EXIT
-apt install -y --no-install-recommends docker.io "$compose" iptables nftables chrony zstd e2fsprogs >/dev/null
+apt install -y --no-install-recommends docker.io $client "$compose" iptables nftables chrony zstd e2fsprogs >/dev/null
 rm -f /usr/sbin/policy-rc.d
 trap - EXIT
 

@@ -130,6 +130,9 @@ def _output(host: Surroundings) -> Iterator[str]:
         yield f'ip daddr {_set(others)} tcp dport 22 accept comment "on the way to them"'
     if host.role is HostRole.BASTION:
         yield 'tcp dport 22 accept comment "on the way to gateways"'
+    if host.role is HostRole.BUILDER:
+        yield 'meta l4proto { tcp, udp } th dport 53 accept comment "names of package servers"'
+        yield 'tcp dport { 80, 443 } accept comment "packages, before anything of ours is there"'
 
 
 def _outward(host: Surroundings) -> Iterator[str]:

@@ -21,6 +21,7 @@ from frostbyte.kernel.errors import Conflict, FrostbyteError
 BOOT_SECONDS: Final = 300.0
 """For a first boot with cloud-init, at one attempt; a slow host is asked again (retry.AGAIN), a quarter of an hour and
 more in all. Together what a step asks of a host stays below `lease.LONGEST_CALL_SECONDS`."""
+VISIT_SECONDS: Final = 30.0
 STORES_SECONDS: Final = 240.0
 TASK_SECONDS: Final = 100.0
 REREAD_SECONDS: Final = 120.0
@@ -97,7 +98,8 @@ class Settle(OnHost):
         return Outcome(facts={"name": host.name, "address": host.address, "host_key": own})
 
     def verify(self, step: Step, outcome: Outcome, context: Context) -> None:
-        self._hosts.images(self._way.to(step, context, host_key=outcome.facts["host_key"]))
+        # Nothing but a visit: a builder has no engine yet.
+        self._hosts.run(self._way.to(step, context, host_key=outcome.facts["host_key"]), ":\n", seconds=VISIT_SECONDS)
 
 
 class Files(OnHost):
