@@ -76,10 +76,36 @@ def test_starting_what_is_named_starts_everything_but_tasks(role: str) -> None:
         name = waiting.pop()
         started.add(name)
         waiting += [one for one in services[name].get("depends_on", {}) if one not in started]
-    assert started == set(services) - set(told.tasks)
-    for task in told.tasks:
+    tasks = {*told.tasks, *filter(None, [told.erasing])}
+    assert started == set(services) - tasks
+    for task in tasks:
         assert services[task]["profiles"] == ["task"]
         assert services[task]["restart"] == "on-failure:3"
+
+
+def test_stores_are_emptied_by_a_task_that_knows_administrators_alone() -> None:
+    destroy = project("db")["services"]["storage-destroy"]
+    assert destroy["command"] == ["storage", "destroy", "acme", "--secrets", "/run/tenant", "--yes", "--json"]
+    assert destroy["profiles"] == ["task"]
+    told = {name: RENDERER.project(HostRole(name)) for name in ROLES}
+    assert {name: one.erasing for name, one in told.items() if one.erasing} == dict.fromkeys(
+        ("db", "single"), "storage-destroy"
+    )
+    assert (told["db"].reread, told["db"].restart) == (("postgres", "minio"), ("redis",))
+    assert (told["single"].reread, told["single"].restart) == ((), ())
+
+
+def test_another_secret_is_another_container() -> None:
+    def labels(**more: Any) -> dict[str, str]:
+        services = project("gateway", more)["services"]
+        return {name: told["labels"].get("io.frostbyte.given", "") for name, told in services.items()}
+
+    before = labels()
+    after = labels(secrets=given("gateway").secrets | {"embedder": secret(99)})
+    assert {name for name in before if before[name] != after[name]} == {
+        *("nomic-embed", "intake-gateway", "serving"),
+    }
+    assert labels() == before
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -72,7 +73,9 @@ class Giving:
 
     def files(self, step: Step, context: Context, around: Any) -> list[HostFile]:
         made = self._certificates.servers(context.owner, context.outcome("certificates").facts["servers"])
-        return [HostFile(path=f"/s/{name}.pem", content=one.certificate.encode()) for name, one in made.items()]
+        return [
+            HostFile(path=f"/opt/f/secrets/{name}.pem", content=one.certificate.encode()) for name, one in made.items()
+        ]
 
 
 class Office:
@@ -164,13 +167,29 @@ def test_hosts_get_their_certificates_once_and_again_when_they_are_due(office: O
 
 def test_stores_come_first_and_are_told_what_they_do_not_see(office: Office) -> None:
     office.regiving.turn(NEVER)
-    compose = "docker compose --project-directory /opt/f"
-    assert office.machines.said == [
-        "put fb-db",
-        f"run fb-db: set -eu\n{compose} kill --signal HUP postgres\n{compose} restart redis\n",
-        "put fb-gateway",
-    ]
-    assert reread(Project(folder="/x", services=(), stores=(), tasks=())) == ""
+    said, compose = office.machines.said, "docker compose --project-directory /opt/f"
+    assert [line.partition(":")[0] for line in said] == ["put fb-db", "run fb-db", "put fb-gateway", "run fb-gateway"]
+    assert said[1].endswith(f"{compose} kill --signal HUP postgres\n{compose} restart redis\n")
+    assert "docker" not in said[3]
+
+
+def test_the_script_writes_over_files_that_containers_hold(tmp_path: Path) -> None:
+    """A container's file is the inode: another one under the same name would never be seen there."""
+    project = Project(folder=str(tmp_path), services=(), stores=(), tasks=())
+    secrets, fresh = tmp_path / "secrets", tmp_path / "fresh"
+    secrets.mkdir()
+    fresh.mkdir()
+    for name, before, after in (("a.pem", "old", "new"), ("b.pem", "same", "same"), ("c.pem", "", "made")):
+        if before:
+            (secrets / name).write_text(before)
+        (fresh / name).write_text(after)
+    held = (secrets / "a.pem").open()
+    stamp = (secrets / "b.pem").stat().st_mtime_ns
+    subprocess.run(["sh", "-c", reread(project)], check=True)
+    assert held.read() == "new"
+    assert (secrets / "b.pem").stat().st_mtime_ns == stamp
+    assert (secrets / "c.pem").read_text() == "made"
+    assert not fresh.exists()
 
 
 def test_a_host_that_does_not_answer_is_tried_again(office: Office) -> None:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import socket
+import ssl
+import struct
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -125,6 +130,43 @@ def test_a_store_is_taken_by_its_own_authority_alone(
             for ask in (lambda b: b.check(), lambda b: b.get("raw/a")):
                 with pytest.raises(Unavailable):
                     ask(S3Blobs(url, "tenant-acme-bucket", account, ca_file=stranger.ca_file))
+
+
+def shown_by(port: int, kind: str) -> bytes | None:
+    """The certificate that a server shows to a new connection; PostgreSQL is asked for TLS first (SSLRequest)."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as bare:
+        if kind == "database":
+            bare.sendall(struct.pack(">ii", 8, 80877103))
+            assert bare.recv(1) == b"S"
+        with context.wrap_socket(bare) as connection:
+            return connection.getpeercert(binary_form=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["vectors", "objects", "database"])
+def test_a_renewed_certificate_is_shown_while_the_store_runs(kind: str, servers_folder: Path) -> None:
+    place = servers_folder / f"renewed-{kind}"
+    Authority(place, "acme").server(kind, HOSTS)
+    server, url = started(kind, place / kind, servers_folder / f"renewing-{kind}")
+    with server:
+        port = server.port  # type: ignore[attr-defined]
+        before = shown_by(port, kind)
+        held = tenants(kind, url, place / "ca.pem")
+        assert held.remains("acme") == []
+        assert Authority(place, "acme").renew(datetime.now(UTC) + timedelta(seconds=60)) == [kind]
+        if kind == "database":  # it has copies, which belong to its own account
+            for name in ("public.crt", "private.key"):
+                (servers_folder / f"renewing-{kind}" / name).write_bytes((place / kind / name).read_bytes())
+        if kind != "vectors":
+            os.kill(server.pid, signal.SIGHUP)
+        for _ in range(100):
+            if shown_by(port, kind) != before:
+                break
+            time.sleep(0.1)
+        assert shown_by(port, kind) != before
+        assert held.remains("acme") == []
 
 
 @pytest.mark.slow

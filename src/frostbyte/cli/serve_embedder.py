@@ -31,6 +31,7 @@ def embedder(
 
 def _serve(start: Start) -> None:
     from frostbyte.api.embedder.app import create_app
+    from frostbyte.api.http.tls import pair_options
     from frostbyte.bootstrap.embedder import build, settings_from
     from frostbyte.kernel import logging
 
@@ -56,8 +57,7 @@ def _serve(start: Start) -> None:
             listener,
             start,
             greet,
-            ssl_certfile=settings.certificate or None,
-            ssl_keyfile=settings.certificate_key or None,
+            **pair_options(settings.certificate, settings.certificate_key),
         )
     finally:
         served.batcher.close()

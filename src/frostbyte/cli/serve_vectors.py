@@ -35,6 +35,7 @@ def vectors(
 
 
 def _serve(start: Start) -> None:
+    from frostbyte.api.http.tls import pair_options
     from frostbyte.api.vectors.access import Access
     from frostbyte.api.vectors.app import TITLE, create_app
     from frostbyte.api.vectors.options import load
@@ -58,8 +59,7 @@ def _serve(start: Start) -> None:
             lambda: err().print(text(f"{TITLE}, at {url}", lines=True)),
             limit_concurrency=MOST_AT_ONCE,
             timeout_keep_alive=KEEP_SECONDS,
-            ssl_certfile=options.certificate or None,
-            ssl_keyfile=options.certificate_key or None,
+            **pair_options(options.certificate, options.certificate_key),
         )
     finally:
         shelf.close()

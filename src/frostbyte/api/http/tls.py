@@ -138,6 +138,11 @@ class ServerTls:
         return Met
 
 
+def pair_options(certificate: str, key: str) -> dict[str, Any]:
+    """The same for a server that lets everybody in; {} for plain text. Raises Invalid("tls_unusable")."""
+    return ServerTls(Path(certificate), Path(key)).options() if certificate else {}
+
+
 def _names(transport: asyncio.Transport) -> list[str]:
     """Common names of the client's certificate, which the handshake has checked."""
     shown = transport.get_extra_info("peercert") or {}

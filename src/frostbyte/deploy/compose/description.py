@@ -88,6 +88,8 @@ class Service:
     scratch: Mapping[str, int] = field(default_factory=dict)
     """Folder in memory: mebibytes."""
     needs: Mapping[str, Ready] = field(default_factory=dict)
+    given: str = ""
+    """A digest of what its secrets' files hold: another one is another container at the next `up`. '' for none."""
     places: Mapping[str, str] = field(default_factory=dict)
     """Where a secret lies that is wanted somewhere else: its name, and the path."""
     publishes: Mapping[int, int] = field(default_factory=dict)

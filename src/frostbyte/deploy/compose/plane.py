@@ -86,6 +86,7 @@ def _here(options: Options) -> tuple[Service, ...]:
         stores.clamav(options),
         stores.embedder(options),
         _storage(options),
+        *([_storage_destroy(options)] if options.on is not None else []),
         _gateway(options),
         _serving(options),
         _worker(options),
@@ -156,6 +157,14 @@ def _storage(options: Options) -> Service:
         scratch={"/tmp": 64},  # noqa: S108
         needs={"postgres": Ready.HEALTHY, "minio": Ready.HEALTHY, "qdrant": Ready.HEALTHY},
     )
+
+
+def _storage_destroy(options: Options) -> Service:
+    """Empties the tenant's part of them and looks again: the last that is asked of a host that goes."""
+    made = _storage(options)
+    command = ("storage", "destroy", options.tenant, "--secrets", TENANT, "--yes", "--json")
+    admin = tuple(name for name in made.secrets if name not in made.places)
+    return replace(made, name="storage-destroy", command=command, secrets=admin, places={})
 
 
 def _trust(options: Options) -> dict[str, str]:

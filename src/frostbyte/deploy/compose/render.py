@@ -55,7 +55,10 @@ def _service(service: Service, plane: Plane, secrets_group: int) -> dict[str, An
         "image": service.image,
         "pull_policy": "never" if plane.by_hand else "",
         "profiles": ["task"] if plane.by_hand and service.role is Role.TASK else [],
-        "labels": {"io.frostbyte.role": service.role.value},
+        "labels": {
+            "io.frostbyte.role": service.role.value,
+            **({"io.frostbyte.given": service.given} if service.given else {}),
+        },
         "user": service.user,
         "group_add": [str(secrets_group)] if service.secrets else [],
         "entrypoint": list(service.entrypoint),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -19,7 +21,7 @@ from frostbyte.control_plane.provisioning.hosting import (
 from frostbyte.control_plane.provisioning.ports import HostFile
 from frostbyte.control_plane.provisioning.resources import HostRole
 from frostbyte.deploy.compose import PASSWORDS, SECRETS_GROUP, OnHost, Options, plane, render, texts
-from frostbyte.deploy.compose.description import Plane
+from frostbyte.deploy.compose.description import Plane, Service
 from frostbyte.deploy.compose.options import EGRESS, OURS, QDRANT
 from frostbyte.deploy.compose.stores import pair
 from frostbyte.deploy.compose.texts import Token
@@ -32,7 +34,7 @@ _SERVICES: Final = MappingProxyType(
     {
         HostRole.GATEWAY: (EGRESS, "nomic-embed", "intake-gateway", "serving"),
         HostRole.WORKER: ("clamav", "celery-worker"),
-        HostRole.DB: (*STORES, "storage"),
+        HostRole.DB: (*STORES, "storage", "storage-destroy"),
     }
 )
 """Which run where. On one host: all."""
@@ -43,6 +45,7 @@ _IMAGES: Final = MappingProxyType(
         "intake-gateway": "api",
         "serving": "api",
         "storage": "api",
+        "storage-destroy": "api",
         EGRESS: "api",
         "celery-worker": "worker",
     }
@@ -94,6 +97,7 @@ class HostRenderer:
         options = _options(host, given)
         project = plane(options)
         contents = self._contents(options, given)
+        project = replace(project, services=tuple(_marked(service, contents) for service in project.services))
         found = [
             HostFile(path=layout.RULES, content=rules(host).encode()),
             HostFile(
@@ -115,8 +119,16 @@ class HostRenderer:
         here = _services(role)
         ends = tuple(name for name in _ENDS if name in here)
         stores = tuple(name for name in STORES if name in here)
-        tasks = tuple(name for name in here if name == "storage")
-        return Project(folder=layout.FOLDER, services=ends or stores, stores=stores, tasks=tasks)
+        across = role is HostRole.DB  # beside each other they speak without certificates
+        return Project(
+            folder=layout.FOLDER,
+            services=ends or stores,
+            stores=stores,
+            tasks=tuple(name for name in here if name == "storage"),
+            erasing=next((name for name in here if name == "storage-destroy"), ""),
+            reread=("postgres", "minio") if across else (),
+            restart=("redis",) if across else (),
+        )
 
     def images(self, role: HostRole) -> tuple[str, ...]:
         """See Renderer."""
@@ -153,6 +165,14 @@ class HostRenderer:
             "embedding-key": given.secrets.get("embedding-key", ""),
         }
         return contents
+
+
+def _marked(service: Service, contents: Mapping[str, str]) -> Service:
+    """With a digest of what it is given: a file that is replaced is not seen in a container that runs already."""
+    whole = hashlib.sha256()
+    for name in sorted(service.secrets):
+        whole.update(f"{name}\n{contents.get(name, '')}\n".encode())
+    return replace(service, given=whole.hexdigest()[:16]) if service.secrets else service
 
 
 def _services(role: HostRole) -> tuple[str, ...]:

@@ -7,12 +7,13 @@ does not answer is not waited for: its server is deleted after this, and with it
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from frostbyte.control_plane.provisioning.doing.giving import Giving, surroundings
 from frostbyte.control_plane.provisioning.doing.told import Told
 from frostbyte.control_plane.provisioning.hosting import Project
-from frostbyte.control_plane.provisioning.ports import HostAddress, Hosts, Renderer
+from frostbyte.control_plane.provisioning.ports import HostAddress, HostFile, Hosts, Renderer
 from frostbyte.control_plane.provisioning.receipts import Erasing
 from frostbyte.control_plane.provisioning.resources import HostRole
 from frostbyte.control_plane.provisioning.steps import Context, Outcome, Step
@@ -120,11 +121,11 @@ class Files(OnHost):
         return Outcome(facts={"files": len(files)})
 
     def again(self, step: Step, context: Context) -> None:
-        """See steps.Again."""
-        self.do(step, context)
-        project = self._renderer.project(HostRole(step.spec["role"]))
-        if script := reread(project):
-            self._hosts.run(self._way.to(step, context), script, seconds=REREAD_SECONDS)
+        """See steps.Again. A container sees its secrets' files themselves, not their names: they are written over."""
+        files = self._giving.files(step, context, surroundings(step, context, self._told))
+        host, project = self._way.to(step, context), self._renderer.project(HostRole(step.spec["role"]))
+        self._hosts.put(host, [_beside(file, project.folder) for file in files])
+        self._hosts.run(host, reread(project), seconds=REREAD_SECONDS)
 
 
 class Storage(OnHost):
@@ -195,9 +196,29 @@ class Deploy(OnHost):
                 raise
 
 
+def _beside(file: HostFile, folder: str) -> HostFile:
+    """A secret's file in a folder of its own, from where the script takes it; other files where they belong."""
+    place = f"{folder}/secrets/"
+    name = file.path.removeprefix(place)
+    return replace(file, path=f"{folder}/fresh/{name}") if file.path.startswith(place) else file
+
+
 def reread(project: Project) -> str:
-    """The script that has a host's services take the certificates that lie there now; '' where nobody must be told."""
+    """The script that has a host's services take the secrets and certificates that lie in `fresh` now."""
     compose = f"docker compose --project-directory {project.folder}"
     lines = [f"{compose} kill --signal HUP {' '.join(project.reread)}"] if project.reread else []
     lines += [f"{compose} restart {name}" for name in project.restart]
-    return "".join(f"{line}\n" for line in ("set -eu", *lines)) if lines else ""
+    return _OVER.format(folder=project.folder) + "".join(f"{line}\n" for line in lines)
+
+
+_OVER: Final = """\
+set -eu
+for file in {folder}/fresh/*; do
+    old={folder}/secrets/${{file##*/}}
+    if [ ! -e "$old" ]; then cp -p "$file" "$old"
+    elif ! cmp -s "$file" "$old"; then cat "$file" >"$old"
+    fi
+done
+rm -r {folder}/fresh
+"""
+"""A file of a few kilobytes is written in one piece; one that a crash cut short differs, and is written again."""
