@@ -7,17 +7,41 @@ import pytest
 from frostbyte.control_plane.provisioning import placement
 from frostbyte.control_plane.provisioning.placement import Shape
 from frostbyte.control_plane.provisioning.resources import HostRole
+from frostbyte.deploy.compose.base import BaseOptions, base
+from frostbyte.deploy.compose.description import Plane
 from frostbyte.deploy.compose.plane import Options, plane
+from hosts.test_projects import project
 from provisioning.planning import catalogue
 
-MEMORY = {placed.service: placed.memory_mb for placed in placement.TABLE}
-ALONE_ON_HOSTS = {"egress-proxy", "traefik", "control-plane", "control-postgres"}
-"""What a plane on one host without a way out does not have."""
+
+def table(*roles: HostRole) -> dict[str, int]:
+    """Memory of what the table places on hosts of these roles."""
+    return {placed.service: placed.memory_mb for placed in placement.TABLE if placed.role in roles}
+
+
+def limits(made: Plane) -> dict[str, int]:
+    return {service.name: service.limits.memory_mb for service in made.services}
 
 
 def test_the_table_has_the_limits_of_a_plane_on_one_host() -> None:
-    limits = {service.name: service.limits.memory_mb for service in plane(Options(tenant="acme", version="1")).services}
-    assert {name: MEMORY[name] for name in MEMORY.keys() - ALONE_ON_HOSTS} == limits
+    everything = table(HostRole.GATEWAY, HostRole.WORKER, HostRole.DB)
+    del everything["egress-proxy"]  # a plane on one host of its own has no way out
+    assert everything == limits(plane(Options(tenant="acme", version="1")))
+
+
+@pytest.mark.parametrize("role", [HostRole.GATEWAY, HostRole.WORKER, HostRole.DB, HostRole.SINGLE])
+def test_the_table_has_what_each_host_is_given(role: HostRole) -> None:
+    rendered = {name: service["mem_limit"] for name, service in project(role.value)["services"].items()}
+    roles = (HostRole.GATEWAY, HostRole.WORKER, HostRole.DB) if role is HostRole.SINGLE else (role,)
+    assert rendered == {name: f"{memory}m" for name, memory in table(*roles).items()}
+    assert set(placement.services(role)) == set(rendered)
+
+
+def test_the_table_has_what_the_edge_is_given() -> None:
+    images = dict.fromkeys(("postgres", "control", "traefik"), "image")
+    networks = (("172.28.0.0/24", "inside"), ("172.28.1.0/24", "outside"))
+    made = base(BaseOptions(images=images, settings={}, operators=(), folder="/opt/frostbyte", networks=networks))
+    assert table(HostRole.EDGE) == limits(made)
 
 
 @pytest.mark.parametrize("role", placement.TYPES)

@@ -53,9 +53,11 @@ TABLE: Final = (
     Placed(service="minio", role=HostRole.DB, memory_mb=2048, stored=True),
     Placed(service="redis", role=HostRole.DB, memory_mb=512),
     Placed(service="storage", role=HostRole.DB, memory_mb=512),
-    Placed(service="traefik", role=HostRole.EDGE, memory_mb=256),
-    Placed(service="control-plane", role=HostRole.EDGE, memory_mb=1536),
-    Placed(service="control-postgres", role=HostRole.EDGE, memory_mb=1024),
+    Placed(service="postgres", role=HostRole.EDGE, memory_mb=1024),
+    Placed(service="control", role=HostRole.EDGE, memory_mb=1024),
+    Placed(service="traefik", role=HostRole.EDGE, memory_mb=512),
+    Placed(service="adopt", role=HostRole.EDGE, memory_mb=256),
+    Placed(service="operator", role=HostRole.EDGE, memory_mb=256),
 )
 
 SYSTEM_MB: Final = 512
