@@ -23,7 +23,7 @@ from bench.table import Line
 
 BENCHES: Final = {
     "plane": ("start", "intake", "audit_log", "pipeline", "dispatch", "uploads", "vector_server", "ledger"),
-    "control": ("suspend", "registry", "edge", "scale"),
+    "control": ("suspend", "registry", "edge", "scale", "planning"),
     "finding": ("search", "retrieval", "embedding", "embedder"),
     "reading": ("ocr", "pdf", "pdf_quality", "pdf_tables", "office"),
     "judging": ("pii", "injection", "classification", "policy"),

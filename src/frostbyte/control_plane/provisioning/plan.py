@@ -97,7 +97,7 @@ def _steps(desired: Desired, choices: Mapping[str, Choice], catalogue: Catalogue
 
 def _choice(desired: Desired, host: Host, known: _Known, catalogue: Catalogue, now: datetime) -> Choice:
     locations = desired.locations if isinstance(desired, DesiredBase) else desired.request.locations
-    asked = desired.types if isinstance(desired, DesiredBase) else desired.request.types
+    asked = _asked_types(desired)
     tied = _tied(desired, host, known)
     wish = Wish(
         role=host.role,
@@ -109,6 +109,10 @@ def _choice(desired: Desired, host: Host, known: _Known, catalogue: Catalogue, n
         insists=host.role.value in asked,
     )
     return choose(wish, catalogue, now, _kept(known.entries.get(host.server)))
+
+
+def _asked_types(desired: Desired) -> Mapping[str, Sequence[str]]:
+    return desired.types if isinstance(desired, DesiredBase) else desired.request.types
 
 
 def _tied(desired: Desired, host: Host, known: _Known) -> str:
@@ -207,7 +211,8 @@ def _warnings(desired: Desired, choices: Mapping[str, Choice], catalogue: Catalo
     for host in desired.hosts:
         choice = choices[host.name]
         for one in choice.refused:
-            if one.why in _TOLD and choice.candidates:
+            listed = one.why == "unknown_type" and host.role.value not in _asked_types(desired)
+            if one.why in _TOLD and choice.candidates and not listed:
                 told[f"{one.type} in {one.location} ({host.role.value}): {_WHY[one.why]}."] = None
         best = choice.best
         kind = catalogue.types.get(best.type) if best else None

@@ -105,8 +105,7 @@ class Planner:
 
     def tenants(self, project_id: str) -> list[Planned]:
         """The plan of every tenant of a project that has a network, by name, from one look at the cloud."""
-        with self._unit_of_work() as uow:
-            knowns = _all(uow, project_id)
+        knowns = known(self._unit_of_work, project_id)
         cloud = self._clouds(project_id)
         catalogue = cloud.catalogue()
         by_owner: dict[str, list[Found]] = defaultdict(list)
@@ -175,6 +174,12 @@ def _one(uow: ProvisioningUnitOfWork, row: TenantRow, environment: str, base: Se
         entries=uow.journal.entries(owner),
         runs=uow.journal.runs(owner),
     )
+
+
+def known(unit_of_work: ProvisioningFactory, project_id: str) -> list[_Known]:
+    """What registry and journal say of every tenant of a project that has a network, by name."""
+    with unit_of_work() as uow:
+        return _all(uow, project_id)
 
 
 def _all(uow: ProvisioningUnitOfWork, project_id: str) -> list[_Known]:
