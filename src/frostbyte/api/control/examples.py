@@ -208,7 +208,7 @@ PLAN: Final[dict[str, Any]] = {
             "country": "DE",
             "architecture": "x86",
             "memory_mb": 32768,
-            "needed_mb": 29312,
+            "needed_mb": 29824,
             "usable_mb": 30618,
             "public": True,
             "kept": False,

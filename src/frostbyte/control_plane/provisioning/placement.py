@@ -53,6 +53,7 @@ TABLE: Final = (
     Placed(service="minio", role=HostRole.DB, memory_mb=2048, stored=True),
     Placed(service="redis", role=HostRole.DB, memory_mb=512),
     Placed(service="storage", role=HostRole.DB, memory_mb=512),
+    Placed(service="storage-destroy", role=HostRole.DB, memory_mb=512),
     Placed(service="postgres", role=HostRole.EDGE, memory_mb=1024),
     Placed(service="control", role=HostRole.EDGE, memory_mb=1024),
     Placed(service="traefik", role=HostRole.EDGE, memory_mb=512),
