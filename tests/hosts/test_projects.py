@@ -14,9 +14,10 @@ import yaml
 from frostbyte.adapters.qdrant.names import token
 from frostbyte.adapters.redis.acl import rules as queue_rights
 from frostbyte.bootstrap import posture
+from frostbyte.control_plane.provisioning.doing.first_key import first_key
 from frostbyte.control_plane.provisioning.hosting import Credentials, Given, Remote
 from frostbyte.control_plane.provisioning.ports import HostFile, Renderer
-from frostbyte.control_plane.provisioning.resources import HostRole
+from frostbyte.control_plane.provisioning.resources import HostRole, Owner
 from frostbyte.deploy.hosts.renderer import HostRenderer
 from frostbyte.kernel.errors import Invalid
 from frostbyte.kernel.settings import load
@@ -81,6 +82,20 @@ def test_starting_what_is_named_starts_everything_but_tasks(role: str) -> None:
     for task in tasks:
         assert services[task]["profiles"] == ["task"]
         assert services[task]["restart"] == "on-failure:3"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_a_cloud_is_told_of_a_host_holds_no_secret_but_the_first_host_key(role: str) -> None:
+    """User data lies at the cloud, and whoever is on the host can ask for it."""
+    acme = Owner(environment="test", project_id="p1", tenant_id="acme")
+    key, person = (first_key(bytes(32), acme, name, "r1") for name in ("fb-acme-db", "somebody"))
+    told = RENDERER.user_data(host(role), key, [person.public])
+    hold = given(role)
+    secrets = [*hold.secrets.values(), *(made.key for made in hold.certificates.values()), hold.control_keys]
+    assert not [value for value in secrets if value.strip() in told]
+    assert told.count("BEGIN OPENSSH PRIVATE KEY") == 1
+    assert key.private.splitlines()[1] in told
+    assert person.private.splitlines()[2] not in told
 
 
 def test_stores_are_emptied_by_a_task_that_knows_administrators_alone() -> None:

@@ -11,8 +11,9 @@ import pytest
 from frostbyte.adapters.hetzner.world.world import World
 from frostbyte.adapters.secrets.files import FileSecrets
 from frostbyte.api.hetzner.serving import Serving
+from frostbyte.bootstrap.authorities import Authorities
 from frostbyte.bootstrap.control import ControlPlane, build
-from frostbyte.bootstrap.provisioning import release, ssh_key
+from frostbyte.bootstrap.provisioning import Clouds, OwnKeys, release, ssh_key
 from frostbyte.control_plane.provisioning.resources import Kind
 from frostbyte.control_plane.registry.states import Move
 from frostbyte.control_plane.settings import load
@@ -87,3 +88,14 @@ def test_the_control_planes_ssh_key_is_the_same_after_a_restart(tmp_path: Path) 
     assert public.startswith("ssh-ed25519 ")
     assert "PRIVATE KEY" in private
     assert again.startswith("-----BEGIN OPENSSH")
+
+
+def test_online_nothing_is_sealed_that_only_this_host_could_open(tmp_path: Path) -> None:
+    online = {"FROSTBYTE_MODE": "online", "FROSTBYTE_CONTROL_DATA_DIR": str(tmp_path)}
+    settings = load({**online, "FROSTBYTE_STANDINS": "database"})
+    own = OwnKeys(secrets=None, keys=None, authorities=Authorities(tmp_path / "a"))  # type: ignore[arg-type]
+    clouds = Clouds(settings, None, None, own, None)  # type: ignore[arg-type]
+    with pytest.raises(Unavailable) as missing:
+        clouds.vault  # noqa: B018
+    assert missing.value.code == "recovery_recipient_missing"
+    assert "age-keygen" in missing.value.remedy

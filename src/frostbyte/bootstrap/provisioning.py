@@ -54,6 +54,7 @@ from frostbyte.deploy.hosts.renderer import HostRenderer
 from frostbyte.kernel.clock import Clock
 from frostbyte.kernel.errors import Conflict, Invalid, Unavailable
 from frostbyte.kernel.ports.signing_keys import SigningKeyStore
+from frostbyte.kernel.settings import Mode
 
 SSH: Final = "ssh"
 """The seed of the control plane's own SSH key, among its keys."""
@@ -171,7 +172,18 @@ class Clouds:
 
     @property
     def vault(self) -> Vault:
-        """Sealed secrets. Raises Unavailable("sops_missing"), Invalid("recovery_recipient_invalid")."""
+        """Sealed secrets.
+
+        Raises:
+            Unavailable: `sops_missing`; `recovery_recipient_missing` but in development.
+            Invalid: `recovery_recipient_invalid`, `secret_permissions`.
+        """
+        if not self._told.recovery and self._settings.mode is not Mode.DEVELOPMENT:
+            raise Unavailable(
+                "recovery_recipient_missing",
+                "Tenants' secrets would be lost with this host: nobody offline could open them.",
+                "Set FROSTBYTE_RECOVERY_RECIPIENT to a public key (age1...) that `age-keygen` made on another machine.",
+            )
         with self._lock:
             if self._held is None:
                 self._held = SopsVault(self._told.vault, Sops(self._told.sops), self._told.recovery)
@@ -193,7 +205,7 @@ class Clouds:
         """What is acted on in a project.
 
         Raises:
-            Unavailable: `cloud_token_missing`, `sops_missing`.
+            Unavailable: `cloud_token_missing`, `sops_missing`, `recovery_recipient_missing`.
             Invalid: `recovery_recipient_invalid`, `secret_permissions`, `cloud_token_invalid`, `dns_provider_unknown`.
         """
         calls = self._calls(project_id)
@@ -302,7 +314,7 @@ class Hosting:
         try:
             vault = self.clouds.vault
         except Unavailable as error:
-            if error.code != "sops_missing":
+            if error.code not in ("sops_missing", "recovery_recipient_missing"):
                 raise
             return None
         return Rotating(unit_of_work, self.operations, vault, self.clouds.certificates, self._regiving, clock)
