@@ -121,10 +121,13 @@ def test_networks(ask: Asking) -> None:
         assert ask.code("POST", path, {"network": ask.network(octet)["id"]}) == (201, "")
         ask.world.settle()
     assert ask.code("POST", path, {"network": ask.network(10)["id"]}) == (403, "resource_limit_exceeded")
-    second = ask.server("b")
+    second, third = ask.server("b"), ask.server("c")
+    ask("POST", f"/servers/{third['id']}/actions/attach_to_network", {"network": network["id"]})
+    assert ask.got(f"/servers/{third['id']}")["private_net"][0]["ip"] == "10.7.1.2"
     wanted = {"network": network["id"], "ip": "10.7.1.1"}
     assert ask.code("POST", f"/servers/{second['id']}/actions/attach_to_network", wanted) == (409, "ip_not_available")
     assert ask("DELETE", f"/networks/{network['id']}").status == 204
+    assert ask.got(f"/servers/{third['id']}")["private_net"] == []
     assert len(ask.got(f"/servers/{server['id']}")["private_net"]) == 2, "it is taken out without a word"
 
 

@@ -85,7 +85,7 @@ def _shown(call: Call, network: Network, status: int) -> Answer:
 
 
 def create(call: Call) -> Answer:
-    """`POST /networks`: there at once, without an action."""
+    """`POST /networks`: there at its answer, without an action."""
     given = call.parse(Create)
     world, project = call.world, call.project
     limits.name_of(given.name)
@@ -117,7 +117,14 @@ def create(call: Call) -> Answer:
         project,
         Charge(kind="network", id=str(network.id), name=network.name, since=network.created, labels=network.labels),
     )
-    return _shown(call, network, 201)
+    return _in_time(call, _shown(call, network, 201))
+
+
+def _in_time(call: Call, answer: Answer) -> Answer:
+    """There is no action to wait for: the request itself takes the time."""
+    if seconds := call.world.latency.network:
+        answer.wait = call.world.clock.wait(seconds)
+    return answer
 
 
 def _subnet(call: Call, given: GivenSubnet, whole: IPv4Network, others: list[Subnet]) -> Subnet:
@@ -191,7 +198,7 @@ def delete(call: Call) -> Answer:
         server.private = [net for net in server.private if net.network != network.id]
     del call.project.networks[network.id]
     call.world.discharge(call.project, "network", network.id)
-    return Answer(204)
+    return _in_time(call, Answer(204))
 
 
 def _action(call: Call, network: Network, command: str) -> Answer:
