@@ -1,6 +1,6 @@
 """All benches, one after the other: a table on the screen, and in `bench/RESULTS.md` with the machine it came from.
 
-    python -m bench [NAME ...]        a bench, or a room of them: plane, control, finding, reading, judging
+    python -m bench [NAME ...]        a bench, or a room: plane, control, provisioning, finding, reading, judging
 
 The exit code is 1 where a promise is missed or a bench breaks.
 """
@@ -24,6 +24,7 @@ from bench.table import Line
 BENCHES: Final = {
     "plane": ("start", "intake", "audit_log", "pipeline", "dispatch", "uploads", "vector_server", "ledger"),
     "control": ("suspend", "registry", "edge", "scale", "planning"),
+    "provisioning": ("apply",),
     "finding": ("search", "retrieval", "embedding", "embedder"),
     "reading": ("ocr", "pdf", "pdf_quality", "pdf_tables", "office"),
     "judging": ("pii", "injection", "classification", "policy"),

@@ -32,6 +32,7 @@ from frostbyte.adapters.hosts.memory import Machine, MemoryHosts
 from frostbyte.adapters.registry.postgres import PostgresRegistry
 from frostbyte.bootstrap.authorities import Authorities, HostCertificates
 from frostbyte.control_plane.provisioning.apply import Engine
+from frostbyte.control_plane.provisioning.building import Scripts
 from frostbyte.control_plane.provisioning.doing.table import World
 from frostbyte.control_plane.provisioning.hosting import Given, HostKey, Project, Release, Surroundings
 from frostbyte.control_plane.provisioning.lease import Pace
@@ -257,6 +258,7 @@ def engine(job: Job, taps: Taps, registry: PostgresRegistry) -> Engine:
         people=("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBJX4vUL7zyPb1mZl8vyq1Hf4nZ9o1gkzq0Qm3o0o0o0 control",),
         control_keys=lambda: "control key\n",
         log_key=lambda way: Signer(bytes(32), f"frostbyte/{way.tenant_id}/plane").verifier_key,
+        scripts=Scripts(install="true", seal="true"),
     )
     place = Place(
         domain=f"pipeline.{job.zone}",
