@@ -52,10 +52,15 @@ PORTS: Final = ("tcp/22", "tcp/53", "tcp/80", "tcp/443", "tcp/8443", "tcp/8080",
 
 
 class Wires:
-    """The namespaces of one host. Use as a context manager."""
+    """The namespaces of one host. Use as a context manager.
 
-    def __init__(self, host: Surroundings) -> None:
+    Args:
+        engine: a real engine will make bridges and containers and publish ports; nothing stands in for it.
+    """
+
+    def __init__(self, host: Surroundings, *, engine: bool = False) -> None:
         self._host = host
+        self._engine = engine
         self._names = {part: f"fbt{os.getpid()}{part}" for part in ("outside", "subnet", "host", "containers", "plane")}
         self._listening: list[subprocess.Popen[str]] = []
 
@@ -65,10 +70,14 @@ class Wires:
                 _run("ip", "netns", "add", name)
                 self._in(name, "ip", "link", "set", "lo", "up")
             self._wire()
-            self.load(self._docker())
+            if not self._engine:
+                self.load(self._docker())
             self.load(rules(self._host))
             for part in self._names:
-                self._listen(part)
+                if not self._engine:
+                    self._listen(part, PORTS)
+                elif part in ("outside", "subnet", "host"):
+                    self._listen(part, PORTS if part != "host" else ("tcp/22", "tcp/80", "udp/123"))
         except BaseException:
             self.__exit__()
             raise
@@ -80,6 +89,10 @@ class Wires:
             process.wait()
         for name in self._names.values():
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+
+    def within(self, *command: str) -> list[str]:
+        """A command in the host's network, with the machine's own cgroups, which an engine needs."""
+        return ["nsenter", f"--net=/var/run/netns/{self._names['host']}", *command]
 
     def load(self, text: str) -> None:
         """Have the host's nftables read a file."""
@@ -158,6 +171,8 @@ class Wires:
             self._in(host, "ip", "route", "add", "default", "via", FOREIGN)
             for address in OUTSIDE.values():
                 self._in(subnet, "ip", "addr", "add", f"{address}/32", "dev", "lo")
+        if self._engine:
+            return
         for bridge, part, addresses, router in (
             ("fb-hosts", "containers", (INSIDE["container"], INSIDE["egress"]), "172.30.6.1/24"),
             ("fb-plane", "plane", (INSIDE["plane"],), "172.28.0.1/16"),
@@ -187,8 +202,8 @@ class Wires:
             + " }\n}\n"
         )
 
-    def _listen(self, part: str) -> None:
-        command = ["ip", "netns", "exec", self._names[part], sys.executable, "-I", str(AGENT), "serve", *PORTS]
+    def _listen(self, part: str, ports: Sequence[str]) -> None:
+        command = ["ip", "netns", "exec", self._names[part], sys.executable, "-I", str(AGENT), "serve", *ports]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self._listening.append(process)
         assert process.stdout is not None
