@@ -56,8 +56,8 @@ AGAIN: Final[Mapping[str, Again]] = MappingProxyType(
         # Names spread with the time to live of what stood there before.
         "dns_unreachable": Again(8, 1, 30, look=True),
         "dns_not_yet": Again(12, 2, 60),
-        # Stores on a host that has only just started, and our own database.
-        "store_unreachable": Again(8, 2, 15, look=True),
+        # A plane that has only just started, and our own database.
+        "plane_unreachable": Again(8, 2, 15, look=True),
         "database_unavailable": Again(8, 1, 15, look=True),
         "database_busy": Again(8, 1, 5, look=True),
     }
