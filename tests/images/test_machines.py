@@ -16,6 +16,7 @@ import pytest
 
 from frostbyte.adapters.hetzner.world.world import World
 from frostbyte.adapters.hosts.ssh import SshHosts
+from frostbyte.control_plane.provisioning.building import snapshots
 from frostbyte.control_plane.provisioning.journal import RunState
 from frostbyte.control_plane.provisioning.resources import Kind
 from frostbyte.deploy.hosts.building import scripts
@@ -71,5 +72,6 @@ def test_a_snapshot_is_built_on_a_machine_that_is_gone_afterwards(yard: Yard) ->
     entries = yard.site.entries()
     assert (ended.state, ended.code) == (RunState.SUCCEEDED, ""), {k: (e.state, e.code) for k, e in entries.items()}
     assert [kind for kind, _ in yard.site.there()] == [Kind.SNAPSHOT, Kind.SSH_KEY]
-    assert PROBE in entries["install.builder"].facts["images"]
+    brought = snapshots(list(entries.values()))[0].facts["images"]
+    assert [list(names) for names in brought.values()] == [[PROBE]]
     assert "docker.io" in entries["install.builder"].facts["packages"]

@@ -12,7 +12,7 @@ from frostbyte.adapters.hetzner.memory import memory_cloud
 from frostbyte.adapters.hetzner.world.world import World
 from frostbyte.adapters.registry.memory import MemoryRegistry
 from frostbyte.control_plane.provisioning.apply import Engine
-from frostbyte.control_plane.provisioning.building import BuildRequest, Scripts, build_plan, build_request
+from frostbyte.control_plane.provisioning.building import BuildRequest, Scripts, archive_of, build_plan, build_request
 from frostbyte.control_plane.provisioning.doing import building, hosts, networks, servers
 from frostbyte.control_plane.provisioning.doing.giving import user_data
 from frostbyte.control_plane.provisioning.doing.told import Told
@@ -70,17 +70,18 @@ class BuildingSite:
     def leftovers(self, owner: Owner) -> Sequence[Found]:
         return self.cloud.observe(owner)
 
-    def begin(self, asked: BuildRequest) -> RunRow:
+    def begin(self, owner: Owner, request: Mapping[str, Any]) -> RunRow:
+        """A run of an owner, up."""
         with self.registry.unit_of_work() as uow:
-            runs = uow.journal.runs(BASE)
+            runs = uow.journal.runs(owner)
             row = RunRow(
                 run_id=new_id(),
-                environment=BASE.environment,
-                project_id=BASE.project_id,
-                tenant_id="",
+                environment=owner.environment,
+                project_id=owner.project_id,
+                tenant_id=owner.tenant_id,
                 direction=Direction.UP,
                 state=RunState.RUNNING,
-                request=asked.values(),
+                request=dict(request),
                 plan={},
                 fence=max((run.fence for run in runs), default=0) + 1,
                 holder="",
@@ -103,7 +104,7 @@ class BuildingSite:
         return ended
 
     def build(self, asked: BuildRequest) -> RunRow:
-        return self.carry(self.begin(asked))
+        return self.carry(self.begin(BASE, asked.values()))
 
     def entries(self) -> dict[str, EntryRow]:
         with self.registry.unit_of_work() as uow:
@@ -118,6 +119,4 @@ def request(
     *archives: Path, operators: tuple[str, ...] = ("198.51.100.0/24",), system: str = "debian-13"
 ) -> BuildRequest:
     """A build of these archives."""
-    from frostbyte.control_plane.provisioning.building import archive_of
-
     return BuildRequest(system=system, archives=tuple(map(archive_of, archives)), operators=operators)

@@ -59,7 +59,8 @@ def test_a_build_leaves_the_snapshot_and_the_key_and_nothing_else(yard: Yard) ->
     assert yard.site.there() == [(Kind.SNAPSHOT, name), (Kind.SSH_KEY, BASE.name(SSH_KEY))]
     entries = yard.site.entries()
     assert entries["server.builder"].state is EntryState.GONE
-    assert entries["install.builder"].facts["images"] == {"frostbyte/api:1": IMAGE}
+    made = entries[f"snapshot.{name.removeprefix('fb-')}"]
+    assert made.facts["images"] == {asked.archives[0].sha256: {"frostbyte/api:1": IMAGE}}
     assert entries["install.builder"].facts["packages"] == {"docker.io": "26.1.5", "nftables": "1.1.3"}
     laid = ground(list(entries.values()), domain="d.example", zone="example", release="1")
     assert laid.images == {"x86": snapshots(list(entries.values()))[0].resource_id}

@@ -17,6 +17,7 @@ from frostbyte.cli import (
     edge,
     errors,
     granting,
+    hosts,
     index,
     ingest,
     jobs,
@@ -74,6 +75,7 @@ app.add_typer(granting.keys, name="key", rich_help_panel=OPERATION)
 app.add_typer(tenant.app, name="tenant", rich_help_panel=CONTROL)
 app.add_typer(project.app, name="project", rich_help_panel=CONTROL)
 app.add_typer(edge.control, name="control", rich_help_panel=CONTROL)
+app.add_typer(hosts.app, name="hosts", rich_help_panel=CONTROL)
 app.add_typer(ledger.app, name="ledger", rich_help_panel=CONTROL)
 app.command("sweep", rich_help_panel=CONTROL)(sweep.sweep)
 

@@ -25,6 +25,7 @@ from frostbyte.control_plane.provisioning.placement import TYPES
 from frostbyte.control_plane.provisioning.resources import HostRole, Kind, Owner
 from frostbyte.control_plane.provisioning.specs import (
     ArchiveSpec,
+    ExtraSpec,
     FirewallSpec,
     HostSpec,
     InstallSpec,
@@ -70,6 +71,14 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     sha256: Annotated[str, Meta(pattern=_SHA256)]
 
 
+class Extra(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file on the control host that hosts have from the beginning: a model, virus signatures."""
+
+    path: str
+    sha256: Annotated[str, Meta(pattern=_SHA256)]
+    target: Annotated[str, Meta(pattern=r"^/opt/frostbyte(/[A-Za-z0-9][A-Za-z0-9._-]*)+$")]
+
+
 class BuildRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an operator asks for.
 
@@ -81,6 +90,7 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     architecture: Annotated[str, Meta(pattern="^(x86|arm)$")] = "x86"
     system: Annotated[str, Meta(pattern=r"^[a-z]+-[0-9.]+$")] = "ubuntu-24.04"
     archives: Annotated[tuple[Archive, ...], Meta(max_length=32)] = ()
+    extras: Annotated[tuple[Extra, ...], Meta(max_length=64)] = ()
     operators: Annotated[tuple[str, ...], Meta(min_length=1, max_length=32)]
 
     def values(self) -> dict[str, Any]:
@@ -94,6 +104,7 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             "system": self.system,
             "scripts": scripts.sha256,
             "archives": sorted(archive.sha256 for archive in self.archives),
+            "extras": sorted([extra.target, extra.sha256] for extra in self.extras),
         }
 
     def name(self, owner: Owner, scripts: Scripts) -> str:
@@ -119,9 +130,21 @@ def build_request(values: Mapping[str, Any]) -> BuildRequest | None:
 
 
 def archive_of(path: Path) -> Archive:
-    """An archive as it is now."""
-    with path.open("rb") as file:
-        return Archive(path=str(path.resolve()), sha256=hashlib.file_digest(file, "sha256").hexdigest())
+    """An archive as it is now. Raises Invalid: `file_unreadable`."""
+    return Archive(path=str(path.resolve()), sha256=_digest(path))
+
+
+def extra_of(path: Path, target: str) -> Extra:
+    """A file as it is now, for a place on hosts. Raises Invalid: `file_unreadable`."""
+    return Extra(path=str(path.resolve()), sha256=_digest(path), target=target)
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        raise Invalid("file_unreadable", "A file for hosts cannot be read.", "Check its path and its owner.") from None
 
 
 def build_plan(
@@ -219,7 +242,8 @@ def _way(server: str) -> HostSpec:
 def _filled(asked: BuildRequest, scripts: Scripts, name: str, lasting: str) -> list[Step]:
     server = f"server.{BUILDER}"
     archives: list[ArchiveSpec] = [{"path": one.path, "sha256": one.sha256} for one in asked.archives]
-    install: InstallSpec = {**_way(server), "scripts": scripts.sha256, "archives": archives}
+    extras: list[ExtraSpec] = [{"path": one.path, "sha256": one.sha256, "target": one.target} for one in asked.extras]
+    install: InstallSpec = {**_way(server), "scripts": scripts.sha256, "archives": archives, "extras": extras}
     seal: SealSpec = {**_way(server), "scripts": scripts.sha256}
     snapshot: SnapshotSpec = {"server": server, "architecture": asked.architecture, "contents": asked.contents(scripts)}
     return [

@@ -214,12 +214,21 @@ class ArchiveSpec(TypedDict):
     sha256: str
 
 
+class ExtraSpec(ArchiveSpec):
+    """A file of the control host that hosts have from the beginning."""
+
+    target: str
+    """Where, on hosts."""
+
+
 class InstallSpec(HostSpec):
-    """INSTALL: what a builder gets. Its outcome's facts: `packages` (name: version), `images` (name: id)."""
+    """INSTALL: what a builder gets. Its outcome's facts: `packages` (name: version), `images` (by the archive's hash:
+    name: id)."""
 
     scripts: str
     """SHA-256 of what is run there."""
     archives: list[ArchiveSpec]
+    extras: list[ExtraSpec]
 
 
 class SealSpec(HostSpec):

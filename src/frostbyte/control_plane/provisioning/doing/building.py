@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +11,7 @@ from frostbyte.control_plane.provisioning.building import Scripts
 from frostbyte.control_plane.provisioning.doing.hosts import OnHost
 from frostbyte.control_plane.provisioning.doing.servers import OFF
 from frostbyte.control_plane.provisioning.doing.told import Told
-from frostbyte.control_plane.provisioning.ports import Cloud, Hosts
+from frostbyte.control_plane.provisioning.ports import Cloud, HostFile, Hosts
 from frostbyte.control_plane.provisioning.resources import Kind
 from frostbyte.control_plane.provisioning.steps import Context, Outcome, Step
 from frostbyte.kernel.errors import Conflict
@@ -29,6 +31,21 @@ def _same(step: Step, scripts: Scripts) -> None:
         )
 
 
+def _read(extra: Mapping[str, str]) -> HostFile:
+    """A file for hosts, if it is still the one that was named; all may read it."""
+    try:
+        content = Path(extra["path"]).read_bytes()
+    except OSError:
+        content = b""
+    if hashlib.sha256(content).hexdigest() != extra["sha256"]:
+        raise Conflict(
+            "build_file_changed",
+            "A file for hosts is not there any more, or is another one than when the build began.",
+            "Build again with the file as it is now.",
+        )
+    return HostFile(path=extra["target"], content=content, mode=0o644)
+
+
 class Install(OnHost):
     """A builder has engine, Compose, packet filter, and our images. Verified: each image is there by its id."""
 
@@ -41,13 +58,17 @@ class Install(OnHost):
         host = self._way.to(step, context)
         said = self._hosts.run(host, self._scripts.install, seconds=INSTALL_SECONDS)
         packages = dict(line.split(" ", 1) for line in said.splitlines() if " " in line)
-        images: dict[str, str] = {}
+        images: dict[str, dict[str, str]] = {}
         for archive in step.spec["archives"]:
-            images |= self._hosts.load(host, Path(archive["path"]), archive["sha256"], seconds=LOAD_SECONDS)
+            sha256 = archive["sha256"]
+            images[sha256] = self._hosts.load(host, Path(archive["path"]), sha256, seconds=LOAD_SECONDS)
+        for extra in step.spec["extras"]:
+            self._hosts.put(host, [_read(extra)])
         return Outcome(facts={"packages": packages, "images": images})
 
     def verify(self, step: Step, outcome: Outcome, context: Context) -> None:
-        lacking = set(outcome.facts["images"].values()) - self._hosts.images(self._way.to(step, context))
+        wanted = {image for brought in outcome.facts["images"].values() for image in brought.values()}
+        lacking = wanted - self._hosts.images(self._way.to(step, context))
         if lacking:
             raise Conflict(
                 "host_image_missing",

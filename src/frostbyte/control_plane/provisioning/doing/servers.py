@@ -280,6 +280,11 @@ class Snapshot(Owned):
     kind = Kind.SNAPSHOT
     kept = ("architecture", "size_gb")
 
+    def facts(self, step: Step, found: Found, context: Context) -> Mapping[str, Any]:
+        """Which images are in it is what its builder was given."""
+        brought = [context.outcome(need).facts["images"] for need in step.needs if need.startswith("install.")]
+        return {**super().facts(step, found, context), "images": brought[0] if brought else {}}
+
     def make(self, step: Step, context: Context) -> Found:
         server = context.outcome(step.spec["server"]).resource_id
         self._cloud.stop(server)

@@ -1,0 +1,142 @@
+"""Building snapshots from an operator's machine: the engine of every run, the journal of that machine's data folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from frostbyte.bootstrap.provisioning import release
+from frostbyte.control_plane.provisioning.apply import Engine
+from frostbyte.control_plane.provisioning.building import ASKED, BuildRequest, snapshots
+from frostbyte.control_plane.provisioning.hosting import Release
+from frostbyte.control_plane.provisioning.journal import Direction, EntryRow, RunRow
+from frostbyte.control_plane.provisioning.planned import checked
+from frostbyte.control_plane.provisioning.resources import Owner
+from frostbyte.control_plane.provisioning.steps import Plan
+from frostbyte.kernel.errors import Conflict, Invalid
+
+if TYPE_CHECKING:
+    from frostbyte.bootstrap.control import ControlPlane
+    from frostbyte.bootstrap.provisioning import Hosting
+
+ACTOR: Final = "operator"
+HOLDER: Final = "hosts-build"
+"""Who builds: the data folder's lock sees to it that it is one process at a time."""
+SAVE_SECONDS: Final = 900.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Yard:
+    """Where snapshots of a project are built.
+
+    Attributes:
+        plane: built and not started.
+    """
+
+    plane: ControlPlane
+    owner: Owner
+
+    def plan(self, asked: BuildRequest) -> Plan:
+        """What would be done; nothing is touched. Raises Conflict: `no_builder`."""
+        return checked(self._hosting.clouds.workshop(self.owner).plan(self.owner, asked.values()))
+
+    def build(self, asked: BuildRequest, seen: Callable[[EntryRow], None]) -> RunRow:
+        """Build it, or go on with what was interrupted.
+
+        Raises:
+            Conflict: `base_busy`: a run of the base goes on that is no build, or builds something else.
+        """
+        with self.plane.store.unit_of_work() as uow:
+            running = uow.journal.running(self.owner)
+        run = running[0] if running else None
+        if run is not None and run.request.get(ASKED) != asked.values()[ASKED]:
+            raise Conflict(
+                "base_busy",
+                "Something else is being done to this project's base.",
+                "Let that end first: type the command that began it once more.",
+            )
+        if run is None:
+            if self.owner.project_id not in {row.project_id for row in self.plane.projects.page(limit=1000)}:
+                self.plane.projects.create(self.owner.project_id, actor=ACTOR)
+            self.plan(asked)
+            run = self._hosting.runs.begin_base(self.owner.project_id, Direction.UP, asked.values(), actor=ACTOR)
+        plane = self.plane
+        engine = Engine(plane.store.unit_of_work, plane.clock, self._hosting.clouds.workshop, holder=HOLDER, seen=seen)
+        done = engine.carry(run.run_id, threading.Event())
+        if done is None:
+            raise Conflict("run_interrupted", "The run goes on another time.", "Type the same command once more.")
+        return done
+
+    def snapshots(self) -> list[EntryRow]:
+        """Those that are there, the newest first."""
+        with self.plane.store.unit_of_work() as uow:
+            return snapshots(uow.journal.entries(self.owner))
+
+    def written_down(self, version: str, images: Mapping[str, str]) -> Path:
+        """Say in `releases/{version}.json` what a version runs; whatever else stands there stays.
+
+        Args:
+            images: by name, the id on hosts.
+        """
+        folder = self.plane.settings.provisioning.releases
+        try:
+            before = release(folder, version)
+        except Conflict:
+            before = Release(images={})
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = folder / f"{version}.json"
+        part = path.with_suffix(".part")
+        now = msgspec.to_builtins(before) | {"images": {**before.images, **images}}
+        part.write_bytes(msgspec.json.format(msgspec.json.encode(now)) + b"\n")
+        part.replace(path)
+        return path
+
+    @property
+    def _hosting(self) -> Hosting:
+        hosting = self.plane.hosting
+        assert hosting is not None
+        return hosting
+
+
+def archive(source: str, folder: Path) -> Path:
+    """An archive of an image: the file of that name, or what the engine of this machine saves under it.
+
+    Raises:
+        Invalid: `image_unknown`: it is neither.
+    """
+    path = Path(source)
+    if path.is_file():
+        return path
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    known = _docker("image", "inspect", "--format", "{{.Id}}", source)
+    kept = folder / f"{known.removeprefix('sha256:')}.tar"
+    if not kept.exists():
+        part = kept.with_suffix(f".{os.getpid()}")
+        _docker("save", "--output", str(part), source)
+        part.replace(kept)
+    return kept
+
+
+def _docker(*words: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed words, and what the person typed as one of them
+            ["docker", *words],  # noqa: S607 - the person's own client, wherever it is
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=SAVE_SECONDS,
+        )
+    except (OSError, subprocess.SubprocessError):
+        raise Invalid(
+            "image_unknown",
+            "An image is neither a file nor known to the engine of this machine.",
+            "Name an archive made by `docker save`, or build the image first (tools/images.sh).",
+        ) from None
+    return done.stdout.strip()

@@ -1,0 +1,159 @@
+"""`frostbyte hosts`: the snapshots that hosts start from, built from the operator's machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from frostbyte import __version__
+from frostbyte.cli.errors import CommandFailed
+from frostbyte.cli.exits import Exit
+from frostbyte.cli.options import AsJson, group
+from frostbyte.cli.output import err, hint, out, print_json, table, text
+
+if TYPE_CHECKING:
+    from frostbyte.bootstrap.building import Yard
+    from frostbyte.control_plane.provisioning.journal import EntryRow
+
+app = group("Build what hosts start from.")
+Project = Annotated[str, typer.Option("--project", help="The Hetzner project, as tenants name it; made if it is new.")]
+_DONE: Final = {"done": "", "gone": "took away "}
+
+
+@app.command("build")
+def build(
+    image: Annotated[
+        list[str] | None,
+        typer.Option("--image", help="NAME=ARCHIVE of `docker save`, or NAME=REFERENCE of this machine's engine."),
+    ] = None,
+    file: Annotated[
+        list[str] | None, typer.Option("--file", help="SOURCE=TARGET: a file for hosts, below /opt/frostbyte.")
+    ] = None,
+    system: Annotated[str, typer.Option("--system", help="The system image to begin with.")] = "ubuntu-24.04",
+    architecture: Annotated[str, typer.Option("--architecture", help="x86 or arm.")] = "x86",
+    release: Annotated[str, typer.Option("--release", help="The version that runs these images.")] = __version__,
+    project: Project = "main",
+    as_json: AsJson = False,
+) -> None:
+    """Build the snapshot that hosts start from: engine, Compose, packet filter, our images; named by its contents."""
+    from frostbyte.bootstrap.building import archive
+    from frostbyte.control_plane.provisioning.building import archive_of, build_request, extra_of
+
+    with _yard(project) as yard:
+        told = yard.plane.settings.provisioning
+        builds = yard.plane.settings.data_dir / "builds"
+        images = {name: archive_of(archive(source, builds)) for name, source in map(_pair, image or [])}
+        extras = [extra_of(Path(source), target) for source, target in map(_pair, file or [])]
+        values = {
+            "build": {
+                "architecture": architecture,
+                "system": system,
+                "archives": [{"path": one.path, "sha256": one.sha256} for one in images.values()],
+                "extras": [{"path": one.path, "sha256": one.sha256, "target": one.target} for one in extras],
+                "operators": list(told.operators),
+            }
+        }
+        asked = build_request(values)
+        assert asked is not None
+        run = yard.build(asked, _follow(as_json))
+        if run.state.value != "succeeded":
+            raise CommandFailed(
+                run.code or "build_failed",
+                f"The snapshot was not built ({run.code}); what was made for it was taken away.",
+                "Look at the lines above, and type the same command again.",
+                exit_code=Exit.PROBLEMS,
+            )
+        made = next(row for row in yard.snapshots() if row.name == yard.plan(asked).facts["snapshot"])
+        ids = {name: _only(made.facts["images"][one.sha256]) for name, one in images.items()}
+        path = yard.written_down(release, ids)
+    if as_json:
+        print_json({"snapshot": _shown(made), "images": ids, "release": release})
+        return
+    out().print(text(f"{made.name} is there.", "green"))
+    hint(f"What version {release} runs on hosts stands in {path}.")
+
+
+@app.command("list")
+def listed(project: Project = "main", as_json: AsJson = False) -> None:
+    """Show the snapshots that are there; hosts start from the newest of their architecture."""
+    with _yard(project) as yard:
+        found = [_shown(row) for row in yard.snapshots()]
+    newest = {one["architecture"]: one["name"] for one in reversed(found)}
+    if as_json:
+        print_json([{**one, "used": newest[one["architecture"]] == one["name"]} for one in found])
+        return
+    shown = table("=snapshot", "id", "architecture", "begun with", ">GB", "made", "")
+    for one in found:
+        used = "hosts start from it" if newest[one["architecture"]] == one["name"] else "older"
+        shown.add_row(
+            *(text(str(one[key])) for key in ("name", "id", "architecture", "system", "size_gb", "made_at")), text(used)
+        )
+    out().print(shown)
+
+
+@contextmanager
+def _yard(project: str) -> Iterator[Yard]:
+    from frostbyte.bootstrap.building import Yard
+    from frostbyte.bootstrap.control import build as built
+    from frostbyte.control_plane.provisioning.resources import Owner
+    from frostbyte.control_plane.settings import load
+
+    settings = load()
+    plane = built(settings)
+    try:
+        yield Yard(plane=plane, owner=Owner(environment=settings.environment, project_id=project))
+    finally:
+        plane.close()
+
+
+def _pair(given: str) -> tuple[str, str]:
+    name, equals, value = given.partition("=")
+    if not (name and equals and value):
+        raise CommandFailed(
+            "pair_invalid", f"'{given}' is not written as two things with = between.", "Write it like api=./api.tar."
+        )
+    return name, value
+
+
+def _only(images: dict[str, str]) -> str:
+    """The id of an archive's one image, however many names it has."""
+    found = set(images.values())
+    if len(found) != 1:
+        raise CommandFailed(
+            "archive_of_many",
+            f"An archive brought {len(found)} images, and one name was given for it.",
+            "Save each image in an archive of its own.",
+        )
+    return found.pop()
+
+
+def _shown(row: EntryRow) -> dict[str, Any]:
+    contents = row.spec["contents"]
+    return {
+        "name": row.name,
+        "id": row.resource_id,
+        "architecture": contents["architecture"],
+        "system": contents["system"],
+        "size_gb": row.facts.get("size_gb"),
+        "made_at": row.changed_at.isoformat(timespec="seconds"),
+    }
+
+
+def _follow(as_json: bool) -> Callable[[EntryRow], None]:
+    """A line for every step that begins, and one when it has come to something."""
+
+    def seen(entry: EntryRow) -> None:
+        if entry.state.value == "intended" and not entry.code:
+            err().print(text(f"  … {entry.key}", "dim"))
+        elif entry.code or entry.state.value in _DONE:
+            mark, style = ("✗", "red") if entry.code else ("✓", "green")
+            verb = "" if entry.code else _DONE[entry.state.value]
+            err().print(
+                text(f"  {mark} ", style) + text(f"{verb}{entry.key}  ") + text(entry.code or entry.name, "dim")
+            )
+
+    return (lambda entry: None) if as_json else seen
