@@ -78,6 +78,16 @@ class Giving:
         ]
 
 
+class Noting:
+    """Notes which steps were done once more."""
+
+    def __init__(self, action: Action, machines: Machines) -> None:
+        self._action, self._machines = action, machines
+
+    def do(self, step: Step, context: Context) -> None:
+        self._machines.said.append(f"{self._action} {step.spec['host']}")
+
+
 class Office:
     """A control plane with one tenant that stands on two hosts."""
 
@@ -88,11 +98,12 @@ class Office:
         told = Told(self.store.unit_of_work)
         files = Files(self.machines, told, Drawing(), Giving(self.certificates))  # type: ignore[arg-type]
         self.doings: dict[Action, Any] = {Action.FILES: files}
+        self.doings |= {action: Noting(action, self.machines) for action in (Action.STORAGE, Action.DEPLOY)}
         self.regiving = Regiving(self.store.unit_of_work, "production", lambda owner: self, self.certificates)  # type: ignore[arg-type, return-value]
         self.operations = Operations(self.store.unit_of_work, self.clock)
         self.restart()
         self._stand()
-        self.vault.seal(OWNER, {"postgres": "canary"})
+        self.vault.seal(OWNER, {"postgres": "canary", "objects": "canary-objects"})
 
     def restart(self) -> None:
         """Another process of the control plane."""
@@ -112,6 +123,8 @@ class Office:
         made: list[tuple[str, str, str, dict[str, Any], dict[str, Any]]] = [
             ("server.db", "server", "server", {}, {}),
             ("certificates", "certificates", "", {}, {"servers": SERVERS}),
+            ("storage", "storage", "", {**spec, "host": "db", "role": "db"}, {}),
+            *((f"deploy.{host}", "deploy", "", {"host": host, "role": host}, {}) for host in ("gateway", "worker")),
             *((f"files.{host}", "files", "", {**spec, "host": host, "role": host}, {}) for host in ("gateway", "db")),
             *(
                 (f"settle.{host}", "settle", "", {}, {"name": f"fb-{host}", "address": "10.7.1.9", "host_key": "k"})
@@ -228,21 +241,55 @@ def test_a_rotation_makes_all_keys_anew(office: Office) -> None:
     office.rotating.turn(NEVER)
     assert office.operations.show(operation.operation_id).status is OperationStatus.SUCCEEDED
     assert office.vault.recipients(OWNER) != before
-    assert office.vault.open(OWNER) == {"postgres": "canary"}
+    held = office.vault.open(OWNER)
+    assert held["postgres"] == "canary"  # an administrator's
+    assert held["objects"] != "canary-objects"
     for path, content in office.machines.files["fb-db"].items():
         assert content != shown[path]
     steps = [step.step for step in office.operations.steps(operation.operation_id)]
-    assert steps == ["age_rotated", "certificates_made", "certificates_given"]
-    assert office.rotated() == ["age", "certificates"]
+    assert steps == ["age_rotated", "certificates_made", "certificates_given", "credentials_given"]
+    assert office.rotated() == ["age", "certificates", "credentials"]
 
 
 @pytest.mark.parametrize(
-    ("what", "rotated"), [("age", ["age"]), ("certificates", ["certificates"]), ("all", ["age", "certificates"])]
+    ("what", "rotated"),
+    [
+        ("age", ["age"]),
+        ("certificates", ["certificates"]),
+        ("credentials", ["credentials"]),
+        ("all", ["age", "certificates", "credentials"]),
+    ],
 )
 def test_only_what_was_asked_for(office: Office, what: str, rotated: list[str]) -> None:
     office.begun(kind_of(what))
     office.rotating.turn(NEVER)
     assert office.rotated() == rotated
+
+
+def test_credentials_reach_hosts_then_stores_then_containers(office: Office) -> None:
+    office.regiving.turn(NEVER)
+    office.machines.said.clear()
+    office.begun(kind_of("credentials"))
+    office.rotating.turn(NEVER)
+    said = [line for line in office.machines.said if not line.startswith("run")]
+    assert said == ["put fb-db", "put fb-gateway", "storage db", "deploy worker", "deploy gateway"]
+
+
+def test_credentials_are_made_once_whoever_carries_it_on(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    operation = office.begun(kind_of("credentials"))
+
+    def killed(*arguments: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(office.regiving, "again", killed)
+        with pytest.raises(Killed):
+            office.rotating.turn(NEVER)
+    made = office.vault.open(OWNER)["objects"]
+    office.restart()
+    office.rotating.turn(NEVER)
+    assert office.vault.open(OWNER)["objects"] == made
+    assert office.operations.show(operation.operation_id).status is OperationStatus.SUCCEEDED
 
 
 class Killed(BaseException):
@@ -287,7 +334,7 @@ def test_a_rotation_is_carried_on_wherever_its_process_was_killed(
     assert office.operations.show(operation.operation_id).status is OperationStatus.SUCCEEDED
     assert office.vault.recipients(OWNER) in ((middle,) if middle != before else (office.vault.recipients(OWNER),))
     assert office.vault.recipients(OWNER) != before
-    assert set(office.rotated()) == {"age", "certificates"}
+    assert set(office.rotated()) == {"age", "certificates", "credentials"}
     newest = office.certificates.servers(OWNER, SERVERS)
     assert {content.decode() for content in office.machines.files["fb-gateway"].values()} == {
         one.certificate for one in newest.values()

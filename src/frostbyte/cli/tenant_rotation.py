@@ -11,7 +11,7 @@ from frostbyte.cli.following import wait
 from frostbyte.cli.options import AsJson, ControlToken
 from frostbyte.cli.output import hint, out, print_json, text
 
-WHAT: Final = ("all", "age", "certificates")
+WHAT: Final = ("all", "age", "certificates", "credentials")
 
 
 def rotate(
@@ -25,7 +25,10 @@ def rotate(
     as_json: AsJson = False,
     token: ControlToken = None,
 ) -> None:
-    """Make a tenant's keys anew: the identity that seals its secrets, and the certificates of its hosts."""
+    """Make a tenant's keys anew: the identity that seals its secrets, its hosts' certificates, its stores' credentials.
+
+    Credentials take a pause of some seconds: the containers that enter with them are begun anew.
+    """
     with control_client(token) as client:
         operation = changed(client, f"/tenants/{named(tenant)}/rotate-keys", {"what": what, "reason": reason})
         if waits:

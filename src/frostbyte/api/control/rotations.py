@@ -22,8 +22,9 @@ class Rotation(BaseModel):
     """What is made anew."""
 
     model_config = ConfigDict(extra="forbid")
-    what: Literal["all", "age", "certificates"] = "all"
-    """`age`: the identity that seals the tenant's secrets; `certificates`: those of its hosts, and ours to them."""
+    what: Literal["all", "age", "certificates", "credentials"] = "all"
+    """`age`: the identity that seals the tenant's secrets; `certificates`: those of its hosts, and ours to them;
+    `credentials`: what its plane enters stores and embedder with, for which its containers are begun anew."""
     reason: Annotated[str, Field(max_length=64, pattern=r"^[a-z][a-z0-9_]{0,63}$", examples=["requested"])] = (
         "requested"
     )
@@ -35,7 +36,7 @@ class Rotation(BaseModel):
     responses=responses(401, 403, 404, 409, 412, 422, 429, 503) | examples.answer(examples.OPERATION_ROW, 202),
 )
 def rotate(tenant_id: TenantId, decision: Decided, body: Rotation = Rotation()) -> Response:
-    """Make a tenant's keys anew and bring them to its hosts. Nothing is stopped for it."""
+    """Make a tenant's keys anew and bring them to its hosts. Nothing is stopped for identities and certificates."""
     rotating = decision.control.rotating
     if rotating is None:
         raise Unavailable(

@@ -132,6 +132,21 @@ class Regiving:
             else:
                 doing.do(step_of(row), context)
 
+    def again(self, owner: Owner, action: Action, stop: threading.Event) -> None:
+        """Do the tenant's steps of an action once more, in the order of its plan: workers before the gateway.
+
+        Raises:
+            FrostbyteError: what steps raise; Conflict: `tenant_moves`.
+        """
+        entries = self._entries(owner)
+        doing = self._workshops(owner).doings[action]
+        done = {row.key: outcome_of(row) for row in entries}
+        chosen = [row for row in entries if row.action == action]
+        for row in sorted(chosen, key=lambda row: row.spec.get("role") == "gateway"):
+            if stop.is_set():
+                raise moving()
+            doing.do(step_of(row), Standing(owner, row.run_id, done, stop))
+
     def _mark(self, owner: Owner) -> str:
         """Names the certificates that the tenant's hosts ought to have; those that are due are made in this call."""
         made = next((row for row in self._entries(owner) if row.action == Action.CERTIFICATES), None)

@@ -1,4 +1,4 @@
-"""Makes a tenant's keys anew while it works: the identity that seals its secrets, and its certificates.
+"""Makes a tenant's keys anew: the identity that seals its secrets, its certificates, and its credentials of stores.
 
 A rotation is an operation that moves nobody. Each of its parts can be done again at any moment: what names it is the
 operation's id or its beginning, so whoever carries it on after a crash neither rotates twice nor leaves half of it.
@@ -6,6 +6,7 @@ operation's id or its beginning, so whoever carries it on after a crash neither 
 
 from __future__ import annotations
 
+import secrets
 import threading
 from typing import Final
 
@@ -15,6 +16,7 @@ from frostbyte.control_plane.provisioning.ports import Certificates, Provisionin
 from frostbyte.control_plane.provisioning.regiving import Regiving, moving
 from frostbyte.control_plane.provisioning.resources import Owner
 from frostbyte.control_plane.provisioning.retry import AGAIN
+from frostbyte.control_plane.provisioning.steps import Action
 from frostbyte.control_plane.registry.changes import changed, found, seen
 from frostbyte.control_plane.registry.idempotency import Once, kept, recalled
 from frostbyte.control_plane.registry.operations import Operations
@@ -29,7 +31,14 @@ LOOK_SECONDS: Final = 5.0
 """Until what could not be done is tried again: a host that does not answer, a database that is away."""
 MOST: Final = 60
 """Tries, five minutes together; then the operation fails and can be begun anew."""
+CREDENTIALS: Final = ("database-owner", "database-writer", "objects", "redis", "embedder")
+"""Passwords by which the tenant's plane enters stores and embedder; administrators' are not among them."""
+ENTROPY: Final = 32
+"""Random bytes of a password."""
+TURN: Final = "rotated-by"
+"""The name in the vault under which the operation stands that made the passwords."""
 _STANDS: Final = (TenantState.ACTIVE, TenantState.SUSPENDED)
+_K: Final = OperationKind
 _log = structlog.get_logger("frostbyte.provisioner")
 
 
@@ -140,15 +149,30 @@ class Rotating:
     def _rotate(self, operation: OperationRow, stop: threading.Event) -> None:
         owner = self._owner(operation.tenant_id)
         done = {step.step for step in self._operations.steps(operation.operation_id)}
-        if operation.kind is not OperationKind.ROTATE_CERTIFICATES and "age_rotated" not in done:
+        if operation.kind in (_K.ROTATE_AGE, _K.ROTATE_KEYS) and "age_rotated" not in done:
             self._vault.rotate(owner, str(operation.operation_id))
             self._note(operation, "age_rotated", "age")
-        if operation.kind is not OperationKind.ROTATE_AGE and "certificates_given" not in done:
+        if operation.kind in (_K.ROTATE_CERTIFICATES, _K.ROTATE_KEYS) and "certificates_given" not in done:
             if "certificates_made" not in done:
                 self._certificates.renew(owner, operation.started_at)
                 self._operations.step(operation.operation_id, "certificates_made")
             self._regiving.renew(owner, stop)
             self._note(operation, "certificates_given", "certificates")
+
+        if operation.kind in (_K.ROTATE_CREDENTIALS, _K.ROTATE_KEYS) and "credentials_given" not in done:
+            self._made(owner, str(operation.operation_id))
+            self._regiving.give(owner, stop)
+            # From here on the stores take the new passwords alone, until what entered with the old ones is begun anew.
+            self._regiving.again(owner, Action.STORAGE, stop)
+            self._regiving.again(owner, Action.DEPLOY, stop)
+            self._note(operation, "credentials_given", "credentials")
+
+    def _made(self, owner: Owner, turn: str) -> None:
+        """Seal other passwords, once a turn."""
+        held = self._vault.open(owner)
+        if held.get(TURN) != turn:
+            fresh: dict[str, str] = {name: secrets.token_urlsafe(ENTROPY) for name in CREDENTIALS if name in held}
+            self._vault.seal(owner, {**held, **fresh, TURN: turn})
 
     def _note(self, operation: OperationRow, step: str, kind: str) -> None:
         """The audit first: what cannot be audited is done once more rather than never told."""
@@ -175,6 +199,7 @@ def kind_of(what: str) -> OperationKind:
         "all": OperationKind.ROTATE_KEYS,
         "age": OperationKind.ROTATE_AGE,
         "certificates": OperationKind.ROTATE_CERTIFICATES,
+        "credentials": OperationKind.ROTATE_CREDENTIALS,
     }
     try:
         return kinds[what]

@@ -85,11 +85,20 @@ class OperationKind(StrEnum):
     ROTATE_AGE = "rotate_age"
     """The identity that seals a tenant's secrets."""
     ROTATE_CERTIFICATES = "rotate_certificates"
+    ROTATE_CREDENTIALS = "rotate_credentials"
+    """What the tenant's plane enters its stores and its embedder with."""
     ROTATE_KEYS = "rotate_keys"
-    """Both."""
+    """All of them."""
 
 
-ROTATIONS: Final = frozenset({OperationKind.ROTATE_AGE, OperationKind.ROTATE_CERTIFICATES, OperationKind.ROTATE_KEYS})
+ROTATIONS: Final = frozenset(
+    {
+        OperationKind.ROTATE_AGE,
+        OperationKind.ROTATE_CERTIFICATES,
+        OperationKind.ROTATE_CREDENTIALS,
+        OperationKind.ROTATE_KEYS,
+    }
+)
 """Operations that move no tenant."""
 
 
