@@ -85,6 +85,8 @@ def test_it_says_what_it_is_and_survives_a_kill(tmp_path: Path) -> None:
     assert made.headers["X-Simulator"]
     which = made.json()["server"]["id"]
     assert simulator.client.delete(f"/servers/{which}").status_code == 423
+    beside = f"{simulator.endpoint.removesuffix('/v1')}/_simulator"
+    other = httpx.post(f"{beside}/tokens", json={"project": "other"}).json()["token"]
     simulator.end(signal.SIGKILL)
     assert (tmp_path / "world.json").stat().st_mode & 0o777 == 0o600
 
@@ -92,6 +94,8 @@ def test_it_says_what_it_is_and_survives_a_kill(tmp_path: Path) -> None:
     assert again.env["HCLOUD_TOKEN"] == simulator.env["HCLOUD_TOKEN"]
     assert [one["name"] for one in again.client.get("/zones").json()["zones"]] == ["frostbyte.io"]
     assert again.client.get("/zones").status_code == 500
+    kept = httpx.get(f"{again.endpoint}/servers", headers={"Authorization": f"Bearer {other}"})
+    assert kept.json()["servers"] == [], "what was changed beside the API is kept as well"
     deadline = time.monotonic() + 20
     while again.client.get(f"/servers/{which}").json()["server"]["status"] != "running":
         assert time.monotonic() < deadline

@@ -49,17 +49,17 @@ class Control:
     def routes(self) -> list[Route]:
         """All of them."""
         return [
-            Route("/_simulator", _answered(self._about)),
-            Route("/_simulator/faults", _answered(self._faults)),
-            Route("/_simulator/faults", _answered(self._add_fault), methods=["POST"]),
-            Route("/_simulator/faults", _answered(self._clear_faults), methods=["DELETE"]),
-            Route("/_simulator/stock", _answered(self._stock), methods=["PUT"]),
-            Route("/_simulator/time", _answered(self._time), methods=["POST"]),
-            Route("/_simulator/tokens", _answered(self._token), methods=["POST"]),
-            Route("/_simulator/bill", _answered(self._bill)),
-            Route("/_simulator/requests", _answered(self._requests)),
-            Route("/_simulator/state", _answered(self._state)),
-            Route("/_simulator/answers", _answered(self._names)),
+            Route("/_simulator", self._answered(self._about)),
+            Route("/_simulator/faults", self._answered(self._faults)),
+            Route("/_simulator/faults", self._answered(self._add_fault), methods=["POST"]),
+            Route("/_simulator/faults", self._answered(self._clear_faults), methods=["DELETE"]),
+            Route("/_simulator/stock", self._answered(self._stock), methods=["PUT"]),
+            Route("/_simulator/time", self._answered(self._time), methods=["POST"]),
+            Route("/_simulator/tokens", self._answered(self._token), methods=["POST"]),
+            Route("/_simulator/bill", self._answered(self._bill)),
+            Route("/_simulator/requests", self._answered(self._requests)),
+            Route("/_simulator/state", self._answered(self._state)),
+            Route("/_simulator/answers", self._answered(self._names)),
         ]
 
     async def _about(self, request: Request) -> Any:
@@ -119,6 +119,18 @@ class Control:
         name, kind = request.query_params.get("name", ""), request.query_params.get("type", "A")
         return {"values": self._world.answers(name, kind)}
 
+    def _answered(self, work: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            try:
+                said, status = await work(request), 200
+                if request.method != "GET":
+                    self._world.keep()
+            except ValueError as error:
+                said, status = {"error": str(error)}, 400
+            return Response(msgspec.json.encode(said), status, media_type="application/json")
+
+        return answer
+
 
 async def _read(request: Request, kind: type[_T]) -> _T:
     """Raises ValueError."""
@@ -126,14 +138,3 @@ async def _read(request: Request, kind: type[_T]) -> _T:
         return msgspec.json.decode(await request.body(), type=kind)
     except msgspec.DecodeError as error:
         raise ValueError(str(error)) from None
-
-
-def _answered(work: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(request: Request) -> Response:
-        try:
-            said, status = await work(request), 200
-        except ValueError as error:
-            said, status = {"error": str(error)}, 400
-        return Response(msgspec.json.encode(said), status, media_type="application/json")
-
-    return answer

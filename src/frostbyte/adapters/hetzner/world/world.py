@@ -406,6 +406,11 @@ class World:
         with self._lock:
             self.engine.settle()
 
+    def keep(self) -> None:
+        """Write down what was changed beside the API."""
+        with self._lock:
+            self.changed()
+
     def close(self) -> None:
         """Wait for the driver."""
         self.engine.close()
