@@ -63,7 +63,7 @@ def virtual(ends: Mapping[int, float], patience: Patience = CALM) -> tuple[Actio
     return actions, Waiting(actions, patience, hours, hours.real), hours
 
 
-@pytest.mark.parametrize(("takes", "most"), [(0.0, 1), (0.2, 1), (8.0, 2), (11.0, 4), (15.0, 7), (60.0, 25)])
+@pytest.mark.parametrize(("takes", "most"), [(0.0, 1), (0.2, 1), (8.0, 2), (11.0, 4), (15.0, 9), (60.0, 33)])
 def test_a_server_is_waited_for_with_few_looks_and_not_long_after_its_end(takes: float, most: int) -> None:
     actions, waiting, hours = virtual({1: takes})
     waiting.until_done([actions.tell(1), None])
@@ -79,6 +79,12 @@ def test_what_is_usual_is_learned() -> None:
         waiting.until_done([actions.tell(number)])
     assert len(actions.looks) <= 3
     assert hours.now - actions.ends[8] <= 2.5
+
+
+def test_what_follows_an_action_is_looked_at_with_it() -> None:
+    actions, waiting, _ = virtual({1: 10.4, 2: 10.6})
+    waiting.until_done([actions.tell(1), actions.tell(2, "apply_firewall")])
+    assert len(actions.looks) <= 4
 
 
 def test_actions_that_have_ended_are_not_asked_for() -> None:

@@ -67,7 +67,7 @@ def _guarded(name: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
 
 
 def _rights(calls: Calls) -> Iterator[Finding]:
-    from frostbyte.adapters.hetzner.client import pages
+    from frostbyte.adapters.hetzner.listing import pages
     from frostbyte.adapters.hetzner.rights import may_write
 
     servers = len(pages(calls, "/servers", "servers"))
@@ -115,7 +115,7 @@ def _sold(calls: Calls, told: ProvisioningSettings) -> Iterator[Finding]:
 
 
 def _ssh_key(calls: Calls, environment: str) -> Iterator[Finding]:
-    from frostbyte.adapters.hetzner.client import pages
+    from frostbyte.adapters.hetzner.listing import pages
     from frostbyte.control_plane.provisioning.resources import ENVIRONMENT, FROSTBYTE, MANAGED_BY
 
     selector = f"{MANAGED_BY}=={FROSTBYTE},{ENVIRONMENT}=={environment}"

@@ -9,8 +9,8 @@ from urllib.parse import quote
 from frostbyte.adapters.dns.answers import Answering, Authority, Server, addresses
 from frostbyte.adapters.dns.records import found, fresh, plain, removable, unreachable, zone_missing
 from frostbyte.adapters.hetzner.calls import Calls
-from frostbyte.adapters.hetzner.client import pages
 from frostbyte.adapters.hetzner.errors import odd_reply
+from frostbyte.adapters.hetzner.listing import pages
 from frostbyte.adapters.hetzner.waiting import Waiting
 from frostbyte.control_plane.provisioning.ports import CloudError
 from frostbyte.control_plane.provisioning.resources import FROSTBYTE, MANAGED_BY, Found, WantedRecord

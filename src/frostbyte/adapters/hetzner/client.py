@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from frostbyte.adapters.hetzner import mapping
 from frostbyte.adapters.hetzner.calls import Calls, Reply
 from frostbyte.adapters.hetzner.errors import failure, odd_reply
+from frostbyte.adapters.hetzner.listing import pages, together
 from frostbyte.adapters.hetzner.mapping import COLLECTIONS
 from frostbyte.adapters.hetzner.waiting import Waiting
 from frostbyte.control_plane.provisioning.catalogue import Catalogue
@@ -28,10 +30,7 @@ from frostbyte.control_plane.provisioning.resources import (
     WantedVolume,
 )
 
-PAGE: Final = 50
-"""Resources in a reply: the longest page of the API."""
-_PAGES: Final = 2000
-"""More are not read: 100,000 resources are more than a project can hold."""
+_SOLD: Final = (("/server_types", "server_types"), ("/locations", "locations"))
 _LOOKS: Final = 60
 """At a status, or at something that should be gone, before it is given up."""
 _LOOK_SECONDS: Final = 2.0
@@ -57,19 +56,26 @@ class HetznerCloud:
 
     def catalogue(self) -> Catalogue:
         """What is sold now: three requests."""
+        wanted: list[Callable[[], list[dict[str, Any]]]] = [
+            self._pricing,
+            *(partial(pages, self._calls, path, many) for path, many in _SOLD),
+        ]
+        pricing, types, locations = together(wanted)
+        return mapping.catalogue(types, locations, pricing[0])
+
+    def _pricing(self) -> list[dict[str, Any]]:
         pricing = self._calls.ask("GET", "/pricing").get("pricing")
         if not isinstance(pricing, dict):
             raise odd_reply("pricing")
-        return mapping.catalogue(
-            pages(self._calls, "/server_types", "server_types"), pages(self._calls, "/locations", "locations"), pricing
-        )
+        return [pricing]
 
     def observe(self, owner: Owner | None = None) -> list[Found]:
         """Everything of our environment, or of one owner: a request a kind, and one more for each further page."""
         selector = f"{MANAGED_BY}=={FROSTBYTE},{ENVIRONMENT}=={owner.environment if owner else self._environment}"
         if owner:
             selector += f",{OWNER}=={owner.label}"
-        return [one for kind in COLLECTIONS for one in self._list(kind, {"label_selector": selector})]
+        lists = together(partial(self._list, kind, {"label_selector": selector}) for kind in COLLECTIONS)
+        return [one for each in lists for one in each]
 
     def find(self, kind: Kind, name: str) -> Found | None:
         """By name. A snapshot has none; its description stands for it."""
@@ -246,29 +252,6 @@ class HetznerCloud:
         if not isinstance(data, dict):
             raise odd_reply(single)
         return mapping.found(kind, data)
-
-
-def pages(calls: Calls, path: str, many: str, given: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-    """Everything of a list, page by page.
-
-    Args:
-        many: the list's key in the reply.
-
-    Raises:
-        CloudError: rather than give a part: what was not seen would be taken for gone.
-    """
-    items: list[dict[str, Any]] = []
-    page: int | None = 1
-    for _ in range(_PAGES):
-        if page is None:
-            return items
-        reply = calls.ask("GET", path, params={**(given or {}), "page": page, "per_page": PAGE})
-        try:
-            items += reply[many]
-            page = reply["meta"]["pagination"]["next_page"]
-        except (KeyError, TypeError):
-            raise odd_reply(f"{many} with pagination") from None
-    raise odd_reply(f"end of {many}")
 
 
 def _is_id(text: str) -> bool:

@@ -37,8 +37,8 @@ class Patience:
     """
 
     first: float = 0.3
-    least: float = 1.0
-    growth: float = 0.1
+    least: float = 0.5
+    growth: float = 0.06
     usual: Mapping[str, float] = field(default_factory=dict)
     longest: float = 900.0
 
@@ -68,6 +68,8 @@ class _Awaited:
     command: str
     begun: float
     due: float
+    usual: float
+    """Seconds after which it, or the slowest one that was told of with it, usually ends."""
     last: dict[str, Any] | None = None
     waiters: int = 0
 
@@ -126,9 +128,12 @@ class Waiting:
     def _enlist(self, told: list[dict[str, Any]]) -> None:
         with self._changed:
             now = self._clock()
-            for action in told:
-                command = str(action.get("command") or "")
-                new = _Awaited(command, now, now + max(self._patience.first, 0.9 * self._seen.get(command, 0.0)))
+            commands = [str(action.get("command") or "") for action in told]
+            # What follows another action ends after it, so all that one reply tells of are expected together.
+            seen = max((self._seen.get(command, 0.0) for command in commands), default=0.0)
+            usual = max((self._usually(command) for command in commands), default=0.0)
+            for action, command in zip(told, commands, strict=True):
+                new = _Awaited(command, now, now + max(self._patience.first, 0.9 * seen), usual)
                 one = self._awaited.setdefault(_number(action), new)
                 one.waiters += 1
                 if action.get("status") != "running":
@@ -214,8 +219,10 @@ class Waiting:
 
     def _interval(self, one: _Awaited, now: float) -> float:
         passed = now - one.begun
-        rest = self._seen.get(one.command, self._patience.usual.get(one.command, 0.0)) - passed
-        return max(rest, self._patience.least, self._patience.growth * passed)
+        return max(one.usual - passed, self._patience.least, self._patience.growth * passed)
+
+    def _usually(self, command: str) -> float:
+        return self._seen.get(command, self._patience.usual.get(command, 0.0))
 
     def _learn(self, command: str, action: Mapping[str, Any], seen: float) -> None:
         took = min(_took(action) or seen, seen)
