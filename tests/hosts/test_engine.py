@@ -187,6 +187,7 @@ def test_containers_reach_each_other_the_stores_and_nothing_else(engine: Engine)
     stores = {f"db {port} as {HOST.address}" for port in (5432, 6379)}
     for service in ("intake-gateway", "serving"):
         assert reached(service) == stores
+    assert reached("nomic-embed") == set()
     outside = {f"{one} {port}" for one in ("website", "resolver", "stranger") for port in (443, 8443)} | {"resolver 53"}
     assert reached("egress-proxy") == {f"{one} as 198.51.100.9" for one in outside}
     beside = [("", "tcp", "serving", 8080), ("", "tcp", "egress-proxy", 3128), ("", "tcp", "nomic-embed", 8080)]

@@ -51,6 +51,7 @@ class OnHost:
         bridges: names of the bridges that the rules know: of the network inside, and of the one between hosts.
         between: the network between containers and other hosts.
         egress_address: the egress proxy's in that network: nobody else is let out.
+        embedder_address: the embedder's in that network, if it answers other hosts: it asks none.
         ways_out: what it lets through, `host:port`; () for a plane that reaches nobody.
         remote: endpoint and model of an embedding server outside; () for the tenant's own.
     """
@@ -63,6 +64,7 @@ class OnHost:
     bridges: tuple[str, str]
     between: str
     egress_address: str
+    embedder_address: str
     ways_out: tuple[str, ...] = ()
     remote: tuple[str, str] | tuple[()] = ()
 

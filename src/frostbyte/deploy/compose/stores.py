@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from frostbyte.deploy.compose.description import Check, Limits, Role, Service
-from frostbyte.deploy.compose.options import EMBEDDER_PORT, INTERNAL, OURS, QDRANT, SECRETS, Options
+from frostbyte.deploy.compose.options import EMBEDDER_PORT, HOSTS, INTERNAL, OURS, QDRANT, SECRETS, Options
 
 _MINIO_CERTS: Final = "/certs"
 _MINIO_FILES: Final = (f"{_MINIO_CERTS}/public.crt", f"{_MINIO_CERTS}/private.key")
@@ -183,7 +183,9 @@ def embedder(options: Options) -> Service:
         user=OURS,
         limits=limits(options, "nomic-embed", 2048, 2, 128),
         check=_health("nomic-embed", options, "frostbyte-health"),
-        networks=options.networks_of_stores,
+        # A fixed address belongs to the first network.
+        networks=(HOSTS, INTERNAL) if options.across else (INTERNAL,),
+        address=options.on.embedder_address if options.on is not None and options.across else "",
         environment={
             "FROSTBYTE_EMBEDDER_API_KEY_FILE": f"{SECRETS}/embedder-key",
             **({"FROSTBYTE_MODEL_SHA256": options.model_sha256} if options.model_sha256 else {}),

@@ -104,7 +104,8 @@ def _published(host: Surroundings) -> Iterator[tuple[Sequence[str], Sequence[int
 
 def _reached(host: Surroundings) -> Iterator[tuple[str, str, Sequence[int]]]:
     """What containers reach on other hosts: who, whom, at which ports."""
-    everybody = f"{layout.HOSTS_NETWORK} ip saddr != {layout.EGRESS_ADDRESS}"
+    answering = _set((layout.EMBEDDER_ADDRESS, layout.EGRESS_ADDRESS))
+    everybody = f"{layout.HOSTS_NETWORK} ip saddr != {answering}"
     public = f"!= {_set(NOWHERE)}"
     if host.role in (HostRole.GATEWAY, HostRole.WORKER):
         yield everybody, host.db, tuple(STORE_PORTS.values())

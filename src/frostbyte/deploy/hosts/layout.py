@@ -28,6 +28,8 @@ PLANE_NETWORK: Final = "172.28.0.0/16"
 HOSTS_NETWORK: Final = "172.30.6.0/24"
 EGRESS_ADDRESS: Final = "172.30.6.253"
 """The egress proxy's, in the network of the hosts: the rules let out nobody but it."""
+EMBEDDER_ADDRESS: Final = "172.30.6.252"
+"""The embedder's, in the same network: it answers other hosts and asks none."""
 METADATA: Final = "169.254.169.254"
 """Where a cloud answers what it knows of a host, its user data included. For root alone."""
 

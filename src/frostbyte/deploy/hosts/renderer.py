@@ -229,6 +229,7 @@ def _options(host: Surroundings, given: Given) -> Options:
             bridges=(layout.PLANE_BRIDGE, layout.HOSTS_BRIDGE),
             between=layout.HOSTS_NETWORK,
             egress_address=layout.EGRESS_ADDRESS,
+            embedder_address=layout.EMBEDDER_ADDRESS,
             ways_out=host.ways_out,
             remote=(given.remote.endpoint, given.remote.model) if given.remote is not None else (),
         ),
