@@ -156,3 +156,11 @@ def test_a_request_survives_the_journal() -> None:
     asked = BuildRequest(operators=("10.0.0.0/8",), architecture="arm")
     assert build_request(asked.values()) == asked
     assert build_request({"locations": ["nbg1"]}) is None
+
+
+def test_a_sealed_machine_does_not_boot_for_the_very_first_time() -> None:
+    """There systemd enables every unit anew: the engine before its rules, and a second listener beside sshd."""
+    lines = scripts().seal.splitlines()
+    assert ": >/etc/machine-id" in lines
+    assert not any("clean" in line and "--machine-id" in line for line in lines)
+    assert lines.index(": >/etc/machine-id") < lines.index("sync")

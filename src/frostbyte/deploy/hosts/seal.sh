@@ -17,8 +17,11 @@ find /var/log -type f -delete
 journalctl --rotate --vacuum-time=1s >/dev/null 2>&1 || true
 rm -rf /var/log/journal/*
 # Every machine gets an id, user data and keys of its own at its first boot.
-cloud-init clean --logs --machine-id
+cloud-init clean --logs
 rm -f /var/lib/systemd/random-seed /var/lib/dbus/machine-id
+# Empty, not `uninitialized`: at what systemd takes for its very first boot it would enable every unit again, the engine
+# and a second listener for SSH among them.
+: >/etc/machine-id
 # Last: nobody comes in after this.
 rm -f /etc/ssh/ssh_host_* /etc/ssh/frostbyte_host_* /etc/ssh/sshd_config.d/00-frostbyte*
 sync
