@@ -95,9 +95,10 @@ def drift(owner: Owner, entries: Sequence[EntryRow], observed: Sequence[Found]) 
     differences: list[Difference] = []
     for entry in sorted(seen.done.values(), key=lambda each: each.position):
         differences += _of_step(entry, seen, observed)
-    known = {(entry.kind, entry.name) for entry in live}
+    # By name as well, for what is only intended has no id yet; a record's name in its zone is not that of its step.
+    known = {(entry.kind, word) for entry in live for word in (entry.name, entry.resource_id)}
     for one in observed:
-        if owner.owns(one.labels) and (one.kind.value, one.name) not in known:
+        if owner.owns(one.labels) and not known & {(one.kind.value, one.name), (one.kind.value, one.resource_id)}:
             differences.append(Difference(what=What.UNKNOWN, kind=one.kind, name=one.name, found=one.resource_id))
     return differences
 
