@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import hcloud
@@ -12,7 +15,7 @@ import requests
 
 from frostbyte.adapters.hetzner.world.clock import HandClock
 from frostbyte.adapters.hetzner.world.faults import KINDS, Fault, When
-from frostbyte.adapters.hetzner.world.latency import Latency
+from frostbyte.adapters.hetzner.world.latency import REALISTIC, Latency
 from frostbyte.adapters.hetzner.world.world import World
 from frostbyte.api.hetzner.serving import Serving
 from hetzner.asking import OFF, Asking, asking
@@ -149,6 +152,14 @@ def test_a_server_that_never_boots(ask: Asking) -> None:
 def test_a_fault_that_cannot_be(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         Fault(**wrong)
+
+
+def test_the_page_lists_every_fault_and_every_latency() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
+    assert [name for name in KINDS if f"`{name}`" not in page] == []
+    seconds = {f"{getattr(REALISTIC, one.name):g}" for one in fields(REALISTIC)}
+    table = page[page.index("## Latencies") : page.index("## Faults")]
+    assert seconds <= set(re.findall(r"[0-9.]*[0-9]", table))
 
 
 # -- over HTTP, where connections really break ------------------------------------------------------------------------
