@@ -14,11 +14,13 @@ from dns_zone.name_server import NameServer, Provider, Records, providing, servi
 from frostbyte.adapters.dns.answers import Authority, Server
 from frostbyte.adapters.dns.hetzner import HetznerDns
 from frostbyte.adapters.dns.lexicon import LexiconDns, credentials
-from frostbyte.adapters.dns.memory import MemoryDns, WorldAuthority, memory_dns
+from frostbyte.adapters.dns.memory import MemoryDns, memory_dns
+from frostbyte.adapters.dns.simulated import SimulatedAuthority
 from frostbyte.adapters.hetzner.calls import HcloudCalls
 from frostbyte.adapters.hetzner.memory import WorldCalls
 from frostbyte.adapters.hetzner.waiting import AT_ONCE, Waiting
 from frostbyte.adapters.hetzner.world.world import World
+from frostbyte.api.hetzner.serving import Serving
 from frostbyte.control_plane.provisioning.ports import Dns
 from frostbyte.control_plane.provisioning.resources import FROSTBYTE, MANAGED_BY, Kind, Owner, WantedRecord
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid, Unavailable
@@ -78,7 +80,9 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
         dns: Dns = memory_dns(world, token)
         if request.param == "hetzner":
             http = HcloudCalls(token, request.getfixturevalue("hetzner").endpoint)
-            dns = HetznerDns(http, Waiting(http, AT_ONCE), WorldAuthority(world))
+            dns = HetznerDns(
+                http, Waiting(http, AT_ONCE), SimulatedAuthority(request.getfixturevalue("hetzner").endpoint)
+            )
 
         def strange(name: str, type: str, values: list[str]) -> None:
             records = [{"value": value} for value in values]
@@ -257,3 +261,10 @@ def test_credentials_are_a_token_or_options() -> None:
         with pytest.raises(Invalid) as caught:
             credentials(bad)
         assert caught.value.code == "dns_credentials_unreadable"
+
+
+def test_a_zone_that_no_simulated_server_has_is_unreachable(hetzner: Serving) -> None:
+    for endpoint in (hetzner.endpoint, "http://127.0.0.1:9/v1"):
+        with pytest.raises(Unavailable) as caught:
+            SimulatedAuthority(endpoint).answer("nowhere.test", "a", "A")
+        assert caught.value.code == "dns_unreachable"

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from frostbyte import __version__
 from frostbyte.adapters.dns.hetzner import HetznerDns
 from frostbyte.adapters.dns.lexicon import LexiconDns, credentials
-from frostbyte.adapters.hetzner.calls import HcloudCalls
+from frostbyte.adapters.dns.simulated import SimulatedAuthority
+from frostbyte.adapters.hetzner.calls import HcloudCalls, on_this_host
 from frostbyte.adapters.hetzner.client import HetznerCloud
 from frostbyte.adapters.hetzner.waiting import Waiting
 from frostbyte.adapters.hosts.ssh import SshHosts
@@ -264,7 +265,9 @@ class Clouds:
     def _zones(self, calls: HcloudCalls, waiting: Waiting | None = None) -> Dns:
         told = self._told
         if told.dns_provider == HETZNER:
-            return HetznerDns(calls, waiting)
+            return HetznerDns(
+                calls, waiting, SimulatedAuthority(told.endpoint) if on_this_host(told.endpoint) else None
+            )
         return LexiconDns(told.dns_provider, credentials(told.dns_token), zones=(told.dns_zone,))
 
     def _reached(self, private: str) -> Hosts:

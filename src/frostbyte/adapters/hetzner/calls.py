@@ -116,7 +116,7 @@ class HcloudCalls(Counted):
         tap: Tap | None = None,
     ) -> None:
         super().__init__(pace or Pace(), tap)
-        if urlsplit(endpoint).scheme != "https" and not _on_this_host(endpoint):
+        if urlsplit(endpoint).scheme != "https" and not on_this_host(endpoint):
             raise Invalid(
                 "cloud_endpoint_plain",
                 "The cloud's address is not an https:// one, and lies outside of this host: the token would be read.",
@@ -135,7 +135,7 @@ class HcloudCalls(Counted):
         session = inner._session
         session.hooks["response"].append(self._note)
         session.auth = _Bearer(token)  # else a .netrc's password would replace the token
-        session.trust_env = not _on_this_host(endpoint)
+        session.trust_env = not on_this_host(endpoint)
         if ca_file:
             session.verify = ca_file
         for scheme in ("https://", "http://"):
@@ -199,8 +199,8 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
-def _on_this_host(endpoint: str) -> bool:
-    """Whether no proxy lies in between."""
+def on_this_host(endpoint: str) -> bool:
+    """Whether an address of the API lies on this host: a simulator's, with no proxy in between."""
     host = urlsplit(endpoint).hostname or ""
     try:
         return host == "localhost" or ip_address(host).is_loopback
