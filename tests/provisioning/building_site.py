@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from control.registry_rows import prepared
+from control.registry_rows import prepared, tenant
 from frostbyte.adapters.hetzner.memory import memory_cloud
 from frostbyte.adapters.hetzner.world.world import World
 from frostbyte.adapters.registry.memory import MemoryRegistry
@@ -41,7 +41,7 @@ class BuildingSite:
 
     def __init__(self, world: World, hosts_: Hosts, scripts: Scripts, public_key: str) -> None:
         self.world, self.registry, self.clock = world, MemoryRegistry(), SystemClock()
-        prepared(self.registry)
+        prepared(self.registry, tenant(), tenant("globex", octet=2))
         self.cloud = memory_cloud(world, (world.tokens() or [world.token()])[0], ENVIRONMENT)
         self.scripts, self.public_key, self.renderer = scripts, public_key, HostRenderer(lambda _: [], lambda *_: "")
         told = Told(self.registry.unit_of_work)
