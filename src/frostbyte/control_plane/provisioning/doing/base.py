@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -134,13 +135,15 @@ class Files(OnHost):
 
     def do(self, step: Step, context: Context) -> Outcome:
         world, own = self._world, self._world.own()
+        base = handover.told(world.unit_of_work, context.owner)
+        over = str(handover.read(base).request.get("expires_at", ""))
         given = BaseGiven(
             images=world.releases(step.spec["release"]).images,
             secrets={**own.secrets, **_sealed(world.vault.open(context.owner))},
             begins=own.begins,
-            settings=own.settings,
+            settings={**own.settings, **({"FROSTBYTE_CONTROL_EXPIRES_AT": over} if over else {})},
             operators=own.operators,
-            base=handover.told(world.unit_of_work, context.owner),
+            base=base,
         )
         files = world.renderer.files(surroundings(step, context, self._told), given)
         self._hosts.put(self._way.to(step, context), files)
@@ -196,5 +199,17 @@ class Handover(OnHost):
         edge = self._way.settled(EDGE, ("bastion",), context)
         world.hosts.put(edge, [world.renderer.handed(handover.told(world.unit_of_work, context.owner))])
         said = [world.hosts.task(edge, project.folder, task, seconds=TASK_SECONDS) for task in project.tasks]
-        world.keep(f"https://{step.spec['names'][0]}", said[-1].strip())
+        world.keep(f"https://{step.spec['names'][0]}", _token(said[-1]))
         return Outcome(facts={"address": edge.address, "names": list(step.spec["names"])})
+
+
+def _token(said: str) -> str:
+    """The token that the last task has printed, as JSON."""
+    try:
+        return str(json.loads(said)["token"])
+    except (ValueError, KeyError, TypeError):
+        raise Unavailable(
+            "operator_token_missing",
+            "The control plane on its own host gave no token to its operator.",
+            "Look at its log there; then go on with `frostbyte control up`.",
+        ) from None

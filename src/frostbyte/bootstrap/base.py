@@ -1,0 +1,201 @@
+"""A project's base, made from an operator's machine: the same engine, with a journal in that machine's data folder."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from frostbyte.adapters.secrets.files import FileSecrets
+from frostbyte.control_plane.provisioning.apply import Engine
+from frostbyte.control_plane.provisioning.doing import base
+from frostbyte.control_plane.provisioning.doing.base import BaseWorld, Own
+from frostbyte.control_plane.provisioning.doing.table import World
+from frostbyte.control_plane.provisioning.journal import Direction, EntryRow, RunRow
+from frostbyte.control_plane.provisioning.planned import checked
+from frostbyte.control_plane.provisioning.resources import OWNER, Owner
+from frostbyte.control_plane.provisioning.settings import ENDPOINT
+from frostbyte.control_plane.provisioning.steps import Action, Doing, Plan
+from frostbyte.control_plane.settings import ControlSettings
+from frostbyte.deploy.hosts.base import BaseHosts
+from frostbyte.kernel.errors import Conflict, Unavailable
+
+if TYPE_CHECKING:
+    from frostbyte.bootstrap.control import ControlPlane
+
+ACTOR: Final = "operator"
+HOLDER: Final = "control-up"
+"""Who works on a base: the data folder's lock sees to it that it is one process at a time."""
+TOKEN_FILE: Final = "edge-token"  # noqa: S105 - a name
+"""An operator's token of the control plane on the edge's host, in this machine's data folder."""
+URL_FILE: Final = "edge-url"
+KEYS: Final = ("ssh", "first-host-keys")
+"""By which hosts know a control plane: the one on the edge's host must have the same."""
+
+
+def base_doings(
+    settings: ControlSettings, secrets: FileSecrets, token_of: Callable[[], str]
+) -> Callable[[World], Mapping[Action, Doing]]:
+    """How what only a base has is done.
+
+    Args:
+        token_of: of the base's project.
+    """
+
+    def made(world: World) -> Mapping[Action, Doing]:
+        return base.doings(
+            BaseWorld(
+                hosts=world.hosts,
+                vault=world.vault,
+                renderer=BaseHosts(),
+                releases=world.releases,
+                unit_of_work=world.unit_of_work,
+                own=lambda: own(settings, secrets, token_of()),
+                keep=lambda url, token: _keep(settings.data_dir, url, token),
+            )
+        )
+
+    return made
+
+
+def own(settings: ControlSettings, secrets: FileSecrets, token: str) -> Own:
+    """What the control plane on the edge's host is brought.
+
+    Raises:
+        Unavailable: `release_unknown`: nothing says what hosts run.
+    """
+    told = settings.provisioning
+    releases = sorted(told.releases.glob("*.json")) if told.releases.is_dir() else []
+    if not releases:
+        raise Unavailable(
+            "release_unknown",
+            "Nothing says which images hosts run.",
+            "Build the snapshot of this version (`frostbyte hosts build`): it writes that down.",
+        )
+    files = {"hcloud-token": token.encode()}
+    if told.dns_token:
+        files["dns-token"] = told.dns_token.encode()
+    begins = {f"secrets/{name}.key": secrets.secret(name) for name in KEYS}
+    begins |= {f"releases/{path.name}": path.read_bytes() for path in releases}
+    if told.operator_keys:
+        begins["operators.pub"] = "".join(f"{key}\n" for key in told.operator_keys).encode()
+    return Own(secrets=files, begins=begins, settings=_settings(settings), operators=told.operators)
+
+
+def _settings(settings: ControlSettings) -> dict[str, str]:
+    """What was told here and holds there too."""
+    told, site = settings.provisioning, settings.edge.site
+    found = {
+        "FROSTBYTE_CONTROL_DOMAIN": settings.domain,
+        "FROSTBYTE_CONTROL_ENVIRONMENT": settings.environment,
+        "FROSTBYTE_DNS_PROVIDER": told.dns_provider,
+        "FROSTBYTE_DNS_ZONE": told.dns_zone,
+        "FROSTBYTE_OPERATORS": ",".join(told.operators),
+        "FROSTBYTE_LOCATIONS": ",".join(told.locations),
+        "FROSTBYTE_RECOVERY_RECIPIENT": told.recovery,
+        "FROSTBYTE_HCLOUD_ENDPOINT": "" if told.endpoint == ENDPOINT else told.endpoint,
+        "FROSTBYTE_CONTROL_EDGE_TLS": site.tls.value,
+        "FROSTBYTE_CONTROL_EDGE_ACME_EMAIL": site.acme_email,
+        "FROSTBYTE_CONTROL_EDGE_ACME_DNS": site.acme_dns,
+        "FROSTBYTE_CONTROL_EDGE_ACME_SERVER": site.acme_server,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _keep(folder: Path, url: str, token: str) -> None:
+    for name, text in ((URL_FILE, url), (TOKEN_FILE, token)):
+        part = folder / f".{name}.part"
+        part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as sink:
+            sink.write(f"{text}\n")
+        part.replace(folder / name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What a base is planned and made with.
+
+    Attributes:
+        plane: built and not started: its store, its clouds, its runs.
+    """
+
+    plane: ControlPlane
+    owner: Owner
+
+    def plan(self, request: Mapping[str, Any]) -> Plan:
+        """What would be done; nothing is touched. Raises as Workshop.plan."""
+        return self._hosting.clouds.workshop(self.owner).plan(self.owner, request)
+
+    def running(self) -> RunRow | None:
+        """A run that was interrupted."""
+        with self.plane.store.unit_of_work() as uow:
+            found = uow.journal.running(self.owner)
+        return found[0] if found else None
+
+    def up(self, request: Mapping[str, Any], seen: Callable[[EntryRow], None]) -> RunRow:
+        """Make it, or go on with making it.
+
+        Raises:
+            Conflict: the plan's first problem; `base_goes_down`: it is being taken away.
+        """
+        run = self.running()
+        if run is not None and run.direction is Direction.DOWN:
+            raise Conflict(
+                "base_goes_down", "This base is being taken away.", "Run `frostbyte control down` to its end first."
+            )
+        if run is None:
+            if self.owner.project_id not in {row.project_id for row in self.plane.projects.page(limit=1000)}:
+                self.plane.projects.create(self.owner.project_id, actor=ACTOR)
+            checked(self.plan(request))
+            run = self._hosting.runs.begin_base(self.owner.project_id, Direction.UP, request, actor=ACTOR)
+        return self._carried(run, seen)
+
+    def down(self, seen: Callable[[EntryRow], None]) -> RunRow:
+        """Take it away, or go on with that. What was only half made is made or taken back first.
+
+        Raises:
+            Conflict: `base_in_use`: tenants' resources are still there.
+        """
+        self._unused()
+        run = self.running()
+        if run is not None and run.direction is not Direction.DOWN:
+            self._carried(run, seen)
+            run = None
+        if run is None:
+            run = self._hosting.runs.begin_base(
+                self.owner.project_id, Direction.DOWN, {"destroy_data": True}, actor=ACTOR
+            )
+        return self._carried(run, seen)
+
+    def remains(self) -> list[EntryRow]:
+        """What of it may exist and cost something."""
+        return self._hosting.runs.remaining(self.owner)
+
+    def _unused(self) -> None:
+        """No tenant of the project has anything left: their hosts would stand without an edge, and cost money."""
+        found = self._hosting.clouds.cloud(self.owner.project_id).observe()
+        tenants = sorted({one.labels.get(OWNER, "") for one in found} - {self.owner.label, ""})
+        if tenants:
+            names = ", ".join(name.removeprefix("tenant.") for name in tenants[:5])
+            raise Conflict(
+                "base_in_use",
+                f"{len(tenants)} tenants of this project still have something at the cloud: {names}.",
+                "Deprovision them first; `frostbyte sweep` shows what nobody owns.",
+            )
+
+    def _carried(self, run: RunRow, seen: Callable[[EntryRow], None]) -> RunRow:
+        plane = self.plane
+        engine = Engine(plane.store.unit_of_work, plane.clock, self._hosting.clouds.workshop, holder=HOLDER, seen=seen)
+        done = engine.carry(run.run_id, threading.Event())
+        if done is None:
+            raise Conflict("run_interrupted", "The run goes on another time.", "Type the same command once more.")
+        return done
+
+    @property
+    def _hosting(self) -> Any:
+        hosting = self.plane.hosting
+        assert hosting is not None
+        return hosting
