@@ -122,7 +122,7 @@ def test_a_number_that_somebody_else_has_now_is_left_alone(
     hosts.up(gateway, FOLDER, seconds=20)
     (record,) = tmp_path.glob("*/*.process.json")
     ours = json.loads(record.read_text())
-    record.write_text(json.dumps({"pid": os.getpid(), "began": ours["began"]}))
+    record.write_text(json.dumps({**ours, "pid": os.getpid()}))
     hosts.down(gateway, FOLDER, volumes=False, seconds=20)  # would end this very test
     record.write_text(json.dumps(ours))
 

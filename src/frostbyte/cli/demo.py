@@ -43,16 +43,16 @@ def demo(
     proofs = keep or folder / "proofs"
     proofs.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
     try:
-        _step(1, "A plane of its own: database, encrypted store, vector index, signed audit log")
+        step(1, "A plane of its own: database, encrypted store, vector index, signed audit log")
         with _plane(folder) as client:
-            _step(2, "Documents go in; each passes scan, parse, policy, embed, index")
+            step(2, "Documents go in; each passes scan, parse, policy, embed, index")
             _send(client, samples)
-            _step(3, "Answers come out, each with its document, page and place")
+            step(3, "Answers come out, each with its document, page and place")
             saved = [
                 _ask(client, item, proofs / f"answer-{number}.proof.json") for number, item in enumerate(questions, 1)
             ]
-        _say("The plane is stopped. What follows needs no server.")
-        _step(4, "Proofs are checked by a program that shares no code with the plane")
+        say("The plane is stopped. What follows needs no server.")
+        step(4, "Proofs are checked by a program that shares no code with the plane")
         _check(saved, folder / KEY_FILE)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -71,12 +71,12 @@ def _questions(samples: Path) -> list[dict[str, str]]:
         ) from error
 
 
-def _step(number: int, title: str) -> None:
+def step(number: int, title: str) -> None:
     out().print()
     out().rule(text(f"{number}  {title}", "bold cyan"), align="left", style="cyan")
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
     out().print(text(line, "dim"))
 
 
@@ -100,14 +100,14 @@ def _plane(folder: Path) -> Iterator[Client]:
         with err().status("starting ...") if err().is_terminal else nullcontext():
             url = _announced(folder, process, log)
         token = (folder / TOKEN_FILE).read_text(encoding="ascii").strip()
-        _say(f"It answers at {url} after {time.monotonic() - before:.1f} s, with its data in {folder}.")
+        say(f"It answers at {url} after {time.monotonic() - before:.1f} s, with its data in {folder}.")
         with Client(token, url) as client:
             health = client.json("GET", "/health")
             for warning in health.get("warnings", ()):
                 out().print(text(f"! {warning}", "yellow"))
             yield client
     finally:
-        _end(process)
+        end(process)
 
 
 def _announced(folder: Path, process: subprocess.Popen[bytes], log: Path) -> str:
@@ -140,7 +140,7 @@ def _answering(url: str, deadline: float) -> str:
                 return url
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     """Stop the plane as an operator would; its group is ours alone, so a straggler can be ended too."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
@@ -154,7 +154,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _send(client: Client, samples: Path) -> None:
     files = [path for path in upload.collect([samples]) if path.suffix.lower() in ENDINGS]
     answer = ingest.send(client, upload.describe(files, digests=True, progress=lambda _: None), quiet=True)
-    _say(f"{len(answer['accepted'])} files taken, {len(answer['rejected'])} refused at the door.")
+    say(f"{len(answer['accepted'])} files taken, {len(answer['rejected'])} refused at the door.")
     documents = [{**item, "state": "received"} for item in answer["accepted"]]
     with watch.Progress(documents) as shown:
         for changed in watch.updates(client, answer["batch_id"]):
@@ -207,7 +207,7 @@ def _check(saved: list[Path], key: Path) -> None:
     done = _verifier(program, forged, key)
     forged.unlink()
     out().print()
-    _say("The same proof with one letter of the passage changed:")
+    say("The same proof with one letter of the passage changed:")
     _print_verdict(done.stdout, ("FAILED",))
     if done.returncode == 0:
         raise CommandFailed(
@@ -250,7 +250,7 @@ def _farewell(seconds: float, keep: Path | None) -> None:
     out().print()
     out().rule(text(f"done in {seconds:.0f} s", "bold green"), align="left", style="green")
     if keep:
-        _say(f"The proofs are in {keep}.")
+        say(f"The proofs are in {keep}.")
     for command, what in (
         ("make up", "start a plane of your own; it prints what to do next"),
         ("frostbyte ingest FOLDER", "send your documents"),

@@ -45,6 +45,8 @@ _TOLD: Final = (
     "FROSTBYTE_LISTEN",
 )
 """Beginnings of settings that mean the same in a process as in a container."""
+TASKS: Final = frozenset({"adopt", "operator"})
+"""Tasks that are Frostbyte's own commands beside a control plane; others have nothing to do here."""
 _STORES: Final = ("FROSTBYTE_CONTROL_DATABASE_",)
 """Of those, what names a server that does not run here."""
 
@@ -76,6 +78,64 @@ def programs(traefik: str) -> dict[str, Program]:
     return known | ({"traefik": Program(command=(traefik,), words=True)} if traefik else {})
 
 
+@dataclass(kw_only=True)
+class Process:
+    """A process that stands for a service, as its record on disk tells: it outlives who started it.
+
+    Attributes:
+        listen: host:port where it answers; '' for one that is not asked.
+        began: see `_began`.
+    """
+
+    command: list[str]
+    environment: dict[str, str]
+    listen: str
+    log: str
+    pid: int = 0
+    began: str = ""
+
+    @classmethod
+    def read(cls, record: Path) -> Process:
+        """As it was written down."""
+        return cls(**json.loads(record.read_text(encoding="utf-8")))
+
+    def start(self, record: Path) -> subprocess.Popen[bytes]:
+        """Start it, in a group of its own, and write it down."""
+        with Path(self.log).open("ab") as sink:
+            process = subprocess.Popen(  # noqa: S603 - our own programs
+                self.command,
+                env=self.environment,
+                cwd=record.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                start_new_session=True,
+            )
+        self.pid, self.began = process.pid, _began(process.pid)
+        part = record.with_name(f".{record.name}.part")
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            json.dump(vars(self), file)
+        part.replace(record)
+        return process
+
+    def lives(self) -> bool:
+        """Whether it is still the one that was started."""
+        with suppress(ChildProcessError):
+            os.waitpid(self.pid, os.WNOHANG)  # where it is our child: it would stay as a zombie
+        return bool(self.began) and _began(self.pid) == self.began
+
+    def end(self) -> None:
+        """End it, and nobody else."""
+        deadline = time.monotonic() + STOP_SECONDS
+        if self.lives():
+            os.kill(self.pid, signal.SIGTERM)
+        while self.lives():
+            if time.monotonic() > deadline:
+                os.killpg(self.pid, signal.SIGKILL)
+                deadline = time.monotonic() + STOP_SECONDS
+            time.sleep(0.05)
+
+
 class LocalHosts(MemoryHosts):
     """See control_plane.provisioning.ports.Hosts.
 
@@ -105,16 +165,37 @@ class LocalHosts(MemoryHosts):
             if name in self._programs and (not services or name in services):
                 self._start(host, folder, project, name, seconds)
 
+    def task(self, host: HostAddress, folder: str, service: str, *, seconds: float) -> str:
+        answered = super().task(host, folder, service, seconds=seconds)
+        if service not in TASKS:
+            return answered
+        project = self._project(host, folder)
+        described = project["services"][service]
+        inside = Inside(self._home(host), folder, project, described)
+        words = [inside.at(str(word)) for word in described["command"]]
+        done = subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-m", "frostbyte", *words],
+            env=_plain() | self._settings(host, described, inside),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise troubles.failed(host.name, f"the task {service}", troubles.last_words(done.stderr))
+        return done.stdout
+
     def down(self, host: HostAddress, folder: str, *, volumes: bool, seconds: float) -> None:
         super().down(host, folder, volumes=volumes, seconds=seconds)
         for record in sorted(self._home(host).glob("*.process.json")):
-            _end(json.loads(record.read_text(encoding="utf-8")))
+            Process.read(record).end()
             record.unlink()
 
     def end(self) -> None:
         """End every process of every host."""
         for record in sorted(self._place.glob("*/*.process.json")):
-            _end(json.loads(record.read_text(encoding="utf-8")))
+            Process.read(record).end()
             record.unlink()
 
     # -- a host as a folder ------------------------------------------------------------------------------------------
@@ -137,32 +218,21 @@ class LocalHosts(MemoryHosts):
     def _start(self, host: HostAddress, folder: str, project: Mapping[str, Any], name: str, seconds: float) -> None:
         home, program = self._home(host), self._programs[name]
         record = home / f"{name}.process.json"
-        if record.exists() and _lives(json.loads(record.read_text(encoding="utf-8"))):
+        if record.exists() and Process.read(record).lives():
             return
         service = project["services"][name]
         inside = Inside(home, folder, project, service)
         words = [inside.at(str(word)) for word in service.get("command") or ()] if program.words else []
         told = self._told(host, name, service, inside)
-        log = home / f"{name}.log"
-        with log.open("ab") as sink:
-            process = subprocess.Popen(  # noqa: S603 - our own programs, named above
-                [*program.command, *words],
-                env={key: value for key, value in os.environ.items() if not key.startswith("FROSTBYTE_")} | told,
-                cwd=home,
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=sink,
-                start_new_session=True,
-            )
-        record.write_text(json.dumps({"pid": process.pid, "began": _began(process.pid)}), encoding="utf-8")
-        _await(
-            host,
-            name,
-            told.get("FROSTBYTE_CONTROL_LISTEN") or told.get("FROSTBYTE_LISTEN") or "",
-            process,
-            log,
-            seconds,
+        listen = told.get("FROSTBYTE_CONTROL_LISTEN") or told.get("FROSTBYTE_LISTEN") or ""
+        begun = Process(
+            command=[*program.command, *words],
+            environment=_plain() | told,
+            listen=listen,
+            log=str(home / f"{name}.log"),
         )
+        process = begun.start(record)
+        _await(host, name, listen, process, Path(begun.log), seconds)
 
     def _told(self, host: HostAddress, name: str, service: Mapping[str, Any], inside: Inside) -> dict[str, str]:
         """The service's settings as a process of this machine understands them."""
@@ -173,14 +243,20 @@ class LocalHosts(MemoryHosts):
                 "Start the simulator with --addresses 127.64.0.0/16.",
             )
         program = self._programs[name]
-        told = dict(self._inherited)
-        for key, value in (service.get("environment") or {}).items():
-            if key.startswith(_TOLD) and not key.startswith(_STORES):
-                told[key] = inside.at(str(value)).replace("0.0.0.0:", f"{host.address}:")
+        told = self._settings(host, service, inside)
         if program.stand_ins:
             told["FROSTBYTE_STANDINS"] = program.stand_ins
         if program.data:
-            told[program.data] = str(self._home(host) / "data")
+            told.setdefault(program.data, str(self._home(host) / "data"))
+        return told
+
+    def _settings(self, host: HostAddress, service: Mapping[str, Any], inside: Inside) -> dict[str, str]:
+        told = dict(self._inherited)
+        for key, value in (service.get("environment") or {}).items():
+            if key.startswith(_TOLD) and not key.startswith(_STORES):
+                text = inside.at(str(value))
+                # What listens everywhere in a container does so at its host's address; others find it there.
+                told[key] = text.replace("0.0.0.0:", f"{host.address}:").replace("://control:", f"://{host.address}:")
         return told
 
 
@@ -210,6 +286,10 @@ class Inside:
             if value == place or value.startswith(f"{place}/"):
                 return f"{before}{equals}{ours}{value[len(place) :]}"
         return text
+
+
+def _plain() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if not key.startswith("FROSTBYTE_")}
 
 
 def _write(place: Path, file: HostFile) -> None:
@@ -254,21 +334,3 @@ def _began(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[19]
     except OSError:
         return ""
-
-
-def _lives(known: Mapping[str, Any]) -> bool:
-    with suppress(ChildProcessError):
-        os.waitpid(int(known["pid"]), os.WNOHANG)  # where it is our child: it would stay as a zombie
-    return bool(known["began"]) and _began(int(known["pid"])) == known["began"]
-
-
-def _end(known: Mapping[str, Any]) -> None:
-    """End a process that we began, and nobody else."""
-    deadline = time.monotonic() + STOP_SECONDS
-    if _lives(known):
-        os.kill(int(known["pid"]), signal.SIGTERM)
-    while _lives(known):
-        if time.monotonic() > deadline:
-            os.killpg(int(known["pid"]), signal.SIGKILL)
-            deadline = time.monotonic() + STOP_SECONDS
-        time.sleep(0.05)
