@@ -139,7 +139,7 @@ def _bench(project: str) -> Iterator[Bench]:
     try:
         yield Bench(plane=plane, owner=Owner(environment=settings.environment, project_id=project))
     finally:
-        plane.stop()
+        plane.close()
 
 
 def _confirm(yes: bool, question: str) -> None:

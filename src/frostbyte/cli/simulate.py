@@ -43,6 +43,10 @@ def hetzner(
         typer.Option("--fault", help="NAME, NAME@N for the N-th request, or a JSON object; may be repeated."),
     ] = None,
     zone: Annotated[list[str] | None, typer.Option("--zone", help="A DNS zone to begin with; may be repeated.")] = None,
+    addresses: Annotated[
+        str,
+        typer.Option("--addresses", help="Network of public addresses; 127.64.0.0/16 is this machine's."),
+    ] = "198.18.0.0/16",
     names: Annotated[
         str | None, typer.Option("--dns", help="host:port of a name server for the simulated zones.")
     ] = None,
@@ -53,6 +57,7 @@ def hetzner(
     """Start a simulated Hetzner Cloud: the Cloud API on loopback, with its refusals, latencies and a bill."""
     with stopping() as start, ExitStack() as stack:
         world, kept = _world(state, latency, scale, fault or [])
+        world.addresses = _network(addresses)
         stack.callback(world.close)
         token = (world.tokens() or [world.token()])[0]
         for name in zone or []:
@@ -89,6 +94,17 @@ def _world(state: Path | None, latency: str, scale: float, asked: list[str]) -> 
     if kept:
         world.changed = lambda: kept.keep(world)
     return world, kept
+
+
+def _network(addresses: str) -> str:
+    from ipaddress import IPv4Network
+
+    try:
+        return str(IPv4Network(addresses))
+    except ValueError:
+        raise CommandFailed(
+            "simulator_option", "--addresses is a network.", "For example: --addresses 127.64.0.0/16"
+        ) from None
 
 
 def _fault(asked: str) -> Any:

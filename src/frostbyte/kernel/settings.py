@@ -46,6 +46,8 @@ class StandIn(StrEnum):
     """Plain text to a server on another host."""
     CONTROL = "control"
     """No control plane, where an online plane is to be told to stop."""
+    HOSTS = "hosts"
+    """Processes of this machine in place of servers, with a simulated cloud."""
     SECRETS = "secrets"
     """Passwords that are missing, short or known to everybody."""
 
