@@ -25,6 +25,7 @@ from frostbyte.kernel.errors import Conflict, Unavailable
 
 if TYPE_CHECKING:
     from frostbyte.bootstrap.control import ControlPlane
+    from frostbyte.bootstrap.provisioning import Hosting
 
 ACTOR: Final = "operator"
 HOLDER: Final = "control-up"
@@ -36,16 +37,10 @@ KEYS: Final = ("ssh", "first-host-keys")
 """By which hosts know a control plane: the one on the edge's host must have the same."""
 
 
-def base_doings(
-    settings: ControlSettings, secrets: FileSecrets, token_of: Callable[[], str]
-) -> Callable[[World], Mapping[Action, Doing]]:
-    """How what only a base has is done.
+def base_doings(settings: ControlSettings, secrets: FileSecrets) -> Callable[[World, str], Mapping[Action, Doing]]:
+    """How what only a base has is done, with a project's token."""
 
-    Args:
-        token_of: of the base's project.
-    """
-
-    def made(world: World) -> Mapping[Action, Doing]:
+    def made(world: World, token: str) -> Mapping[Action, Doing]:
         return base.doings(
             BaseWorld(
                 hosts=world.hosts,
@@ -53,7 +48,7 @@ def base_doings(
                 renderer=BaseHosts(),
                 releases=world.releases,
                 unit_of_work=world.unit_of_work,
-                own=lambda: own(settings, secrets, token_of()),
+                own=lambda: own(settings, secrets, token),
                 keep=lambda url, token: _keep(settings.data_dir, url, token),
             )
         )
@@ -170,6 +165,10 @@ class Bench:
             )
         return self._carried(run, seen)
 
+    def entries(self) -> list[EntryRow]:
+        """Everything that the journal says of it."""
+        return self._hosting.runs.entries(self.owner)
+
     def remains(self) -> list[EntryRow]:
         """What of it may exist and cost something."""
         return self._hosting.runs.remaining(self.owner)
@@ -195,7 +194,7 @@ class Bench:
         return done
 
     @property
-    def _hosting(self) -> Any:
+    def _hosting(self) -> Hosting:
         hosting = self.plane.hosting
         assert hosting is not None
         return hosting

@@ -240,9 +240,15 @@ def findings(settings: ControlSettings, resolve: posture.Resolve = posture.addre
         what="the registry's database runs beside the control plane from a package",
         remedy="Set FROSTBYTE_CONTROL_DATABASE_URL to a PostgreSQL server.",
     )
+    processes = posture.Finding(
+        stand_in=StandIn.HOSTS,
+        what="servers are processes of this machine",
+        remedy="Leave FROSTBYTE_HOSTS_DIR out: hosts are reached over SSH.",
+    )
     return posture.one_each(
         [
             *([] if settings.database_url else [embedded]),
+            *([processes] if settings.provisioning.hosts_dir else []),
             *posture.wires(servers, settings.local_network, resolve),
             *posture.secrets(servers),
         ]

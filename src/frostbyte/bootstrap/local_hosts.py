@@ -31,6 +31,7 @@ def local_hosts(settings: ControlSettings) -> LocalHosts | None:
         simulated(told.endpoint),
         folder=told.hosts_dir,
         programs=programs(traefik),
+        answers={"script": "sealed"},
         inherited={name: os.environ[name] for name in _INHERITED if name in os.environ}
         | ({"FROSTBYTE_TRAEFIK": traefik} if traefik else {}),
     )

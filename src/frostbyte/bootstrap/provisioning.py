@@ -128,7 +128,7 @@ class Clouds:
         unit_of_work: of registry and journal.
         channels: the ways to planes.
         hosts: in place of SSH; for demonstrations.
-        base: how what only a base has is done, from what is acted on; nothing without it.
+        base: how what only a base has is done, from what is acted on and with the token; nothing without it.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Clouds:
         channels: Channels,
         *,
         hosts: Hosts | None = None,
-        base: Callable[[World], Mapping[Action, Doing]] | None = None,
+        base: Callable[[World, str], Mapping[Action, Doing]] | None = None,
     ) -> None:
         self._settings, self._told = settings, settings.provisioning
         self._unit_of_work, self._clock = unit_of_work, clock
@@ -220,7 +220,9 @@ class Clouds:
         world, calls, base = self.world(owner.project_id), self._calls(owner.project_id), not owner.tenant_id
         with self._lock:
             if (calls, base) not in self._shops:
-                more = self._base(world) if base and self._base is not None else {}
+                more: Mapping[Action, Doing] = {}
+                if base and self._base is not None:
+                    more = self._base(world, self._told.required_token(owner.project_id))
                 self._shops[calls, base] = ProjectWorkshop(world, self.place, more)
             return self._shops[calls, base]
 

@@ -10,11 +10,12 @@ import typer
 from frostbyte.cli import (
     admin,
     audit,
+    base,
     demo,
+    demo_online,
     deploy,
     doctor,
     documents,
-    edge,
     errors,
     granting,
     hosts,
@@ -64,6 +65,7 @@ app.add_typer(serve.app, name="serve", rich_help_panel=OPERATION)
 app.add_typer(simulate.app, name="simulate", rich_help_panel=OPERATION)
 app.command("doctor", rich_help_panel=OPERATION)(doctor.doctor)
 app.command("demo", rich_help_panel=OPERATION)(demo.demo)
+app.command("demo-online", rich_help_panel=OPERATION)(demo_online.demo_online)
 app.add_typer(deploy.app, name="deploy", rich_help_panel=OPERATION)
 app.add_typer(admin.config, name="config", rich_help_panel=OPERATION)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=OPERATION)
@@ -74,7 +76,7 @@ app.add_typer(granting.api_keys, name="api-key", rich_help_panel=OPERATION)
 app.add_typer(granting.keys, name="key", rich_help_panel=OPERATION)
 app.add_typer(tenant.app, name="tenant", rich_help_panel=CONTROL)
 app.add_typer(project.app, name="project", rich_help_panel=CONTROL)
-app.add_typer(edge.control, name="control", rich_help_panel=CONTROL)
+app.add_typer(base.control, name="control", rich_help_panel=CONTROL)
 app.add_typer(hosts.app, name="hosts", rich_help_panel=CONTROL)
 app.add_typer(ledger.app, name="ledger", rich_help_panel=CONTROL)
 app.command("sweep", rich_help_panel=CONTROL)(sweep.sweep)

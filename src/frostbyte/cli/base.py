@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from frostbyte.cli.control import control_client
-from frostbyte.cli.edge import control
+from frostbyte.cli.edge import control as control
 from frostbyte.cli.errors import CommandFailed
 from frostbyte.cli.exits import Exit
 from frostbyte.cli.options import AsJson, ControlToken
@@ -30,8 +30,8 @@ _DONE: Final = {"done": "", "gone": "took away "}
 @control.command("plan")
 def plan(project: Project = "main", as_json: AsJson = False) -> None:
     """Show what a base is made of and costs: edge with control plane, bastion, firewalls, names. Nothing is touched."""
-    with _bench(project) as bench:
-        found = bench.plan({})
+    with bench(project) as at:
+        found = at.plan({})
     if as_json:
         print_json(_shown(found))
         return
@@ -49,16 +49,16 @@ def up(
 ) -> None:
     """Make a project's base, or go on where it was interrupted: edge, control plane, bastion, firewalls, names, TLS."""
     request = {"expires_at": expires_at} if expires_at else {}
-    with _bench(project) as bench:
-        if bench.running() is None:
-            found = bench.plan(request)
+    with bench(project) as at:
+        if at.running() is None:
+            found = at.plan(request)
             if not as_json:
                 _show(found)
             found.check()
-            _confirm(yes, "Make it?")
-        done = bench.up(request, _follow(as_json))
-        _ended(bench, done, as_json=as_json)
-        data = bench.plane.settings.data_dir
+            confirm(yes, "Make it?")
+        done = at.up(request, follow(as_json))
+        ended(at, done, as_json=as_json)
+        data = at.plane.settings.data_dir
     if not as_json:
         hint(f"Its control plane answers at {(data / 'edge-url').read_text(encoding='ascii').strip()}.")
         hint(f"export FROSTBYTE_CONTROL_URL=$(cat {data / 'edge-url'})")
@@ -68,21 +68,21 @@ def up(
 @control.command("update")
 def update(project: Project = "main", yes: Yes = False, as_json: AsJson = False) -> None:
     """Bring the base to what the settings and this version say now. What still fits stays."""
-    with _bench(project) as bench:
-        if bench.running() is None:
-            if not bench.remains():
+    with bench(project) as at:
+        if at.running() is None:
+            if not at.remains():
                 raise CommandFailed(
                     "base_missing",
                     "There is no base to change.",
                     "Make it: frostbyte control up",
                     exit_code=Exit.NOT_FOUND,
                 )
-            found = bench.plan({})
+            found = at.plan({})
             if not as_json:
                 _show(found)
             found.check()
-            _confirm(yes, "Change it?")
-        _ended(bench, bench.up({}, _follow(as_json)), as_json=as_json)
+            confirm(yes, "Change it?")
+        ended(at, at.up({}, follow(as_json)), as_json=as_json)
 
 
 @control.command("down")
@@ -100,8 +100,8 @@ def down(
             "This cannot be undone, and what was typed is not the project's name.",
             f"frostbyte control down --project {project} --confirm {project}",
         )
-    with _bench(project) as bench:
-        _ended(bench, bench.down(_follow(as_json)), as_json=as_json)
+    with bench(project) as at:
+        ended(at, at.down(follow(as_json)), as_json=as_json)
     if not as_json:
         out().print(text("The base is gone.", "green"))
 
@@ -128,7 +128,8 @@ def adopt(
 
 
 @contextmanager
-def _bench(project: str) -> Iterator[Bench]:
+def bench(project: str) -> Iterator[Bench]:
+    """What a project's base is planned and made with, on this machine."""
     from frostbyte.bootstrap.base import Bench
     from frostbyte.bootstrap.control import build
     from frostbyte.control_plane.provisioning.resources import Owner
@@ -142,12 +143,13 @@ def _bench(project: str) -> Iterator[Bench]:
         plane.close()
 
 
-def _confirm(yes: bool, question: str) -> None:
+def confirm(yes: bool, question: str) -> None:
+    """Go on, or stop here."""
     if not yes and not typer.confirm(question, err=True):
         raise typer.Abort
 
 
-def _follow(as_json: bool) -> Callable[[EntryRow], None]:
+def follow(as_json: bool) -> Callable[[EntryRow], None]:
     """A line for every step that has come to something."""
 
     def seen(entry: EntryRow) -> None:
@@ -163,8 +165,9 @@ def _follow(as_json: bool) -> Callable[[EntryRow], None]:
     return (lambda entry: None) if as_json else seen
 
 
-def _ended(bench: Bench, run: RunRow, *, as_json: bool) -> None:
-    left = [{"key": row.key, "kind": row.kind, "name": row.name, "id": row.resource_id} for row in bench.remains()]
+def ended(at: Bench, run: RunRow, *, as_json: bool) -> None:
+    """Say how a run ended, and what remains. Raises CommandFailed where it did not succeed."""
+    left = [{"key": row.key, "kind": row.kind, "name": row.name, "id": row.resource_id} for row in at.remains()]
     good = run.state.value == "succeeded"
     if as_json:
         print_json({"run_id": str(run.run_id), "state": run.state.value, "code": run.code, "remains": left})
