@@ -24,10 +24,12 @@ from frostbyte.adapters.secrets.files import FileSecrets
 from frostbyte.adapters.secrets.token_keys import FileTokenKeys
 from frostbyte.bootstrap import database, posture
 from frostbyte.bootstrap.authorities import Authorities
+from frostbyte.bootstrap.base import base_doings
 from frostbyte.bootstrap.beginning import begin_with
 from frostbyte.bootstrap.channels import Channels
 from frostbyte.bootstrap.edge import Edge
 from frostbyte.bootstrap.ledger import Ledger
+from frostbyte.bootstrap.local_hosts import local_hosts
 from frostbyte.bootstrap.provisioning import Clouds, Hosting, OwnKeys
 from frostbyte.bootstrap.receipts import receipts
 from frostbyte.bootstrap.switching import Around, Switching, directives
@@ -301,7 +303,11 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
     own_ca, own = settings.data_dir / "edge-ca", settings.edge.site.tls is Tls.OWN
     edge = Edge(settings.edge, settings.edge_folder, authorities, own_ca)
     keys = FileTokenKeys(settings.keys_folder, clock)
-    clouds = Clouds(settings, store.unit_of_work, clock, OwnKeys(secrets, keys, authorities), channels)
+    clouds = Clouds(
+        *(settings, store.unit_of_work, clock, OwnKeys(secrets, keys, authorities), channels),
+        hosts=local_hosts(settings),
+        base=base_doings(settings, secrets),
+    )
     receipt = receipts(store.unit_of_work, signer, ledger_store, clock).issue
     hosting = Hosting(store.unit_of_work, clock, clouds, environment=settings.environment, receipt=receipt)
     cosigner = Cosigner(secrets.secret("witness"), f"{settings.log_origin}/ledger")
