@@ -156,16 +156,17 @@ class Making:
         except Interrupted:
             raise
         except Exception as error:  # noqa: BLE001 - a step that broke ends its run, whatever it raised
-            self._fail(step, translated(error).code)
+            self._fail(step, translated(error))
             return False
 
-    def _fail(self, step: Step, code: str) -> None:
+    def _fail(self, step: Step, error: FrostbyteError) -> None:
         with self._lock:
-            self._code = self._code or code
+            self._code = self._code or error.code
         self._work.halt.set()
-        _log.warning("step_failed", step=step.key, code=code)
+        # The sentence is for whoever reads the log: like every one of ours it holds no content and no secret.
+        _log.warning("step_failed", step=step.key, code=error.code, what=error.message)
         if self._notes.entry(step.key) is not None:
-            self._notes.failed(step.key, code)
+            self._notes.failed(step.key, error.code)
 
     def _made(self, step: Step) -> None:
         """See that the step is done."""

@@ -154,7 +154,7 @@ def _task(name: str, control: Service) -> Service:
         command=words[name],
         environment={
             "FROSTBYTE_CONTROL_URL": f"http://control:{CONTROL_PORT}",
-            "FROSTBYTE_CONTROL_DATA_DIR": _DATA,
+            "FROSTBYTE_CONTROL_TOKEN_FILE": f"{_DATA}/token",
         },
         volumes={"controldata": f"{_DATA}:ro", HANDED: f"/{HANDED}:ro"},
         scratch={"/tmp": 16},  # noqa: S108
