@@ -64,7 +64,7 @@ def own(settings: ControlSettings, secrets: FileSecrets, token: str) -> Own:
     """
     told = settings.provisioning
     releases = sorted(told.releases.glob("*.json")) if told.releases.is_dir() else []
-    if not releases:
+    if not releases and told.hosts_dir is None:
         raise Unavailable(
             "release_unknown",
             "Nothing says which images hosts run.",

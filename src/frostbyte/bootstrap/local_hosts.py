@@ -11,8 +11,12 @@ import httpx
 
 from frostbyte.adapters.hosts.local import LocalHosts, programs
 from frostbyte.adapters.hosts.memory import Machine
+from frostbyte.control_plane.provisioning.hosting import Release
 from frostbyte.control_plane.provisioning.ports import HostAddress
+from frostbyte.control_plane.provisioning.resources import HostRole
 from frostbyte.control_plane.settings import ControlSettings
+from frostbyte.deploy.hosts.base import BaseHosts
+from frostbyte.deploy.hosts.renderer import HostRenderer
 from frostbyte.kernel.errors import Unavailable
 
 SECONDS: Final = 10.0
@@ -64,3 +68,12 @@ def _asked(base: str) -> Any:
             "No simulator answers there.",
             "Start one with `frostbyte simulate hetzner`, or name it with FROSTBYTE_HCLOUD_ENDPOINT.",
         ) from None
+
+
+def usual(version: str) -> Release:
+    """What a version runs where images are not run at all: everything, called as usual."""
+    names = {
+        *HostRenderer(lambda tenant: (), lambda *words: "").images(HostRole.SINGLE),
+        *BaseHosts().images(HostRole.EDGE),
+    }
+    return Release(images={name: f"frostbyte/{name}:{version}" for name in names})

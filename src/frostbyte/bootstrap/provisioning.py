@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,7 @@ from frostbyte.adapters.vault.program import Sops
 from frostbyte.adapters.vault.sops import SopsVault
 from frostbyte.bootstrap.authorities import Authorities, HostCertificates
 from frostbyte.bootstrap.channels import Channels
+from frostbyte.bootstrap.local_hosts import usual
 from frostbyte.control_plane.provisioning.apply import Engine
 from frostbyte.control_plane.provisioning.desk import Desk
 from frostbyte.control_plane.provisioning.doing.table import World
@@ -254,7 +256,7 @@ class Clouds:
             vault=self.vault,
             renderer=HostRenderer(queue_rights, token),
             certificates=self._certificates,
-            releases=lambda version: release(self._told.releases, version),
+            releases=usual if self._told.hosts_dir else partial(release, self._told.releases),
             unit_of_work=self._unit_of_work,
             clock=self._clock,
             seed=self._secrets.secret(FIRST_HOST_KEYS),
