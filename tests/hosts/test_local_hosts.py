@@ -29,7 +29,10 @@ TELLS = (
     "        self.send_response(200); self.end_headers(); self.wfile.write(json.dumps(told).encode())\n"
     "    def log_message(self, *a): pass\n"
     "host, _, port = os.environ['FROSTBYTE_LISTEN'].rpartition(':')\n"
-    "http.server.HTTPServer((host, int(port)), Tells).serve_forever()\n"
+    "server = http.server.HTTPServer((host, int(port)), Tells)\n"
+    "os.makedirs(os.environ['FROSTBYTE_DATA_DIR'], exist_ok=True)\n"
+    "open(os.environ['FROSTBYTE_DATA_DIR'] + '/url', 'w').close()\n"
+    "server.serve_forever()\n"
 )
 PORT = free_port()
 COMPOSE = f"""

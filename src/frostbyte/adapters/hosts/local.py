@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -47,6 +46,8 @@ _TOLD: Final = (
 """Beginnings of settings that mean the same in a process as in a container."""
 TASKS: Final = frozenset({"adopt", "operator"})
 """Tasks that are Frostbyte's own commands beside a control plane; others have nothing to do here."""
+READY: Final = "url"
+"""What our servers write into their data folder when they answer, for commands beside them (cli/announcing.py)."""
 _STORES: Final = ("FROSTBYTE_CONTROL_DATABASE_",)
 """Of those, what names a server that does not run here."""
 
@@ -84,12 +85,14 @@ class Process:
 
     Attributes:
         listen: host:port where it answers; '' for one that is not asked.
+        ready: the file that it writes when it does; '' for one that writes none.
         began: see `_began`.
     """
 
     command: list[str]
     environment: dict[str, str]
     listen: str
+    ready: str
     log: str
     pid: int = 0
     began: str = ""
@@ -101,6 +104,8 @@ class Process:
 
     def start(self, record: Path) -> subprocess.Popen[bytes]:
         """Start it, in a group of its own, and write it down."""
+        if self.ready:
+            Path(self.ready).unlink(missing_ok=True)
         with Path(self.log).open("ab") as sink:
             process = subprocess.Popen(  # noqa: S603 - our own programs
                 self.command,
@@ -229,10 +234,11 @@ class LocalHosts(MemoryHosts):
             command=[*program.command, *words],
             environment=_plain() | told,
             listen=listen,
+            ready=str(Path(told[program.data]) / READY) if program.data else "",
             log=str(home / f"{name}.log"),
         )
         process = begun.start(record)
-        _await(host, name, listen, process, Path(begun.log), seconds)
+        _await(host, name, begun, process, seconds)
 
     def _told(self, host: HostAddress, name: str, service: Mapping[str, Any], inside: Inside) -> dict[str, str]:
         """The service's settings as a process of this machine understands them."""
@@ -303,29 +309,18 @@ def _write(place: Path, file: HostFile) -> None:
     part.replace(place)
 
 
-def _await(
-    host: HostAddress, name: str, listen: str, process: subprocess.Popen[bytes], log: Path, seconds: float
-) -> None:
-    """Until it listens; what does not is given a moment in which to fail."""
-    deadline = time.monotonic() + (seconds if listen else 1.0)
+def _await(host: HostAddress, name: str, begun: Process, process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Until it says that it answers; what does not say so is given a moment in which to fail."""
+    deadline = time.monotonic() + (seconds if begun.ready else 1.0)
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            said = troubles.last_words(log.read_text(encoding="utf-8", errors="replace"))
+            said = troubles.last_words(Path(begun.log).read_text(encoding="utf-8", errors="replace"))
             raise troubles.failed(host.name, f"to start {name}", said)
-        if listen and _listens(listen):
+        if begun.ready and Path(begun.ready).exists():
             return
         time.sleep(0.05)
-    if listen:
+    if begun.ready:
         raise troubles.slow(host.name, f"to start {name}", seconds)
-
-
-def _listens(listen: str) -> bool:
-    at, _, port = listen.rpartition(":")
-    try:
-        socket.create_connection((at, int(port)), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 def _began(pid: int) -> str:
