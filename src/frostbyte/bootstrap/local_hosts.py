@@ -21,7 +21,7 @@ from frostbyte.kernel.errors import Unavailable
 
 SECONDS: Final = 10.0
 RUNNING: Final = "running"
-_INHERITED: Final = ("FROSTBYTE_HOSTS_DIR", "FROSTBYTE_SOPS", "FROSTBYTE_DNS_SERVERS", "FROSTBYTE_LOG_LEVEL")
+_INHERITED: Final = ("FROSTBYTE_HOSTS_DIR", "FROSTBYTE_SOPS", "FROSTBYTE_LOG_LEVEL")
 """Settings of this process that those on its hosts are told as well."""
 
 

@@ -85,7 +85,7 @@ class Story:
         step(1, "An empty cloud: the bill is empty")
         self._type("simulate", "bill", "--empty")
         step(2, "The snapshot that all hosts start from")
-        self._type("hosts", "build", "--yes")
+        self._type("hosts", "build")
         step(3, "The base: edge with the control plane, bastion, firewalls, names")
         self._type("control", "plan")
         self._type("control", "up", "--yes")
@@ -253,7 +253,7 @@ def _simulator(folder: Path) -> Iterator[dict[str, str]]:
     """A cloud of our own; yields the settings of everything that works with it."""
     told = folder / "cloud.env"
     command = [sys.executable, "-m", "frostbyte", "simulate", "hetzner", "--listen", "127.0.0.1:0"]
-    command += ["--addresses", ADDRESSES, "--zone", ZONE, "--dns", "127.0.0.1:0", "--env-file", str(told)]
+    command += ["--addresses", ADDRESSES, "--zone", ZONE, "--env-file", str(told)]
     command += ["--latency", "realistic", "--scale", str(SCALE)]
     with (folder / "cloud.log").open("wb") as sink:
         process = subprocess.Popen(  # noqa: S603 - our own command line
@@ -261,7 +261,7 @@ def _simulator(folder: Path) -> Iterator[dict[str, str]]:
         )
     try:
         deadline = time.monotonic() + 60
-        while not (told.exists() and "SIMULATED_DNS" in told.read_text(encoding="utf-8")):
+        while not (told.exists() and "HCLOUD_TOKEN" in told.read_text(encoding="utf-8")):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise _failed("the simulated cloud did not start", folder)
             time.sleep(0.05)
@@ -287,7 +287,6 @@ def _settings(folder: Path, cloud: Mapping[str, str]) -> dict[str, str]:
         "FROSTBYTE_HCLOUD_ENDPOINT": cloud["HCLOUD_ENDPOINT"],
         "FROSTBYTE_HCLOUD_TOKEN_FILE": str(token),
         "FROSTBYTE_DNS_ZONE": ZONE,
-        "FROSTBYTE_DNS_SERVERS": cloud["SIMULATED_DNS"],
         "FROSTBYTE_OPERATORS": "127.0.0.0/8",
         "FROSTBYTE_RECOVERY_RECIPIENT": recipient,
         "FROSTBYTE_HOSTS_DIR": str(folder / "hosts"),

@@ -6,8 +6,6 @@ FROSTBYTE_HCLOUD_ENDPOINT  another address of the API, such as the simulator's
 FROSTBYTE_DNS_PROVIDER     `hetzner` (the project's own zones), or a provider's name as dns-lexicon writes it
 FROSTBYTE_DNS_ZONE         the zone that tenants' names lie in; left out, the domain without its first label
 FROSTBYTE_DNS_TOKEN        _FILE too: for providers other than `hetzner`
-FROSTBYTE_DNS_SERVERS      name servers (host:port, with commas between) to believe in place of the zone's own: for a
-                           zone that only they know, such as the simulator's
 FROSTBYTE_HOSTS_DIR        a folder: servers are processes of this machine, in place of SSH; with a simulated cloud
 FROSTBYTE_RECOVERY_RECIPIENT  the operator's offline age recipient (age1...)
 FROSTBYTE_SOPS             the program, where it is not on the path
@@ -52,7 +50,6 @@ class ProvisioningSettings:
     dns_provider: str = HETZNER
     dns_zone: str = ""
     dns_token: str = field(default="", repr=False)
-    dns_servers: tuple[str, ...] = ()
     hosts_dir: Path | None = None
     recovery: str = ""
     sops: str = "sops"
@@ -127,7 +124,6 @@ def load(given: Reader, data_dir: Path, domain: str) -> ProvisioningSettings:
         dns_provider=provider,
         dns_zone=_zone(given.text("DNS_ZONE", ""), domain),
         dns_token=given.secret("DNS_TOKEN"),
-        dns_servers=_servers(given.text("DNS_SERVERS", "")),
         hosts_dir=_folder(given.text("HOSTS_DIR", "")),
         recovery=given.text("RECOVERY_RECIPIENT", ""),
         sops=given.text("SOPS", "sops"),
@@ -165,16 +161,6 @@ def _zone(text: str, domain: str) -> str:
     if zone != domain and not domain.endswith(f".{zone}"):
         raise invalid("DNS_ZONE", "the domain of the tenants does not lie in it")
     return zone
-
-
-def _servers(text: str) -> tuple[str, ...]:
-    found = []
-    for part in (part.strip() for part in text.split(",") if part.strip()):
-        host, _, port = part.rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) < 65_536:
-            raise invalid("DNS_SERVERS", "it lists name servers as host:port")
-        found.append(part)
-    return tuple(found)
 
 
 def _folder(text: str) -> Path | None:
