@@ -9,16 +9,19 @@ FROSTBYTE := $(VENV)/bin/frostbyte
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test fast slow containers lint format bench soak lock clean
+.PHONY: help setup demo demo-online up test fast slow containers lint format bench soak lock clean
 
 help: ## list these targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | while IFS='	' read -r name about; do printf '  make %-8s %s\n' "$$name" "$$about"; done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS='	' read -r name about; do printf '  make %-12s %s\n' "$$name" "$$about"; done
 
 setup: ## make .venv from the locks (does nothing when up to date)
 	@tools/setup.sh $(VENV)
 
 demo: setup ## see it work: a plane, sample documents, answers and their proofs, in a minute
 	@$(FROSTBYTE) demo
+
+demo-online: setup ## a tenant's whole life on a simulated cloud: base, provision, crash, resume, suspend, deprovision
+	@FROSTBYTE_SOPS="$$(tools/sops/build.sh)" FROSTBYTE_TRAEFIK="$$(tools/traefik/build.sh --if-built)" $(FROSTBYTE) demo-online
 
 up: setup ## start a plane on this machine, with its data in .frostbyte/
 	@$(FROSTBYTE) serve data

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds Traefik at the version pinned here and prints where it is; does nothing when that is done already.
 #
-#   tools/traefik/build.sh
+#   tools/traefik/build.sh [--if-built]      with --if-built prints nothing where it was not built yet
 #
 # For tests, on machines that can pull no image. go.sum pins every module by its hash, so the same files are built
 # everywhere; the dashboard is left out, as it is from our edge. The result lies outside the tree, in
@@ -17,6 +17,7 @@ if [ -x "$binary" ]; then
     printf '%s\n' "$binary"
     exit 0
 fi
+if [ "${1:-}" = --if-built ]; then exit 0; fi
 if ! command -v go >/dev/null; then
     echo "Traefik cannot be built: there is no Go here." >&2
     echo "  try: apt-get install golang-go (1.25 or later), then run this again" >&2

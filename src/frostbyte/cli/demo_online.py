@@ -170,13 +170,16 @@ class Story:
         known.start(self._record("control"))
         self._until(lambda: _status(known.listen) == 200, "the control plane did not come back")
 
+    def _operation(self) -> str:
+        (newest, *_) = self._asked("tenant", "operations", TENANT)["operations"]
+        return str(newest["operation_id"])
+
     def _begun(self, key: str) -> bool:
-        (operation, *_) = self._asked("tenant", "operations", TENANT)["operations"]
-        return key in {row["step"] for row in self._asked("tenant", "operation", operation["operation_id"])["steps"]}
+        shown = self._asked("tenant", "operations", TENANT, self._operation(), "--no-wait")
+        return key in {row["step"] for row in shown["steps"]}
 
     def _follow(self) -> None:
-        self._type("tenant", "operations", TENANT, "--follow")
-        self._until(lambda: self._asked("tenant", "show", TENANT)["state"] == "ACTIVE", "it did not become ACTIVE")
+        self._type("tenant", "operations", TENANT, self._operation())
         self._type("tenant", "show", TENANT)
 
     def _until(self, true: Callable[[], object], what: str, seconds: float = 180.0) -> None:

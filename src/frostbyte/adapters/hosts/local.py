@@ -30,7 +30,7 @@ from frostbyte.kernel.errors import Invalid
 
 LOOPBACK: Final = ip_network("127.0.0.0/8")
 STOP_SECONDS: Final = 20.0
-STAND_INS: Final = "vectors,database,objects,queue,embedder,tls,secrets"
+STAND_INS: Final = "scanner,vectors,database,objects,queue,embedder,tls,secrets"
 """What a plane does without when its stores are in its own process."""
 _TOLD: Final = (
     "FROSTBYTE_MODE",
