@@ -83,6 +83,7 @@ def test_every_command_that_shows_something_has_json() -> None:
         "serve egress",
         "serve worker",
         "demo",
+        "demo-online",
         "proof get",
         "simulate hetzner",
     }

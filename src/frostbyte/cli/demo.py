@@ -72,11 +72,13 @@ def _questions(samples: Path) -> list[dict[str, str]]:
 
 
 def step(number: int, title: str) -> None:
+    """Head the next part of a demonstration."""
     out().print()
     out().rule(text(f"{number}  {title}", "bold cyan"), align="left", style="cyan")
 
 
 def say(line: str) -> None:
+    """A line beside what commands print."""
     out().print(text(line, "dim"))
 
 
