@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import timedelta
+
 import pytest
 
 from frostbyte.adapters.dns.memory import MemoryDns
@@ -9,6 +12,8 @@ from frostbyte.adapters.hetzner.client import HetznerCloud
 from frostbyte.adapters.hetzner.memory import WorldCalls, waiting_in
 from frostbyte.adapters.hetzner.world.faults import Fault
 from frostbyte.adapters.hetzner.world.world import World
+from frostbyte.adapters.registry.memory import MemoryRegistry
+from frostbyte.bootstrap.expiry import Expiry
 from frostbyte.control_plane.provisioning.ending import end_everything
 from frostbyte.control_plane.provisioning.resources import (
     Found,
@@ -24,7 +29,9 @@ from frostbyte.control_plane.provisioning.resources import (
     WantedSshKey,
     WantedVolume,
 )
+from frostbyte.control_plane.registry.projects import Projects
 from frostbyte.kernel.ids import new_id
+from provisioning.scripted import Clock
 
 BASE = Owner(environment="try", project_id="p")
 ACME = Owner(environment="try", project_id="p", tenant_id="acme")
@@ -129,3 +136,30 @@ def test_what_does_not_go_at_all_is_named() -> None:
     (volume,) = [one for one in sky.of(sky.cloud) if one.kind is Kind.VOLUME]
     sky.world.fault(Fault(name="locked", match=f"DELETE /volumes/{volume.resource_id}", times=0))
     assert sky.end(sky.edge.resource_id) == ["volume fb-acme-db"]
+
+
+def test_a_try_ends_at_its_moment_and_not_before() -> None:
+    sky, base = Sky(), Owner(environment="try", project_id="p")
+    registry, clock = MemoryRegistry(), Clock()
+    Projects(registry.unit_of_work, "try", clock).create("p", actor="operator")
+    ends = clock.now() + timedelta(hours=2)
+    expiry = Expiry(ends, clock, registry.unit_of_work, lambda: [base], lambda _: sky.cloud, lambda _: sky.dns)
+    stop = Stops(4)
+    clock.pass_(7199)
+    expiry.run(stop)
+    assert len(sky.of(sky.cloud)) > 5
+    clock.pass_(1)
+    expiry.run(Stops(4))
+    assert sky.of(sky.cloud) == []
+
+
+class Stops(threading.Event):
+    """Set after so many waits, which take no time."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self._looks = looks
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._looks -= 1
+        return self._looks < 0

@@ -28,6 +28,7 @@ from frostbyte.bootstrap.base import base_doings
 from frostbyte.bootstrap.beginning import begin_with
 from frostbyte.bootstrap.channels import Channels
 from frostbyte.bootstrap.edge import Edge
+from frostbyte.bootstrap.expiry import Expiry
 from frostbyte.bootstrap.ledger import Ledger
 from frostbyte.bootstrap.local_hosts import local_hosts
 from frostbyte.bootstrap.provisioning import Clouds, Hosting, OwnKeys
@@ -37,6 +38,7 @@ from frostbyte.control_plane.edge.routes import Tls
 from frostbyte.control_plane.killswitch.hearing import checked
 from frostbyte.control_plane.provisioning.asking import Asked
 from frostbyte.control_plane.provisioning.receipts import Receipts
+from frostbyte.control_plane.provisioning.resources import Owner
 from frostbyte.control_plane.provisioning.rotating import Rotating
 from frostbyte.control_plane.provisioning.sweeping import Sweeper
 from frostbyte.control_plane.registry.changes import ITSELF
@@ -353,8 +355,27 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
         sweeper=hosting.sweeper,
         hosting=hosting,
         hooks={**switching.hooks, **hosting.hooks},
-        loops={"edge": edge.run, **switching.loops, **ledger.loops, **hosting.loops},
+        loops={
+            "edge": edge.run,
+            **switching.loops,
+            **ledger.loops,
+            **hosting.loops,
+            **_expiry(settings, store, clock, clouds),
+        },
     )
+
+
+def _expiry(settings: ControlSettings, store: PostgresRegistry, clock: Clock, clouds: Clouds) -> dict[str, Loop]:
+    """What ends a try; nothing where there is no end."""
+    if settings.expires_at is None:
+        return {}
+
+    def owners() -> list[Owner]:
+        with store.unit_of_work() as uow:
+            projects = uow.projects.page(limit=1000)
+        return [Owner(environment=settings.environment, project_id=row.project_id) for row in projects]
+
+    return {"expiry": Expiry(settings.expires_at, clock, store.unit_of_work, owners, clouds.cloud, clouds.dns).run}
 
 
 def _hold(folder: Path) -> FileLock:

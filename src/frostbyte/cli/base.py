@@ -48,7 +48,7 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Make a project's base, or go on where it was interrupted: edge, control plane, bastion, firewalls, names, TLS."""
-    request = {"expires_at": expires_at} if expires_at else {}
+    request = {"expires_at": _moment(expires_at)} if expires_at else {}
     with bench(project) as at:
         if at.running() is None:
             found = at.plan(request)
@@ -141,6 +141,21 @@ def bench(project: str) -> Iterator[Bench]:
         yield Bench(plane=plane, owner=Owner(environment=settings.environment, project_id=project))
     finally:
         plane.close()
+
+
+def _moment(text: str) -> str:
+    """As the control plane reads it. Raises CommandFailed: `moment_invalid`."""
+    from datetime import datetime
+
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise CommandFailed(
+            "moment_invalid", f"{text} is no moment with its zone.", "Write it as 2026-03-01T14:00:00+00:00."
+        )
+    return found.isoformat()
 
 
 def confirm(yes: bool, question: str) -> None:

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -47,6 +48,8 @@ class ControlSettings:
     """The folder that the edge watches; None for `edge` in `data_dir`."""
     domain: str = "pipeline.localhost"
     """Tenants are reached at `{tenant_id}.{domain}`."""
+    expires_at: datetime | None = None
+    """For a try: when everything of the environment is taken away, this control plane with it."""
     given: Path | None = None
     """A folder with what a control plane begins with, by its place in `data_dir`: what is there already stays."""
     ca_file: str = ""
@@ -112,6 +115,7 @@ def load(environment: Mapping[str, str] | None = None) -> ControlSettings:
         secrets_dir=_folder(given.text("CONTROL_SECRETS_DIR", "")),
         edge_dir=_folder(given.text("CONTROL_EDGE_DIR", "")),
         domain=domain,
+        expires_at=_moment(given.text("CONTROL_EXPIRES_AT", "")),
         given=_folder(given.text("CONTROL_GIVEN", "")),
         ca_file=given.file("CA_FILE"),
         local_network=given.network("LOCAL_NETWORK"),
@@ -126,6 +130,18 @@ def environment_name(text: str) -> str:
     if not _ENVIRONMENT.fullmatch(text):
         raise invalid("CONTROL_ENVIRONMENT", "it is 1 to 40 of a-z, 0-9 and '-', and begins with no '-'")
     return text
+
+
+def _moment(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise invalid("CONTROL_EXPIRES_AT", "it is a moment with its zone, such as 2026-03-01T14:00:00+00:00")
+    return found
 
 
 def _folder(text: str) -> Path | None:
