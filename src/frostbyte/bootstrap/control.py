@@ -305,11 +305,7 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
     own_ca, own = settings.data_dir / "edge-ca", settings.edge.site.tls is Tls.OWN
     edge = Edge(settings.edge, settings.edge_folder, authorities, own_ca)
     keys = FileTokenKeys(settings.keys_folder, clock)
-    clouds = Clouds(
-        *(settings, store.unit_of_work, clock, OwnKeys(secrets, keys, authorities), channels),
-        hosts=local_hosts(settings),
-        base=base_doings(settings, secrets),
-    )
+    clouds = _clouds(settings, store, clock, OwnKeys(secrets, keys, authorities), channels)
     receipt = receipts(store.unit_of_work, signer, ledger_store, clock).issue
     hosting = Hosting(store.unit_of_work, clock, clouds, environment=settings.environment, receipt=receipt)
     cosigner = Cosigner(secrets.secret("witness"), f"{settings.log_origin}/ledger")
@@ -329,6 +325,7 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
             findings=ledger.findings,
         ),
     )
+    expiry = _expiry(settings, store, clock, clouds)
     return ControlPlane(
         settings=settings,
         clock=clock,
@@ -355,13 +352,18 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
         sweeper=hosting.sweeper,
         hosting=hosting,
         hooks={**switching.hooks, **hosting.hooks},
-        loops={
-            "edge": edge.run,
-            **switching.loops,
-            **ledger.loops,
-            **hosting.loops,
-            **_expiry(settings, store, clock, clouds),
-        },
+        loops={"edge": edge.run} | switching.loops | ledger.loops | hosting.loops | expiry,
+    )
+
+
+def _clouds(
+    settings: ControlSettings, store: PostgresRegistry, clock: Clock, own: OwnKeys, channels: Channels
+) -> Clouds:
+    """What is opened of each project."""
+    return Clouds(
+        *(settings, store.unit_of_work, clock, own, channels),
+        hosts=local_hosts(settings),
+        base=base_doings(settings, own.secrets),
     )
 
 
