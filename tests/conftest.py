@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
+from frostbyte.cli import output
 from servers.lanes import excused
 
 pytest_plugins = ["servers.fixtures"]
@@ -59,3 +61,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if REQUIRE_ALL and reporter is not None and session.exitstatus == 0 and not all(map(excused, _reasons(reporter))):
         session.exitstatus = 1
+
+
+@pytest.fixture(autouse=True)
+def own_consoles() -> Iterator[None]:
+    """A command in this process writes to the streams of its own test, never to those of one that has ended."""
+    output.forget_consoles()
+    yield
+    output.forget_consoles()
