@@ -36,6 +36,7 @@ case "$1" in
     finish)
         shift
         pip install --quiet --no-deps --no-index /wheels/frostbyte-*.whl
+        rm "$home"/bin/*.sh # there is no shell in an image
         grep -v '^#' /build/trim.txt | while read -r pattern _; do
             # shellcheck disable=SC2086 # the pattern is meant to be one
             [ -z "$pattern" ] || (cd "$site" && rm -rf $pattern)

@@ -336,11 +336,8 @@ def _status(listen: str) -> int:
 
 
 def _failed(what: str, folder: Path) -> CommandFailed:
-    """With the last lines of the logs, for the folder goes away."""
-    said = ""
-    for log in sorted(folder.glob("hosts/*/*.log")) + sorted(folder.glob("*.log")):
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-4:]
-        said += "".join(f"\n  {log.stem}: {line[:300]}" for line in lines)
-    return CommandFailed(
-        "demo_online_failed", f"It stopped here: {what}.{said}", "Report this.", exit_code=Exit.PROBLEMS
-    )
+    """Shows the last lines of the hosts' logs, for the folder goes away."""
+    for log in sorted(folder.glob("hosts/*/*.log")):
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[-4:]:
+            say(f"{log.parent.name}/{log.stem}: {line[:200]}")
+    return CommandFailed("demo_online_failed", f"It stopped here: {what}.", "Report this.", exit_code=Exit.PROBLEMS)
