@@ -293,6 +293,7 @@ def _settings(folder: Path, cloud: Mapping[str, str]) -> dict[str, str]:
         "FROSTBYTE_OPERATORS": "127.0.0.0/8",
         "FROSTBYTE_RECOVERY_RECIPIENT": recipient,
         "FROSTBYTE_HOSTS_DIR": str(folder / "hosts"),
+        "FROSTBYTE_TRAEFIK": os.environ.get("FROSTBYTE_TRAEFIK", "") or shutil.which("traefik") or "",
         "FROSTBYTE_SOPS": os.environ.get("FROSTBYTE_SOPS", "") or shutil.which("sops") or "sops",
     }
 

@@ -14,10 +14,12 @@ from hypothesis.errors import Unsatisfiable
 
 from control.killswitch.planes import MemoryEdge
 from control.memory_plane import ROOT, Admin, attachment, memory_plane, nowhere
+from control.provisioned import Provisioned
 from frostbyte.api.control import examples
 from frostbyte.api.control.app import routes
 from frostbyte.bootstrap.switching import Around, Switching
 from frostbyte.kernel.tokens import Role
+from provisioning.test_sweeping import House
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -32,6 +34,8 @@ NAMES = ("acme", "new1", "nobody")
 def explored(tmp_path_factory: pytest.TempPathFactory) -> Admin:
     """A control plane with a tenant in every state that a request may meet."""
     admin = Admin(memory_plane(tmp_path_factory.mktemp("explored")))
+    Provisioned(admin)
+    admin.control.sweeper = House().sweeper
     for state in ("PENDING", "ACTIVE", "SUSPENDED", "DEPROVISIONED"):
         admin.tenant(state)
     admin.made("/tenants", {"tenant_id": "acme", "project_id": "eu-1"}, 201)
@@ -78,7 +82,9 @@ def test_no_request_breaks_it(path: str, method: str, mode: GenerationMode, expl
             case.path_parameters["tenant_id"] = name
         everything = explored.token(*Role)  # fresh: keys rotate here too
         answer = case.call(headers={"Authorization": f"Bearer {everything}"})
-        assert answer.status_code < 500, answer.text
+        # Nothing here can rotate a tenant's keys: that needs hosts, and it is said.
+        unable = answer.status_code == 503 and answer.json()["code"] == "provisioning_missing"
+        assert answer.status_code < 500 or (unable and case.path.endswith("/rotate-keys")), answer.text
         if answer.status_code >= 400:
             assert answer.headers["content-type"] == ["application/problem+json"], answer.headers
             assert {"code", "detail", "remedy", "request_id"} <= answer.json().keys()

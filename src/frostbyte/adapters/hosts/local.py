@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +47,8 @@ _TOLD: Final = (
 """Beginnings of settings that mean the same in a process as in a container."""
 TASKS: Final = frozenset({"adopt", "operator"})
 """Tasks that are Frostbyte's own commands beside a control plane; others have nothing to do here."""
+DESTROY: Final = "storage-destroy"
+"""The task that empties a tenant's stores."""
 READY: Final = "url"
 """What our servers write into their data folder when they answer, for commands beside them (cli/announcing.py)."""
 _STORES: Final = ("FROSTBYTE_CONTROL_DATABASE_",)
@@ -61,19 +64,30 @@ class Program:
         stand_ins: FROSTBYTE_STANDINS of it.
         data: the setting that names its folder.
         words: whether the service's own command follows.
+        usual: settings that its image has by itself.
+        instead: settings that replace the project's.
     """
 
     command: tuple[str, ...]
     stand_ins: str = ""
     data: str = ""
     words: bool = False
+    usual: Mapping[str, str] = field(default_factory=dict)
+    instead: Mapping[str, str] = field(default_factory=dict)
 
 
 def programs(traefik: str) -> dict[str, Program]:
     """By the service's name, what runs for it. Without the path of a Traefik there is no edge."""
     ours = (sys.executable, "-m", "frostbyte", "serve")
     known = {
-        "intake-gateway": Program(command=(*ours, "data"), stand_ins=STAND_INS, data="FROSTBYTE_DATA_DIR"),
+        "intake-gateway": Program(
+            command=(*ours, "data"),
+            stand_ins=STAND_INS,
+            data="FROSTBYTE_DATA_DIR",
+            usual={"FROSTBYTE_LISTEN": "0.0.0.0:8080"},
+            # Without a scanner nothing passes in any other mode; in this one documents say `unscanned`.
+            instead={"FROSTBYTE_MODE": "development"},
+        ),
         "control": Program(command=(*ours, "control"), stand_ins="database,hosts", data="FROSTBYTE_CONTROL_DATA_DIR"),
     }
     return known | ({"traefik": Program(command=(traefik,), words=True)} if traefik else {})
@@ -172,6 +186,8 @@ class LocalHosts(MemoryHosts):
 
     def task(self, host: HostAddress, folder: str, service: str, *, seconds: float) -> str:
         answered = super().task(host, folder, service, seconds=seconds)
+        if service == DESTROY:
+            return self._destroyed(host)
         if service not in TASKS:
             return answered
         project = self._project(host, folder)
@@ -190,6 +206,16 @@ class LocalHosts(MemoryHosts):
         if done.returncode != 0:
             raise troubles.failed(host.name, f"the task {service}", troubles.last_words(done.stderr))
         return done.stdout
+
+    def _destroyed(self, host: HostAddress) -> str:
+        """Stores are in the data folder of the tenant's plane, whichever of its hosts that runs on."""
+        tenant = host.name.rpartition("-")[0]
+        removed = []
+        for data in sorted(self._place.glob(f"{tenant}-*/data")):
+            shutil.rmtree(data)
+            removed.append(data.parent.name)
+        left = list(self._place.glob(f"{tenant}-*/data"))
+        return json.dumps({"removed": removed, "checked_empty": [] if left else ["the plane's own stores"]})
 
     def down(self, host: HostAddress, folder: str, *, volumes: bool, seconds: float) -> None:
         super().down(host, folder, volumes=volumes, seconds=seconds)
@@ -249,7 +275,9 @@ class LocalHosts(MemoryHosts):
                 "Start the simulator with --addresses 127.64.0.0/16.",
             )
         program = self._programs[name]
-        told = self._settings(host, service, inside)
+        told = {name: _here(value, host) for name, value in program.usual.items()}
+        told |= self._settings(host, service, inside)
+        told |= program.instead
         if program.stand_ins:
             told["FROSTBYTE_STANDINS"] = program.stand_ins
         if program.data:
@@ -260,9 +288,7 @@ class LocalHosts(MemoryHosts):
         told = dict(self._inherited)
         for key, value in (service.get("environment") or {}).items():
             if key.startswith(_TOLD) and not key.startswith(_STORES):
-                text = inside.at(str(value))
-                # What listens everywhere in a container does so at its host's address; others find it there.
-                told[key] = text.replace("0.0.0.0:", f"{host.address}:").replace("://control:", f"://{host.address}:")
+                told[key] = _here(inside.at(str(value)), host)
         return told
 
 
@@ -292,6 +318,11 @@ class Inside:
             if value == place or value.startswith(f"{place}/"):
                 return f"{before}{equals}{ours}{value[len(place) :]}"
         return text
+
+
+def _here(text: str, host: HostAddress) -> str:
+    """What listens everywhere in a container does so at its host's address; others of the project find it there."""
+    return text.replace("0.0.0.0:", f"{host.address}:").replace("://control:", f"://{host.address}:")
 
 
 def _plain() -> dict[str, str]:
