@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from frostbyte.adapters.hosts.local import LocalHosts, Program
+from frostbyte.adapters.hosts.local import LocalHosts, Process, Program
 from frostbyte.adapters.hosts.memory import Machine
 from frostbyte.control_plane.provisioning.ports import HostAddress, HostFile
 from frostbyte.kernel.errors import FrostbyteError
@@ -128,6 +130,28 @@ def test_a_number_that_somebody_else_has_now_is_left_alone(
     record.write_text(json.dumps({**ours, "pid": os.getpid()}))
     hosts.down(gateway, FOLDER, volumes=False, seconds=20)  # would end this very test
     record.write_text(json.dumps(ours))
+
+
+def test_one_that_ended_is_not_waited_for_though_another_is_its_parent(
+    hosts: LocalHosts, gateway: HostAddress, tmp_path: Path
+) -> None:
+    """A demonstration starts a control plane again by itself, and never asks for its end."""
+    hosts.up(gateway, FOLDER, seconds=20)
+    (record,) = tmp_path.glob("*/*.process.json")
+    begun = Process.read(record)
+    begun.end()
+    parent = (
+        "import sys, time; from pathlib import Path; from frostbyte.adapters.hosts.local import Process;"
+        "record = Path(sys.argv[1]); Process.read(record).start(record); print(flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", parent, str(record)], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        began = time.monotonic()
+        Process.read(record).end()
+        took = time.monotonic() - began
+        other.kill()
+    assert took < 10
 
 
 def test_what_does_not_start_says_its_last_words(hosts: LocalHosts, gateway: HostAddress) -> None:

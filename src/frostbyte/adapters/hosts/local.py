@@ -355,8 +355,12 @@ def _await(host: HostAddress, name: str, begun: Process, process: subprocess.Pop
 
 
 def _began(pid: int) -> str:
-    """When a process began, in ticks since the boot (proc(5), stat, field 22): who has its number later has other."""
+    """When a process began, in ticks since the boot (proc(5), stat, field 22): who has its number later has other.
+
+    '' for one that has ended, also where its parent has not asked for its end yet (field 3: Z).
+    """
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     except OSError:
         return ""
+    return "" if fields[0] == "Z" else fields[19]
