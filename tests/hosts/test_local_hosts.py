@@ -16,8 +16,11 @@ import pytest
 
 from frostbyte.adapters.hosts.local import LocalHosts, Process, Program
 from frostbyte.adapters.hosts.memory import Machine
+from frostbyte.bootstrap.local_hosts import local_hosts
 from frostbyte.control_plane.provisioning.ports import HostAddress, HostFile
-from frostbyte.kernel.errors import FrostbyteError
+from frostbyte.control_plane.provisioning.settings import ProvisioningSettings
+from frostbyte.control_plane.settings import ControlSettings
+from frostbyte.kernel.errors import FrostbyteError, Invalid
 from hosts.contract import public_key
 from servers.process import free_port
 
@@ -169,3 +172,10 @@ def test_an_address_of_another_network_is_refused(
     with pytest.raises(FrostbyteError) as caught:
         hosts.up(replace(gateway, address="198.18.0.9"), FOLDER, seconds=5)
     assert caught.value.code == "host_not_local"
+
+
+def test_real_servers_are_never_ordered_for_processes(tmp_path: Path) -> None:
+    told = ProvisioningSettings(data_dir=tmp_path, hosts_dir=tmp_path / "hosts")
+    with pytest.raises(Invalid) as caught:
+        local_hosts(ControlSettings(data_dir=tmp_path, told_provisioning=told))
+    assert caught.value.code == "settings_invalid"

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from frostbyte.adapters.secrets.files import FileSecrets
 from frostbyte.control_plane.provisioning.apply import Engine
+from frostbyte.control_plane.provisioning.building import ASKED
 from frostbyte.control_plane.provisioning.doing import base
 from frostbyte.control_plane.provisioning.doing.base import BaseWorld, Own
 from frostbyte.control_plane.provisioning.doing.table import World
 from frostbyte.control_plane.provisioning.journal import Direction, EntryRow, RunRow
 from frostbyte.control_plane.provisioning.planned import checked
-from frostbyte.control_plane.provisioning.resources import OWNER, Owner
+from frostbyte.control_plane.provisioning.resources import OWNER, Kind, Owner
 from frostbyte.control_plane.provisioning.settings import ENDPOINT
 from frostbyte.control_plane.provisioning.steps import Action, Doing, Plan
 from frostbyte.control_plane.settings import ControlSettings
@@ -129,6 +130,15 @@ class Bench:
         with self.plane.store.unit_of_work() as uow:
             found = uow.journal.running(self.owner)
         return found[0] if found else None
+
+    def asked(self) -> dict[str, Any]:
+        """What its base was last asked for: an end that it was given stays when it is changed."""
+        runs = [run for run in self._hosting.runs.runs(self.owner) if run.direction is Direction.UP]
+        return next((run.request for run in runs if ASKED not in run.request), {})
+
+    def stands(self) -> bool:
+        """Whether any server of it may exist."""
+        return any(row.kind == Kind.SERVER for row in self.remains())
 
     def up(self, request: Mapping[str, Any], seen: Callable[[EntryRow], None]) -> RunRow:
         """Make it, or go on with making it.

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import httpx
 
+from frostbyte.adapters.hetzner.calls import on_this_host
 from frostbyte.adapters.hosts.local import LocalHosts, programs
 from frostbyte.adapters.hosts.memory import Machine
 from frostbyte.control_plane.provisioning.hosting import Release
@@ -18,6 +19,7 @@ from frostbyte.control_plane.settings import ControlSettings
 from frostbyte.deploy.hosts.base import BaseHosts
 from frostbyte.deploy.hosts.renderer import HostRenderer
 from frostbyte.kernel.errors import Unavailable
+from frostbyte.kernel.settings import invalid
 
 SECONDS: Final = 10.0
 RUNNING: Final = "running"
@@ -26,10 +28,16 @@ _INHERITED: Final = ("FROSTBYTE_HOSTS_DIR", "FROSTBYTE_SOPS", "FROSTBYTE_LOG_LEV
 
 
 def local_hosts(settings: ControlSettings) -> LocalHosts | None:
-    """Where settings ask for them, else None: hosts are reached over SSH."""
+    """Where settings ask for them, else None: hosts are reached over SSH.
+
+    Raises:
+        Invalid: `settings_invalid`: with any cloud but a simulated one.
+    """
     told = settings.provisioning
     if told.hosts_dir is None:
         return None
+    if not on_this_host(told.endpoint):  # real servers would be ordered, and none of them ever reached
+        raise invalid("HOSTS_DIR", "it goes with a simulated cloud on this machine (FROSTBYTE_HCLOUD_ENDPOINT)")
     traefik = os.environ.get("FROSTBYTE_TRAEFIK", "") or shutil.which("traefik") or ""
     return LocalHosts(
         simulated(told.endpoint),

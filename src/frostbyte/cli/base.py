@@ -48,8 +48,15 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Make a project's base, or go on where it was interrupted: edge, control plane, bastion, firewalls, names, TLS."""
-    request = {"expires_at": _moment(expires_at)} if expires_at else {}
+    end = _moment(expires_at) if expires_at else ""
     with bench(project) as at:
+        if end and at.stands():
+            raise CommandFailed(
+                "base_stands",
+                "A base that stands cannot be given an end: its control plane would not know of it.",
+                "Take it away with `frostbyte control down`, or leave --expires-at out.",
+            )
+        request = {"expires_at": end} if end else at.asked() if at.stands() else {}
         if at.running() is None:
             found = at.plan(request)
             if not as_json:
@@ -77,12 +84,12 @@ def update(project: Project = "main", yes: Yes = False, as_json: AsJson = False)
                     "Make it: frostbyte control up",
                     exit_code=Exit.NOT_FOUND,
                 )
-            found = at.plan({})
+            found = at.plan(at.asked())
             if not as_json:
                 _show(found)
             found.check()
             confirm(yes, "Change it?")
-        ended(at, at.up({}, follow(as_json)), as_json=as_json)
+        ended(at, at.up(at.asked(), follow(as_json)), as_json=as_json)
 
 
 @control.command("down")

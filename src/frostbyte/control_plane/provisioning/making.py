@@ -163,7 +163,7 @@ class Making:
         with self._lock:
             self._code = self._code or error.code
         self._work.halt.set()
-        # The sentence is for whoever reads the log: like every one of ours it holds no content and no secret.
+        # The sentence is for whoever makes a base at a terminal; a server's log drops it (kernel.logging).
         _log.warning("step_failed", step=step.key, code=error.code, what=error.message)
         if self._notes.entry(step.key) is not None:
             self._notes.failed(step.key, error.code)
