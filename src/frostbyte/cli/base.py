@@ -172,17 +172,17 @@ def confirm(yes: bool, question: str) -> None:
 
 
 def follow(as_json: bool) -> Callable[[EntryRow], None]:
-    """A line for every step that has come to something."""
+    """A line for every step that begins, and one when it has come to something."""
 
     def seen(entry: EntryRow) -> None:
-        if not entry.code and entry.state.value not in _DONE:
-            return
-        mark, style = ("✗", "red") if entry.code else ("✓", "green")
-        verb = "" if entry.code else _DONE[entry.state.value]
-        what = entry.name or str(entry.facts.get("name") or "")
-        err().print(
-            text(f"  {mark} ", style) + text(f"{verb}{entry.key:<24}") + text(f"{what}  {entry.code}".rstrip(), "dim")
-        )
+        if entry.state.value == "intended" and not entry.code:
+            err().print(text(f"  … {entry.key}", "dim"))
+        elif entry.code or entry.state.value in _DONE:
+            mark, style = ("✗", "red") if entry.code else ("✓", "green")
+            verb = "" if entry.code else _DONE[entry.state.value]
+            err().print(
+                text(f"  {mark} ", style) + text(f"{verb}{entry.key}  ") + text(entry.code or entry.name, "dim")
+            )
 
     return (lambda entry: None) if as_json else seen
 

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from frostbyte import __version__
+from frostbyte.cli.base import Project, bench, follow
 from frostbyte.cli.errors import CommandFailed
 from frostbyte.cli.exits import Exit
 from frostbyte.cli.options import AsJson, group
-from frostbyte.cli.output import err, hint, out, print_json, table, text
+from frostbyte.cli.output import hint, out, print_json, table, text
 
 if TYPE_CHECKING:
     from frostbyte.bootstrap.building import Yard
     from frostbyte.control_plane.provisioning.journal import EntryRow
 
 app = group("Build what hosts start from.")
-Project = Annotated[str, typer.Option("--project", help="The Hetzner project, as tenants name it; made if it is new.")]
-_DONE: Final = {"done": "", "gone": "took away "}
 
 
 @app.command("build")
@@ -59,7 +58,7 @@ def build(
         }
         asked = build_request(values)
         assert asked is not None
-        run = yard.build(asked, _follow(as_json))
+        run = yard.build(asked, follow(as_json))
         if run.state.value != "succeeded":
             raise CommandFailed(
                 run.code or "build_failed",
@@ -98,16 +97,9 @@ def listed(project: Project = "main", as_json: AsJson = False) -> None:
 @contextmanager
 def _yard(project: str) -> Iterator[Yard]:
     from frostbyte.bootstrap.building import Yard
-    from frostbyte.bootstrap.control import build as built
-    from frostbyte.control_plane.provisioning.resources import Owner
-    from frostbyte.control_plane.settings import load
 
-    settings = load()
-    plane = built(settings)
-    try:
-        yield Yard(plane=plane, owner=Owner(environment=settings.environment, project_id=project))
-    finally:
-        plane.close()
+    with bench(project) as at:
+        yield Yard(plane=at.plane, owner=at.owner)
 
 
 def _pair(given: str) -> tuple[str, str]:
@@ -141,19 +133,3 @@ def _shown(row: EntryRow) -> dict[str, Any]:
         "size_gb": row.facts.get("size_gb"),
         "made_at": row.changed_at.isoformat(timespec="seconds"),
     }
-
-
-def _follow(as_json: bool) -> Callable[[EntryRow], None]:
-    """A line for every step that begins, and one when it has come to something."""
-
-    def seen(entry: EntryRow) -> None:
-        if entry.state.value == "intended" and not entry.code:
-            err().print(text(f"  … {entry.key}", "dim"))
-        elif entry.code or entry.state.value in _DONE:
-            mark, style = ("✗", "red") if entry.code else ("✓", "green")
-            verb = "" if entry.code else _DONE[entry.state.value]
-            err().print(
-                text(f"  {mark} ", style) + text(f"{verb}{entry.key}  ") + text(entry.code or entry.name, "dim")
-            )
-
-    return (lambda entry: None) if as_json else seen
