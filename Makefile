@@ -7,9 +7,11 @@ PYTEST := $(PY) -m pytest
 FROSTBYTE := $(VENV)/bin/frostbyte
 # Half of the machine's patience: tests that start servers share cores badly.
 JOBS ?= 2
+# Slow tests mostly wait: for leases to end, for servers to die and come back. One more than there are cores fills the pauses.
+SLOW_JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-online up test fast slow containers lint format bench soak lock clean
+.PHONY: help setup demo demo-online demo-operations demo-offline up bundle release test fast slow browser screenshots containers lint format bench soak lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS='	' read -r name about; do printf '  make %-12s %s\n' "$$name" "$$about"; done
@@ -23,21 +25,40 @@ demo: setup ## see it work: a plane, sample documents, answers and their proofs,
 demo-online: setup ## a tenant's whole life on a simulated cloud: base, provision, crash, resume, suspend, deprovision
 	@FROSTBYTE_SOPS="$$(tools/sops/build.sh)" FROSTBYTE_TRAEFIK="$$(tools/traefik/build.sh --if-built)" $(FROSTBYTE) demo-online
 
+demo-operations: setup ## the days after on a simulated cloud: scale, update, back up, repair, restore, forget
+	@FROSTBYTE_SOPS="$$(tools/sops/build.sh)" FROSTBYTE_TRAEFIK="$$(tools/traefik/build.sh --if-built)" $(FROSTBYTE) demo-operations
+
+demo-offline: setup ## a bundle, a host without a network, an installation and its verification (root and Docker)
+	@eval "$$(tools/docker.sh start)" && tools/demo_offline.sh
+
 up: setup ## start a plane on this machine, with its data in .frostbyte/
 	@$(FROSTBYTE) serve data
+
+bundle: setup ## an offline bundle from what is on this machine, in dist/ (needs Docker; see tools/release.sh)
+	@tools/release.sh bundle
+
+release: setup ## wheel, images, bundle, bill of materials and provenance, signed with KEY=FILE, in dist/ (needs Docker)
+	@tools/release.sh release
 
 fast: setup ## fast tests (two minutes)
 	$(PYTEST) -m "not slow" -n $(JOBS) --dist loadfile
 
 slow: setup ## slow tests: real servers, kills, whole batches
-	$(PYTEST) -m "slow and not docker"
+	$(PYTEST) -m "slow and not docker and not browser" -n $(SLOW_JOBS) --dist loadfile --durations=15
+
+screenshots: setup ## picture both consoles in both themes, into docs/img (tools/servers.sh chromium clamd traefik)
+	PYTHONPATH=tests $(PY) -m browser.pictures
+
+browser: setup ## drive both consoles with a real browser (needs chromium and axe: tools/servers.sh chromium node axe)
+	$(PYTEST) -m browser -n $(JOBS) --dist loadfile
 
 containers: setup ## build the images and run a plane of containers (needs Docker: tools/docker.sh start)
-	$(PYTEST) -m docker
+	$(PYTEST) -m docker --durations=15
 
-test: setup ## all tests: fast lane, then slow lane; says what was left out (FROSTBYTE_REQUIRE=all refuses that)
+test: setup ## all tests: fast lane, slow lane, browser; says what was left out (FROSTBYTE_REQUIRE=all refuses that)
 	$(PYTEST) -m "not slow" -n $(JOBS) --dist loadfile
-	$(PYTEST) -m "slow and not docker"
+	$(PYTEST) -m "slow and not docker and not browser" -n $(SLOW_JOBS) --dist loadfile --durations=15
+	$(PYTEST) -m browser -n $(JOBS) --dist loadfile
 
 lint: setup ## style, types, and which way imports point
 	$(VENV)/bin/ruff check src tests tools $(wildcard bench samples)

@@ -1,6 +1,7 @@
 """All benches, one after the other: a table on the screen, and in `bench/RESULTS.md` with the machine it came from.
 
-    python -m bench [NAME ...]        a bench, or a room: plane, control, provisioning, finding, reading, judging
+    python -m bench [NAME ...]        a bench, or a room: plane, control, provisioning, offline, console, finding,
+                                      reading, judging
 
 The exit code is 1 where a promise is missed or a bench breaks.
 """
@@ -22,9 +23,21 @@ import msgspec
 from bench.table import Line
 
 BENCHES: Final = {
-    "plane": ("start", "intake", "audit_log", "pipeline", "dispatch", "uploads", "vector_server", "ledger"),
-    "control": ("suspend", "registry", "edge", "scale", "planning"),
+    "plane": (
+        "start",
+        "intake",
+        "audit_log",
+        "pipeline",
+        "dispatch",
+        "uploads",
+        "vector_server",
+        "ledger",
+        "page_picture",
+    ),
+    "control": ("suspend", "update", "registry", "edge", "scale", "planning"),
     "provisioning": ("apply",),
+    "offline": ("bundles", "export"),
+    "console": ("pages",),
     "finding": ("search", "retrieval", "embedding", "embedder"),
     "reading": ("ocr", "pdf", "pdf_quality", "pdf_tables", "office"),
     "judging": ("pii", "injection", "classification", "policy"),

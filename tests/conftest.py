@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections import Counter
 from collections.abc import Iterator
 
@@ -15,6 +16,8 @@ pytest_plugins = ["servers.fixtures"]
 
 BUDGETS = {"fast": 120.0, "slow": 1800.0}
 """Seconds that the lanes may take, one test after the other."""
+os.environ.setdefault("FROSTBYTE_SEED", str(secrets.randbelow(1_000_000)))
+"""What is drawn in a run is drawn alike in all its processes: they have to collect the same tests."""
 REQUIRE_ALL = os.environ.get("FROSTBYTE_REQUIRE", "") == "all"
 
 

@@ -2,7 +2,8 @@
 # Builds Frostbyte's images with Docker and says what they weigh.
 #
 #   tools/images.sh --pip-settings   what is handed over of pip's configuration
-#   tools/images.sh [IMAGE...]       api, worker, nomic-embed (the default), control, traefik, minio, vectors
+#   tools/images.sh [IMAGE...]       api, worker, nomic-embed (the default), control, traefik, minio, vectors, and Debian's
+#                                    postgres, redis, clamav where official images cannot be had
 #
 #   BASE       the Debian 13 image to build from (default debian:trixie-slim; tools/docker.sh base makes one)
 #   TAG        default: the version in pyproject.toml
@@ -10,8 +11,8 @@
 #   NO_CACHE   set: everything anew
 #
 # Packages come from wherever pip on this machine is configured to look; its configuration and certificates are handed
-# to the build as secrets and are in no layer. Layers depend on sources and locks alone: SOURCE_DATE_EPOCH is the time
-# of the last commit unless it is set.
+# to the build as secrets and are in no layer. Layers depend on sources and locks alone. SOURCE_DATE_EPOCH, the time of the
+# last commit unless it is set, is when builders that ask for it say that an image was made.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

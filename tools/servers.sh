@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs or builds the servers that test lanes need, and starts none of them. What cannot be had here is named.
 #
-#   tools/servers.sh [NAME...]     clamd redis minio postgresql promtool hcloud nftables sops sshd traefik; all of them without a name
+#   tools/servers.sh [NAME...]     clamd redis minio postgresql promtool hcloud nftables shellcheck sops sshd traefik cryptsetup chromium node axe; all of them without a name
 #
-# Packages need root on Debian; MinIO, SOPS and Traefik are built from pinned sources and need Go (tools/*/build.sh).
+# Packages need root on Debian; MinIO, SOPS and Traefik are built from pinned sources and need Go (tools/*/build.sh);
+# axe-core comes through npm (tools/axe/fetch.sh).
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PATH:/usr/sbin" DEBIAN_FRONTEND=noninteractive
@@ -24,7 +25,7 @@ package() { # PROGRAM PACKAGE
     if [ -n "$made" ]; then rm -f "$policy"; fi
 }
 
-[ $# -gt 0 ] || set -- clamd redis minio postgresql promtool hcloud nftables sops sshd traefik
+[ $# -gt 0 ] || set -- clamd redis minio postgresql promtool hcloud nftables shellcheck sops sshd traefik cryptsetup chromium node axe
 for name in "$@"; do
     case "$name" in
         clamd) package clamd clamav-daemon ;;
@@ -32,12 +33,17 @@ for name in "$@"; do
         postgresql) package '/usr/lib/postgresql/*/bin/postgres' postgresql ;; # the wheel's own knows no TLS
         nftables) package nft nftables ;;
         promtool) package promtool prometheus ;;
+        shellcheck) package shellcheck shellcheck ;;
         hcloud) package hcloud hcloud-cli ;;
         sshd) package sshd openssh-server ;;
+        cryptsetup) package cryptsetup cryptsetup-bin ;;
+        chromium) package chromium chromium ;;
+        node) package node nodejs ;;
+        axe) package npm npm && { tools/axe/fetch.sh >/dev/null || missing+=("axe: see above"); } ;;
         minio) tools/minio/build.sh >/dev/null || missing+=("minio: see above") ;;
         sops) tools/sops/build.sh >/dev/null || missing+=("sops: see above") ;;
         traefik) tools/traefik/build.sh >/dev/null || missing+=("traefik: see above") ;;
-        *) echo "no such server: $name (clamd redis minio postgresql promtool hcloud nftables sops sshd traefik)" >&2; exit 2 ;;
+        *) echo "no such server: $name (clamd redis minio postgresql promtool hcloud nftables shellcheck sops sshd traefik cryptsetup chromium node axe)" >&2; exit 2 ;;
     esac
 done
 if [ ${#missing[@]} -gt 0 ]; then

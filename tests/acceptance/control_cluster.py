@@ -207,7 +207,7 @@ class EdgeProcess(ServerProcess):
         headers = {"Authorization": f"Bearer {plane.token}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         answer = self.ask(plane.tenant, f"/api/v1{path}", method=method, headers=headers, body=data)
-        assert answer.status in (200, 202), (answer.status, answer.body)
+        assert answer.status in (200, 201, 202), (answer.status, answer.body)
         return json.loads(answer.body)
 
     def ingest(self, plane: PlaneProcess, name: str, content: bytes) -> str:

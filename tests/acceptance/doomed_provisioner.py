@@ -29,6 +29,7 @@ from frostbyte.adapters.hetzner.calls import HcloudCalls
 from frostbyte.adapters.hetzner.client import HetznerCloud
 from frostbyte.adapters.hetzner.waiting import AT_ONCE, Waiting
 from frostbyte.adapters.hosts.memory import Machine, MemoryHosts
+from frostbyte.adapters.hosts.volumes import Attached
 from frostbyte.adapters.registry.postgres import PostgresRegistry
 from frostbyte.bootstrap.authorities import Authorities, HostCertificates
 from frostbyte.control_plane.provisioning.apply import Engine
@@ -79,6 +80,9 @@ class PaperRenderer:
         return {HostRole.GATEWAY: ("api",), HostRole.WORKER: ("worker",), HostRole.DB: ("postgres",)}.get(
             role, ("api", "worker", "postgres")
         )
+
+    def growing(self, size_gb: int) -> tuple[str, str]:
+        return "true\n", "true\n"
 
     def secrets(self) -> tuple[str, ...]:
         return ("password",)
@@ -230,7 +234,12 @@ def machines(folder: Path) -> Callable[[HostAddress], Machine | None]:
             except (FileNotFoundError, ValueError):
                 continue
             if host.address in told["addresses"]:
-                return Machine(machine_id=told["id"], user_data=told["user_data"], images=frozenset(map(image, IMAGES)))
+                return Machine(
+                    machine_id=told["id"],
+                    user_data=told["user_data"],
+                    images=frozenset(map(image, IMAGES)),
+                    volume=next((Attached(**one) for one in told["volumes"]), None),
+                )
         return None
 
     return behind
@@ -259,6 +268,7 @@ def engine(job: Job, taps: Taps, registry: PostgresRegistry) -> Engine:
         control_keys=lambda: "control key\n",
         log_key=lambda way: Signer(bytes(32), f"frostbyte/{way.tenant_id}/plane").verifier_key,
         scripts=Scripts(install="true", seal="true"),
+        images=folder / "images",
     )
     place = Place(
         domain=f"pipeline.{job.zone}",

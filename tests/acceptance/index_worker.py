@@ -50,7 +50,7 @@ def main(model: str) -> None:
     settings = load()
     store = PostgresStore(settings.database_url).open()
     keys = FileSecrets(settings.keys_folder, create=False).tenant_keys()
-    vectors = stores.vectors(settings, store)
+    vectors = stores.vectors(settings, store.unit_of_work)
     ports = stages.ports(
         settings, keys=keys, unit_of_work=store.unit_of_work, vectors=vectors, hints=Bell(), children=1
     )

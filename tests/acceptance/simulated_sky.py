@@ -48,6 +48,7 @@ class Noting(OnPaper):
             return
         addresses = [machine.public_ipv4, *(one.address for one in machine.interfaces)]
         told = {"id": str(machine.server_id), "addresses": addresses, "user_data": machine.user_data}
+        told |= {"volumes": [{"volume_id": str(one.volume_id), "plain": bool(one.format)} for one in machine.disks]}
         part = self._folder / f"{machine.server_id}.part"
         part.write_text(json.dumps(told))
         part.replace(self._folder / f"{machine.server_id}.json")

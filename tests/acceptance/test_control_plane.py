@@ -113,6 +113,23 @@ def test_a_configuration_reaches_the_plane(cluster: Cluster) -> None:
     eventually(configured, "the plane has another configuration", 40, 0.5)
 
 
+def test_a_tenant_with_a_legal_hold_is_not_removed(cluster: Cluster) -> None:
+    """Asked over the channel, in the same moment: the hold was placed after the last lease."""
+    plane = cluster.planes["globex"]
+    asked = {"matter": "2026-0147", "reason": "regulator", "everything": True}
+    hold = cluster.edge.json(plane, "/holds", "POST", asked)["hold_id"]
+    try:
+        refused = cluster.control.call("POST", "/tenants/globex/deprovision", {"confirm": "globex"})
+        assert (refused.status_code, refused.json()["code"]) == (409, "tenant_held")
+        assert cluster.control.get("/tenants/globex")["state"] == "ACTIVE"
+        held = lambda: cluster.control.get("/tenants/globex")["standing"]["holds"]  # noqa: E731
+        eventually(lambda: held() == 1, "no lease brings the hold", 40, 0.5)
+        assert "legal" in cluster.control.typed("tenant", "list").stdout  # the column wraps
+    finally:
+        cluster.edge.json(plane, f"/holds/{hold}?reason=mistake", "DELETE")
+    eventually(lambda: held() == 0, "no lease takes it back", 40, 0.5)
+
+
 def test_each_history_holds_in_the_ledger_and_away_from_it(cluster: Cluster, tmp_path: Path) -> None:
     """Verified by the plane's own key, which its operator read out, and by the ledger's, which cosigned all of it."""
     sizes = {}

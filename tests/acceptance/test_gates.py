@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -38,6 +39,9 @@ class Scanner:
         for _ in chunks:
             pass
         return ScanResult(verdict=self.verdict, engine="fake/1", signature="Test", reason="size_limit")
+
+    def signatures_made_at(self) -> datetime | None:
+        return datetime.now(UTC)
 
     def check(self, max_file_size: int) -> None:
         pass

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import pytest
+import structlog
 
 from frostbyte.kernel.ids import new_id
 
@@ -15,6 +16,7 @@ from frostbyte.kernel.ids import new_id
 def test_the_canary_is_heard_nowhere(
     api: Any, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    structlog.reset_defaults()  # a test before may have had a server's logs set up in this process
     caplog.set_level(logging.DEBUG)
     canary = f"zanarivogel{new_id().hex[-12:]}"
     item = api.indexed(f"{canary}.txt", f"The {canary} sings in the freezer at night.".encode())

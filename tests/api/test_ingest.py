@@ -249,3 +249,28 @@ def test_a_receipt(api: Any, contract: Any) -> None:
     assert told["batch_id"] == contract["batch_id"]
     assert told["checkpoint"].startswith("frostbyte/demo/plane\n")
     assert UUID(told["receipt_id"]).version == UUID(contract["receipt_id"]).version
+
+
+def test_an_upload_in_parts(api: Any, refused: Refused) -> None:
+    key, vendor = {"Idempotency-Key": str(new_id())}, api.token(Scope.INGEST, subject="parts")
+    texts = [f"Part {n} of {key}".encode() for n in range(3)]
+
+    def part(path: str, *numbers: int, headers: dict[str, str] = key) -> Any:
+        files = [("files", (f"{n}.txt", texts[n], "text/plain")) for n in numbers]
+        return api.call("POST", path, token=vendor, files=files, headers=headers)
+
+    one = part("/ingest?more=true", 0).json()
+    assert [item["filename"] for item in part("/ingest?first=1&more=true", 1).json()["accepted"]] == ["1.txt"]
+    again = part("/ingest?first=1&more=true", 1).json()
+    assert (again["batch_id"], len(again["accepted"])) == (one["batch_id"], 1)
+    refused(part("/ingest?first=2", 2, headers={}), 422, "upload_parts")
+    status = api.call("GET", f"/ingest/{one['batch_id']}").json()
+    assert (len(status["documents"]), status["completed_at"]) == (2, None)
+    stranger = api.token(Scope.INGEST, subject="stranger")
+    refused(api.call("POST", f"/ingest/{one['batch_id']}/close", token=stranger), 404, "batch_not_found")
+    closed = api.call("POST", f"/ingest/{one['batch_id']}/close", token=vendor).json()
+    assert closed["closed_at"]
+    assert api.ended(one["batch_id"])["counts"] == {"indexed": 2}
+    listed = api.call("GET", "/ingest", token=vendor).json()
+    assert [(item["batch_id"], item["files"]) for item in listed["batches"]] == [(one["batch_id"], 2)]
+    assert listed["next_cursor"] is None

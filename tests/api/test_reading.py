@@ -16,6 +16,7 @@ from PIL import Image
 
 from frostbyte.api.data.app import create_app
 from frostbyte.cli.verifier import verify_proof
+from frostbyte.data_plane.serve.custody import Standing
 from frostbyte.kernel.ids import new_id
 from frostbyte.kernel.limits import Limiter
 from frostbyte.kernel.tokens import Scope
@@ -303,3 +304,17 @@ def test_every_answer_says_how_to_treat_it(api: Any) -> None:
         assert headers["cache-control"] == "no-store"
         assert headers["x-request-id"] == "my-request-1"
     assert api.client.get("/health", headers={"X-Request-Id": "a b\tc"}).headers["x-request-id"] != "a b\tc"
+
+
+def test_the_custody_of_a_passage_is_what_its_audit_says(api: Any) -> None:
+    doc = api.indexed("custody.txt", b"Custody\n\nThe keys are kept by two people in two countries.\n")
+    [hit, *_] = api.call("POST", "/query", json={"query": "keys kept by two people", "top_k": 1}).json()["results"]
+    custody = api.plane.custody.passage(UUID(hit["chunk_id"]))
+    assert [step.link.value for step in custody.steps] == "received scanned parsed judged embedded indexed".split()
+    assert {step.standing for step in custody.steps} == {Standing.DONE}
+    assert all(step.version for step in custody.steps[1:])
+    chain = api.call("GET", f"/audit/chain/{doc['doc_id']}").json()["events"]
+    assert [step.event_id for step in custody.steps] == [
+        event["event_id"] for event in chain if event["event_id"] in {step.event_id for step in custody.steps}
+    ]
+    assert api.plane.custody.document(UUID(doc["doc_id"])).steps == custody.steps

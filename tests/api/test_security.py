@@ -11,13 +11,17 @@ import pytest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from frostbyte.api.data import deciding, granting, ingest, jobs, reading, streams
+from frostbyte.api.data import deciding, granting, ingest, jobs, keeping, people, reading, streams, webhooks
 from frostbyte.kernel.ids import new_id
 from frostbyte.kernel.tokens import Scope
 
 DOC = Path(__file__).parents[2] / "docs" / "security.md"
 ROW = re.compile(r"^\| `(?P<route>/\S*)` \| (?P<method>[A-Z]+) \| (?P<scope>[^|]+) \|", re.MULTILINE)
-ROUTES = [route for module in (ingest, streams, reading, deciding, granting, jobs) for route in module.router.routes]
+ROUTES = [
+    route
+    for module in (ingest, streams, reading, deciding, keeping, granting, jobs, webhooks, people)
+    for route in module.router.routes
+]
 OPEN = {("/health", "GET"), ("/ready", "GET"), ("/metrics", "GET")}
 
 

@@ -54,14 +54,13 @@ def watch(
             raise answer
         return answer
 
-    plane: Any = SimpleNamespace(batches=SimpleNamespace(status=status), gate=gate or Gate())
+    plane: Any = SimpleNamespace(batches=SimpleNamespace(status=status))
 
     async def run() -> str:
         first = status(None, None)
         heard = streams._changes(
-            plane,
-            new_id(),
-            CALLER,
+            gate or Gate(),
+            streams._whole(plane, new_id(), CALLER),
             first,
             request or Request(),
             open_streams or Streams(),  # type: ignore[arg-type]
@@ -140,3 +139,24 @@ def test_places_are_few_and_are_given_back(
         assert api.call("GET", path).status_code == 200
     finally:
         api.app.state.streams = before
+
+
+def heard(api: Any, path: str) -> list[tuple[str, Any]]:
+    """The events of a stream to its end."""
+    blocks = [block.split("\n") for block in api.call("GET", path).text.split("\n\n") if block.startswith("event")]
+    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in blocks]
+
+
+def test_whoever_shows_a_page_hears_sums_and_that_page_alone(api: Any) -> None:
+    unique = str(new_id())
+    sent = api.send(
+        *((f"{n}.txt", f"Letter {n} about {unique}".encode()) for n in range(3)), ("x.exe", b"MZ" + bytes(99))
+    )
+    api.ended(sent["batch_id"])
+    events = heard(api, f"/ingest/{sent['batch_id']}/events?files=2&after=1")
+    assert [name for name, _ in events] == ["document", "document", "progress", "done"]
+    assert [(data["filename"], data["position"]) for _, data in events[:2]] == [("2.txt", 2), ("x.exe", 3)]
+    sums = events[2][1]
+    assert (sums["files"], sums["rejected"], sums["states"]["indexed"], sums["seconds_left"]) == (4, 1, 3, 0.0)
+    assert events[3][1] == sums["states"]
+    assert [name for name, _ in heard(api, f"/ingest/{sent['batch_id']}/events?files=0")] == ["progress", "done"]

@@ -13,6 +13,7 @@ import pytest
 from frostbyte.adapters.memory.unit_of_work import MemoryStore
 from frostbyte.kernel.audit.checkpoint import Signer
 from frostbyte.kernel.audit.events import EventType, chain, make_event
+from frostbyte.kernel.audit.logs import begin_next
 from frostbyte.kernel.audit.sequencer import Sequencer
 from frostbyte.kernel.records import DocumentRow, EventRow, State
 
@@ -99,6 +100,23 @@ class Plane:
         self.unit_of_work = MemoryStore().unit_of_work
         self.sequencer = Sequencer(self.unit_of_work, self.signer, self.clock)
         self.add(events)
+        self.sequencer.run_once()
+
+    def restore(self) -> None:
+        """What an import does with the log: it ends, and another one begins, under a new key and a name of its own."""
+        with self.unit_of_work() as uow:
+            begin_next(
+                uow,
+                tenant_id="acme",
+                public_key=self.signer.verifier_key,
+                clock=self.clock,
+                actor="operator",
+                details={"documents": self._documents},
+            )
+            uow.commit()
+        number = self.signer.origin.count("/") + 1
+        self.signer = Signer(bytes([number]) * 32, f"{self.signer.origin}/{number}")
+        self.sequencer = Sequencer(self.unit_of_work, self.signer, self.clock)
         self.sequencer.run_once()
 
 

@@ -84,7 +84,9 @@ def test_a_documents_events_chain(plane: Any) -> None:
 
 def test_every_type_of_the_design_is_there_once() -> None:
     names = {item.value for item in EventType}
-    assert len(names) == 59  # with those of dead letters, keys, the ledger and provisioning, which came later
+    assert (
+        len(names) == 86
+    )  # with those of dead letters, keys, people, webhooks, the ledger, provisioning, exports and upkeep
     assert EventType.PARSE_FAILED is EventType.DOCUMENT_PARSE_FAILED
     assert {"BATCH_RECEIVED", "PLANE_RESTORED", "TENANT_ABANDONED", "DOCUMENT_PARSE_FAILED"} <= names
 

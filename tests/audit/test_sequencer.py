@@ -27,7 +27,7 @@ def test_every_event_gets_one_number_and_one_checkpoint_covers_it(plane: Any) ->
         assert [item.sequence for item in events] == list(range(9))
         said = open_checkpoint(point.note, plane.signer.public_key)
         assert (said.size, said.root) == (9, point.root)
-        for proven in inclusion_proofs(uow, [item.event.event_id for item in events], point):
+        for proven in inclusion_proofs(uow.audit, [item.event.event_id for item in events], point):
             assert holds(proven, point)
 
 
@@ -137,9 +137,9 @@ def test_proofs_refuse_what_the_log_or_checkpoint_does_not_hold(plane: Any) -> N
     plane.sequencer.run_once()
     with plane.unit_of_work() as uow:
         with pytest.raises(Conflict):
-            inclusion_proof(uow, late.event_id, first)
+            inclusion_proof(uow.audit, late.event_id, first)
         with pytest.raises(NotFound):
-            inclusion_proof(uow, type(late.event_id)(int=1), first)
+            inclusion_proof(uow.audit, type(late.event_id)(int=1), first)
         with pytest.raises(Conflict):
-            consistency_proof(uow, 2, 99)
-        assert len(consistency_proof(uow, 3, 4)) == 3
+            consistency_proof(uow.audit, 2, 99)
+        assert len(consistency_proof(uow.audit, 3, 4)) == 3

@@ -69,13 +69,16 @@ def test_notes_are_signed_and_cosigned_as_the_vectors_say() -> None:
     assert (both.signed_by(log), both.signed_by(witness)) == (True, True)
 
 
-def test_the_proof_holds_and_each_change_is_named(tmp_path: Path) -> None:
-    case = load("proof.json")
-    source = tmp_path / "source.txt"
-    source.write_bytes(base64.b64decode(case["source_base64"]))
-    assert verifier.verify_proof(case["proof"], case["verifier_key"], source).ok
+@pytest.mark.parametrize("name", ["proof.json", "restored_proof.json"])
+def test_the_proof_holds_and_each_change_is_named(tmp_path: Path, name: str) -> None:
+    case = load(name)
+    source, earlier = None, [key for key in [case.get("earlier_key")] if key]
+    if "source_base64" in case:
+        source = tmp_path / "source.txt"
+        source.write_bytes(base64.b64decode(case["source_base64"]))
+    assert verifier.verify_proof(case["proof"], case["verifier_key"], source, earlier_keys=earlier).ok
     for change in case["changes"]:
-        proof = load("proof.json")["proof"]
+        proof = load(name)["proof"]
         at = proof
         for step in change["path"][:-1]:
             at = at[step]

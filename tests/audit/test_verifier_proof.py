@@ -23,6 +23,7 @@ from frostbyte.cli.verifier import Unreadable, root_from_path, verify_proof
 from frostbyte.kernel.audit.answers import Attested, Disclosure, Place, build_proof, chunk_leaf, chunk_tree, commitment
 from frostbyte.kernel.audit.checkpoint import Cosigner, Signer, add_signature
 from frostbyte.kernel.audit.events import EventType, chain
+from frostbyte.kernel.audit.logs import ProvenChain
 from frostbyte.kernel.audit.proofs import inclusion_proofs
 from frostbyte.kernel.errors import Conflict
 from frostbyte.kernel.records import DocumentRow, State
@@ -87,7 +88,7 @@ def proof_of(
     tree = chunk_tree(PASSAGES)
     with plane.unit_of_work() as uow:
         point = uow.audit.latest_checkpoint()
-        events = inclusion_proofs(uow, ids, point)
+        events = inclusion_proofs(uow.audit, ids, point)
     return build_proof(
         tenant_id="acme",
         verifier_key=plane.signer.verifier_key,
@@ -95,8 +96,7 @@ def proof_of(
         doc_id=DOC,
         generation=generation,
         place=Place(index=index, size=5, path=tuple(tree.path_for(index)), root=tree.root, nonce=b"c" * 32),
-        events=events,
-        note=point.note,
+        proven=ProvenChain(events=tuple((0, item) for item in events), checkpoint=point),
         attested=Attested(parser="parse/1", policy="policy/2", embedding="nomic/1.5"),
         disclosure=Disclosure(sha256=hashlib.sha256(SOURCE).digest(), nonce=b"s" * 32) if disclose else None,
     )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
 
 from channel.plane_cases import FOREIGN_KEY, KEY, NEXT_KEY, Ticking, directive
+from frostbyte.data_plane.lifecycle.holds import Holds, Reason, ReleaseReason
 from frostbyte.kernel.audit.checkpoint import Cosigner, open_checkpoint, open_cosignature, public_key, read_checkpoint
 from frostbyte.kernel.audit.export import line
+from frostbyte.kernel.clock import SystemClock
 from frostbyte.kernel.directive import DirectedConfig, NonceOld
 from frostbyte.kernel.errors import FrostbyteError
-from frostbyte.kernel.records import PlaneState
+from frostbyte.kernel.records import PlaneState, Upkeep
 from frostbyte.kernel.tenancy import TenantConfig, config_from
 
 Plane = tuple[Any, Any]
@@ -92,6 +96,32 @@ def test_suspending_resuming_and_closing_are_in_the_planes_own_log(plane: Plane)
             ("TENANT_SUSPENDED", 3, 4, "active", "closed"),
         )
     ]
+
+
+def test_a_plane_with_legal_holds_says_so_and_is_not_closed(plane: Plane) -> None:
+    itself, channel = plane
+    holds = Holds("acme", itself.store.unit_of_work, SystemClock())
+    placed = [holds.place("2026-0147", Reason.AUDIT, everything=True, actor="counsel") for _ in range(2)]
+    assert channel.standing().holds == 2
+    assert tell(channel, 2, PlaneState.SUSPENDED).holds == 2
+    assert refused(channel, directive(channel.standing().nonce, version=3, state=PlaneState.CLOSED)) == "tenant_held"
+    assert (channel.standing().version, channel.standing().state) == (2, PlaneState.SUSPENDED)
+    for hold in placed:
+        holds.release(UUID(hold["hold_id"]), ReleaseReason.CLOSED, actor="counsel")
+    assert tell(channel, 3, PlaneState.CLOSED).state is PlaneState.CLOSED
+
+
+def test_a_directive_brings_the_time_too(plane: Plane, ticks: Ticking) -> None:
+    itself, channel = plane
+    assert itself.obeying.told_time is None
+    moment = datetime(2026, 11, 27, 12, tzinfo=UTC)
+    tell(channel, 1, issued_at=int(moment.timestamp()))
+    ticks.now += 90
+    assert itself.obeying.told_time == moment + timedelta(seconds=90)
+    assert refused(channel, directive("old", version=1, issued_at=0)) == "directive_nonce"
+    assert itself.obeying.told_time == moment + timedelta(seconds=90), "what is refused says nothing"
+    tell(channel, 1, issued_at=2**53 - 1)
+    assert itself.obeying.told_time is None
 
 
 def test_nobody_else_tells_a_plane_anything(plane: Plane) -> None:
@@ -202,3 +232,34 @@ def test_a_configuration_that_a_plane_cannot_read_stops_nobody_from_stopping_it(
         assert (answer.state, answer.config_version) == (PlaneState.SUSPENDED, 0)
     with itself.store.unit_of_work() as uow:
         assert uow.configs.latest() is None
+
+
+def test_a_plane_is_closed_frozen_and_opened_and_says_what_it_holds(plane: Plane) -> None:
+    itself, channel = plane
+    itself.happen(3)
+    before = channel.upkeep()
+    assert (before.upkeep, before.log_size, before.settled, before.parts) == (Upkeep.OPEN, 3, True, {})
+    assert channel.keep(Upkeep.READING).upkeep is Upkeep.READING
+    assert itself.gate.upkeep is Upkeep.READING  # heard of at once, and not at the next turn
+    assert channel.keep(Upkeep.FROZEN).upkeep is Upkeep.FROZEN
+    assert channel.keep(Upkeep.READING).upkeep is Upkeep.FROZEN
+    frozen = channel.upkeep(tried=True)
+    assert frozen.holds() == before.holds()
+    assert frozen.parts == {"index": "ok"}
+    assert channel.keep(Upkeep.OPEN, updated_to="2.0").upkeep is Upkeep.OPEN
+    itself.sequencer.run_once()
+    (told,) = [json.loads(text)["event"] for text in channel.events(2, 10).splitlines()]
+    assert (told["type"], told["details"]) == ("TENANT_UPDATED", {"pipeline_version": "2.0"})
+
+
+def test_a_frozen_plane_says_that_it_is_updated_and_takes_what_it_is_told_once_it_is_opened(plane: Plane) -> None:
+    """Nothing that it would have to write down is lost, and nobody takes it for something that is no plane."""
+    itself, channel = plane
+    tell(channel, 1)
+    channel.keep(Upkeep.FROZEN)
+    assert tell(channel, 1).lease_seconds_left == 60  # a lease is no event
+    text = directive(channel.standing().nonce, version=2, state=PlaneState.SUSPENDED)
+    assert refused(channel, text) == "plane_updating"
+    assert itself.gate.state is PlaneState.ACTIVE
+    channel.keep(Upkeep.OPEN)
+    assert tell(channel, 2, PlaneState.SUSPENDED).state is PlaneState.SUSPENDED

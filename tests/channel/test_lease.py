@@ -112,7 +112,7 @@ def test_who_takes_over_has_to_be_told_again_and_keeps_what_was_told(plane: Memo
 
 def test_others_follow_the_store(plane: MemoryPlane, clock: Setting) -> None:
     gate, heard = Gate(), list[PlaneState]()
-    leave = gate.listen(heard.append)
+    leave = gate.listen(lambda: heard.append(gate.state))
     following = Following(plane.store.unit_of_work, clock, gate)
     following.turn()
     assert gate.dispatch == "control_plane_unreachable"

@@ -80,12 +80,17 @@ def test_every_command_that_shows_something_has_json() -> None:
         "serve control",
         "serve vectors",
         "serve embedder",
+        "serve door",
         "serve egress",
+        "serve mcp",
         "serve worker",
         "demo",
         "demo-online",
+        "demo-operations",
+        "bundle assemble",
         "proof get",
         "simulate hetzner",
+        "plane logs",
     }
     """They print what they make, or never end."""
     for path, leaf in leaves(typer.main.get_command(app)):

@@ -14,7 +14,8 @@ from control.memory_plane import Admin
 from control.provisioned import Provisioned
 from frostbyte.cli import operation_tree
 from frostbyte.cli.exits import Exit
-from frostbyte.cli.operation_tree import DONE, Progress, said
+from frostbyte.cli.operation_tree import Progress
+from frostbyte.control_plane.overview.words import DONE, said
 from frostbyte.control_plane.provisioning.resources import Found, Kind, Owner
 from frostbyte.control_plane.provisioning.steps import Action
 from provisioning.planning import GROUND, RUN, carried_out

@@ -20,6 +20,9 @@ from frostbyte.adapters.secrets.token_keys import FileTokenKeys
 from frostbyte.api.control.app import create_app
 from frostbyte.bootstrap.control import ControlPlane
 from frostbyte.bootstrap.ledger import Ledger
+from frostbyte.bootstrap.people import people
+from frostbyte.control_plane.backup.daily import Daily
+from frostbyte.control_plane.backup.keeper import Keeper
 from frostbyte.control_plane.killswitch.hearing import checked
 from frostbyte.control_plane.registry.operations import Operations
 from frostbyte.control_plane.registry.projects import Projects
@@ -95,6 +98,7 @@ def memory_plane(folder: Path, registry: Any = None) -> ControlPlane:
         secrets=secrets,
         signer=signer,
         admission=Admission(keys.keys, realm, store.unit_of_work, clock, "control"),
+        people=people(realm, keys.keys, store.unit_of_work, clock, owner="control", folder=settings.keys_folder),
         rotation=Rotation(keys, store.unit_of_work, clock, "control", checked(store.unit_of_work)),
         sequencer=Sequencer(store.unit_of_work, signer, clock),
         projects=Projects(store.unit_of_work, settings.environment, clock),
@@ -103,6 +107,8 @@ def memory_plane(folder: Path, registry: Any = None) -> ControlPlane:
         findings=[],
         ledger=Ledger(MemoryLedger(), store.unit_of_work, nowhere, Cosigner(bytes(32), "test/ledger"), clock),
         lock=FileLock(str(folder / "control.lock")),
+        backups=Keeper(store.unit_of_work, clock, None),
+        daily=Daily(store.unit_of_work, settings.environment, clock, None, 24),
     )
 
 

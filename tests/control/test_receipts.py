@@ -222,7 +222,7 @@ class Machines:
     def up(self, host: Any, folder: str, services: Any = (), *, seconds: float) -> None:
         self.asked.append(f"up {' '.join(services)}")
 
-    def task(self, host: Any, folder: str, service: str, *, seconds: float) -> str:
+    def task(self, host: Any, folder: str, service: str, words: Any = (), *, seconds: float) -> str:
         self.asked.append(f"task {service}")
         if isinstance(self.said, FrostbyteError):
             raise self.said
@@ -261,7 +261,7 @@ def erased(office: Office, said: str | FrostbyteError, *, destroy: bool = True) 
     write(office.store, lambda uow: uow.journal.put_run(ended))
     write(office.store, lambda uow: uow.journal.begin(going))
     machines, told = Machines(said), Told(office.store.unit_of_work)
-    erasing = Erasing(office.store.unit_of_work, office.destroying)
+    erasing = Erasing(office.destroying)
     Storage(machines, told, Drawing(), erasing).undo(STORAGE, Outcome(), Going(going.run_id))  # type: ignore[arg-type]
     return machines
 

@@ -277,6 +277,61 @@ def test_what_is_so_already_is_no_error(place: Place) -> None:
     cloud.start(made.resource_id)
 
 
+def test_a_server_becomes_one_of_another_type_and_of_the_old_one_again(place: Place) -> None:
+    cloud = place.cloud
+    net, made = cloud.create_network(network()), cloud.create_server(server(type="cx23"))
+    cloud.join(made.resource_id, net.resource_id, "10.7.1.20")
+    cloud.start(made.resource_id)
+    with pytest.raises(CloudError) as caught:
+        cloud.change_type(made.resource_id, "cx33")
+    assert (caught.value.code, caught.value.vendor_code) == ("cloud_in_use", "server_not_stopped")
+    cloud.shut_down(made.resource_id, seconds=1)
+    assert seen(place, made).facts["status"] == "off"
+    cloud.shut_down(made.resource_id, seconds=1)
+    disk = seen(place, made).facts["disk_gb"]
+    for type in ("cx33", "cx23"):
+        cloud.change_type(made.resource_id, type)
+        after = seen(place, made).facts
+        assert (after["type"], after["disk_gb"], after["status"]) == (type, disk, "off")
+    for type, code in (("cx23", "cloud_type_unfit"), ("cax21", "cloud_type_unfit"), ("none", "cloud_type_unfit")):
+        with pytest.raises(CloudError) as caught:
+            cloud.change_type(made.resource_id, type)
+        assert caught.value.code == code
+    place.world.stock("cx33", "fsn1", False)
+    try:
+        with pytest.raises(CloudError) as caught:
+            cloud.change_type(made.resource_id, "cx33")
+        assert caught.value.code == "cloud_out_of_stock"
+    finally:
+        place.world.stock("cx33", "fsn1", True)
+    large = cloud.create_server(server("worker-1", type="cx33"))
+    with pytest.raises(CloudError) as caught:
+        cloud.change_type(large.resource_id, "cx23")
+    assert caught.value.code == "cloud_type_unfit", "its disk would be smaller"
+
+
+def test_a_server_that_does_not_end_by_itself_is_switched_off(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Waiting, "pause", lambda self, seconds: None)
+    cloud = place.cloud
+    made = cloud.create_server(server("gateway", public=True))
+    cloud.start(made.resource_id)
+    monkeypatch.setattr(place.world, "latency", replace(place.world.latency, halt=3600.0))
+    cloud.shut_down(made.resource_id, seconds=5)
+    asked = [path.rpartition("/")[2] for when, _, path in place.tapped if when == "before" and "/actions/" in path]
+    assert asked[-2:] == ["shutdown", "poweroff"]
+    assert seen(place, made).facts["status"] == "off"
+
+
+def test_a_volume_grows_and_never_shrinks(place: Place) -> None:
+    disk = place.cloud.create_volume(volume())
+    for size, after in ((30, 30), (30, 30), (20, 30)):
+        place.cloud.resize_volume(disk.resource_id, size)
+        assert seen(place, disk).facts["size_gb"] == after
+    with pytest.raises(CloudError) as caught:
+        place.cloud.resize_volume(disk.resource_id, 10_241)
+    assert caught.value.code == "cloud_invalid"
+
+
 def test_a_name_is_taken_once(place: Place) -> None:
     place.cloud.create_network(network())
     with pytest.raises(CloudError) as caught:

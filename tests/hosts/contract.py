@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from frostbyte.control_plane.provisioning.ports import HostAddress, HostFile, Hosts
+from frostbyte.control_plane.support.shapes import host_rows
 from frostbyte.kernel.errors import Conflict, Unavailable
 
 IMAGE = "sha256:" + "5" * 64
@@ -52,6 +53,7 @@ class Site:
         read: content, mode and owner of a file there; None where it is not.
         running: services that are up in a folder.
         off: ends the host; a later connection finds nobody.
+        volume: attaches an empty volume to the host; the program that opens it.
     """
 
     hosts: Hosts
@@ -60,6 +62,7 @@ class Site:
     read: Callable[[str], tuple[bytes, int, str] | None]
     running: Callable[[str], list[str]]
     off: Callable[[], None]
+    volume: Callable[[], str]
 
 
 class HostsContract:
@@ -132,12 +135,29 @@ class HostsContract:
         assert site.read(path) is None
         site.hosts.remove(settled, [path, f"{site.folder}/never/was"])
 
+    def test_a_folder_is_read_as_it_was_written(self, site: Site, settled: HostAddress) -> None:
+        folder = f"{site.folder}/signing"
+        assert site.hosts.read(settled, folder) == []
+        given = [
+            HostFile(path=f"{folder}/a.key", content=b"\x00first\n", mode=0o400, owner="70:70"),
+            HostFile(path=f"{folder}/b", content=b"", mode=0o600),
+        ]
+        site.hosts.put(settled, [*given, HostFile(path=f"{folder}/deeper/c", content=b"passed over")])
+        assert site.hosts.read(settled, folder) == given
+
     def test_services_go_up_and_down(self, site: Site, settled: HostAddress) -> None:
         site.hosts.put(settled, [HostFile(path=f"{site.folder}/docker-compose.yml", content=COMPOSE)])
         site.hosts.up(settled, site.folder, ["db"], seconds=20)
         assert site.running(site.folder) == ["db"]
         site.hosts.up(settled, site.folder, ["gateway", "db"], seconds=20)
         assert site.running(site.folder) == ["db", "gateway"]
+        site.hosts.stop(settled, site.folder, ["gateway"], seconds=20)
+        assert site.running(site.folder) == ["db"]
+        site.hosts.up(settled, site.folder, ["gateway"], seconds=20)
+        site.hosts.stop(settled, site.folder, seconds=20)
+        assert site.running(site.folder) == []
+        site.hosts.stop(settled, f"{site.folder}/nothing", seconds=20)
+        site.hosts.up(settled, site.folder, ["gateway", "db"], seconds=20)
         site.hosts.down(settled, site.folder, volumes=True, seconds=20)
         assert site.running(site.folder) == []
         site.hosts.down(settled, site.folder, volumes=True, seconds=20)
@@ -151,10 +171,29 @@ class HostsContract:
             site.hosts.task(settled, site.folder, "nobody", seconds=20)
         assert "no such service" in caught.value.message
 
+    def test_a_program_is_asked_and_says_what_is_wrong(self, site: Site, settled: HostAddress) -> None:
+        program = site.volume()
+        assert site.hosts.ask(settled, [program, "state"], seconds=20).split() == ["empty"]
+        with pytest.raises(Conflict) as caught:
+            site.hosts.ask(settled, [program, "open"], given="k" * 43, seconds=20)
+        assert caught.value.code == "host_command_failed"
+        assert "not encrypted but empty" in caught.value.message
+        site.hosts.ask(settled, [program, "make"], given="k" * 43, seconds=20)
+        assert site.hosts.ask(settled, [program, "state"], seconds=20).split() == ["mounted"]
+
     def test_a_task_returns_what_it_printed(self, site: Site, settled: HostAddress) -> None:
         site.hosts.put(settled, [HostFile(path=f"{site.folder}/docker-compose.yml", content=COMPOSE)])
         assert site.hosts.task(settled, site.folder, "once", seconds=20) == "made\n"
+        assert site.hosts.task(settled, site.folder, "once", ("other", "two words"), seconds=20) == "other two words\n"
         assert site.running(site.folder) == []
+
+    def test_it_tells_of_itself_in_words_of_known_shapes(self, site: Site, settled: HostAddress) -> None:
+        site.hosts.put(settled, [HostFile(path=f"{site.folder}/docker-compose.yml", content=COMPOSE)])
+        site.hosts.up(settled, site.folder, ["db"], seconds=20)
+        told = list(host_rows(site.hosts.look(settled, site.folder, seconds=20)))
+        assert any(line.startswith("docker images ") for line in told)
+        assert not [line for line in told if line.startswith("not_shown")], told
+        assert site.hosts.log(settled, "nobody", IMAGE, lines=10, seconds=20) == ""
 
     def test_an_image_is_loaded_only_from_the_archive_that_was_named(
         self, site: Site, settled: HostAddress, tmp_path: Path

@@ -10,16 +10,18 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from frostbyte.adapters.hosts.local import LocalHosts, Process, Program
+from frostbyte.adapters.hosts.local import DESTROY, LocalHosts, Process, Program
 from frostbyte.adapters.hosts.memory import Machine
 from frostbyte.bootstrap.local_hosts import local_hosts
 from frostbyte.control_plane.provisioning.ports import HostAddress, HostFile
 from frostbyte.control_plane.provisioning.settings import ProvisioningSettings
 from frostbyte.control_plane.settings import ControlSettings
+from frostbyte.control_plane.support.shapes import host_rows
 from frostbyte.kernel.errors import FrostbyteError, Invalid
 from hosts.contract import public_key
 from servers.process import free_port
@@ -118,10 +120,41 @@ def test_up_again_starts_nothing_twice_and_down_ends_it(
     before = json.loads(record.read_text())
     hosts.up(gateway, FOLDER, seconds=20)
     assert json.loads(record.read_text()) == before
-    hosts.down(gateway, FOLDER, volumes=False, seconds=20)
-    with pytest.raises(OSError):
-        told()
-    assert not record.exists()
+    hosts.stop(gateway, FOLDER, ["celery-worker"], seconds=20)
+    assert told()
+    for end in (hosts.stop, partial(hosts.down, volumes=False)):
+        hosts.up(gateway, FOLDER, seconds=20)
+        end(gateway, FOLDER, seconds=20)
+        with pytest.raises(OSError):
+            told()
+        assert not record.exists()
+
+
+def test_what_a_plane_keeps_is_the_tenants_and_goes_where_its_stores_are_emptied(
+    hosts: LocalHosts, gateway: HostAddress, machines: dict[str, Machine]
+) -> None:
+    hosts.up(gateway, FOLDER, seconds=20)
+    folder = Path(told()["FROSTBYTE_DATA_DIR"])
+    for name in ("postgres", "objects", "vectors-2", "secrets"):
+        (folder / name).mkdir()
+        (folder / name / "document").write_text("kept")
+    hosts.stop(gateway, FOLDER, seconds=20)
+    machines["127.64.0.9"] = replace(machines["127.64.0.9"], machine_id="8")  # another server in its place
+    first = HostAddress(name="fb-acme-gateway", address="127.64.0.9", host_key=FIRST)
+    other = replace(first, host_key=hosts.settle(first, seconds=5))
+    compose = HostFile(path=f"{FOLDER}/docker-compose.yml", content=COMPOSE.encode())
+    destroy = replace(
+        compose, content=COMPOSE.replace("postgres: {", f"{DESTROY}: {{image: x}}\n  postgres: {{").encode()
+    )
+    hosts.put(other, [destroy])
+    hosts.up(other, FOLDER, ["intake-gateway"], seconds=20)
+    assert Path(told()["FROSTBYTE_DATA_DIR"]) == folder
+    assert (folder / "objects" / "document").read_text() == "kept"
+    hosts.stop(other, FOLDER, seconds=20)
+    emptied = json.loads(hosts.task(other, FOLDER, DESTROY, seconds=20))
+    assert emptied["removed"] == ["objects", "postgres", "vectors-2"]
+    assert (folder / "secrets" / "document").exists()  # as on real hosts, where keys lie on another disk than stores
+    assert not list(folder.glob("vectors*"))
 
 
 def test_a_number_that_somebody_else_has_now_is_left_alone(
@@ -179,3 +212,24 @@ def test_real_servers_are_never_ordered_for_processes(tmp_path: Path) -> None:
     with pytest.raises(Invalid) as caught:
         local_hosts(ControlSettings(data_dir=tmp_path, told_provisioning=told))
     assert caught.value.code == "settings_invalid"
+
+
+def test_it_tells_which_process_runs_and_what_its_log_may(
+    hosts: LocalHosts, gateway: HostAddress, tmp_path: Path
+) -> None:
+    hosts.up(gateway, FOLDER, seconds=20)
+    seen = list(host_rows(hosts.look(gateway, FOLDER, seconds=20)))
+    assert [line.split()[:3] for line in seen if line.startswith("service")] == [
+        ["service", "intake-gateway", "running"],
+        ["service", "postgres", "running"],
+    ]
+    assert not [line for line in seen if line.startswith("not_shown")]
+    (log,) = tmp_path.glob("*/intake-gateway.log")
+    log.write_text('{"event": "stage_failed", "code": "archive_bomb", "filename": "kanari.pdf"}\nkanari\n')
+    told = hosts.log(gateway, "intake-gateway", "", lines=10, seconds=20)
+    assert "archive_bomb" in told
+    assert "kanari" not in told
+    (record,) = tmp_path.glob("*/*.process.json")
+    Process.read(record).end()
+    seen = list(host_rows(hosts.look(gateway, FOLDER, seconds=20)))
+    assert "service intake-gateway exited" in "\n".join(seen)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from frostbyte.adapters.hosts.memory import Fault, Machine, MemoryHosts, first_key
+from frostbyte.adapters.hosts.volumes import Attached
+from frostbyte.control_plane.provisioning.hosting import VOLUME_PROGRAM
 from frostbyte.control_plane.provisioning.ports import HostAddress, HostFile
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Unavailable
 from hosts.contract import COMPOSE, IMAGE, HostsContract, Site, public_key
@@ -30,6 +32,12 @@ class Servers:
     def address(self, name: str, *via: HostAddress) -> HostAddress:
         return HostAddress(name=name, address="10.7.1.20", host_key=self.keys[name], via=via)
 
+    def attach(self) -> str:
+        """An empty volume, at db."""
+        volume = Attached(volume_id="7", plain=False)
+        self.running["fb-acme-db"] = replace(self.running["fb-acme-db"], volume=volume)
+        return VOLUME_PROGRAM
+
     def db(self) -> HostAddress:
         bastion = self.address("fb-bastion")
         return self.address("fb-acme-db", bastion, self.address("fb-acme-gateway", bastion))
@@ -39,7 +47,7 @@ class TestMemory(HostsContract):
     @pytest.fixture
     def site(self) -> Site:
         servers = Servers()
-        hosts = MemoryHosts(servers.machine, answers={"once": "made\n"})
+        hosts = MemoryHosts(servers.machine, answers={"once": "made\n", "once other two words": "other two words\n"})
         host = servers.db()
 
         def read(path: str) -> tuple[bytes, int, str] | None:
@@ -53,6 +61,7 @@ class TestMemory(HostsContract):
             read,
             lambda folder: hosts.disk(host).running.get(folder, []),
             lambda: servers.running.clear(),
+            servers.attach,
         )
 
 
@@ -106,6 +115,27 @@ def test_an_image_by_its_id_has_to_be_on_the_host() -> None:
     servers.running["fb-acme-db"] = replace(known, images=frozenset({IMAGE}))
     hosts.up(host, "/p", seconds=1)
     assert hosts.disk(host).running == {"/p": ["db", "gateway", "once"]}
+
+
+def test_an_encrypted_volume_is_locked_after_a_boot_and_nothing_runs_until_it_is_opened(tmp_path: Path) -> None:
+    servers, asked = Servers(), [VOLUME_PROGRAM, "open"]
+    servers.attach()
+    hosts, host = MemoryHosts(servers.machine, folder=tmp_path), servers.db()
+    hosts.put(host, [HostFile(path="/p/compose.yaml", content=COMPOSE)])
+    hosts.ask(host, [VOLUME_PROGRAM, "make"], given="key", seconds=1)
+    hosts.up(host, "/p", seconds=1)
+    servers.running["fb-acme-db"] = replace(servers.running["fb-acme-db"], boot="2")
+    again = MemoryHosts(servers.machine, folder=tmp_path)
+    assert again.ask(host, [VOLUME_PROGRAM, "state"], seconds=1) == "locked\n"
+    assert again.disk(host).running == {}
+    for given, said in (("another", "does not open with this key"), ("", "no key was given")):
+        with pytest.raises(Conflict, match=said):
+            again.ask(host, asked, given=given, seconds=1)
+    with pytest.raises(Conflict, match="Docker daemon"):
+        again.up(host, "/p", seconds=1)
+    again.ask(host, asked, given="key", seconds=1)
+    again.up(host, "/p", seconds=1)
+    assert again.disk(host).running == {"/p": ["db", "gateway", "once"]}
 
 
 @pytest.mark.parametrize("text", ["", "- a", "ssh_keys: 3", "{", "#!/bin/sh"])

@@ -19,6 +19,7 @@ from frostbyte.adapters.hosts.ssh import OUTPUT_BYTES, SshHosts
 from frostbyte.control_plane.provisioning.ports import HostAddress, HostFile
 from frostbyte.kernel.errors import Conflict, Unavailable
 from hosts.contract import HostsContract, Site
+from hosts.played_volume import played
 from servers.lanes import need
 from servers.sshd import Sshd
 
@@ -71,9 +72,15 @@ class TestSsh(HostsContract):
             found: list[str] = json.loads(state.read_text())["running"].get(folder, []) if state.exists() else []
             return found
 
+        def volume() -> str:
+            (tmp_path / "volume").mkdir()
+            machine = played(tmp_path / "volume")
+            machine.attach()
+            return machine.installed()
+
         folder = tmp_path / "opt"
         folder.mkdir()
-        return Site(loopback.hosts, loopback.host, str(folder), read, running, loopback.sshd.cut)
+        return Site(loopback.hosts, loopback.host, str(folder), read, running, loopback.sshd.cut, volume)
 
 
 def test_the_first_key_is_gone_afterwards_and_a_restarted_host_shows_its_own(loopback: Loopback) -> None:

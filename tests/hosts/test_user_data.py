@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from frostbyte.control_plane.provisioning.hosting import HostKey
+from frostbyte.control_plane.provisioning.hosting import VOLUME_PROGRAM, HostKey
 from frostbyte.control_plane.provisioning.resources import HostRole
 from frostbyte.deploy.hosts import boot, layout
 from frostbyte.deploy.hosts.cloud_init import LARGEST, user_data
@@ -94,9 +94,14 @@ def test_containers_wait_for_rules_and_volume(role: str) -> None:
         assert settings["live-restore"] is True
         assert settings["userland-proxy"] is settings["ip-masq"] is False
     script = files[boot.CONFIGURE].splitlines()
-    if boot.VOLUME_SCRIPT in files:
-        order = [boot.VOLUME_SCRIPT, f"install -d -o 70 -g 70 -m 0700 {layout.VOLUME}/pgdata", script[-1]]
-        assert [script.index(line) for line in order] == sorted(script.index(line) for line in order)
+    if VOLUME_PROGRAM in files:
+        assert script[-3:] == [
+            f"{VOLUME_PROGRAM} boot",
+            "systemctl enable docker.service",
+            f"if findmnt --mountpoint {layout.VOLUME} >/dev/null; then systemctl restart docker.service; fi",
+        ]
+        assert f"install -d -o 70 -g 70 -m 0700 {layout.VOLUME}/pgdata" in files[VOLUME_PROGRAM]
+    elif engine in files and role != "builder":
         assert script[-1] == "systemctl restart docker.service"
 
 
@@ -117,22 +122,6 @@ def test_shells_can_read_the_scripts(role: str) -> None:
         if text.startswith("#!/bin/sh"):
             done = subprocess.run(["sh", "-n"], input=text, text=True, capture_output=True, check=False)
             assert (done.returncode, done.stderr) == (0, ""), path
-
-
-def test_the_volume_that_is_mounted_already_is_left_alone(tmp_path: Path) -> None:
-    """With a `findmnt` that says so, nothing is mounted; without it and without a device, it says what is wrong."""
-    script = written("db")[boot.VOLUME_SCRIPT].replace(layout.VOLUME, str(tmp_path / "volume")).replace("120", "1")
-    script = script.replace("/dev/disk/by-id", str(tmp_path)).replace("chown 0:0", "true")
-    for mounted, code, said in ((True, 0, ""), (False, 1, "no volume is attached\n")):
-        programs = tmp_path / str(mounted)
-        programs.mkdir()
-        for name, text in (("findmnt", "exit 0" if mounted else "exit 1"), ("mount", "exit 9"), ("sleep", "exit 0")):
-            (programs / name).write_text(f"#!/bin/sh\n{text}\n")
-            (programs / name).chmod(0o755)
-        command = ["sh", "-c", script]
-        path = {"PATH": f"{programs}:/usr/bin:/bin"}
-        done = subprocess.run(command, env=path, text=True, capture_output=True, check=False)
-        assert (done.returncode, done.stderr) == (code, said)
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,14 @@ import pytest
 from servers.lanes import need
 
 ROOT = Path(__file__).parents[2]
+# Two bundles of real images take minutes: an exhaustive run. In CI test_layers.py holds what makes a delta small, and
+# tests/offline brings one over a miniature.
+collect_ignore = [] if os.environ.get("FROSTBYTE_SOAK") == "all" else ["test_delta.py"]
 BASE = "frostbyte-test-base"
 NAMESPACE = "frostbyte-test"
 TAG = "test"
 BUILD_SECONDS = 1500
+SERVERS = ("postgres", "redis", "clamav")
 
 
 def docker(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -60,5 +64,16 @@ def images(base: str) -> Iterator[dict[str, str]]:
     names = ("api", "worker", "nomic-embed")
     build(*names)
     built = {name: f"{NAMESPACE}/{name}:{TAG}" for name in names}
+    yield built
+    docker("image", "rm", "--force", *built.values(), check=False)
+
+
+@pytest.fixture(scope="session")
+def server_images(base: str) -> Iterator[dict[str, str]]:
+    """Debian's servers, MinIO from its sources, and the stand-in: what a bundle has where official images are not."""
+    need("minio")
+    built = {name: f"{NAMESPACE}/{name}:{TAG}" for name in SERVERS}
+    build(*SERVERS, "minio", "vectors")
+    built |= {"minio": f"{NAMESPACE}/minio:{TAG}", "qdrant": f"{NAMESPACE}/vectors:{TAG}"}
     yield built
     docker("image", "rm", "--force", *built.values(), check=False)

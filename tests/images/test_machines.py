@@ -34,6 +34,7 @@ from frostbyte.control_plane.provisioning.journal import EntryState, RunState
 from frostbyte.control_plane.provisioning.plan import plan
 from frostbyte.control_plane.provisioning.resources import Kind, Owner
 from frostbyte.control_plane.provisioning.steps import Action, Doing, Plan
+from frostbyte.deploy.hosts import layout
 from frostbyte.deploy.hosts.building import scripts
 from frostbyte.kernel.tenancy import TenantConfig
 from images.conftest import BASE, ROOT, docker
@@ -42,6 +43,7 @@ from provisioning.building_site import BASE as PROJECT
 from provisioning.building_site import ENVIRONMENT, BuildingSite, request
 from provisioning.planning import tenant
 from servers.lanes import need
+from worker.cluster import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker, pytest.mark.timeout(1500)]
 MACHINE, PROBE = "frostbyte-test/machine", "frostbyte-test/probe:1"
@@ -148,7 +150,11 @@ def test_a_base_and_two_tenants_hosts_start_from_it_and_settle(yard: Yard) -> No
     """Bastion, edge, gateway, worker, database, and one that has all: each reached on the way that it will be reached
     on, behind its own rules, and each shows a key that no cloud has seen."""
     site = yard.site
-    for owner, asked in ((PROJECT, {}), (ACME, {"volume_gb": 10}), (GLOBEX, {"shape": "small", "volume_gb": 10})):
+    for owner, asked in (
+        (PROJECT, {}),
+        (ACME, {"volume_gb": 10, "encrypted": False}),
+        (GLOBEX, {"shape": "small", "volume_gb": 10, "encrypted": False}),
+    ):
         ended = site.carry(site.begin(owner, asked))
         assert (ended.state, ended.code) == (RunState.SUCCEEDED, ""), owner
         with site.registry.unit_of_work() as uow:
@@ -160,3 +166,73 @@ def test_a_base_and_two_tenants_hosts_start_from_it_and_settle(yard: Yard) -> No
         own = {key.partition(".")[2]: row.facts["host_key"] for key, row in rows.items() if key.startswith("settle.")}
         assert first.keys() == own.keys()
         assert not set(first.values()) & set(own.values())
+
+
+STORE, STRAY = 5432, 9999
+"""A port that the rules know, and one that somebody published by mistake."""
+OUTSIDE = "198.51.100.7"
+ATTEMPT = (
+    "import socket, sys\n"
+    "for given in sys.argv[1:]:\n"
+    "    host, port = given.split(':')\n"
+    "    try:\n"
+    "        socket.create_connection((host, int(port)), 2).close()\n"
+    "        print(given, 'open')\n"
+    "    except OSError:\n"
+    "        print(given, 'closed')\n"
+)
+ANSWER = (
+    "import socket, sys\n"
+    "server = socket.create_server(('0.0.0.0', int(sys.argv[1])))\n"
+    "while True:\n"
+    "    server.accept()[0].close()\n"
+)
+BETWEEN = ("--subnet", layout.HOSTS_NETWORK, "--opt", f"com.docker.network.bridge.name={layout.HOSTS_BRIDGE}")
+
+
+def opened(yard: Yard, name: str, targets: list[str], *, contained: bool) -> set[str]:
+    """Which of the targets answer somebody who stands on a host: its root, or a container of its plane."""
+    words = ("python3", "-c", ATTEMPT, *targets)
+    if contained:
+        words = ("docker", "run", "--rm", "--network", "between", PROBE, *words)
+    told = yard.machines.run(yard.server_id(name), *words)
+    assert len(told.splitlines()) == len(targets)
+    return {line.split()[0] for line in told.splitlines() if line.endswith("open")}
+
+
+def test_whoever_stands_on_a_worker_or_the_database_reaches_what_the_plane_needs_and_nothing_else(yard: Yard) -> None:
+    """Containers really run on these hosts. The store's port answers those who need it; a port that was published by
+    mistake, other tenants, the bastion, the edge, the world and the cloud's metadata answer nobody."""
+    for name in ("fb-acme-db", "fb-acme-worker-1", "fb-globex-single"):
+        machine = yard.server_id(name)
+        yard.machines.run(machine, "docker", "network", "create", *BETWEEN, "between")
+    for name, address in (("fb-acme-db", "10.77.1.20"), ("fb-globex-single", "10.78.1.10")):
+        for port in (STORE, STRAY):
+            published = ("--publish", f"{address}:{port}:{port}", "--network", "between")
+            run = ("docker", "run", "--detach", *published, PROBE, "python3", "-c", ANSWER, str(port))
+            yard.machines.run(yard.server_id(name), *run)
+    store = f"10.77.1.20:{STORE}"
+    eventually(lambda: bool(opened(yard, "fb-acme-worker-1", [store], contained=True)))
+
+    closed = [
+        f"10.77.1.20:{STRAY}",
+        *(f"10.78.1.10:{port}" for port in (22, STORE, STRAY)),
+        *(f"{address}:{port}" for address in public(yard) for port in (22, 80, 443, 8080, 8443)),
+        "10.77.1.20:22",
+        "10.77.1.10:22",
+        f"{OUTSIDE}:443",
+        f"{layout.METADATA}:80",
+    ]
+    here = [one for one in closed if "10.77.1.20" not in one]
+    own = "10.77.1.31:22"
+    assert opened(yard, "fb-acme-worker-1", [store, own, *closed], contained=True) == {store}
+    assert opened(yard, "fb-acme-worker-1", [store, *closed], contained=False) == set()  # not even a host's root
+    assert opened(yard, "fb-acme-db", here, contained=True) == set()
+    assert opened(yard, "fb-acme-db", here, contained=False) == set()
+
+
+def public(yard: Yard) -> list[str]:
+    """Addresses of all servers that have a public one."""
+    found = yard.machines.public()
+    assert len(found) >= 4, "bastion, edge, a gateway and a host that has all"
+    return found

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from frostbyte.data_plane.intake import Entry, Manifest
 from frostbyte.kernel.batches import complete_batches_of
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid, Kind, Unavailable
+from frostbyte.kernel.ids import new_id
 from frostbyte.kernel.records import Outcome, Stage, State
 from intake.door_bench import CSV, DOCX, EXE, PDF, PNG, TIFF, TXT, XLSX, Bench
 
@@ -359,3 +360,71 @@ def test_an_error_of_the_vault_is_never_swallowed_as_a_rejection(bench: Bench) -
     with pytest.raises(FrostbyteError) as caught:
         bench.one(TXT)
     assert caught.value.code == "object_damaged"
+
+
+def part(bench: Bench, first: int, *files: tuple[str, bytes], more: bool = True, key: str = "k1") -> Any:
+    """A part of an upload."""
+    session = bench.intake.open_batch("vendor", idempotency_key=key, first=first)
+    if not session.replayed:
+        for name, data in files:
+            with session.file(name) as sink:
+                sink.write(data)
+                sink.finish()
+    return session.pause() if more else session.close()
+
+
+def test_an_upload_comes_in_parts_and_is_complete_after_the_last(bench: Bench) -> None:
+    one = part(bench, 0, ("a", TXT), ("b", EXE))
+    two = part(bench, 2, ("c", PDF))
+    assert one.batch_id == two.batch_id
+    assert [file.filename for file in two.files] == ["c"]  # a part is answered by what it brought
+    bench.change(lambda row: replace(row, state=State.INDEXED))
+    with bench.store.unit_of_work() as uow:
+        assert uow.batches.get(one.batch_id).completed_at is None  # type: ignore[union-attr]
+    part(bench, 3, ("d", CSV), more=False)
+    with bench.store.unit_of_work() as uow:
+        assert uow.batches.get(one.batch_id).closed_at is not None  # type: ignore[union-attr]
+    assert [file.filename for file in bench.intake.result(one.batch_id).files] == ["a", "b", "c", "d"]
+    assert part(bench, 3, more=False).replayed
+    assert bench.event_types().count("BATCH_RECEIVED") == 1
+
+
+def test_a_part_whose_answer_was_lost_is_sent_again_and_is_one(bench: Bench) -> None:
+    part(bench, 0, ("a", TXT))
+    lost = part(bench, 1, ("b", EXE), ("c", PDF))
+    again = part(bench, 1, ("b", EXE), ("c", PDF))
+    assert again.files == lost.files
+    assert len(bench.intake.result(lost.batch_id).files) == 3
+    assert len(bench.documents()) == 2
+
+
+def test_an_upload_that_its_sender_closed_takes_no_further_part(bench: Bench) -> None:
+    one = part(bench, 0, ("a", TXT))
+    late = bench.intake.open_batch("vendor", idempotency_key="k1", first=1)
+    sink = late.file("b")
+    sink.write(PDF)
+    bench.intake.finish(one.batch_id)
+    bench.intake.finish(one.batch_id)
+    with pytest.raises(Conflict) as caught:
+        sink.finish()
+    assert caught.value.code == "batch_closed"
+    assert [file.filename for file in bench.intake.result(one.batch_id).files] == ["a"]
+    assert len(bench.documents()) == 1
+    with pytest.raises(Conflict) as caught:
+        bench.intake.finish(new_id())
+    assert caught.value.code == "batch_missing"
+
+
+def test_parts_are_told_by_their_key_and_have_no_manifest(bench: Bench) -> None:
+    listed = Manifest(files=(Entry(file_id="1", filename="a"),))
+    for key, manifest in (("", None), ("k1", listed)):
+        with pytest.raises(Invalid) as caught:
+            bench.intake.open_batch("vendor", idempotency_key=key, manifest=manifest, first=0)
+        assert caught.value.code == "upload_parts"
+
+
+def test_no_upload_gets_more_files_by_coming_in_parts(bench: Bench) -> None:
+    bench.configure(max_batch_size=2)
+    part(bench, 0, ("a", TXT), ("b", PDF))
+    (file,) = part(bench, 2, ("c", CSV)).files
+    assert file.code == "batch_too_large"

@@ -69,6 +69,23 @@ def test_a_log_is_registered_once(store: LedgerStore) -> None:
         assert uow.logs("nobody") == []
 
 
+def test_the_newest_events_of_some_types_come_first(store: LedgerStore, two: list[int]) -> None:
+    with store.unit_of_work() as uow:
+        whole = [kept.entry for kept in uow.events(Query(log_ids=(two[0],)))]
+        types = sorted({entry.type for entry in whole})[:1]
+        fitting = [entry for entry in whole if entry.type in types][::-1]
+        assert len(fitting) > 2
+        assert uow.newest([two[0]], types) == fitting
+        assert uow.newest([two[0]], types, limit=2) == fitting[:2]
+        bounds = {"since": fitting[-1].timestamp, "before": fitting[0].timestamp}
+        assert uow.newest([two[0]], types, **bounds) == fitting[1:]
+        assert uow.newest([], types) == []
+        assert uow.newest(two, []) == []
+        both = uow.newest(two, [entry.type for entry in whole])
+        assert [entry.timestamp for entry in both] == sorted((one.timestamp for one in both), reverse=True)
+        assert len(both) > len(whole)
+
+
 def test_steps_follow_each_other(store: LedgerStore, two: list[int]) -> None:
     with store.unit_of_work() as uow:
         last, below = uow.last_step(two[0]), uow.step_below(two[0], 11)

@@ -92,6 +92,12 @@ class Machines:
         """Run something on a machine, from the side."""
         return docker("exec", self.name(server_id), *words, check=check)
 
+    def public(self) -> list[str]:
+        """Public addresses of the machines that run."""
+        names = docker("ps", "--filter", f"name=^{self._prefix}-", "--format", "{{.Names}}").split()
+        place = f'{{{{with index .NetworkSettings.Networks "{self._public}"}}}}{{{{.IPAddress}}}}{{{{end}}}}'
+        return sorted(docker("inspect", "--format", place, *names).split())
+
     def close(self) -> None:
         """Take everything away."""
         mine = ("--filter", f"name=^{self._prefix}-", "--quiet")

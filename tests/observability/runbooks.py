@@ -12,6 +12,7 @@ import yaml
 ROOT: Final = Path(__file__).parents[2]
 RULES: Final = ROOT / "deploy/observability/alerts.yml"
 CONTROL_RULES: Final = ROOT / "deploy/observability/control-alerts.yml"
+LEDGER_RULES: Final = ROOT / "deploy/observability/ledger.yml"
 FOLDER: Final = ROOT / "docs/runbooks"
 
 
@@ -24,10 +25,15 @@ class Section:
     over: tuple[str, ...]
 
 
-def alerts() -> dict[str, dict[str, str]]:
-    """Each alert's rule."""
-    groups = [group for file in (RULES, CONTROL_RULES) for group in yaml.safe_load(file.read_text())["groups"]]
+def alerts(*files: Path) -> dict[str, dict[str, str]]:
+    """Each alert's rule; of planes and of the control plane where no files are named."""
+    groups = [group for file in files or (RULES, CONTROL_RULES) for group in yaml.safe_load(file.read_text())["groups"]]
     return {rule["alert"]: rule for group in groups for rule in group["rules"]}
+
+
+def pages() -> list[Path]:
+    """All runbooks."""
+    return sorted(path for path in FOLDER.rglob("*.md") if path.name != "README.md")
 
 
 def anchor(title: str) -> str:

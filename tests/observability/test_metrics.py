@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from frostbyte.bootstrap import watch as watching
 from frostbyte.bootstrap.data import Plane
 from frostbyte.bootstrap.watch import Answer, Watch
+from frostbyte.data_plane.lifecycle.holds import Reason
 from frostbyte.kernel.errors import Unavailable
+from frostbyte.kernel.records import TrustedTimeRow
 
 Metrics = Callable[[], dict[str, float]]
 
@@ -118,3 +124,22 @@ def test_old_counts_are_not_shown(plane: Plane, client: Any, metrics: Metrics) -
     text = client.get("/metrics").text
     assert "frostbyte_jobs_dead_count" not in text
     assert float(text.split("\nfrostbyte_watch_age_seconds ")[1].split()[0]) >= 100
+
+
+def test_holds_and_retention_are_counted(plane: Plane, metrics: Metrics) -> None:
+    before = metrics()
+    assert before["frostbyte_documents_holds_count"] == 0
+    assert math.isnan(before["frostbyte_documents_retention_seconds"])
+    plane.holds.place("2026-0147", Reason.AUDIT, everything=True, actor="counsel")
+    plane.retention.turn()
+    after = metrics()
+    assert after["frostbyte_documents_holds_count"] == 1
+    assert after["frostbyte_documents_retention_seconds"] < 60
+    assert after["frostbyte_plane_clock_doubted_bool"] == 0
+    with plane.store.unit_of_work() as uow:
+        uow.retention.trust(TrustedTimeRow(trusted_at=plane.clock.now() - timedelta(days=30)))
+        uow.commit()
+    with pytest.raises(Unavailable):
+        plane.retention.turn()
+    assert metrics()["frostbyte_plane_clock_doubted_bool"] == 1
+    assert any("confirm-clock" in warning for warning in plane.health()["warnings"])

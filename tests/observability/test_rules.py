@@ -16,10 +16,14 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from control.watch.views import Looking
+from frostbyte.adapters.registry.memory import MemoryRegistry
+from frostbyte.api.control.backup_meters import BackupMeters
 from frostbyte.api.control.gauges import ControlGauges
 from frostbyte.api.data.meters import _hints
 from frostbyte.api.embedder.app import Meters as EmbedderMeters
 from frostbyte.bootstrap.watch import Watch
+from frostbyte.control_plane.backup.keeper import Keeper, Standing
+from frostbyte.kernel.clock import SystemClock
 from frostbyte.kernel.records import Stage
 from observability.runbooks import CONTROL_RULES, RULES, alerts
 from servers.lanes import need, program
@@ -67,6 +71,7 @@ def _expected(rule: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
     return {"exp_labels": rule["labels"] | labels, "exp_annotations": annotations}
 
 
+@pytest.mark.slow
 def test_each_alert_fires_on_its_fault_and_is_silent_otherwise(tmp_path: Path) -> None:
     """When the fault is first seen none fires yet: a blip wakes nobody."""
     tests = []
@@ -127,6 +132,9 @@ def test_every_metric_that_is_asked_for_exists(metrics: Callable[[], Any], clien
     looking = Looking()
     looking.look()
     control = {family.name for family in ControlGauges(looking.switching).collect()}
+    keeper = Keeper(MemoryRegistry().unit_of_work, SystemClock(), None)
+    keeper.standing = Standing(on=True, good_at=SystemClock().now())
+    control |= {family.name for family in BackupMeters(keeper, SystemClock()).collect()}
     asked = {name for expression in _expressions() for name in NAME.findall(expression)}
     assert len(asked) > 25
     assert asked - plane - embedder - queue - control == set()

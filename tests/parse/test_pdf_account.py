@@ -53,6 +53,7 @@ def draw_page(lines, rules):
     return draw
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(st.lists(st.tuples(LINES, RULES), min_size=1, max_size=3))
 def test_every_sign_of_pdfium_is_found_exactly_once(read, make_pdf, pages):

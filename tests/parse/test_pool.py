@@ -179,3 +179,17 @@ def test_children_end_with_their_parent(tmp_path):
     while is_alive(child) and time.monotonic() < limit:
         time.sleep(0.1)
     assert not is_alive(child)
+
+
+def test_a_warmed_pool_has_one_child_before_it_is_asked_and_none_after_it_was_closed(rogue):
+    pool = rogue(size=2)
+    assert pool.pids == ()
+    pool.warm()
+    pool.warm()
+    (pid,) = pool.pids
+    assert ask(pool, "test/fine").pages[0].text == "some text"
+    assert pool.pids == (pid,)
+    pool.close()
+    pool.warm()
+    assert pool.pids == ()
+    assert not is_alive(pid)

@@ -5,7 +5,21 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from frostbyte.data_plane.document import Cell, Document, Drop, Element, Grid, Kind, Line, Mark, Page, Source, Span
+from frostbyte.data_plane.document import (
+    Cell,
+    Document,
+    Drop,
+    Element,
+    Grid,
+    Kind,
+    Line,
+    Mark,
+    Page,
+    Source,
+    Span,
+    decode_page,
+    encode,
+)
 from frostbyte.data_plane.parse.version import lineage
 from frostbyte.data_plane.parse.wellformed import check
 from frostbyte.kernel.errors import StageFailed
@@ -81,3 +95,14 @@ def test_page_numbers_and_counts():
         check(document(GOOD, GOOD))
     with pytest.raises(StageFailed):
         check(document(GOOD, found=0))
+
+
+def test_one_page_is_decoded_as_it_is_among_all():
+    numbers = (1, 2, 4, 9)  # 3 and 5 to 8 could not be opened
+    pages = [msgspec.structs.replace(GOOD, number=number, name=f"page {number}") for number in numbers]
+    data = encode(document(*pages, found=9))
+    found = [decode_page(data, number) for number in range(-1, 12)]
+    assert [page.name for page in found if page] == [page.name for page in pages]
+    assert [page for page in found if page] == pages
+    assert [page.number if page else 0 for page in found] == [0, 0, 1, 2, 0, 4, 0, 0, 0, 0, 9, 0, 0]
+    assert decode_page(encode(document(found=0)), 1) is None

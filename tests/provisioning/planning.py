@@ -25,7 +25,7 @@ from frostbyte.control_plane.provisioning.resources import Owner
 from frostbyte.control_plane.provisioning.steps import Action, Plan
 from frostbyte.control_plane.registry.records import TenantRow
 from frostbyte.control_plane.registry.states import Failed, TenantState
-from frostbyte.kernel.tenancy import TenantConfig
+from frostbyte.kernel.tenancy import config_from
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 RUN = UUID("01936a00-0000-7000-8000-000000000001")
@@ -118,10 +118,16 @@ def tenant(tenant_id: str = "acme", octet: int | None = 7) -> TenantRow:
 
 
 def wanted(
-    values: Mapping[str, Any] | None = None, *, tenant_id: str = "acme", octet: int = 7, on: Ground = GROUND
+    values: Mapping[str, Any] | None = None,
+    *,
+    tenant_id: str = "acme",
+    octet: int = 7,
+    on: Ground = GROUND,
+    config: Mapping[str, Any] | None = None,
 ) -> DesiredTenant:
-    """A tenant's plane, as asked for."""
-    return desired_tenant(tenant(tenant_id, octet), "production", TenantConfig(), request_from(values or {}), on)
+    """A tenant's plane, as asked for and configured."""
+    told = config_from(dict(config or {}))
+    return desired_tenant(tenant(tenant_id, octet), "production", told, request_from(values or {}), on)
 
 
 def base(**values: Any) -> DesiredBase:

@@ -359,13 +359,16 @@ def test_a_server_that_still_fits_its_changed_spec_stays_and_another_is_never_ma
     assert len(cloud.there) == 1
 
 
+ELSEWHERE = Outcome(resource_id="9", facts={"location": "fsn1"})
+
+
 def test_a_network_or_a_volume_that_is_to_be_otherwise_is_said_and_not_destroyed() -> None:
     cloud, context = Shelf(), Doc(done={"server.db": Outcome(resource_id="9", facts={"location": "nbg1"})})
     network, volume = Network(cloud), Volume(cloud, lambda *_: True)  # type: ignore[arg-type]
     made, kept = network.do(NETWORK, context), volume.do(VOLUME, context)
     for change in (
         lambda: network.change(replace(NETWORK, spec={**NETWORK.spec, "cidr": "10.9.0.0/16"}), made, context),
-        lambda: volume.change(replace(VOLUME, spec={**VOLUME.spec, "size_gb": 100}), kept, context),
+        lambda: volume.change(VOLUME, kept, replace(context, done={"server.db": ELSEWHERE})),
     ):
         with pytest.raises(Conflict) as refused:
             change()

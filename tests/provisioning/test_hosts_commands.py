@@ -20,17 +20,21 @@ from provisioning.building_site import BASE
 
 
 def yard(tmp_path: Path) -> Yard:
-    plane: Any = SimpleNamespace(settings=SimpleNamespace(provisioning=SimpleNamespace(releases=tmp_path / "releases")))
+    told = SimpleNamespace(releases=tmp_path / "releases", images=tmp_path / "images")
+    plane: Any = SimpleNamespace(settings=SimpleNamespace(provisioning=told))
     return Yard(plane=plane, owner=BASE)
 
 
 def test_what_a_version_runs_is_written_down_and_the_rest_of_it_stays(tmp_path: Path) -> None:
     place = yard(tmp_path)
-    path = place.written_down("1.0", {"api": "sha256:1"})
+    (tmp_path / "api.tar").write_bytes(b"saved")
+    path = place.written_down("1.0", {"api": "sha256:1"}, {"api": {"path": str(tmp_path / "api.tar"), "sha256": "5a"}})
     path.write_text(json.dumps({**json.loads(path.read_text()), "dimensions": 64}))
-    place.written_down("1.0", {"worker": "sha256:2"})
+    place.written_down("1.0", {"worker": "sha256:2"}, {})
     found = release(tmp_path / "releases", "1.0")
     assert (found.images, found.dimensions) == ({"api": "sha256:1", "worker": "sha256:2"}, 64)
+    assert found.archives == {"sha256:1": "5a"}
+    assert (tmp_path / "images" / "5a.tar").read_bytes() == b"saved"
     assert [path.name for path in (tmp_path / "releases").iterdir()] == ["1.0.json"]
 
 

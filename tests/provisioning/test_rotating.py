@@ -18,6 +18,7 @@ from frostbyte.adapters.memory.clock import ManualClock
 from frostbyte.adapters.registry.memory import MemoryRegistry
 from frostbyte.adapters.vault.memory import MemoryVault
 from frostbyte.bootstrap.authorities import Authorities, HostCertificates
+from frostbyte.control_plane.provisioning.doing.giving import nowhere
 from frostbyte.control_plane.provisioning.doing.hosts import Files, reread
 from frostbyte.control_plane.provisioning.doing.told import Told
 from frostbyte.control_plane.provisioning.hosting import Project
@@ -25,11 +26,12 @@ from frostbyte.control_plane.provisioning.journal import Direction, EntryState, 
 from frostbyte.control_plane.provisioning.ports import HostAddress, HostFile
 from frostbyte.control_plane.provisioning.regiving import Regiving
 from frostbyte.control_plane.provisioning.resources import HostRole
-from frostbyte.control_plane.provisioning.rotating import MOST, Rotating, kind_of
 from frostbyte.control_plane.provisioning.steps import Action, Context, Step
 from frostbyte.control_plane.registry.operations import Operations
 from frostbyte.control_plane.registry.records import OperationKind, OperationStatus
 from frostbyte.control_plane.registry.states import TenantState
+from frostbyte.control_plane.upkeep.foreman import Foreman
+from frostbyte.control_plane.upkeep.rotating import Rotating, kind_of
 from frostbyte.kernel.audit.events import EventType
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Unavailable
 
@@ -67,6 +69,8 @@ class Drawing:
 
 class Giving:
     """A host's certificates, as they are now."""
+
+    kept = staticmethod(nowhere)
 
     def __init__(self, certificates: HostCertificates) -> None:
         self._certificates = certificates
@@ -107,9 +111,8 @@ class Office:
 
     def restart(self) -> None:
         """Another process of the control plane."""
-        self.rotating = Rotating(
-            *(self.store.unit_of_work, self.operations, self.vault, self.certificates, self.regiving, self.clock)
-        )
+        rotating = Rotating(self.store.unit_of_work, self.vault, self.certificates, self.regiving, self.clock)
+        self.foreman = Foreman(self.store.unit_of_work, self.operations, self.clock, [rotating], first_pause=0.0)
 
     def _stand(self) -> None:
         (tenant,) = prepared(self.store)
@@ -148,7 +151,7 @@ class Office:
         return {x509.load_pem_x509_certificate(content).not_valid_after_utc for content in files}
 
     def begun(self, kind: OperationKind = OperationKind.ROTATE_KEYS) -> Any:
-        return self.rotating.begin("acme", kind, actor="alice", reason="requested")
+        return self.foreman.begin("acme", kind, {}, actor="alice", reason="requested")
 
     def rotated(self) -> list[str]:
         """What the audit says was rotated."""
@@ -212,6 +215,25 @@ def test_a_host_that_does_not_answer_is_tried_again(office: Office) -> None:
     assert office.regiving.turn(NEVER) == [OWNER]
 
 
+@pytest.mark.parametrize("away_at", [0, 1])
+def test_a_registry_that_goes_away_between_two_looks_ends_no_loop(
+    office: Office, monkeypatch: pytest.MonkeyPatch, away_at: int
+) -> None:
+    real, calls = office.store.unit_of_work, 0
+
+    def opened() -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == away_at + 1:
+            raise Unavailable("database_unavailable", "It is away.", "")
+        return real()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(office.regiving, "_unit_of_work", opened)
+        assert office.regiving.standing() == []
+    assert office.regiving.standing() == [OWNER]
+
+
 @pytest.mark.parametrize("direction", [Direction.UP, Direction.DOWN])
 def test_nothing_is_given_while_hosts_are_made_or_taken_away(office: Office, direction: Direction) -> None:
     write(office.store, lambda uow: uow.journal.begin(run_row(fence=5, direction=direction)))
@@ -238,7 +260,7 @@ def test_a_rotation_makes_all_keys_anew(office: Office) -> None:
     before, shown = office.vault.recipients(OWNER), dict(office.machines.files["fb-db"])
     office.clock.advance(60)
     operation = office.begun()
-    office.rotating.turn(NEVER)
+    office.foreman.turn(NEVER)
     assert office.operations.show(operation.operation_id).status is OperationStatus.SUCCEEDED
     assert office.vault.recipients(OWNER) != before
     held = office.vault.open(OWNER)
@@ -262,7 +284,7 @@ def test_a_rotation_makes_all_keys_anew(office: Office) -> None:
 )
 def test_only_what_was_asked_for(office: Office, what: str, rotated: list[str]) -> None:
     office.begun(kind_of(what))
-    office.rotating.turn(NEVER)
+    office.foreman.turn(NEVER)
     assert office.rotated() == rotated
 
 
@@ -270,7 +292,7 @@ def test_credentials_reach_hosts_then_stores_then_containers(office: Office) -> 
     office.regiving.turn(NEVER)
     office.machines.said.clear()
     office.begun(kind_of("credentials"))
-    office.rotating.turn(NEVER)
+    office.foreman.turn(NEVER)
     said = [line for line in office.machines.said if not line.startswith("run")]
     assert said == ["put fb-db", "put fb-gateway", "storage db", "deploy worker", "deploy gateway"]
 
@@ -284,10 +306,10 @@ def test_credentials_are_made_once_whoever_carries_it_on(office: Office, monkeyp
     with monkeypatch.context() as patched:
         patched.setattr(office.regiving, "again", killed)
         with pytest.raises(Killed):
-            office.rotating.turn(NEVER)
+            office.foreman.turn(NEVER)
     made = office.vault.open(OWNER)["objects"]
     office.restart()
-    office.rotating.turn(NEVER)
+    office.foreman.turn(NEVER)
     assert office.vault.open(OWNER)["objects"] == made
     assert office.operations.show(operation.operation_id).status is OperationStatus.SUCCEEDED
 
@@ -326,11 +348,11 @@ def test_a_rotation_is_carried_on_wherever_its_process_was_killed(
         ):
             patched.setattr(whose, name, killing(getattr(whose, name)))
         with pytest.raises(Killed):
-            office.rotating.turn(NEVER)
+            office.foreman.turn(NEVER)
     middle = office.vault.recipients(OWNER)
     office.restart()
     office.clock.advance(60)
-    office.rotating.turn(NEVER)
+    office.foreman.turn(NEVER)
     assert office.operations.show(operation.operation_id).status is OperationStatus.SUCCEEDED
     assert office.vault.recipients(OWNER) in ((middle,) if middle != before else (office.vault.recipients(OWNER),))
     assert office.vault.recipients(OWNER) != before
@@ -344,24 +366,21 @@ def test_a_rotation_is_carried_on_wherever_its_process_was_killed(
 def test_a_host_that_stays_away_ends_the_rotation_and_it_can_be_begun_anew(office: Office) -> None:
     office.machines.fails = Unavailable("host_unreachable", "It does not answer.", "")
     operation = office.begun()
-    for _ in range(MOST - 1):
-        office.rotating.turn(NEVER)
-    assert office.operations.show(operation.operation_id).status is OperationStatus.RUNNING
-    office.rotating.turn(NEVER)
+    office.foreman.turn(NEVER)
     assert office.operations.show(operation.operation_id).code == "host_unreachable"
     office.machines.fails = None
     again = office.begun()
-    office.rotating.turn(NEVER)
+    office.foreman.turn(NEVER)
     assert office.operations.show(again.operation_id).status is OperationStatus.SUCCEEDED
 
 
-def test_suspending_does_not_wait_for_a_rotation(office: Office) -> None:
+def test_suspending_and_a_rotation_do_not_wait_for_each_other(office: Office) -> None:
     from frostbyte.control_plane.registry.states import Move
 
     operation = office.begun()
     office.operations.begin("acme", Move.SUSPEND, actor="alice", reason="incident")
-    office.rotating.turn(NEVER)
-    assert office.operations.show(operation.operation_id).code == "operation_superseded"
+    office.foreman.turn(NEVER)
+    assert office.operations.show(operation.operation_id).status is OperationStatus.SUCCEEDED
 
 
 def test_two_rotations_at_once_and_tenants_without_hosts_are_refused(office: Office) -> None:
@@ -369,7 +388,7 @@ def test_two_rotations_at_once_and_tenants_without_hosts_are_refused(office: Off
     with pytest.raises(Conflict) as refused:
         office.begun(OperationKind.ROTATE_AGE)
     assert refused.value.code == "operation_running"
-    office.rotating.turn(NEVER)
+    office.foreman.turn(NEVER)
     write(office.store, lambda uow: uow.journal.begin(run_row(fence=5, direction=Direction.DOWN)))
     with pytest.raises(Conflict) as refused:
         office.begun()
@@ -380,7 +399,7 @@ def test_two_rotations_at_once_and_tenants_without_hosts_are_refused(office: Off
 
 def test_nothing_of_a_rotation_shows_a_secret(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
     office.begun()
-    office.rotating.turn(NEVER)
+    office.foreman.turn(NEVER)
     with office.store.unit_of_work() as uow:
         told = repr([event.details for event in uow.audit.unsequenced(1000)])
     said = told + repr(office.machines.said) + capsys.readouterr().out

@@ -4,10 +4,11 @@ import socket
 import threading
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 
 from servers.clamd import EICAR
 
-VERSION = b"ClamAV 1.4.3/27400/Tue Jan  6 09:12:01 2026"
+VERSION = datetime.now(UTC).strftime("ClamAV 1.4.3/27400/%a %b %d %H:%M:%S %Y").encode()
 
 
 class FakeClamd:

@@ -52,9 +52,20 @@ def compose(words: list[str], known: dict[str, Any]) -> None:
     while words[0].startswith("--"):
         words = words[2:]
     folder = str(Path.cwd())
+    if words[0] == "version":
+        print("2.26.1")
+        return
     if words[0] == "down":
         known["running"].pop(folder, None)
         return
+    if words[0] == "stop":
+        assert words[1] == "--timeout"
+        left = [name for name in known["running"].get(folder, []) if words[3:] and name not in words[3:]]
+        known["running"][folder] = left
+        return
+    said: list[str] = []
+    if words[0] == "run":  # --rm --no-TTY --name NAME SERVICE [WORDS]
+        words, said = [words[0], words[5]], words[6:]
     named = [word for word in words[1:] if word.isalpha() and word not in ("never",)]
     for name in named:
         if name not in services():
@@ -62,7 +73,7 @@ def compose(words: list[str], known: dict[str, Any]) -> None:
     if words[0] == "up":
         known["running"][folder] = sorted({*known["running"].get(folder, []), *(named or services())})
     else:
-        print("made")
+        print(" ".join(said) or "made")
 
 
 def main(words: list[str]) -> None:

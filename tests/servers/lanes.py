@@ -40,13 +40,14 @@ def program(name: str) -> str | None:
 
 @cache
 def built(name: str) -> str | None:
-    """Our own build of `minio`, `sops` or `traefik`, if it was made (tools/servers.sh); tests do not build it."""
+    """Our own `minio`, `sops`, `traefik` or `axe`, if it was built or fetched (tools/servers.sh); tests do not."""
     if given := os.environ.get(f"FROSTBYTE_TEST_{name.upper()}"):
         return given
     module = ROOT / "tools" / name
-    if not (module / "go.sum").exists():
+    pins = [module / file for file in ("go.mod", "go.sum", "package-lock.json") if (module / file).exists()]
+    if not pins:
         return program(name)
-    pinned = hashlib.sha256((module / "go.mod").read_bytes() + (module / "go.sum").read_bytes()).hexdigest()[:16]
+    pinned = hashlib.sha256(b"".join(file.read_bytes() for file in pins)).hexdigest()[:16]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     binary = cache / "frostbyte" / f"{name}-{pinned}" / name
     return str(binary) if binary.exists() else program(name)
@@ -85,7 +86,12 @@ LANES: Final = {
         ),
         Lane(name="hcloud", found=lambda: program("hcloud") is not None, get="tools/servers.sh hcloud"),
         Lane(name="docker", found=docker_answers, get="tools/docker.sh start (as root)"),
+        Lane(name="shellcheck", found=lambda: program("shellcheck") is not None, get="tools/servers.sh shellcheck"),
+        Lane(name="cryptsetup", found=lambda: program("cryptsetup") is not None, get="tools/servers.sh cryptsetup"),
         Lane(name="sshd", found=lambda: program("sshd") is not None, get="tools/servers.sh sshd"),
+        Lane(name="chromium", found=lambda: program("chromium") is not None, get="tools/servers.sh chromium"),
+        Lane(name="axe", found=lambda: built("axe") is not None, get="tools/servers.sh axe"),
+        Lane(name="node", found=lambda: program("node") is not None, get="tools/servers.sh node"),
         Lane(name="root", found=lambda: os.geteuid() == 0, get="run the tests as root"),
         Lane(
             name="qdrant",

@@ -12,6 +12,7 @@ from frostbyte.kernel.ids import new_id
 from frostbyte.kernel.ports.unit_of_work import UnitOfWork
 from frostbyte.kernel.records import (
     CheckpointRow,
+    State,
 )
 from stores.store_rows import NOW, Store, chunk, document, event, later, leaf, write
 
@@ -44,6 +45,18 @@ def test_an_event_is_recorded_once(store: Store, copies: int) -> None:
     with pytest.raises(Conflict) as caught:
         write(store, lambda uow: uow.audit.append_many([one, *(event() for _ in range(copies - 1))]))
     assert caught.value.code == "audit_event_exists"
+
+
+def test_the_newest_of_a_tenant_come_first_numbered_or_not(store: Store) -> None:
+    events = [event(timestamp=later(seconds)) for seconds in (5, 1, 9, 3)]
+    write(store, lambda uow: uow.audit.append_many([*events, event(tenant_id="other", timestamp=later(7))]))
+    number(store, 2)
+    with store.unit_of_work() as uow:
+        assert [row.timestamp for row in uow.audit.newest("acme")] == [later(9), later(5), later(3), later(1)]
+        assert [row.timestamp for row in uow.audit.newest("acme", limit=2)] == [later(9), later(5)]
+        bounded = uow.audit.newest("acme", since=later(3), before=later(9))
+        assert [row.timestamp for row in bounded] == [later(5), later(3)]
+        assert uow.audit.newest("nobody") == []
 
 
 def number(store: Store, limit: int = 1000) -> list[object]:
@@ -211,6 +224,30 @@ def test_chunks_are_seen_in_the_active_generation_unless_withheld(store: Store) 
         assert uow.chunks.page() == older
         uow.documents.put(replace(shown, active_generation=""))
         assert uow.chunks.page() == []
+
+
+def test_what_a_reviewer_left_withheld_is_out_of_the_queue(store: Store) -> None:
+    row = document(active_generation="g1", state=State.INDEXED, needs_review=True)
+    mine = [chunk(row.doc_id, n, withheld=n > 0, kept=n == 2) for n in range(4)]
+
+    def fill(uow: UnitOfWork) -> None:
+        uow.documents.put(row)
+        uow.documents.put(document(state=State.FAILED, needs_review=True))
+        uow.chunks.put_generation(row.doc_id, "g1", mine)
+
+    before = counted(store)
+    write(store, fill)
+    with store.unit_of_work() as uow:
+        queue = [item for item in uow.chunks.withheld(1000) if item.doc_id == row.doc_id]
+        left = [item for item in uow.chunks.withheld(1000, kept=True) if item.doc_id == row.doc_id]
+    assert (queue, left) == ([mine[1], mine[3]], [mine[2]])
+    assert counted(store) == (before[0] + 2, before[1] + 1, before[2] + 1)
+
+
+def counted(store: Store) -> tuple[int, int, int]:
+    with store.unit_of_work() as uow:
+        tally = uow.listing.to_review()
+    return tally.passages, tally.kept, tally.documents
 
 
 def test_a_generation_is_replaced_and_a_document_s_chunks_deleted(store: Store) -> None:

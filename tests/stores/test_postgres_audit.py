@@ -15,7 +15,8 @@ from frostbyte.adapters.postgres.audit import SequencerMark
 from frostbyte.adapters.postgres.batches import BATCHES, RECEIPTS
 from frostbyte.adapters.postgres.documents import CHUNKS, DOCUMENTS
 from frostbyte.adapters.postgres.jobs import JOBS
-from frostbyte.adapters.postgres.settings import CONFIGS, ERASURES, HANDOUTS
+from frostbyte.adapters.postgres.keeping import ERASURES, HANDOUTS, HOLDS, RUNS
+from frostbyte.adapters.postgres.settings import CONFIGS
 from frostbyte.adapters.postgres.unit_of_work import PostgresUnitOfWork
 from frostbyte.kernel.errors import FrostbyteError
 from frostbyte.kernel.records import CheckpointRow, Stage
@@ -34,8 +35,8 @@ STATEMENTS = [
 ] + [
     "TRUNCATE audit_events CASCADE",
     "MERGE INTO audit_nodes USING (SELECT 1) AS one ON true WHEN MATCHED THEN DELETE",
-    "INSERT INTO audit_nodes (level, index, hash) SELECT level, index, hash FROM audit_nodes "
-    "ON CONFLICT (level, index) DO UPDATE SET hash = EXCLUDED.hash",
+    "INSERT INTO audit_nodes (log, level, index, hash) SELECT log, level, index, hash FROM audit_nodes "
+    "ON CONFLICT (log, level, index) DO UPDATE SET hash = EXCLUDED.hash",
 ]
 
 
@@ -130,6 +131,8 @@ def test_every_field_of_every_row_has_its_column(server: EmbeddedServer, shared:
             "revocations": REVOCATIONS,
             "erasures": ERASURES,
             "handouts": HANDOUTS,
+            "holds": HOLDS,
+            "retention_runs": RUNS,
         }.items():
             columns = connection.execute(
                 "SELECT column_name FROM information_schema.columns WHERE table_name = %s", [name]

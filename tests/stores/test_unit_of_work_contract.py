@@ -192,7 +192,7 @@ def test_documents_are_paged_in_order_of_their_ids(store: Store) -> None:
         assert uow.documents.page(needs_review=False) == [r for r in rows if not r.needs_review]
 
 
-def test_quota_and_retention_leave_out_the_erased(store: Store) -> None:
+def test_the_quota_leaves_out_the_erased(store: Store) -> None:
     old, older = document(size=7, received_at=later(-10)), document(size=5, received_at=later(-20))
     gone, new = document(size=100, received_at=later(-30), state=State.ERASED), document(size=1, received_at=NOW)
     with store.unit_of_work() as uow:
@@ -200,8 +200,6 @@ def test_quota_and_retention_leave_out_the_erased(store: Store) -> None:
     write(store, lambda uow: [uow.documents.put(row) for row in (old, older, gone, new)])
     with store.unit_of_work() as uow:
         assert uow.documents.stored_bytes() == 13
-        assert uow.documents.received_before(NOW) == [older, old]
-        assert uow.documents.received_before(NOW, limit=1) == [older]
 
 
 # Batches
@@ -339,6 +337,30 @@ def test_exports_that_held_a_document(store: Store) -> None:
         assert uow.erasures.handouts_of(mine) == [rows[0]]
         assert uow.erasures.handouts_of(yours) == rows[:2]
         assert uow.erasures.handouts_of(new_id()) == []
+
+
+def test_exports_of_a_kind_and_what_was_erased_since(store: Store) -> None:
+    before, since, other = new_id(), new_id(), new_id()
+    rows = [
+        HandoutRow(export_id=new_id(), created_at=later(n), actor="a", kind=kind, doc_ids=(before, since, other))
+        for n, kind in ((3, "plane"), (4, "chunks"), (5, "plane"))
+    ]
+    gone = [
+        ErasureRow(
+            erasure_id=new_id(), doc_id=doc_id, incarnation=0, requested_at=later(n), actor="a", reason="request"
+        )
+        for doc_id, n in ((before, 2), (since, 4), (since, 4), (new_id(), 6))
+    ]
+    write(store, lambda uow: [uow.erasures.add_handout(row) for row in rows])
+    write(store, lambda uow: [uow.erasures.put(row) for row in gone])
+    with store.unit_of_work() as uow:
+        found = uow.erasures.handed_out("plane")
+        assert [(row.export_id, row.documents, row.erased) for row in found] == [
+            (rows[2].export_id, 3, 0),
+            (rows[0].export_id, 3, 1),
+        ]
+        assert uow.erasures.handed_out("plane", limit=1) == found[:1]
+        assert uow.erasures.handed_out("audit") == []
 
 
 TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=40)

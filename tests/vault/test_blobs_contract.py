@@ -11,15 +11,18 @@ import pytest
 
 from frostbyte.adapters.memory.blobs import MemoryBlobs
 from frostbyte.adapters.objects.local import LocalBlobs
+from frostbyte.adapters.objects.prefixed import PrefixedBlobs
 from frostbyte.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from frostbyte.kernel.ports.blobs import BlobStore
 from servers.buckets import bucket
 
 
-@pytest.fixture(params=["memory", "local", "minio"])
+@pytest.fixture(params=["memory", "local", "prefixed", "minio"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]:
     if request.param == "memory":
         yield MemoryBlobs()
+    elif request.param == "prefixed":
+        yield PrefixedBlobs(MemoryBlobs(), "part/of-it")
     elif request.param == "local":
         yield LocalBlobs(tmp_path / "objects")
     else:

@@ -339,6 +339,10 @@ def test_what_a_killed_process_left_is_no_plain_text(tmp_path: Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env={**os.environ})
     assert child.stdout is not None
     assert child.stdout.readline() == b"ready\n"
+    deadline = time.monotonic() + 30
+    while not list(tmp_path.glob("vault/acme/*.yaml")) + list(tmp_path.glob("vault/acme/*.json")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     time.sleep(0.3)
     child.kill()
     child.wait(10)

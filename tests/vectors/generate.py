@@ -20,13 +20,15 @@ from frostbyte.kernel.audit.answers import Attested, Disclosure, Place, build_pr
 from frostbyte.kernel.audit.checkpoint import Cosigner, Signer, add_signature
 from frostbyte.kernel.audit.events import event_bytes, event_fields, event_leaf
 from frostbyte.kernel.audit.export import EVENTS, LEAVES, MANIFEST, Exporter
+from frostbyte.kernel.audit.logs import ProvenChain, naming, prove_chain
 from frostbyte.kernel.audit.proofs import inclusion_proofs
 from frostbyte.kernel.audit.sequencer import Sequencer
-from frostbyte.kernel.records import EventRow
+from frostbyte.kernel.records import EndedLogRow, EventRow
 
 HERE = Path(__file__).parent
 START = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 SIGNER = Signer(bytes(range(32)), "acme.example/audit")
+NEW_SIGNER = Signer(bytes(range(64, 96)), "acme.example/audit/2")
 WITNESS = Cosigner(bytes(range(32, 64)), "witness.example/w1")
 DOC = UUID("3f2b8c1e-0000-8000-8000-00000000d0c1")
 GENERATION = "0123456789abcdef"
@@ -162,7 +164,7 @@ def proof_vectors(unit_of_work: Any) -> dict[str, Any]:
     tree = chunk_tree(PASSAGES)
     with unit_of_work() as uow:
         point = uow.audit.latest_checkpoint()
-        events = inclusion_proofs(uow, [event_id(number) for number in range(1, 6)], point)
+        events = inclusion_proofs(uow.audit, [event_id(number) for number in range(1, 6)], point)
     proof = build_proof(
         tenant_id="acme",
         verifier_key=SIGNER.verifier_key,
@@ -170,8 +172,7 @@ def proof_vectors(unit_of_work: Any) -> dict[str, Any]:
         doc_id=DOC,
         generation=GENERATION,
         place=Place(index=1, size=3, path=tuple(tree.path_for(1)), root=tree.root, nonce=CHUNKS_NONCE),
-        events=events,
-        note=point.note,
+        proven=ProvenChain(events=tuple((0, item) for item in events), checkpoint=point),
         attested=Attested(parser="p/1", policy="g/1", embedding="nomic-embed-text-v1.5"),
         disclosure=Disclosure(sha256=hashlib.sha256(SOURCE.encode()).digest(), nonce=SOURCE_NONCE),
     )
@@ -191,6 +192,50 @@ def proof_vectors(unit_of_work: Any) -> dict[str, Any]:
     return {
         "verifier_key": SIGNER.verifier_key,
         "source_base64": base64.b64encode(SOURCE.encode()).decode(),
+        "proof": proof,
+        "changes": [{"path": path, "value": value, "failure": failure} for path, value, failure in changes],
+    }
+
+
+def restored_proof_vectors(unit_of_work: Any) -> dict[str, Any]:
+    """The proof of the same passage, once the plane was restored under another key; ends the log that it is given."""
+    with unit_of_work() as uow:
+        point = uow.audit.latest_checkpoint()
+        old = EndedLogRow(
+            log=0,
+            origin=SIGNER.origin,
+            public_key=SIGNER.verifier_key,
+            size=point.size,
+            root=point.root,
+            note=point.note,
+            ended_at=START,
+        )
+        uow.audit.end(old)
+        first = event(8, "PLANE_RESTORED", "acme", {"component": "lifecycle", "status": "restored", **naming(old)})
+        uow.audit.append(first)
+        uow.audit.extend(0, [first.event_id], [event_leaf(first)])
+        uow.commit()
+    Sequencer(unit_of_work, NEW_SIGNER, FixedClock()).run_once()
+    tree = chunk_tree(PASSAGES)
+    proof = build_proof(
+        tenant_id="acme",
+        verifier_key=NEW_SIGNER.verifier_key,
+        chunk=PASSAGES[1],
+        doc_id=DOC,
+        generation=GENERATION,
+        place=Place(index=1, size=3, path=tuple(tree.path_for(1)), root=tree.root, nonce=CHUNKS_NONCE),
+        proven=prove_chain(unit_of_work, [event_id(number) for number in range(1, 6)], 0.0),
+        attested=Attested(parser="p/1", policy="g/1", embedding="nomic-embed-text-v1.5"),
+    )
+    changes: list[tuple[list[Any], Any, str]] = [
+        (["earlier", 0, "named_by", "event", "details", "old_size"], 6, "restore_unbound"),
+        (["earlier", 0, "named_by", "sequence"], 1, "restore_unbound"),
+        (["earlier", 0, "checkpoint"], SIGNER.sign(7, merkle.leaf_hash(b"")), "restore_unbound"),
+        (["events", 0, "log"], 1, "edited"),
+    ]
+    return {
+        "verifier_key": NEW_SIGNER.verifier_key,
+        "earlier_key": SIGNER.verifier_key,
         "proof": proof,
         "changes": [{"path": path, "value": value, "failure": failure} for path, value, failure in changes],
     }
@@ -226,6 +271,7 @@ def files() -> dict[str, bytes]:
         "checkpoint.json": checkpoint_vectors(),
         "proof.json": proof_vectors(unit_of_work),
         "export.json": cases,
+        "restored_proof.json": restored_proof_vectors(unit_of_work),
     }
     return export | {
         name: json.dumps(value, indent=1, sort_keys=True).encode() + b"\n" for name, value in vectors.items()

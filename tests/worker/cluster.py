@@ -104,10 +104,18 @@ class Cluster:
         eventually(lambda: all(self.row(doc_id).state.terminal for doc_id in ids), seconds)
         return [self.row(doc_id).state.value for doc_id in ids]
 
+    def _unnumbered(self) -> bool:
+        with self.plane.store.unit_of_work() as uow:
+            return bool(uow.audit.unsequenced(1))
+
     def indexed_once(self, ids: list[UUID]) -> bool:
-        """Whether each document was written into the index by one commit, and its passages are there once."""
-        while self.plane.sequencer.run_once():
-            pass
+        """Whether each document was written into the index by one commit, and its passages are there once.
+
+        Another sequencer may be at the log: what it numbers is waited for.
+        """
+        deadline = time.monotonic() + 20
+        while self.plane.sequencer.run_once() or (self._unnumbered() and time.monotonic() < deadline):
+            time.sleep(0.05)
         for doc_id in ids:
             with self.plane.store.unit_of_work() as uow:
                 row = uow.documents.get(doc_id)

@@ -12,7 +12,7 @@ from uuid import uuid4
 from frostbyte.adapters.secrets.files import shred, sync_folder, write_new
 from frostbyte.control_plane.provisioning.hosting import Credentials
 from frostbyte.control_plane.provisioning.resources import Owner
-from frostbyte.deploy.authority import HOST_LIFE, Authority, Client, Held
+from frostbyte.deploy.authority import HOST_LIFE, Authority, Client, Held, succeeds
 from frostbyte.kernel.settings import tenant_name
 
 _GIVEN: Final = "given"
@@ -120,6 +120,19 @@ class Authorities:
                 place.rmdir()
                 sync_folder(self._folder)
         return gone
+
+    def ends_at(self, tenant: str) -> datetime | None:
+        """When the first certificate of the tenant's authority ends; None where there is none here."""
+        place = self._folder / tenant_name(tenant)
+        return self.of(tenant).ends_at if (place / "ca.pem").exists() else None
+
+    def trusted(self, tenant: str, pem: str) -> str:
+        """What the tenant's host is recognised by, where `pem` was registered: an authority that was renewed since is
+        trusted by both of its certificates, for hosts show what was signed under either."""
+        if not pem:
+            return self.ca_pem(tenant)
+        newest = self.ca_pem(tenant) if self.ends_at(tenant) is not None else ""
+        return pem + newest if newest and succeeds(pem, newest) else pem
 
     def ca_pem(self, tenant: str) -> str:
         """The certificate that the tenant's host is recognised by."""

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from frostbyte.adapters.secrets.files import FileSecrets
+from frostbyte.bootstrap import backup_target
+from frostbyte.control_plane.backup import settings as backup_settings
 from frostbyte.control_plane.provisioning.apply import Engine
 from frostbyte.control_plane.provisioning.building import ASKED
 from frostbyte.control_plane.provisioning.doing import base
@@ -23,10 +25,11 @@ from frostbyte.control_plane.provisioning.steps import Action, Doing, Plan
 from frostbyte.control_plane.settings import ControlSettings
 from frostbyte.deploy.hosts.base import BaseHosts
 from frostbyte.kernel.errors import Conflict, Unavailable
+from frostbyte.kernel.settings import Reader
 
 if TYPE_CHECKING:
     from frostbyte.bootstrap.control import ControlPlane
-    from frostbyte.bootstrap.provisioning import Hosting
+    from frostbyte.bootstrap.hosting import Hosting
 
 ACTOR: Final = "operator"
 HOLDER: Final = "control-up"
@@ -74,11 +77,14 @@ def own(settings: ControlSettings, secrets: FileSecrets, token: str) -> Own:
     files = {"hcloud-token": token.encode()}
     if told.dns_token:
         files["dns-token"] = told.dns_token.encode()
+    files |= _backup_files()
     begins = {f"secrets/{name}.key": secrets.secret(name) for name in KEYS}
     begins |= {f"releases/{path.name}": path.read_bytes() for path in releases}
     if told.operator_keys:
         begins["operators.pub"] = "".join(f"{key}\n" for key in told.operator_keys).encode()
-    return Own(secrets=files, begins=begins, settings=_settings(settings), operators=told.operators)
+    return Own(
+        secrets=files, begins=begins, settings=_settings(settings) | _backups(settings), operators=told.operators
+    )
 
 
 def _settings(settings: ControlSettings) -> dict[str, str]:
@@ -99,6 +105,31 @@ def _settings(settings: ControlSettings) -> dict[str, str]:
         "FROSTBYTE_CONTROL_EDGE_ACME_SERVER": site.acme_server,
     }
     return {name: value for name, value in found.items() if value}
+
+
+def _backups(settings: ControlSettings) -> dict[str, str]:
+    """Where backups go: without these the control plane there backs nothing up, itself included."""
+    given = Reader(os.environ)
+    plan, told = backup_settings.load(given, settings.data_dir), backup_target.load()
+    if not plan.url:
+        return {}
+    found = {
+        "FROSTBYTE_BACKUP_URL": plan.url,
+        "FROSTBYTE_BACKUP_LOCATION": plan.location,
+        "FROSTBYTE_BACKUP_HOURS": str(plan.hours),
+        "FROSTBYTE_BACKUP_REGION": told.region,
+        "FROSTBYTE_BACKUP_RECIPIENTS": ",".join(told.recipients),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _backup_files() -> dict[str, bytes]:
+    """What opens the place, by the names of its secret files; whom to believe there."""
+    told = backup_target.load()
+    found = {"backup-access-key": told.access_key.encode(), "backup-secret-key": told.secret_key.encode()}
+    if told.ca_file:
+        found["backup-ca"] = Path(told.ca_file).read_bytes()
+    return {name: content for name, content in found.items() if content and told.url}
 
 
 def _keep(folder: Path, url: str, token: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
@@ -19,12 +20,14 @@ from frostbyte.control_plane.provisioning.hosting import Release
 from frostbyte.control_plane.provisioning.journal import Direction, EntryRow, RunRow
 from frostbyte.control_plane.provisioning.planned import checked
 from frostbyte.control_plane.provisioning.resources import Owner
+from frostbyte.control_plane.provisioning.settings import ProvisioningSettings
+from frostbyte.control_plane.provisioning.specs import ArchiveSpec
 from frostbyte.control_plane.provisioning.steps import Plan
 from frostbyte.kernel.errors import Conflict, Invalid
 
 if TYPE_CHECKING:
     from frostbyte.bootstrap.control import ControlPlane
-    from frostbyte.bootstrap.provisioning import Hosting
+    from frostbyte.bootstrap.hosting import Hosting
 
 ACTOR: Final = "operator"
 HOLDER: Final = "hosts-build"
@@ -79,30 +82,58 @@ class Yard:
         with self.plane.store.unit_of_work() as uow:
             return snapshots(uow.journal.entries(self.owner))
 
-    def written_down(self, version: str, images: Mapping[str, str]) -> Path:
+    def written_down(self, version: str, images: Mapping[str, str], archives: Mapping[str, ArchiveSpec]) -> Path:
         """Say in `releases/{version}.json` what a version runs; whatever else stands there stays.
+
+        The archives are kept beside it, for hosts that stand and are brought to this version.
 
         Args:
             images: by name, the id on hosts.
+            archives: where each came from, by name.
         """
-        folder = self.plane.settings.provisioning.releases
-        try:
-            before = release(folder, version)
-        except Conflict:
-            before = Release(images={})
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = folder / f"{version}.json"
-        part = path.with_suffix(".part")
-        now = msgspec.to_builtins(before) | {"images": {**before.images, **images}}
-        part.write_bytes(msgspec.json.format(msgspec.json.encode(now)) + b"\n")
-        part.replace(path)
-        return path
+        return keep_release(self.plane.settings.provisioning, version, images, archives)
 
     @property
     def _hosting(self) -> Hosting:
         hosting = self.plane.hosting
         assert hosting is not None
         return hosting
+
+
+def keep_release(
+    told: ProvisioningSettings, version: str, images: Mapping[str, str], archives: Mapping[str, ArchiveSpec]
+) -> Path:
+    """See `Yard.written_down`."""
+    try:
+        before = release(told.releases, version)
+    except Conflict:
+        before = Release(images={})
+    for one in archives.values():
+        _kept(Path(one["path"]), told.images / f"{one['sha256']}.tar")
+    told.releases.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = told.releases / f"{version}.json"
+    part = path.with_suffix(".part")
+    now = msgspec.to_builtins(before) | {
+        "images": {**before.images, **images},
+        "archives": {**before.archives, **{images[name]: one["sha256"] for name, one in archives.items()}},
+    }
+    part.write_bytes(msgspec.json.format(msgspec.json.encode(now)) + b"\n")
+    part.replace(path)
+    return path
+
+
+def _kept(source: Path, target: Path) -> None:
+    """Under the name of what is in it; without another copy where both lie on one disk."""
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = target.with_suffix(f".{os.getpid()}")
+    part.unlink(missing_ok=True)
+    try:
+        part.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, part)
+    part.replace(target)
 
 
 def archive(source: str, folder: Path) -> Path:

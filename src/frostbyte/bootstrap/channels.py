@@ -32,12 +32,12 @@ class Channels:
         """
         tenant_id = endpoints.tenant_id
         shown = self._authorities.client(tenant_id, Client.CONTROL)
-        key = (endpoints.channel_url, endpoints.ca_pem, shown.renewed_at)
+        trusted = self._authorities.trusted(tenant_id, endpoints.ca_pem)
+        key = (endpoints.channel_url, trusted, shown.renewed_at)
         with self._lock:
             held = self._held.get(tenant_id)
         if held is not None and held[0] == key:
             return held[1]
-        trusted = endpoints.ca_pem or self._authorities.ca_pem(tenant_id)
         made = HttpPlane(tenant_id, endpoints.channel_url, context(trusted, shown.certificate, shown.key))
         with self._lock:
             self._held[tenant_id] = (key, made)  # whoever still uses the one before ends with it

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,19 +27,29 @@ from frostbyte.bootstrap.authorities import Authorities
 from frostbyte.bootstrap.base import base_doings
 from frostbyte.bootstrap.beginning import begin_with
 from frostbyte.bootstrap.channels import Channels
+from frostbyte.bootstrap.control_backup import keeper, see_that_it_is_finished
 from frostbyte.bootstrap.edge import Edge
 from frostbyte.bootstrap.expiry import Expiry
+from frostbyte.bootstrap.hosting import Hosting
 from frostbyte.bootstrap.ledger import Ledger
 from frostbyte.bootstrap.local_hosts import local_hosts
-from frostbyte.bootstrap.provisioning import Clouds, Hosting, OwnKeys
+from frostbyte.bootstrap.oidc import oidc_sign_in
+from frostbyte.bootstrap.people import People, people
+from frostbyte.bootstrap.provisioning import Clouds, OwnKeys
 from frostbyte.bootstrap.receipts import receipts
+from frostbyte.bootstrap.support import support
 from frostbyte.bootstrap.switching import Around, Switching, directives
+from frostbyte.control_plane.backup.daily import Daily
+from frostbyte.control_plane.backup.keeper import Keeper
 from frostbyte.control_plane.edge.routes import Tls
+from frostbyte.control_plane.history.telling import History
 from frostbyte.control_plane.killswitch.hearing import checked
+from frostbyte.control_plane.overview.costs import Costs
+from frostbyte.control_plane.overview.roll import Roll
+from frostbyte.control_plane.overview.watching import Watching
 from frostbyte.control_plane.provisioning.asking import Asked
 from frostbyte.control_plane.provisioning.receipts import Receipts
 from frostbyte.control_plane.provisioning.resources import Owner
-from frostbyte.control_plane.provisioning.rotating import Rotating
 from frostbyte.control_plane.provisioning.sweeping import Sweeper
 from frostbyte.control_plane.registry.changes import ITSELF
 from frostbyte.control_plane.registry.idempotency import forget
@@ -48,11 +58,17 @@ from frostbyte.control_plane.registry.projects import Projects
 from frostbyte.control_plane.registry.records import OperationKind, OperationRow
 from frostbyte.control_plane.registry.tenants import Tenants
 from frostbyte.control_plane.settings import ControlSettings
+from frostbyte.control_plane.support.collecting import Support
+from frostbyte.control_plane.upkeep.foreman import Foreman
+from frostbyte.control_plane.upkeep.rounds import Rounds
+from frostbyte.kernel.accounts.sessions import Sessions
 from frostbyte.kernel.admission import Admission
+from frostbyte.kernel.audit import logs
 from frostbyte.kernel.audit.checkpoint import Cosigner, Signer
 from frostbyte.kernel.audit.sequencer import Sequencer
 from frostbyte.kernel.clock import Clock, SystemClock
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Unavailable
+from frostbyte.kernel.oidc.sign_in import OidcSignIn
 from frostbyte.kernel.rotation import Rotation
 from frostbyte.kernel.settings import Mode, StandIn
 from frostbyte.kernel.tokens import control_realm
@@ -78,6 +94,10 @@ class ControlPlane:
     secrets: FileSecrets
     signer: Signer
     admission: Admission
+    people: People
+    """Who signs in with a browser."""
+    oidc: OidcSignIn | None = None
+    """What signs operators in by an issuer's word; None where no issuer is named."""
     rotation: Rotation
     """Of the environment's keys, which sign tokens and what planes are told."""
     sequencer: Sequencer
@@ -86,6 +106,10 @@ class ControlPlane:
     operations: Operations
     findings: list[posture.Finding]
     lock: FileLock
+    backups: Keeper
+    """What takes the control plane's own backups."""
+    daily: Daily
+    """What begins tenants' backups when they are due."""
     sole: Sole | None = None
     """The right to be the only one; None where the store is in this process."""
     replaced: threading.Event = field(default_factory=threading.Event)
@@ -99,7 +123,7 @@ class ControlPlane:
     """What keeps every plane's audit; None as above."""
     provisioning: Asked | None = None
     """What makes tenants' hosts and takes them away; None as above."""
-    rotating: Rotating | None = None
+    foreman: Foreman | None = None
     """What makes a tenant's keys anew; None as above."""
     sweeper: Sweeper | None = None
     """What looks for things in the cloud that nobody owns; None as above."""
@@ -112,15 +136,65 @@ class ControlPlane:
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        if self.hosting is not None and self.switching is not None:
+            self.hosting.look = self.switching.watch.tenant
+
+    @property
+    def sessions(self) -> Sessions:
+        """Of people who signed in."""
+        return self.people.sessions
+
     @property
     def stand_ins(self) -> list[str]:
         """Development substitutes in use; every report says them."""
         return posture.stand_ins(self.settings, self.findings)
 
     @property
+    def rounds(self) -> Rounds | None:
+        """What delivers to all tenants, one by one; None where no hosts are made."""
+        return self.hosting.rounds if self.hosting is not None else None
+
+    @cached_property
+    def costs(self) -> Costs:
+        """What tenants cost; it remembers the prices of plans."""
+        return Costs(self.store.unit_of_work, self.settings.environment)
+
+    @property
+    def roll(self) -> Roll:
+        """Tenants as operators read them."""
+        watch = self.switching.watch if self.switching is not None else None
+        return Roll(self.store.unit_of_work, self.costs, watch.view if watch is not None else dict)
+
+    @property
+    def watching(self) -> Watching:
+        """Operations as trees."""
+        stages = self.foreman.stages if self.foreman is not None else lambda _: ()
+        return Watching(self.store.unit_of_work, self.clock, stages)
+
+    @property
     def receipts(self) -> Receipts:
         """Of tenants that were destroyed."""
         return receipts(self.store.unit_of_work, self.signer, self.ledger.store if self.ledger else None, self.clock)
+
+    @property
+    def history(self) -> History:
+        """What happened to tenants, in sentences."""
+        return History(self.store.unit_of_work, self.clock, self.ledger.newest if self.ledger else None)
+
+    @property
+    def support(self) -> Support:
+        """What collects for whoever has to find out why something is not well."""
+        return support(
+            self.store.unit_of_work,
+            self.clock,
+            self.settings,
+            stand_ins=self.stand_ins,
+            loops=self._threads,
+            view=self.switching.watch if self.switching else None,
+            ledger=self.ledger,
+            hosting=self.hosting,
+        )
 
     def carry(self, operation: OperationRow) -> None:
         """Carry out an operation that has just begun. Returns when all is done that cannot wait; the rest goes on.
@@ -172,13 +246,22 @@ class ControlPlane:
 
         Raises:
             Unavailable: `database_unavailable`, `edge_unwritable`: it does not start while it could not stop anybody.
+            Conflict: `control_restore_unfinished`.
         """
+        see_that_it_is_finished(self.settings.data_dir)
+        if self.switching is not None:
+            self.switching.watch.backups = self.daily.ages
         self.rotation.resume()
         if self.switching is not None:
             self.switching.begin()
         if self.edge is not None:
             self.edge.prepare()
-        own: dict[str, Loop] = {"sequencer": self.sequencer.run, "maintenance": self._maintain}
+        own: dict[str, Loop] = {
+            "sequencer": self.sequencer.run,
+            "maintenance": self._maintain,
+            "backups": self.backups.run,
+            "daily": self.daily.run,
+        }
         if self.sole is not None:
             own["sole"] = partial(self._guard, self.sole)
         for name, loop in {**own, **self.loops}.items():
@@ -278,11 +361,10 @@ def build(settings: ControlSettings) -> ControlPlane:
 
 
 def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitStack) -> ControlPlane:
-    lock = _hold(settings.data_dir)
+    lock = hold(settings.data_dir)
     undo.callback(lock.release)
     begin_with(settings)
     secrets = FileSecrets(settings.keys_folder)
-    signer = Signer(secrets.log_key().private_bytes_raw(), settings.log_origin)
     access = database.access(
         settings.database_url, settings.database_owner_url, settings.ca_file, settings.data_dir / "postgres"
     )
@@ -294,10 +376,10 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
     sole = Sole(access.writer, replaced.set)
     sole.take()
     undo.callback(sole.release)
-    role = access.role()
+    clock, role = SystemClock(), access.role()
     store = PostgresRegistry(access.writer, max_connections=CONNECTIONS, role=role).open()
     undo.callback(store.close)
-    clock = SystemClock()
+    realm, signer = control_realm(settings.environment), _signer(settings, secrets, store)
     ledger_store = PostgresLedger(access.writer, max_connections=LEDGER_CONNECTIONS, role=role).open()
     undo.callback(ledger_store.close)
     authorities = Authorities(settings.data_dir / "authorities")
@@ -308,8 +390,7 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
     clouds = _clouds(settings, store, clock, OwnKeys(secrets, keys, authorities), channels)
     receipt = receipts(store.unit_of_work, signer, ledger_store, clock).issue
     hosting = Hosting(store.unit_of_work, clock, clouds, environment=settings.environment, receipt=receipt)
-    cosigner = Cosigner(secrets.secret("witness"), f"{settings.log_origin}/ledger")
-    ledger = Ledger(ledger_store, store.unit_of_work, channels, cosigner, clock)
+    ledger = Ledger(ledger_store, store.unit_of_work, channels, _cosigner(settings, secrets), clock)
     switching = Switching(
         store.unit_of_work,
         hosting.operations,
@@ -323,6 +404,7 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
             through_edge=through_edge(settings.edge.site, own_ca / "ca.pem" if own else None),
             lags=ledger.lags,
             findings=ledger.findings,
+            ends=authorities.ends_at,
         ),
     )
     expiry = _expiry(settings, store, clock, clouds)
@@ -333,7 +415,9 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
         server=access.server,
         secrets=secrets,
         signer=signer,
-        admission=Admission(keys.keys, control_realm(settings.environment), store.unit_of_work, clock, ITSELF),
+        admission=Admission(keys.keys, realm, store.unit_of_work, clock, ITSELF),
+        people=people(realm, keys.keys, store.unit_of_work, clock, owner=ITSELF, folder=settings.keys_folder),
+        oidc=oidc_sign_in(settings.oidc, keys.keys, realm, store.unit_of_work, clock, owner=ITSELF),
         rotation=Rotation(keys, store.unit_of_work, clock, ITSELF, checked(store.unit_of_work)),
         sequencer=Sequencer(store.unit_of_work, signer, clock),
         projects=Projects(store.unit_of_work, settings.environment, clock),
@@ -341,6 +425,8 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
         operations=hosting.operations,
         findings=found,
         lock=lock,
+        backups=keeper(settings, secrets, access, signer.verifier_key, store, clock),
+        daily=hosting.daily(clock),
         sole=sole,
         replaced=replaced,
         edge=edge,
@@ -348,12 +434,23 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
         switching=switching,
         ledger=ledger,
         provisioning=hosting.desk,
-        rotating=hosting.rotating,
+        foreman=hosting.foreman,
         sweeper=hosting.sweeper,
         hosting=hosting,
         hooks={**switching.hooks, **hosting.hooks},
         loops={"edge": edge.run} | switching.loops | ledger.loops | hosting.loops | expiry,
     )
+
+
+def _signer(settings: ControlSettings, secrets: FileSecrets, store: PostgresRegistry) -> Signer:
+    """Of the log that grows: one that was restored has a name of its own."""
+    with store.unit_of_work() as uow:
+        name = logs.next_name(settings.log_origin, uow.audit.ended())
+    return Signer(secrets.log_key().private_bytes_raw(), name)
+
+
+def _cosigner(settings: ControlSettings, secrets: FileSecrets) -> Cosigner:
+    return Cosigner(secrets.secret("witness"), f"{settings.log_origin}/ledger")
 
 
 def _clouds(
@@ -380,7 +477,8 @@ def _expiry(settings: ControlSettings, store: PostgresRegistry, clock: Clock, cl
     return {"expiry": Expiry(settings.expires_at, clock, store.unit_of_work, owners, clouds.cloud, clouds.dns).run}
 
 
-def _hold(folder: Path) -> FileLock:
+def hold(folder: Path) -> FileLock:
+    """The folder's lock, held. Raises Conflict("data_dir_in_use")."""
     lock = FileLock(str(folder / "control.lock"))
     try:
         lock.acquire(timeout=0)

@@ -13,24 +13,31 @@ import structlog
 from filelock import FileLock, Timeout
 
 from frostbyte import __version__
-from frostbyte.adapters.embeddings.e5 import E5
 from frostbyte.adapters.leasing import Leases
+from frostbyte.adapters.parsing import ParserPool
 from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore
 from frostbyte.adapters.runner import Bell, Runner
 from frostbyte.adapters.secrets.apart import move_signing_keys
 from frostbyte.adapters.secrets.files import FileSecrets
 from frostbyte.adapters.secrets.token_keys import FileTokenKeys
 from frostbyte.adapters.witness import HttpWitness
-from frostbyte.bootstrap import posture, stages, stores
+from frostbyte.bootstrap import answering, lifecycle, posture, stages, stores
 from frostbyte.bootstrap.channel import standing
+from frostbyte.bootstrap.oidc import oidc_sign_in
+from frostbyte.bootstrap.people import People, people
+from frostbyte.bootstrap.sighting import Sighting
 from frostbyte.bootstrap.watch import Watch, watch
-from frostbyte.data_plane import policy
+from frostbyte.bootstrap.webhooks import WebhookParts, webhooks
 from frostbyte.data_plane.flow import ORDER, Flow, Ports
+from frostbyte.data_plane.freshness import WORDS, Freshness
 from frostbyte.data_plane.gate import Gate
-from frostbyte.data_plane.intake import Intake, sweep_orphans
+from frostbyte.data_plane.intake import Intake
 from frostbyte.data_plane.jobs import JobDesk
 from frostbyte.data_plane.lifecycle.configuration import Configuration
-from frostbyte.data_plane.lifecycle.erasure import Erasure, erase_expired, sweep_generations
+from frostbyte.data_plane.lifecycle.erasure import Erasure
+from frostbyte.data_plane.lifecycle.holds import Holds
+from frostbyte.data_plane.lifecycle.retention import Retention
+from frostbyte.data_plane.lifecycle.trusted_time import doubted
 from frostbyte.data_plane.obeying import Following, Obeying, keep_turning
 from frostbyte.data_plane.rebuild import Rebuild
 from frostbyte.data_plane.relay import Relay
@@ -38,30 +45,41 @@ from frostbyte.data_plane.replay import Replay
 from frostbyte.data_plane.review import Review
 from frostbyte.data_plane.serve.answers import Answers
 from frostbyte.data_plane.serve.batches import Batches
+from frostbyte.data_plane.serve.custody import CustodyRecord
 from frostbyte.data_plane.serve.documents import Documents
 from frostbyte.data_plane.serve.export import Export
+from frostbyte.data_plane.serve.lists import Lists
+from frostbyte.data_plane.serve.overview import Overview
 from frostbyte.data_plane.serve.pictures import Pictures
 from frostbyte.data_plane.serve.proofs import Proofs
 from frostbyte.data_plane.serve.record import AuditRecord
-from frostbyte.data_plane.serve.search import Search
 from frostbyte.data_plane.trial import Trial
+from frostbyte.kernel.accounts.sessions import Sessions
 from frostbyte.kernel.admission import Admission
+from frostbyte.kernel.audit import logs
 from frostbyte.kernel.audit.checkpoint import Signer, public_key
 from frostbyte.kernel.audit.export import Exporter
 from frostbyte.kernel.audit.sequencer import Sequencer
 from frostbyte.kernel.clock import Clock
 from frostbyte.kernel.errors import Conflict, FrostbyteError
+from frostbyte.kernel.oidc.sign_in import OidcSignIn
 from frostbyte.kernel.ports.hints import HintQueue
 from frostbyte.kernel.ports.witness import Witness
+from frostbyte.kernel.records import PlaneState, Upkeep
 from frostbyte.kernel.rotation import Rotation
-from frostbyte.kernel.settings import Mode, Roles, Settings
+from frostbyte.kernel.settings import Mode, Roles, Settings, invalid
+from frostbyte.kernel.tenancy import TenantConfig, read_config
 from frostbyte.kernel.tokens import TokenSigner, plane_realm
 from frostbyte.kernel.vault import Vault
 
+_DRAWN_AT_ONCE: Final = 2
+"""Pages: a picture takes a tenth of a second of one core."""
 _MAINTENANCE_SECONDS: Final = 60.0
 _REBUILD_SECONDS: Final = 0.25
 _REBUILD_IDLE_SECONDS: Final = 5.0
 _FOLLOW_SECONDS: Final = 1.0
+_READY: Final = {Upkeep.OPEN: "ready", Upkeep.READING: "updating", Upkeep.FROZEN: "updating"}
+"""What /ready says of an active plane."""
 
 
 @dataclass(kw_only=True)
@@ -75,6 +93,10 @@ class Plane:
     vault: Vault
     signer: Signer
     admission: Admission
+    people: People
+    """Who signs in with a browser."""
+    oidc: OidcSignIn | None = None
+    """What signs people in by an issuer's word; None where no issuer is named."""
     rotation: Rotation
     """Of the keys that sign tokens."""
     ports: Ports
@@ -88,6 +110,10 @@ class Plane:
     intake: Intake
     batches: Batches
     documents: Documents
+    lists: Lists
+    overview: Overview
+    drawer: ParserPool
+    """Draws pages for readers: not the stages' own, so that nobody waits for a picture behind a thousand pages."""
     pictures: Pictures
     proofs: Proofs
     export: Export
@@ -97,9 +123,14 @@ class Plane:
     replay: Replay
     trial: Trial
     configuration: Configuration
+    freshness: Freshness
     erasure: Erasure
+    holds: Holds
+    retention: Retention
     record: AuditRecord
+    custody: CustodyRecord
     exporter: Exporter
+    webhooks: WebhookParts
     findings: list[posture.Finding]
     lock: FileLock
     gate: Gate
@@ -119,6 +150,11 @@ class Plane:
         return self.admission.tokens
 
     @property
+    def sessions(self) -> Sessions:
+        """Of people who signed in."""
+        return self.people.sessions
+
+    @property
     def stand_ins(self) -> list[str]:
         """Development substitutes in use; every report says them."""
         return posture.stand_ins(self.settings, self.findings)
@@ -136,6 +172,10 @@ class Plane:
             warnings.append(f"{error.message} Search waits for it, and documents wait before they are indexed.")
         if self.ports.scanner.stand_in and self.queue is None:  # else workers scan, and have a scanner of their own
             warnings.append("Documents are not scanned for malware: they are marked unscanned.")
+        if doubt := self.retention.time.doubt:
+            warnings.append(f"{(said := doubted(doubt)).message} {said.remedy}")
+        if self.watch.tallies is not None and (trouble := self.watch.tallies.signatures.trouble):
+            warnings.append(WORDS[trouble][0])
         if self.gate.waits is not None:
             warnings.append(self.gate.waits.message)
         if production and self.stand_ins:
@@ -145,6 +185,7 @@ class Plane:
             "tenant": self.settings.tenant_id,
             "mode": self.settings.mode.value,
             "standing": self.gate.state.value,
+            "upkeep": self.gate.upkeep.value,
             "dispatch": self.gate.dispatch,
             "version": __version__,
             "stand_ins": self.stand_ins,
@@ -159,7 +200,8 @@ class Plane:
             jobs = uow.jobs.counts()
             checkpoint = uow.audit.latest_checkpoint()
         return {
-            "status": "ready" if self.gate.refusal is None else "suspended",
+            "status": "suspended" if self.gate.state is not PlaneState.ACTIVE else _READY[self.gate.upkeep],
+            "writing": self.gate.writing,
             "dispatch": self.gate.dispatch,
             "jobs": jobs,
             "checkpoint_size": checkpoint.size if checkpoint else 0,
@@ -170,6 +212,8 @@ class Plane:
     def start(self) -> None:
         """Start the loops: sequencer, maintenance, rebuild, and the runner or the relay; serving only follows."""
         self.watch.start(self._stop)
+        if self.settings.roles is not Roles.INTAKE:  # which passes on who asks for a page
+            self.drawer.warm()
         loops = {"follow": self._follow, "standing": self._stand}
         if self.settings.roles is not Roles.SERVING:
             self.runner.start()
@@ -185,9 +229,13 @@ class Plane:
             "maintenance": self._maintain,
             "rebuild": self._rebuild,
             "standing": self._stand,
+            "webhooks": lambda: self.webhooks.dispatch.run(self._stop),
         }
         if self.relay is not None:
             loops["relay"] = self._relay
+        if not self.ports.scanner.stand_in:
+            sighting = Sighting(self.ports.scanner, self.store.unit_of_work, self.clock, "gateway")
+            loops["sighting"] = lambda: sighting.run(self._stop)
         return loops
 
     def _sequence(self) -> None:
@@ -233,21 +281,13 @@ class Plane:
                 wait = _REBUILD_IDLE_SECONDS
 
     def maintain(self) -> None:
-        """Finish erasures, apply retention, remove what nothing refers to.
+        """Finish erasures, apply retention, remove what nothing refers to."""
+        lifecycle.maintain(self)
 
-        While the tenant is suspended nothing is removed but what was erased before: what a person was promised is
-        kept, and what nobody could take back waits. A tenant may be suspended because somebody else has its keys.
-        Retention counts from when a document came, so that it is made up for at once when the tenant is resumed.
-        """
-        unit_of_work = self.store.unit_of_work
-        self.rotation.resume()
-        self.erasure.resume()
-        if self.gate.refusal is not None:
-            return
-        erase_expired(self.erasure, unit_of_work, self.clock, self.configuration.current().retention_days)
-        sweep_orphans(unit_of_work, self.vault.blobs)
-        sweep_generations(unit_of_work, self.vault.blobs, self.ports.vectors)
-        self.rebuild.sweep()
+    @property
+    def stopping(self) -> bool:
+        """Whether its loops are to end."""
+        return self._stop.is_set()
 
     def close(self) -> None:
         """Stop the loops, sign a last checkpoint and let go of every store."""
@@ -261,6 +301,7 @@ class Plane:
         if self.queue is not None:
             self.queue.close()
         self.ports.reader.close()
+        self.drawer.close()
         self.ports.judge.close()
         self.ports.vectors.close()
         stores.close_database(self.server, self.store)
@@ -284,20 +325,21 @@ def build(settings: Settings) -> Plane:
 
 
 def _build(settings: Settings, undo: ExitStack) -> Plane:
-    lock = _hold(settings.data_dir)
+    lock = hold(settings.data_dir)
     undo.callback(lock.release)
     secrets = FileSecrets(settings.keys_folder)
-    origin = f"frostbyte/{settings.tenant_id}/plane"
     if settings.roles is not Roles.SERVING:  # it only reads them
         move_signing_keys(settings.keys_folder, settings.signing_folder)
-    signer = Signer(FileSecrets(settings.signing_folder).log_key().private_bytes_raw(), origin)
+    log_key = FileSecrets(settings.signing_folder).log_key().private_bytes_raw()
     if settings.roles is Roles.SERVING:  # the gateway's process prepares the database
         server, store = None, stores.joined_database(settings, settings.workers * 2 + 16)
     else:
-        server, store = stores.database(settings, origin)
+        server, store = stores.database(settings, logs.origin(settings.tenant_id, 0))
     undo.callback(stores.close_database, server, store)
+    with store.unit_of_work() as uow:
+        signer = Signer(log_key, logs.origin(settings.tenant_id, len(uow.audit.ended())))
     keys = secrets.tenant_keys()
-    vectors = stores.vectors(settings, store)
+    vectors = stores.vectors(settings, store.unit_of_work)
     undo.callback(vectors.close)
     bell = Bell()
     queue = stores.queue(settings)
@@ -335,10 +377,14 @@ def _assemble(
     documents = Documents(
         tenant_id=tenant, unit_of_work=unit_of_work, vault=vault, clock=clock, waits=lambda: gate.waits
     )
+    batches = Batches(unit_of_work, vault, tenant, lambda: gate.waits)
     configuration = Configuration(tenant, unit_of_work, clock)
+    freshness = Freshness(unit_of_work, clock, configuration.current, strict=not ports.allow_unscanned)
+    if settings.tenant_config and settings.roles is not Roles.SERVING:
+        configuration.begin(_first_config(Path(settings.tenant_config)), actor="installation")
     if not ports.scanner.stand_in:
         ports.scanner.check(configuration.current().max_file_size_mb << 20)
-    keys = FileTokenKeys(settings.signing_folder, clock)
+    keys, realm = FileTokenKeys(settings.signing_folder, clock), plane_realm(tenant)
     return Plane(
         settings=settings,
         clock=clock,
@@ -346,8 +392,12 @@ def _assemble(
         server=server,
         vault=vault,
         signer=signer,
-        admission=Admission(keys.keys, plane_realm(tenant), unit_of_work, clock, tenant),
-        rotation=_rotation(settings, keys, store, clock),
+        admission=Admission(keys.keys, realm, unit_of_work, clock, tenant),
+        people=people(realm, keys.keys, unit_of_work, clock, owner=tenant, folder=settings.signing_folder),
+        oidc=oidc_sign_in(
+            settings.oidc, keys.keys, realm, unit_of_work, clock, owner=tenant, proxy=settings.egress_proxy
+        ),
+        rotation=_rotation(settings, keys, store, clock, gate),
         ports=ports,
         flow=flow,
         runner=_runner(settings, ports, flow, bell, queue),
@@ -355,27 +405,33 @@ def _assemble(
         relay=Relay(unit_of_work, queue, clock) if queue is not None else None,
         jobs=JobDesk(ports, lambda: gate.waits),
         sequencer=Sequencer(unit_of_work, signer, clock, _witnesses(settings)),
-        intake=_intake(ports),
-        batches=Batches(unit_of_work, vault, tenant, lambda: gate.waits),
+        intake=_intake(ports, freshness),
+        batches=batches,
         documents=documents,
-        pictures=Pictures(documents, vault, ports.reader.picture),
-        proofs=Proofs(
-            tenant_id=tenant,
-            verifier_key=signer.verifier_key,
-            unit_of_work=unit_of_work,
-            documents=documents,
-            vault=vault,
+        lists=Lists(
+            unit_of_work=unit_of_work, batches=batches, documents=documents, clock=clock, waits=lambda: gate.waits
         ),
+        overview=Overview(
+            unit_of_work=unit_of_work, clock=clock, config=configuration.current, waits=lambda: gate.waits
+        ),
+        drawer=(drawer := stages.parsers(settings, _DRAWN_AT_ONCE)),
+        pictures=Pictures(documents, vault, drawer.picture),
+        proofs=answering.proofs(ports, signer, documents),
         export=Export(unit_of_work, documents, clock),
-        answers=_answers(ports, documents, configuration),
+        answers=answering.answers(ports, documents, configuration),
         review=Review(ports),
         rebuild=rebuild,
         replay=Replay(ports, flow),
         trial=Trial(ports, lambda rules: stages.judge(settings, lambda: rules, ports.names, 1)),
         configuration=configuration,
-        erasure=_erasure(ports),
+        erasure=lifecycle.erasure(ports),
+        holds=Holds(tenant, unit_of_work, clock),
+        retention=lifecycle.retention(ports, configuration, obeying),
+        freshness=freshness,
         record=AuditRecord(unit_of_work),
+        custody=CustodyRecord(unit_of_work, documents),
         exporter=Exporter(unit_of_work, signer, tenant, clock),
+        webhooks=webhooks(settings, vault, unit_of_work, clock, configuration, gate),
         findings=findings,
         lock=lock,
         gate=gate,
@@ -383,32 +439,19 @@ def _assemble(
     )
 
 
-def _rotation(settings: Settings, keys: FileTokenKeys, store: PostgresStore, clock: Clock) -> Rotation:
+def _first_config(file: Path) -> TenantConfig:
+    try:
+        return read_config(file.read_bytes())
+    except OSError as error:
+        raise invalid("TENANT_CONFIG", f"the file cannot be read ({type(error).__name__})") from None
+
+
+def _rotation(settings: Settings, keys: FileTokenKeys, store: PostgresStore, clock: Clock, gate: Gate) -> Rotation:
     rotation = Rotation(keys, store.unit_of_work, clock, settings.tenant_id)
-    if settings.roles is not Roles.SERVING:  # the gateway's process changes keys
+    # The gateway's process changes keys; in a plane that is updated, maintenance does so once it is open again.
+    if settings.roles is not Roles.SERVING and gate.upkeep is Upkeep.OPEN:
         rotation.resume()
     return rotation
-
-
-def _answers(ports: Ports, documents: Documents, configuration: Configuration) -> Answers:
-    search = Search(
-        unit_of_work=ports.unit_of_work,
-        vectors=ports.vectors,
-        embedder=ports.embedder,
-        others=() if isinstance(ports.embedder, E5) else (E5(),),
-        terms=ports.terms,
-        load=documents.artefacts.chunk,
-    )
-    return Answers(
-        tenant_id=ports.tenant_id,
-        unit_of_work=ports.unit_of_work,
-        search=search,
-        documents=documents,
-        embedder=ports.embedder,
-        clock=ports.clock,
-        config=configuration.current,
-        guard=lambda query, config: policy.redact_query(query, config, ports.rules(), ports.names),
-    )
 
 
 def _runner(settings: Settings, ports: Ports, flow: Flow, bell: Bell, queue: HintQueue | None) -> Runner:
@@ -416,18 +459,7 @@ def _runner(settings: Settings, ports: Ports, flow: Flow, bell: Bell, queue: Hin
     return Runner(leases, ORDER, bell=bell, threads=settings.workers if queue is None else 0)
 
 
-def _erasure(ports: Ports) -> Erasure:
-    return Erasure(
-        tenant_id=ports.tenant_id,
-        unit_of_work=ports.unit_of_work,
-        vault=ports.vault,
-        blobs=ports.vault.blobs,
-        vectors=ports.vectors,
-        clock=ports.clock,
-    )
-
-
-def _intake(ports: Ports) -> Intake:
+def _intake(ports: Ports, freshness: Freshness) -> Intake:
     return Intake(
         tenant_id=ports.tenant_id,
         unit_of_work=ports.unit_of_work,
@@ -435,10 +467,12 @@ def _intake(ports: Ports) -> Intake:
         clock=ports.clock,
         first_stage=ORDER[0],
         hints=ports.hints,
+        refuses=freshness.refusal,
     )
 
 
-def _hold(folder: Path) -> FileLock:
+def hold(folder: Path) -> FileLock:
+    """See that no other process works on the plane of this folder. Raises Conflict("data_dir_in_use")."""
     lock = FileLock(str(folder / "plane.lock"))
     try:
         lock.acquire(timeout=0)

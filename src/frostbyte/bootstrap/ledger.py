@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
+
+import msgspec
 
 from frostbyte.adapters.ledger.postgres import PostgresLedger
 from frostbyte.control_plane.channel import PlaneChannel
@@ -23,6 +25,7 @@ from frostbyte.control_plane.watch.view import Lag
 from frostbyte.kernel.audit.checkpoint import Cosigner
 from frostbyte.kernel.clock import Clock
 from frostbyte.kernel.errors import NotFound
+from frostbyte.kernel.records import EventRow
 
 FOLLOWED: Final = (TenantState.ACTIVE, TenantState.SUSPENDED, TenantState.DEPROVISIONING)
 """Whose logs are pulled: a suspended plane's too, and one that is being closed up to its last event."""
@@ -98,6 +101,15 @@ class Ledger:
         for alert in alerts:
             codes[alert.row.tenant_id] = (*codes.get(alert.row.tenant_id, ()), f"ledger_{alert.row.finding.value}")
         return codes
+
+    def newest(
+        self, tenant_id: str, types: Sequence[str], since: datetime | None, before: datetime, limit: int
+    ) -> list[EventRow]:
+        """The newest events of these types that the tenant's logs hold: see history.telling.PlaneEvents."""
+        with self.store.unit_of_work() as uow:
+            logs = [row.log_id for row in uow.logs(tenant_id)]
+            found = uow.newest(logs, types, since=since, before=before, limit=limit)
+        return [msgspec.json.decode(entry.event, type=EventRow) for entry in found]
 
     def _planes(self) -> list[Followed]:
         planes: list[Followed] = []

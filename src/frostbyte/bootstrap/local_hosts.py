@@ -12,6 +12,7 @@ import httpx
 from frostbyte.adapters.hetzner.calls import on_this_host
 from frostbyte.adapters.hosts.local import LocalHosts, programs
 from frostbyte.adapters.hosts.memory import Machine
+from frostbyte.adapters.hosts.volumes import Attached
 from frostbyte.control_plane.provisioning.hosting import Release
 from frostbyte.control_plane.provisioning.ports import HostAddress
 from frostbyte.control_plane.provisioning.resources import HostRole
@@ -59,10 +60,23 @@ def simulated(endpoint: str) -> Callable[[HostAddress], Machine | None]:
             for server in project["servers"].values():
                 known = {addresses.get(server["id"]), *(one["ip"] for one in server["private"])}
                 if server["name"] == host.name and host.address in known and server["status"] == RUNNING:
-                    return Machine(machine_id=str(server["id"]), user_data=server["user_data"])
+                    return Machine(
+                        machine_id=str(server["id"]),
+                        user_data=server["user_data"],
+                        boot=str(server["starts"]),
+                        volume=_attached(project, server["id"]),
+                    )
         return None
 
     return machine
+
+
+def _attached(project: Any, server_id: int) -> Attached | None:
+    """The volume at a server of a simulated project."""
+    for volume in project["volumes"].values():
+        if volume["server"] == server_id:
+            return Attached(volume_id=str(volume["id"]), plain=volume["format"] is not None)
+    return None
 
 
 def _asked(base: str) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -33,24 +32,14 @@ from frostbyte.adapters.vault.sops import SopsVault
 from frostbyte.bootstrap.authorities import Authorities, HostCertificates
 from frostbyte.bootstrap.channels import Channels
 from frostbyte.bootstrap.local_hosts import usual
-from frostbyte.control_plane.provisioning.apply import Engine
-from frostbyte.control_plane.provisioning.desk import Desk
+from frostbyte.bootstrap.tenant_backups import TenantBackups
 from frostbyte.control_plane.provisioning.doing.table import World
 from frostbyte.control_plane.provisioning.hosting import Release
-from frostbyte.control_plane.provisioning.lease import Pace
-from frostbyte.control_plane.provisioning.planner import Planner
 from frostbyte.control_plane.provisioning.ports import Cloud, Dns, Hosts, ProvisioningFactory, Vault
-from frostbyte.control_plane.provisioning.provisioner import Provisioner
-from frostbyte.control_plane.provisioning.regiving import Regiving
 from frostbyte.control_plane.provisioning.resources import Owner
-from frostbyte.control_plane.provisioning.rotating import Rotating
-from frostbyte.control_plane.provisioning.runs import Provisioning, Receipt
 from frostbyte.control_plane.provisioning.settings import HETZNER
 from frostbyte.control_plane.provisioning.steps import Action, Doing
-from frostbyte.control_plane.provisioning.sweeping import Sweeper
 from frostbyte.control_plane.provisioning.workshop import Place, ProjectWorkshop
-from frostbyte.control_plane.registry.operations import Hook, Operations
-from frostbyte.control_plane.registry.records import ROTATIONS, OperationKind
 from frostbyte.control_plane.settings import ControlSettings
 from frostbyte.deploy.hosts.building import scripts
 from frostbyte.deploy.hosts.renderer import HostRenderer
@@ -147,8 +136,9 @@ class Clouds:
         self._settings, self._told = settings, settings.provisioning
         self._unit_of_work, self._clock = unit_of_work, clock
         self._secrets, self._keys = own.secrets, own.keys
-        self._certificates, self._channels = HostCertificates(own.authorities), channels
+        self._certificates, self.channels = HostCertificates(own.authorities), channels
         self._hosts, self._base = hosts, base
+        self.backups = TenantBackups(settings, lambda: self.vault)
         self._held: Vault | None = None
         self._opened: dict[str, tuple[str, HcloudCalls]] = {}
         self._shops: dict[tuple[HcloudCalls, bool], ProjectWorkshop] = {}
@@ -167,6 +157,15 @@ class Clouds:
             locations=self._told.locations,
             images={},
         )
+
+    def releases(self, version: str) -> Release:
+        """What a version runs on hosts. Raises as `release`."""
+        return usual(version) if self._told.hosts_dir else release(self._told.releases, version)
+
+    @property
+    def supplies(self) -> Path:
+        """The folder of what was taken to be delivered."""
+        return self._told.supplies
 
     @property
     def certificates(self) -> HostCertificates:
@@ -256,14 +255,17 @@ class Clouds:
             vault=self.vault,
             renderer=HostRenderer(queue_rights, token),
             certificates=self._certificates,
-            releases=usual if self._told.hosts_dir else partial(release, self._told.releases),
+            releases=self.releases,
             unit_of_work=self._unit_of_work,
             clock=self._clock,
             seed=self._secrets.secret(FIRST_HOST_KEYS),
             people=(public, *self._told.operator_keys),
             control_keys=lambda: "".join(f"{key}\n" for key in self._keys.keys().accepted),
-            log_key=lambda way: self._channels(way).standing().log_key,
+            log_key=lambda way: self.channels(way).standing().log_key,
             scripts=scripts(),
+            images=self._told.images,
+            kept=self.backups.kept,
+            forget=self.backups.forget,
         )
 
     def _zones(self, calls: HcloudCalls, waiting: Waiting | None = None) -> Dns:
@@ -280,59 +282,3 @@ class Clouds:
             self._ends.append(hosts.close)
             self._hosts = hosts
         return self._hosts
-
-
-class Hosting:
-    """Everything that makes tenants' hosts: what faces ask, what the kill-switch asks, and the loop that does it.
-
-    Args:
-        clouds: what is opened of each project.
-        environment: whose provisioner this is: one control plane of an environment works at a time.
-        receipt: issues the receipt of an operation that took a tenant down.
-        pace: how long things are waited for.
-    """
-
-    def __init__(
-        self,
-        unit_of_work: ProvisioningFactory,
-        clock: Clock,
-        clouds: Clouds,
-        *,
-        environment: str,
-        receipt: Receipt | None = None,
-        pace: Pace | None = None,
-    ) -> None:
-        self.clouds = clouds
-        self.runs = Provisioning(unit_of_work, clock, receipt)
-        self.operations = Operations(unit_of_work, clock, self.runs)
-        place = clouds.place
-        planner = Planner(
-            unit_of_work, clouds.cloud, clouds.dns, lambda _, base: place.ground(base), clock, place.locations
-        )
-        self.desk = Desk(unit_of_work, planner, self.runs, self.operations)
-        self.sweeper = Sweeper(unit_of_work, environment, clock, clouds.site)
-        self._regiving = Regiving(unit_of_work, environment, clouds.workshop, clouds.certificates)
-        self.rotating = self._rotating(unit_of_work, clock)
-        engine = Engine(unit_of_work, clock, clouds.workshop, holder=f"control/{environment}", pace=pace)
-        self._provisioner = Provisioner(self.runs, engine)
-
-    def _rotating(self, unit_of_work: ProvisioningFactory, clock: Clock) -> Rotating | None:
-        """None where nothing can be sealed: then no tenant has hosts of ours whose keys could be made anew."""
-        try:
-            vault = self.clouds.vault
-        except Unavailable as error:
-            if error.code not in ("sops_missing", "recovery_recipient_missing"):
-                raise
-            return None
-        return Rotating(unit_of_work, self.operations, vault, self.clouds.certificates, self._regiving, clock)
-
-    @property
-    def hooks(self) -> dict[OperationKind, Hook]:
-        """Who carries on what is no matter of the kill-switch."""
-        return dict.fromkeys(ROTATIONS, self.rotating.carry) if self.rotating else {}
-
-    @property
-    def loops(self) -> dict[str, Callable[[threading.Event], None]]:
-        """What runs all the time, by name."""
-        rotations = {"rotations": self.rotating.run} if self.rotating else {}
-        return {"provisioner": self._provisioner.run, "certificates": self._regiving.run, **rotations}

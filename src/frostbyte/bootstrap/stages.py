@@ -46,11 +46,7 @@ def ports(
         unit_of_work=unit_of_work,
         vault=Vault(stores.blobs(settings), keys),
         scanner=scanner,
-        reader=ParserPool(
-            size=children,
-            timeout=settings.parse_seconds,
-            bounds=Bounds(memory=settings.parse_memory_mb << 20, cpu_seconds=int(settings.parse_seconds) + 1),
-        ),
+        reader=parsers(settings, children),
         judge=judge(settings, rules, names, children),
         rules=rules,
         names=names,
@@ -60,6 +56,15 @@ def ports(
         clock=SystemClock(),
         hints=hints,
         allow_unscanned=allow_unscanned,
+    )
+
+
+def parsers(settings: Settings, size: int) -> ParserPool:
+    """A pool of at most `size` parsers."""
+    return ParserPool(
+        size=size,
+        timeout=settings.parse_seconds,
+        bounds=Bounds(memory=settings.parse_memory_mb << 20, cpu_seconds=int(settings.parse_seconds) + 1),
     )
 
 

@@ -26,6 +26,7 @@ from frostbyte.deploy import storage
 from frostbyte.deploy.authority import Authority
 from frostbyte.deploy.storage import Report, SecretFolder
 from frostbyte.deploy.storage.tenants import Say, with_decoy
+from frostbyte.kernel.channel import tenant_held
 from frostbyte.kernel.errors import Invalid
 from frostbyte.kernel.ports.tenant_stores import TenantStore
 from frostbyte.kernel.settings import Reader, load, tenant_name
@@ -81,7 +82,10 @@ def provision(found: Sequence[TenantStore], tenant: str, folder: Path, say: Say,
 
 
 def destroy(found: Sequence[TenantStore], tenant: str, folder: Path, say: Say) -> list[str]:
-    """See deploy.storage.destroy."""
+    """See deploy.storage.destroy. Raises Conflict("tenant_held") before anything is touched."""
+    for store in found:
+        if isinstance(store, PostgresTenants) and (holds := store.holds(tenant_name(tenant))):
+            raise tenant_held(holds)
     return storage.destroy(found, tenant_name(tenant), SecretFolder(folder, tenant), say)
 
 

@@ -22,6 +22,7 @@ from frostbyte.kernel.ports.blobs import BlobStore
 from frostbyte.kernel.ports.embedder import Embedder
 from frostbyte.kernel.ports.hints import HintQueue
 from frostbyte.kernel.ports.scanner import Scanner
+from frostbyte.kernel.ports.unit_of_work import UnitOfWorkFactory
 from frostbyte.kernel.settings import NO_EMBEDDER, Mode, Settings
 
 
@@ -72,10 +73,10 @@ def blobs(settings: Settings) -> BlobStore:
     return store
 
 
-def vectors(settings: Settings, store: PostgresStore) -> TwoCollections:
+def vectors(settings: Settings, unit_of_work: UnitOfWorkFactory) -> TwoCollections:
     """The collection that serves, as the database says; what no rebuild needs any more is removed."""
     if settings.vectors_url:
-        return _on_server(settings, store)
+        return _on_server(settings, unit_of_work)
     from frostbyte.adapters.qdrant.edge import EdgeVectors  # not installed where a server keeps the vectors
 
     folder = settings.data_dir
@@ -86,7 +87,7 @@ def vectors(settings: Settings, store: PostgresStore) -> TwoCollections:
     def remove(name: str) -> None:
         shutil.rmtree(place(name), ignore_errors=True)
 
-    with store.unit_of_work() as uow:
+    with unit_of_work() as uow:
         serving, filled = uow.rebuilds.collections()
     for found in folder.glob("vectors*"):
         if found not in {place(serving), place(filled or serving)}:
@@ -103,7 +104,7 @@ def queue(settings: Settings) -> HintQueue | None:
     return RedisHints(settings.queue_url, settings.tenant_id, ca_file=settings.ca_file)
 
 
-def _on_server(settings: Settings, store: PostgresStore) -> TwoCollections:
+def _on_server(settings: Settings, unit_of_work: UnitOfWorkFactory) -> TwoCollections:
     # A second to import, which a plane with its vectors in process does not wait for.
     from frostbyte.adapters.qdrant.answers import connect
     from frostbyte.adapters.qdrant.tenant import QdrantServer
@@ -117,7 +118,7 @@ def _on_server(settings: Settings, store: PostgresStore) -> TwoCollections:
         ),
         settings.tenant_id,
     )
-    with store.unit_of_work() as uow:
+    with unit_of_work() as uow:
         serving = uow.rebuilds.serving()
     return TwoCollections(server.open, server.remove, serving=serving, listed=server.names, release=server.close)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from frostbyte.control_plane.killswitch.ports import Edge, HostsOf, Sign
 from frostbyte.control_plane.killswitch.pusher import Pusher
@@ -33,6 +34,7 @@ class Around:
         through_edge: HTTP status of a tenant's /health through the edge; 0 where nothing answers.
         lags: how far the ledger is behind, by tenant.
         findings: codes of the ledger's open alerts, by tenant.
+        ends: when the first of the certificates ends that are kept here for a tenant; None for none.
     """
 
     edge: Edge
@@ -43,6 +45,7 @@ class Around:
     through_edge: Callable[[str], int]
     lags: Callable[[], Mapping[str, Lag]]
     findings: Callable[[], Mapping[str, tuple[str, ...]]]
+    ends: Callable[[str], datetime | None] = lambda _: None
 
 
 def directives(keys: SigningKeyStore, witness_key: str, clock: Clock) -> Sign:
@@ -88,7 +91,13 @@ class Switching:
         self._findings = around.findings
         self.watch = TenantWatch(
             unit_of_work,
-            Sources(edge=around.through_edge, channels=around.channels, lags=around.lags, alerts=self.alerts),
+            Sources(
+                edge=around.through_edge,
+                channels=around.channels,
+                lags=around.lags,
+                alerts=self.alerts,
+                ends=around.ends,
+            ),
             clock,
         )
 

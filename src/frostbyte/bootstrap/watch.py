@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +20,7 @@ import structlog
 
 from frostbyte.adapters.clamav.clamd import Clamd
 from frostbyte.adapters.embeddings.openai import OpenAiEmbedder
+from frostbyte.data_plane.freshness import Signatures
 from frostbyte.kernel.errors import FrostbyteError
 from frostbyte.kernel.ports.unit_of_work import UnitOfWork
 from frostbyte.kernel.records import DocumentTally, JobTally, Stage
@@ -54,6 +54,14 @@ class Tallies:
     checkpoint_at: datetime | None
     unnumbered_since: datetime | None
     """When the oldest event that has no number was made; None if all have one."""
+    signatures: Signatures
+    """Of the plane's scanners."""
+    holds: int
+    """Legal holds in force."""
+    retained_at: datetime | None
+    """When a run of retention last ended; None before the first."""
+    clock_doubted: bool
+    """Whether the plane does not believe its clock, so that nothing expires."""
 
 
 @dataclass
@@ -87,7 +95,6 @@ class Watch:
         tally: reads the tallies.
         hints: reads how many hints wait; None without a queue.
         data_dir: the folder whose disk is measured.
-        scanner_versions: where the scanner's probe leaves what it was told.
     """
 
     probes: Mapping[str, Probe]
@@ -98,12 +105,6 @@ class Watch:
     answers: dict[str, Answer] = field(default_factory=dict)
     tallies: Tallies | None = None
     waiting_hints: Mapping[Stage, int] = field(default_factory=dict)
-    scanner_versions: deque[str] = field(default_factory=deque)
-
-    @property
-    def scanner_version(self) -> str:
-        """Engine and signatures, as the scanner last told; '' before it did."""
-        return self.scanner_versions[-1] if self.scanner_versions else ""
 
     def start(self, stop: threading.Event) -> None:
         """Ask until `stop` is set. Threads end by themselves; one that hangs ends with the process."""
@@ -157,15 +158,13 @@ class Watch:
 def watch(plane: Plane) -> Watch:
     """The watch over a plane's servers. What lies inside the plane's own process is not asked."""
     ports = plane.ports
-    seen: deque[str] = deque(maxlen=1)
     probes: dict[str, Probe] = {
         "database": plane.store.ping,
         "objects": lambda: ports.vault.blobs.exists(f"keys/{_NOBODY}"),
         "vectors": lambda: ports.vectors.count(_NOBODY),
     }
     if isinstance(ports.scanner, Clamd):
-        scanner = ports.scanner
-        probes["scanner"] = lambda: seen.append(scanner.version())
+        probes["scanner"] = ports.scanner.version
     if isinstance(ports.embedder, OpenAiEmbedder) and not ports.embedder.remote:  # a remote one costs money
         embedder = ports.embedder
         probes["embedder"] = lambda: embedder.query(_PROBE_TEXT)
@@ -176,12 +175,11 @@ def watch(plane: Plane) -> Watch:
         tally=lambda: _tally(plane),
         hints=plane.queue.waiting if plane.queue is not None else None,
         data_dir=plane.settings.data_dir,
-        scanner_versions=seen,
     )
 
 
 def _tally(plane: Plane) -> Tallies:
-    now = plane.clock.now()
+    now, signatures = plane.clock.now(), plane.freshness.look()
     with plane.store.unit_of_work() as uow:
         latest, oldest = uow.audit.latest_checkpoint(), _oldest(uow)
         return Tallies(
@@ -193,7 +191,16 @@ def _tally(plane: Plane) -> Tallies:
             signed=latest.size if latest is not None else 0,
             checkpoint_at=latest.created_at if latest is not None else None,
             unnumbered_since=oldest,
+            signatures=signatures,
+            holds=uow.holds.count(),
+            retained_at=_retained_at(uow),
+            clock_doubted=bool((trusted := uow.retention.trusted()) and trusted.doubt),
         )
+
+
+def _retained_at(uow: UnitOfWork) -> datetime | None:
+    ended = [row.finished_at for row in uow.retention.runs(limit=2) if row.finished_at is not None]
+    return ended[0] if ended else None
 
 
 def _oldest(uow: UnitOfWork) -> datetime | None:

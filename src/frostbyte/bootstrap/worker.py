@@ -106,7 +106,7 @@ def build(settings: Settings) -> Worker:
         store = stores.joined_database(settings)
         undo.callback(store.close)
         keys = FileSecrets(settings.keys_folder, create=False).tenant_keys()
-        vectors = stores.vectors(settings, store)
+        vectors = stores.vectors(settings, store.unit_of_work)
         undo.callback(vectors.close)
         hints = RedisHints(settings.queue_url, settings.tenant_id, ca_file=settings.ca_file)
         undo.callback(hints.close)

@@ -17,17 +17,36 @@ from frostbyte.cli.proof import read_key, read_keys, require_file, show_verdict
 
 app = group("The audit log: read, export, check it anywhere.")
 
+Log = Annotated[int | None, typer.Option("--log", min=0, help="Number of a log, of a restored plane: `audit logs`.")]
+
+
+@app.command("logs")
+def logs(as_json: AsJson = False, token: Token = None) -> None:
+    """List the plane's logs: one, unless it was restored; those before the last have ended."""
+    with Client(find_token(token)) as client:
+        page = client.json("GET", "/audit/logs")
+    if as_json:
+        print_json(page)
+        return
+    shown = table(">#", "ended", ">events", "verifier key")
+    for item in page["logs"]:
+        size = (item["checkpoint"] or "\n0\n").split("\n")[1]
+        ended = str(item["ended_at"] or "grows")[:19].replace("T", " ")
+        shown.add_row(text(item["log"]), text(ended), text(size), text(item["public_key"]))
+    out().print(shown)
+
 
 @app.command("events")
 def events(
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Events at most.")] = 50,
     cursor: Annotated[str | None, typer.Option("--cursor", help="Go on where the page before ended.")] = None,
+    log: Log = None,
     as_json: AsJson = False,
     token: Token = None,
 ) -> None:
     """List events in the order of the log."""
     with Client(find_token(token)) as client:
-        page = client.json("GET", "/audit/events", params={"limit": limit, "cursor": cursor})
+        page = client.json("GET", "/audit/events", params={"limit": limit, "cursor": cursor, "log": log})
     if as_json:
         print_json(page)
         return
@@ -52,12 +71,13 @@ def checkpoint(
         Path | None, typer.Option("-o", "--output", help="Keep it here for `audit verify --since`.")
     ] = None,
     key_output: Annotated[Path | None, typer.Option("--key", help="Also write the log's verifier key here.")] = None,
+    log: Log = None,
     as_json: AsJson = False,
     token: Token = None,
 ) -> None:
     """Show the newest signed checkpoint: kept elsewhere, it shows later that nothing was taken back."""
     with Client(find_token(token)) as client:
-        page = client.json("GET", "/audit/checkpoints", params={"limit": 1})
+        page = client.json("GET", "/audit/checkpoints", params={"limit": 1, "log": log})
     if not page["latest"]:
         raise CommandFailed(
             "no_checkpoint",
@@ -84,11 +104,12 @@ def checkpoint(
 def export(
     output: Annotated[Path, typer.Option("-o", "--output", help="The archive to write.")] = Path("audit_export.tar"),
     first: Annotated[int | None, typer.Option("--first", min=0, help="Number of the first event.")] = None,
+    log: Log = None,
     as_json: AsJson = False,
     token: Token = None,
 ) -> None:
     """Write the log as an archive that anyone can check: audit_export.jsonl, leaves, manifest."""
-    body = {} if first is None else {"first": first}
+    body = {name: value for name, value in (("first", first), ("log", log)) if value is not None}
     part = output.with_name(output.name + ".part")
     with Client(find_token(token)) as client, client.stream("POST", "/audit/export", body=body) as response:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

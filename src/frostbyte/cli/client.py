@@ -121,10 +121,12 @@ def base_url(server: Server = PLANE) -> str:
 
 
 def _announced_url(server: Server) -> str:
+    """A server that listens on all addresses, as in a container, is asked at the loopback."""
     try:
-        return (data_dir(server) / URL_FILE).read_text(encoding="ascii").strip()
+        url = (data_dir(server) / URL_FILE).read_text(encoding="ascii").strip()
     except (OSError, ValueError):
         return ""
+    return url.replace("//0.0.0.0:", "//127.0.0.1:", 1).replace("//[::]:", "//[::1]:", 1)
 
 
 def find_token(given: str | None = None, server: Server = PLANE) -> str:

@@ -59,7 +59,7 @@ def _checked(scopes: list[str], server: Server) -> list[str]:
     return scopes
 
 
-def _handed_over(made: dict[str, Any], name: str, output: Path | None, *, as_json: bool) -> None:
+def handed_over(made: dict[str, Any], name: str, output: Path | None, *, as_json: bool) -> None:
     """Show a secret in the only moment in which it is known, or write it for its owner alone."""
     if output is not None:
         descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -89,7 +89,7 @@ def mint(
     body = {"subject": subject, "scopes": _checked(scope, server), "ttl_seconds": minutes * 60}
     with _client(server, token) as client:
         made = client.json("POST", "/tokens", body=body)
-    _handed_over(made, "token", output, as_json=as_json)
+    handed_over(made, "token", output, as_json=as_json)
     if not as_json:
         hint(f"Revoke it with: frostbyte token revoke {made.get('jti', 'JTI')}{' --control' if control else ''}")
 
@@ -168,7 +168,7 @@ def create_api_key(
     body = {"name": name, "scopes": _checked(scope, server), "ttl_seconds": days and days * 86_400}
     with _client(server, token) as client:
         made = client.json("POST", "/api-keys", body=body)
-    _handed_over(made, "key", output, as_json=as_json)
+    handed_over(made, "key", output, as_json=as_json)
     if not as_json:
         hint(f"Revoke it with: frostbyte api-key revoke {made['key_id']}{' --control' if control else ''}")
 

@@ -19,6 +19,7 @@ from frostbyte.cli.output import hint, out, print_json, table, text
 if TYPE_CHECKING:
     from frostbyte.bootstrap.building import Yard
     from frostbyte.control_plane.provisioning.journal import EntryRow
+    from frostbyte.control_plane.provisioning.specs import ArchiveSpec
 
 app = group("Build what hosts start from.")
 
@@ -47,11 +48,14 @@ def build(
         builds = yard.plane.settings.data_dir / "builds"
         images = {name: archive_of(archive(source, builds)) for name, source in map(_pair, image or [])}
         extras = [extra_of(Path(source), target) for source, target in map(_pair, file or [])]
+        archives: dict[str, ArchiveSpec] = {
+            name: {"path": one.path, "sha256": one.sha256} for name, one in images.items()
+        }
         values = {
             "build": {
                 "architecture": architecture,
                 "system": system,
-                "archives": [{"path": one.path, "sha256": one.sha256} for one in images.values()],
+                "archives": [*archives.values()],
                 "extras": [{"path": one.path, "sha256": one.sha256, "target": one.target} for one in extras],
                 "operators": list(told.operators),
             }
@@ -68,7 +72,7 @@ def build(
             )
         made = next(row for row in yard.snapshots() if row.name == yard.plan(asked).facts["snapshot"])
         ids = {name: _only(made.facts["images"][one.sha256]) for name, one in images.items()}
-        path = yard.written_down(release, ids)
+        path = yard.written_down(release, ids, archives)
     if as_json:
         print_json({"snapshot": _shown(made), "images": ids, "release": release})
         return

@@ -12,55 +12,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from frostbyte.cli.output import err, text
+from frostbyte.control_plane.overview.words import SAID, UNDO, said
 
 if TYPE_CHECKING:
     from rich.live import Live
     from rich.text import Text
     from rich.tree import Tree
 
-SAID: Final = {
-    "registry_committed": "decided and written down",
-    "hosts_ready": "its hosts are made",
-    "resources_gone": "everything that was made for it is gone",
-    "edge_closed": "the edge refuses its requests",
-    "edge_prepared": "the edge knows it",
-    "edge_opened": "the edge lets its requests through",
-    "plane_answered": "its plane answers",
-    "plane_recognised": "it is the plane that was named",
-    "plane_acknowledged": "its plane has acknowledged",
-    "plane_closed": "its plane is closed",
-    "ledger_pulled": "its log is in the ledger to the end",
-}
-"""Steps of the kill-switch for people: a running one is waited for."""
-DONE: Final = {
-    "plan": "planned",
-    "network": "network",
-    "firewall": "firewall checked",
-    "primary_ip": "public address",
-    "ssh_key": "SSH key",
-    "server": "server ordered",
-    "join": "joined to the network",
-    "volume": "volume",
-    "attach": "volume attached",
-    "start": "started",
-    "settle": "booted, its own key pinned",
-    "secrets": "secrets generated and sealed",
-    "certificates": "certificates issued",
-    "files": "files and secrets placed",
-    "storage": "stores up, the tenant's parts made and verified",
-    "deploy": "containers up and healthy",
-    "record": "DNS record answered",
-    "endpoints": "registered",
-    "handover": "control plane handed over",
-    "install": "everything installed",
-    "seal": "emptied and switched off",
-    "snapshot": "snapshot",
-    "age_rotated": "its secrets are sealed for another identity, the one before is archived",
-    "certificates_made": "its certificates are made anew",
-    "certificates_given": "its hosts show them",
-}
-"""Steps of provisioning and of rotating keys for people; those of provisioning by their action."""
-_UNDO: Final = "undo."
 _MARKS: Final = {
     "expected": ("·", "dim"),
     "running": ("…", "yellow"),
@@ -68,16 +26,6 @@ _MARKS: Final = {
     "failed": ("✗", "red"),
     "taken": ("↩", "dim"),
 }
-
-
-def said(step: str) -> str:
-    """A step for people; one that is not known is shown by its name."""
-    if step in SAID:
-        return SAID[step]
-    undone = step.startswith(_UNDO)
-    action, _, host = step.removeprefix(_UNDO).partition(".")
-    words = DONE.get(action, action.replace("_", " "))
-    return f"{host + ': ' if host else ''}{words}{' - taken away' if undone else ''}"
 
 
 class Progress:
@@ -116,7 +64,7 @@ class Progress:
 
     def see(self, step: dict[str, Any]) -> None:
         """Take in a step."""
-        place = step["step"].removeprefix(_UNDO)
+        place = step["step"].removeprefix(UNDO)
         known = self._steps.get(place)
         self._steps[place] = step
         if step["status"] == "running":
@@ -134,7 +82,7 @@ class Progress:
         branches: dict[str, Tree] = {}
         for step in self._steps.values():
             name = step["step"]
-            host = "" if name in SAID else name.removeprefix(_UNDO).partition(".")[2]
+            host = "" if name in SAID else name.removeprefix(UNDO).partition(".")[2]
             if not host:
                 tree.add(self._line(step, said(name)))
                 continue
@@ -145,7 +93,7 @@ class Progress:
 
     def _line(self, step: dict[str, Any], words: str) -> Text:
         status = step["status"]
-        if status == "succeeded" and step["step"].startswith(_UNDO):
+        if status == "succeeded" and step["step"].startswith(UNDO):
             status = "taken"
         mark, style = _MARKS.get(status, ("?", ""))
         waits = "waiting until " if status == "running" and step["step"] in SAID else ""

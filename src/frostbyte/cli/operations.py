@@ -11,10 +11,10 @@ from frostbyte.cli.client import Client, segment
 from frostbyte.cli.control import changed, complete_tenant, control_client, named
 from frostbyte.cli.errors import CommandFailed
 from frostbyte.cli.following import wait
-from frostbyte.cli.operation_tree import said
 from frostbyte.cli.options import AsJson, ControlToken
 from frostbyte.cli.output import err, hint, out, print_json, table, text
 from frostbyte.cli.remains import print_remains
+from frostbyte.control_plane.overview.words import said
 
 STYLE: Final = {
     "ACTIVE": "green",

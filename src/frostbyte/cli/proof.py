@@ -60,6 +60,10 @@ def verify(
     key: Annotated[
         str | None, typer.Option("--key", help="The log's verifier key, or a file with it, got by another way.")
     ] = None,
+    earlier_key: Annotated[
+        list[str] | None,
+        typer.Option("--earlier-key", help="Key of a log that the plane was restored from, got by another way."),
+    ] = None,
     source: Annotated[Path | None, typer.Option("--source", help="The original file, to compare its sha256.")] = None,
     witness: Annotated[
         list[str] | None, typer.Option("--witness", help="Key of a witness that must have signed.")
@@ -79,7 +83,7 @@ def verify(
         raise CommandFailed("proof_unreadable", f"{file} is not JSON.", "Get the proof again.") from error
     require_file(source)
     try:
-        verdict = verifier.verify_proof(document, read_key(key), source, read_keys(witness))
+        verdict = verifier.verify_proof(document, read_key(key), source, read_keys(witness), read_keys(earlier_key))
     except verifier.Unreadable as error:
         raise CommandFailed(
             "proof_unreadable", f"It cannot be checked: {error}.", "Check the key, or get the proof again."

@@ -10,10 +10,10 @@ import typer
 from frostbyte.cli.control import changed, control_client, named
 from frostbyte.cli.errors import CommandFailed
 from frostbyte.cli.exits import Exit
-from frostbyte.cli.operation_tree import said
 from frostbyte.cli.operations import Seen, Tenant, Wait, begin
 from frostbyte.cli.options import AsJson, ControlToken
 from frostbyte.cli.output import err, hint, out, print_json, table, text
+from frostbyte.control_plane.overview.words import said
 from frostbyte.kernel.errors import FrostbyteError
 
 _PANEL: Final = "What is asked for (what is left out stays as it was)"
@@ -70,6 +70,24 @@ Reuse = Annotated[
     bool,
     typer.Option("--reuse-volume", help="Use a volume with its data that is left.", rich_help_panel=_PANEL),
 ]
+Release = Annotated[
+    str | None,
+    typer.Option(
+        "--release",
+        help="VERSION of Frostbyte for its hosts. Else what runs there; at first the control plane's own.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+Encrypted = Annotated[
+    bool | None,
+    typer.Option(
+        "--encrypted/--unencrypted",
+        help="Whether a volume that is made now is encrypted; one that is there stays as it is.  [default: encrypted]",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
 _STANDING: Final = {
     "new": ("to be done", ""),
     "adopt": ("there: taken over", "cyan"),
@@ -77,6 +95,7 @@ _STANDING: Final = {
     "done": ("done", "green"),
     "changed": ("done, to be changed", "yellow"),
     "again": ("done, to be done again", "yellow"),
+    "lost": ("gone, made anew", "yellow"),
     "undoing": ("being taken away", "red"),
 }
 _WHAT: Final = {
@@ -98,7 +117,9 @@ def plan(
     types: Types = None,
     volume_gb: Volume = None,
     egress: Egress = None,
+    encrypted: Encrypted = None,
     reuse_volume: Reuse = False,
+    release: Release = None,
     as_json: AsJson = False,
     token: ControlToken = None,
 ) -> None:
@@ -106,8 +127,8 @@ def plan(
 
     Exit 3: it cannot be carried out as it is.
     """
-    body = _asked(octet, shape, workers, locations, types, volume_gb, egress, reuse_volume)
-    _show(_planned(tenant, body, token), as_json=as_json)
+    body = _asked(octet, shape, workers, locations, types, volume_gb, egress, encrypted, reuse_volume, release)
+    show(planned(tenant, body, token), as_json=as_json)
 
 
 def provision(
@@ -119,7 +140,9 @@ def provision(
     types: Types = None,
     volume_gb: Volume = None,
     egress: Egress = None,
+    encrypted: Encrypted = None,
     reuse_volume: Reuse = False,
+    release: Release = None,
     create: Annotated[
         bool, typer.Option("--create", help="Enter it into the register first, if it is not there.")
     ] = False,
@@ -136,19 +159,19 @@ def provision(
     token: ControlToken = None,
 ) -> None:
     """Make a tenant's servers and take its plane into service, or leave nothing behind."""
-    body = _asked(octet, shape, workers, locations, types, volume_gb, egress, reuse_volume)
+    body = _asked(octet, shape, workers, locations, types, volume_gb, egress, encrypted, reuse_volume, release)
     if create and not dry_run:
         _entered(tenant, project, octet, token)
-    made = _planned(tenant, body, token)
+    made = planned(tenant, body, token)
     if dry_run:
-        _show(made, as_json=as_json)
+        show(made, as_json=as_json)
         return
     if not as_json:
-        _print(made)
+        print_plan(made)
     for problem in made["problems"]:
         raise CommandFailed(problem["code"], problem["message"], problem["remedy"], exit_code=Exit.REFUSED)
     if not yes:
-        _confirm(tenant, made)
+        confirm(tenant, made)
     expected = ["plan", *(step["step"] for step in made["steps"] if step["standing"] != "done")]
     begin(
         tenant,
@@ -188,7 +211,8 @@ def _entered(tenant: str, project: str | None, octet: int | None, token: str | N
         changed(client, "/tenants", {"tenant_id": tenant, "project_id": project, "octet": octet, "config": {}})
 
 
-def _confirm(tenant: str, made: dict[str, Any]) -> None:
+def confirm(tenant: str, made: dict[str, Any]) -> None:
+    """Ask for leave to spend. Raises CommandFailed("confirmation_missing") where nobody can be asked."""
     if not sys.stdin.isatty():
         raise CommandFailed(
             "confirmation_missing",
@@ -209,16 +233,17 @@ def drift(tenant: Tenant, as_json: AsJson = False, token: ControlToken = None) -
     elif not differences:
         out().print(text("✓ ", "green") + text("Everything is as it was made."))
     else:
-        shown = table("=name", "kind", "what", "field", "expected", "found")
+        shown = table("=name", "kind", "what", "field", "expected", "found", "repair")
         for one in differences:
             shown.add_row(
                 text(one["name"]),
                 text(one["kind"].replace("_", " ")),
                 text(_WHAT.get(one["what"], one["what"]), "yellow"),
                 *(text(one[name] or "") for name in ("field", "expected", "found")),
+                text("yes", "green") if one["mended"] else text("a person", "yellow"),
             )
         out().print(shown)
-        hint(f"Nothing is put right by itself. What provisioning would do: frostbyte tenant plan {tenant}")
+        hint(f"What is put right about it: frostbyte tenant repair {tenant} --dry-run")
     if differences:
         raise typer.Exit(Exit.PROBLEMS)
 
@@ -231,7 +256,9 @@ def _asked(
     types: list[str] | None,
     volume_gb: int | None,
     egress: list[str] | None,
+    encrypted: bool | None,
     reuse_volume: bool,
+    release: str | None,
 ) -> dict[str, Any]:
     """The body of a request: what was said, and nothing else."""
     said = {
@@ -242,7 +269,9 @@ def _asked(
         "types": _types(types) if types else None,
         "volume_gb": volume_gb,
         "egress": egress or None,
+        "encrypted": encrypted,
         "reuse_volume": reuse_volume or None,
+        "release": release,
     }
     return {name: value for name, value in said.items() if value is not None}
 
@@ -258,17 +287,19 @@ def _types(given: list[str]) -> dict[str, list[str]]:
     return found
 
 
-def _planned(tenant: str, body: dict[str, Any], token: str | None) -> dict[str, Any]:
+def planned(tenant: str, body: dict[str, Any], token: str | None) -> dict[str, Any]:
+    """The plan for what is asked for."""
     with control_client(token) as client:
         made: dict[str, Any] = client.json("POST", f"/tenants/{named(tenant)}/plan", body=body)
     return made
 
 
-def _show(made: dict[str, Any], *, as_json: bool) -> None:
+def show(made: dict[str, Any], *, as_json: bool) -> None:
+    """The plan and what stands in its way. Exit 3 where something does."""
     if as_json:
         print_json(made)
     else:
-        _print(made)
+        print_plan(made)
         for problem in made["problems"]:
             err().print(text("✗ ", "bold red") + text(problem["message"]), soft_wrap=True)
             err().print(text("  try ", "bold green") + text(problem["remedy"]), soft_wrap=True)
@@ -276,7 +307,8 @@ def _show(made: dict[str, Any], *, as_json: bool) -> None:
         raise typer.Exit(Exit.PROBLEMS)
 
 
-def _print(made: dict[str, Any]) -> None:
+def print_plan(made: dict[str, Any]) -> None:
+    """The plan for people."""
     console = out()
     about = f"{made['shape']}, {made['hostname']}, network {made['network']['cidr']}"
     console.print(text(made["tenant_id"], "bold") + text(f"  {about}", "dim"))

@@ -12,7 +12,9 @@ from frostbyte.cli.output import hint, out, print_json, text
 
 app = group("Passages that were withheld, and documents of uncertain class.")
 
-Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; it is kept in the audit.", prompt=True)]
+Reason = Annotated[
+    str, typer.Option("--reason", "-r", help="Why. Codes such as harmless, quotation, attack are audited.", prompt=True)
+]
 
 
 @app.command("list")
@@ -35,7 +37,7 @@ def show(as_json: AsJson = False, token: Token = None) -> None:
         head = f"document {item['doc_id']}"
         console.print(text("● ", "cyan") + text(head, "bold"))
         console.print(text(f"  looks like {_wavering(item)}"))
-    hint("Decide with: frostbyte review release CHUNK, frostbyte review classify DOC CLASS")
+    hint("Decide with: frostbyte review release CHUNK or keep CHUNK, frostbyte review classify DOC CLASS")
 
 
 def _wavering(item: dict[str, Any]) -> str:
@@ -64,13 +66,29 @@ def release(
         out().print(text("Released. ", "green") + text(f"event {done.get('event_id', '')}", "dim"))
 
 
+@app.command("keep")
+def keep(
+    chunk: Annotated[str, typer.Argument(help="The passage's id.", show_default=False)],
+    reason: Reason,
+    as_json: AsJson = False,
+    token: Token = None,
+) -> None:
+    """Leave a withheld passage withheld, and take it off the list."""
+    with Client(find_token(token)) as client:
+        done = client.json("POST", f"/review/chunks/{segment(chunk)}/keep", body={"reason": reason})
+    if as_json:
+        print_json(done)
+    else:
+        out().print(text("It stays withheld. ", "green") + text(f"event {done.get('event_id', '')}", "dim"))
+
+
 @app.command("retry")
 def retry(
     document: Annotated[str, typer.Argument(help="The document's id.", show_default=False)],
     as_json: AsJson = False,
     token: Token = None,
 ) -> None:
-    """Send a failed document through the stages again."""
+    """Send a failed or quarantined document through the stages again."""
     with Client(find_token(token)) as client:
         done = client.json("POST", f"/documents/{segment(document)}/retry")
     if as_json:

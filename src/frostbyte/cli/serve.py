@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from socket import socket
@@ -15,11 +16,13 @@ from frostbyte.cli.client import TOKEN_FILE
 from frostbyte.cli.options import group
 from frostbyte.cli.output import err, text
 from frostbyte.cli.serve_control import control
+from frostbyte.cli.serve_door import door
 from frostbyte.cli.serve_egress import egress
 from frostbyte.cli.serve_embedder import embedder
+from frostbyte.cli.serve_mcp import mcp
 from frostbyte.cli.serve_vectors import vectors
 from frostbyte.cli.serve_worker import worker
-from frostbyte.cli.serving import Start, listen, run, shown, stopping
+from frostbyte.cli.serving import Start, listen, listen_on_socket, run, shown, stopping
 
 if TYPE_CHECKING:
     from frostbyte.bootstrap.data import Plane
@@ -30,7 +33,9 @@ app.command("control")(control)
 app.command("vectors")(vectors)
 app.command("embedder")(embedder)
 app.command("egress")(egress)
+app.command("door")(door)
 app.command("worker")(worker)
+app.command("mcp")(mcp)
 
 
 @app.callback()
@@ -64,11 +69,15 @@ def _serve(start: Start) -> None:
     listener = listen(settings.host, settings.port)
     scheme = "https" if settings.tls_certificate else "http"
     url = f"{scheme}://{shown(settings.host)}:{listener.getsockname()[1]}"
-    control = listen(*settings.channel_listen, "FROSTBYTE_CHANNEL_LISTEN") if settings.channel_listen else None
+    control = [listen(*settings.channel_listen, "FROSTBYTE_CHANNEL_LISTEN")] if settings.channel_listen else []
+    if settings.channel_socket:
+        control.append(listen_on_socket(settings.channel_socket, "FROSTBYTE_CHANNEL_SOCKET"))
+    beside = listen_on_socket(settings.socket) if settings.socket else None
     logging.configure(level=os.environ.get("FROSTBYTE_LOG_LEVEL", "warning"), tenant=settings.tenant_id)
     with err().status("Starting the plane ...") if err().is_terminal else nullcontext():
         from frostbyte.api.data.app import create_app
         from frostbyte.bootstrap.data import build
+        from frostbyte.console.rendering import warm
 
         tls = _tls(settings)
         plane = build(settings)
@@ -77,6 +86,7 @@ def _serve(start: Start) -> None:
             if start.asked:
                 raise SystemExit(128 + start.asked)
             plane.start()
+            threading.Thread(target=warm, name="pages", daemon=True).start()
         except BaseException:
             plane.close()
             raise
@@ -90,6 +100,7 @@ def _serve(start: Start) -> None:
                 listener,
                 start,
                 lambda: _greet(plane, url),
+                beside=beside,
                 stops=application.state.streams.closing.set,
                 **tls,
             )
@@ -111,15 +122,15 @@ def _tls(settings: Settings) -> dict[str, Any]:
     return tls.options()
 
 
-def _controlled(plane: Plane, listener: socket | None) -> AbstractContextManager[None]:
+def _controlled(plane: Plane, listeners: list[socket]) -> AbstractContextManager[None]:
     """The control channel beside the gateway, where there is one."""
     from frostbyte.bootstrap.channel import channel
     from frostbyte.cli.serve_channel import channel_open
 
     found = channel(plane)
-    if found is None or listener is None:
+    if found is None or not listeners:
         return nullcontext()
-    return channel_open(found, plane.settings, listener)
+    return channel_open(found, plane.settings, *listeners)
 
 
 def _minted(plane: Plane) -> str:
@@ -136,6 +147,7 @@ def _greet(plane: Plane, url: str) -> None:
     console.print()
     console.print(text("frostbyte ", "bold cyan") + text(f"plane of {settings.tenant_id} at ") + text(url, "bold"))
     console.print(text(f"  data     {settings.data_dir}"))
+    console.print(text(f"  console  {url}/console/"))
     console.print(text(f"  token    {settings.data_dir / TOKEN_FILE} (commands here find it by themselves)"))
     console.print(text(f"  log key  {plane.signer.verifier_key}"), soft_wrap=True)
     for warning in health["warnings"]:
@@ -144,6 +156,7 @@ def _greet(plane: Plane, url: str) -> None:
         console.print(text(f"  ! Development stand-ins: {', '.join(stand_ins)}", "yellow"), soft_wrap=True)
     console.print(text("\nIn another terminal:", lines=True))
     for command, what in (
+        ("frostbyte account create me --role admin", "print a link to sign in with a browser"),
         ("frostbyte ingest samples/*.pdf samples/*.docx", "send documents and watch them"),
         ('frostbyte search "notice period" --proof proofs', "ask, and save the proofs"),
         ("frostbyte status", "see what is in the plane"),

@@ -20,7 +20,7 @@ _STOP_SECONDS: Final = 15.0
 
 
 @contextmanager
-def channel_open(channel: Serves, settings: Settings, listener: socket) -> Iterator[None]:
+def channel_open(channel: Serves, settings: Settings, *listeners: socket) -> Iterator[None]:
     """Answer the control plane, and nobody else, as long as the block lasts.
 
     Raises:
@@ -47,7 +47,7 @@ def channel_open(channel: Serves, settings: Settings, listener: socket) -> Itera
         **tls.options(),
     )
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="channel", daemon=True)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": list(listeners)}, name="channel", daemon=True)
     thread.start()
     try:
         yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,9 @@ from frostbyte.cli.serving import Start, listen, run, shown, stopping
 
 if TYPE_CHECKING:
     from frostbyte.bootstrap.control import ControlPlane
+
+LOG_LINES = 5000
+"""The newest, kept for support: about a megabyte."""
 
 
 def control(
@@ -48,10 +52,12 @@ def _serve(start: Start) -> None:
     os.environ["FROSTBYTE_CONTROL_LISTEN"] = f"{shown(host)}:{listener.getsockname()[1]}"
     settings = control_settings.load()
     url = f"http://{os.environ['FROSTBYTE_CONTROL_LISTEN']}"
-    logging.configure(level=os.environ.get("FROSTBYTE_LOG_LEVEL", "warning"), tenant=settings.log_origin)
+    level = os.environ.get("FROSTBYTE_LOG_LEVEL", "warning")
+    logging.configure(level=level, tenant=settings.log_origin, keep=LOG_LINES)
     with err().status("Starting the control plane ...") if err().is_terminal else nullcontext():
         from frostbyte.api.control.app import create_app
         from frostbyte.bootstrap.control import build
+        from frostbyte.console.rendering import warm
 
         plane = build(settings)
         try:
@@ -59,6 +65,7 @@ def _serve(start: Start) -> None:
             if start.asked:
                 raise SystemExit(128 + start.asked)
             plane.start()
+            threading.Thread(target=warm, name="pages", daemon=True).start()
         except BaseException:
             plane.close()
             raise
@@ -94,6 +101,7 @@ def _greet(plane: ControlPlane, url: str) -> None:
         text("frostbyte ", "bold cyan") + text(f"control plane of {settings.environment} at ") + text(url, "bold")
     )
     for name, value in (
+        ("console", f"{url}/console/"),
         ("data", settings.data_dir),
         ("token", f"{settings.data_dir / TOKEN_FILE} (commands here find it by themselves)"),
         ("edge", f"{settings.edge_folder}, tenants at NAME.{settings.domain}"),
@@ -104,12 +112,13 @@ def _greet(plane: ControlPlane, url: str) -> None:
         console.print(text(f"  ! Development stand-ins: {', '.join(stand_ins)}", "yellow"), soft_wrap=True)
     console.print(text("\nIn another terminal:", lines=True))
     for command, what in (
+        ("frostbyte account create me --role admin --control", "print a link to sign in with a browser"),
         ("frostbyte project create eu-1", "what tenants are grouped by"),
         ("frostbyte tenant create acme --project eu-1", "enter a tenant"),
         ("frostbyte tenant attach acme --help", "take its plane into service"),
         ("frostbyte tenant list", "see where they all stand"),
     ):
-        console.print(text(f"  {command:<50}", "green") + text(what, "dim"), soft_wrap=True)
+        console.print(text(f"  {command:<52}", "green") + text(what, "dim"), soft_wrap=True)
     if "VIRTUAL_ENV" not in os.environ:
         console.print(text("  (first: source .venv/bin/activate)", "dim"))
     console.print(text("\nCtrl-C stops it; nothing that was decided is lost.", "dim", lines=True))

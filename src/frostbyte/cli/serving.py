@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from frostbyte.cli.errors import CommandFailed
@@ -81,6 +83,32 @@ def listen(host: str, port: int, variable: str = "FROSTBYTE_LISTEN") -> socket.s
     return listener
 
 
+def listen_on_socket(path: Path, variable: str = "FROSTBYTE_SOCKET") -> socket.socket:
+    """The bound unix socket, for its own user alone. One that a former process left behind is taken away.
+
+    Raises:
+        CommandFailed: `listen_impossible`, also where something else lies there.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if path.is_socket():
+            path.unlink()
+        before = os.umask(0o177)
+        try:
+            listener.bind(str(path))
+        finally:
+            os.umask(before)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise CommandFailed(
+            "listen_impossible",
+            f"Listening on the socket is not possible: {error.strerror}.",
+            f"Set {variable} to a free path in a folder that this user may write to.",
+        ) from error
+    return listener
+
+
 def shown(host: str) -> str:
     """A host as it stands in an address."""
     return f"[{host}]" if ":" in host else host
@@ -92,6 +120,7 @@ def run(
     start: Start,
     started: Callable[[], None],
     *,
+    beside: socket.socket | None = None,
     stops: Callable[[], object] = lambda: None,
     **options: Any,
 ) -> None:
@@ -99,6 +128,7 @@ def run(
 
     Args:
         started: called once requests are taken.
+        beside: a second socket, on which the same is answered.
         stops: called as soon as it is asked to stop: ends what would never end by itself.
         options: further ones of uvicorn's.
     """
@@ -134,4 +164,4 @@ def run(
         "timeout_keep_alive": 120,
     }
     config = uvicorn.Config(application, **(told | options))
-    Server(config).run(sockets=[listener])
+    Server(config).run(sockets=[listener, *([beside] if beside is not None else [])])

@@ -8,7 +8,15 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from frostbyte.cli import tenant_receipt, tenant_rotation
+from frostbyte.cli import (
+    tenant_backup,
+    tenant_receipt,
+    tenant_refresh,
+    tenant_repair,
+    tenant_rotation,
+    tenant_scale,
+    tenant_update,
+)
 from frostbyte.cli.configuration import print_config, typed
 from frostbyte.cli.control import changed, control_client, named
 from frostbyte.cli.errors import CommandFailed
@@ -19,11 +27,22 @@ from frostbyte.cli.provisioning import drift, plan, provision
 from frostbyte.cli.remains import print_remains
 from frostbyte.cli.tenant_credentials import credentials
 from frostbyte.cli.tenant_health import health
+from frostbyte.cli.tenant_history import history
+from frostbyte.cli.tenant_hosts import hosts
 
 app = group("Tenants: made, taken into service, stopped, resumed, closed.")
 app.command("health")(health)
+app.command("history")(history)
+app.command("hosts")(hosts)
 app.command("credentials")(credentials)
+app.command("scale")(tenant_scale.scale)
+app.command("repair")(tenant_repair.repair)
 app.command("rotate-keys")(tenant_rotation.rotate)
+app.command("backup")(tenant_backup.backup)
+app.command("backups")(tenant_backup.backups)
+app.command("restore")(tenant_backup.restore)
+app.command("update")(tenant_update.update)
+app.command("refresh")(tenant_refresh.refresh)
 app.command("receipt")(tenant_receipt.receipt)
 app.command("confirm-recovery-destroyed")(tenant_receipt.confirm)
 app.command("verify-receipt")(tenant_receipt.verify)
@@ -158,7 +177,9 @@ def _plane(row: dict[str, Any]) -> str:
         return "never asked"
     if standing["code"]:
         return str(standing["code"])
-    return "informed" if standing["acknowledged_version"] >= row["standing_version"] else "not informed yet"
+    informed = "informed" if standing["acknowledged_version"] >= row["standing_version"] else "not informed yet"
+    holds = standing.get("holds", 0)  # none by a control plane of an earlier version
+    return f"{informed}, {holds} legal hold{'s' * (holds != 1)}" if holds else informed
 
 
 @app.command("show")

@@ -4,9 +4,10 @@ This one file is the verifier: it needs Python 3.11 or newer and the package `cr
 code with what it judges, and may be handed to an auditor alone. docs/proof-format.md describes what it checks.
 
     python verifier.py export FOLDER_OR_TAR --key KEY [--since FILE] [--witness KEY] [--keep FILE] [--jobs N] [--json]
-    python verifier.py proof PROOF.json --key KEY [--source FILE] [--witness KEY] [--json]
+    python verifier.py proof PROOF.json --key KEY [--earlier-key KEY] [--source FILE] [--witness KEY] [--json]
 
 KEY is the log's verifier key (name+hash+key) or a file that holds it, received by another way than the thing checked.
+A plane that was restored has a new log with a new key; what is older is proven against the log that it came with.
 Exit codes: 0 everything holds, 1 something does not, 2 the input cannot be read.
 """
 
@@ -33,7 +34,7 @@ from typing import Any, NamedTuple
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-EXPORT_FORMAT, PROOF_FORMAT = "frostbyte-audit-export/1", "frostbyte-proof/1"
+EXPORT_FORMAT, PROOF_FORMATS = "frostbyte-audit-export/1", ("frostbyte-proof/1", "frostbyte-proof/2")
 EVENTS, LEAVES, MANIFEST = "audit_export.jsonl", "audit_leaves.bin", "manifest.json"
 MAX_LINE = 1 << 20  # bytes of one exported event at most; real ones have under 64 KiB
 BATCH = 512  # lines that are decoded at once where all is as it should be
@@ -359,6 +360,7 @@ class Export:
         if key is None:
             self.verdict.attested.append("the log's key: none was given, so the export's own was used")
         self._first, self._prefix = self._manifest["range"]["first"], self._manifest["prefix"]
+        self._restored = self._begins_with_restore()
         self._held, self._held_time, self._last_time, self._jobs = held, held_time, "", jobs
         self._points: dict[int, Note] = {}
         self._roots: dict[int, bytes] = {}
@@ -370,6 +372,14 @@ class Export:
         with (self._root / name).open("rb") as file:
             while part := file.read(block) if block else file.readline(MAX_LINE):
                 yield part
+
+    def _begins_with_restore(self) -> dict[str, Any]:
+        """What the first event says of the log before, if the plane was restored; whether it is true shows later."""
+        try:
+            event = json.loads(next(self._read(EVENTS)))["event"] if self._first == 0 else {}
+            return dict(event["details"]) if event["type"] == "PLANE_RESTORED" else {}
+        except (ValueError, LookupError, TypeError, StopIteration, RecursionError):
+            return {}
 
     def _lines(self) -> Iterator[Line]:
         for raw in self._read(EVENTS):
@@ -415,6 +425,9 @@ class Export:
                 f"{len(self._points)} checkpoints of {self._key.name}: signatures and roots",
                 "each event's link to the one before, and its input_hash to that one's output_hash",
             ]
+        if self.verdict.ok and self._restored:
+            before = "{old_origin} of {old_size} events".format_map(self._restored)
+            self.verdict.attested.append(f"that the plane was restored from the log {before}, where links may lead to")
         if self._held:
             self._check_held(self._held, self._first + count, signed, trusted=vouched or self.verdict.ok)
         self.verdict.keep = f"# last event: {self._last_time}\n{self._points[signed].note}"
@@ -448,7 +461,7 @@ class Export:
                 bounds.append(bounds[-1] + len(block) + len(rest))
         spans = list(itertools.pairwise(bounds))
         scratch, count, last_time = Verdict("parts"), 0, ""
-        chains = Chains(scratch, tenant, partial=self._first > 0)
+        chains = Chains(scratch, tenant, partial=self._first > 0 or bool(self._restored))
         try:
             with (self._root / LEAVES).open("rb") as leaves:
                 for part in self._parts(str(path), spans, tenant):
@@ -474,7 +487,8 @@ class Export:
 
     def _compare(self) -> tuple[bool, int, str]:
         """One pass over the events, chains too: do all match their leaves, how many are there, their sha256."""
-        chains = Chains(self.verdict, self._manifest["tenant_id"], partial=self._first > 0)
+        partial = self._first > 0 or bool(self._restored)
+        chains = Chains(self.verdict, self._manifest["tenant_id"], partial=partial)
         exact, count, digest, leaves = True, 0, hashlib.sha256(), self._read(LEAVES, block=32)
         for line in self._lines():
             exact = exact and line.leaf == next(leaves, b"") and line.sequence == self._first + count
@@ -534,7 +548,9 @@ class Export:
     def _check_held(self, held: Note, reached: int, signed: int, *, trusted: bool) -> None:
         """Compare with the checkpoint that the verifier already holds."""
         where = f"the held checkpoint of {held.size} events"
-        if not held.signed_by(self._key):
+        if held.origin == self._restored.get("old_origin") != self._key.name:
+            self._check_held_of_log_before(held, where)
+        elif not held.signed_by(self._key):
             self.verdict.fail("checkpoint_signature_wrong", where, "not signed by the log's key")
         elif held.size > signed and self._last_time > self._held_time:
             self.verdict.fail("rolled_back", where, f"the log was set back and went on: it has {signed} events now")
@@ -546,6 +562,23 @@ class Export:
             self.verdict.fail("forked", where, "the log had other events when it was signed")
         elif trusted:
             self.verdict.checked.append(f"the log continues {where}")
+
+    def _check_held_of_log_before(self, held: Note, where: str) -> None:
+        """Compare a held checkpoint of the log that the plane was restored from with what the new log says of it."""
+        said = self._restored
+        told = [item["public_key"] for item in self._manifest.get("earlier", [])]
+        keys = [text for text in told if key_digest(text) == said["old_key"]]
+        if not keys or not held.signed_by(Key.read(keys[0])):
+            self.verdict.fail("checkpoint_signature_wrong", where, "not signed by the key that the new log names")
+        elif held.size > said["old_size"]:
+            lost = f"the plane was restored to {said['old_size']} events of its old log: those after are not there"
+            self.verdict.fail("rolled_back", where, lost)
+        elif held.size < said["old_size"]:
+            self.verdict.fail("since_unproven", where, "it is of the log before: check the export of that one with it")
+        elif held.root.hex() != said["old_root"]:
+            self.verdict.fail("forked", where, "the new log names another state of the log before")
+        elif self.verdict.ok:
+            self.verdict.checked.append(f"the log began where {where} of the log before ends")
 
 
 def _longest_rise(values: Sequence[int]) -> set[int]:
@@ -565,16 +598,29 @@ def _longest_rise(values: Sequence[int]) -> set[int]:
     return chosen
 
 
+def key_digest(text: str) -> str:
+    """By what PLANE_RESTORED names a verifier key."""
+    return hashlib.sha256(text.strip().encode()).hexdigest()
+
+
+def _included(item: dict[str, Any], note: Note) -> bool:
+    """Whether an event's audit path leads to the checkpoint's root."""
+    path = [bytes.fromhex(value) for value in item["path"]]
+    return root_from_path(leaf_hash(canonical(item["event"])), item["sequence"], note.size, path) == note.root
+
+
 class Proof:
     """The judge of one proof."""
 
-    def __init__(self, proof: dict[str, Any], public_key: str | None) -> None:
+    def __init__(self, proof: dict[str, Any], public_key: str | None, earlier_keys: Sequence[str]) -> None:
         self._proof, self._answer = proof, proof["answer"]
         self.verdict = Verdict(f"proof of passage {self._answer['chunk_id']}")
         self._key = Key.read(public_key or proof["public_key"])
         if public_key is None:
             self.verdict.attested.append("the log's key: none was given, so the proof's own was used")
-        self._events = [item["event"] for item in sorted(proof["events"], key=lambda item: item["sequence"])]
+        self._pinned = [Key.read(text) for text in earlier_keys]
+        in_order = sorted(proof["events"], key=lambda item: (item.get("log", 0), item["sequence"]))
+        self._events = [item["event"] for item in in_order]
 
     def _event(self, event_id: str, kind: str) -> dict[str, Any]:
         """The details of the event that binds something; empty where it is not of that kind."""
@@ -587,10 +633,11 @@ class Proof:
         if not note.signed_by(self._key):
             self.verdict.fail("checkpoint_signature_wrong", "checkpoint", "not signed by the log's key")
         check_witnesses(self.verdict, note, witnesses)
+        logs = self._logs(note)
         chains = Chains(self.verdict, self._proof["tenant_id"], partial=False)
         for item in self._proof["events"]:
-            event, path = item["event"], [bytes.fromhex(value) for value in item["path"]]
-            if root_from_path(leaf_hash(canonical(event)), item["sequence"], note.size, path) != note.root:
+            event = item["event"]
+            if not _included(item, logs[item.get("log", 0)]):
                 self.verdict.fail("edited", f"event {event['event_id']}", "is not in the log that was signed")
             if event["resource_id"] != self._answer["doc_id"]:
                 self.verdict.fail("chain_inconsistent", f"event {event['event_id']}", "is of another document")
@@ -598,8 +645,38 @@ class Proof:
         chains.end()
         self.verdict.checked += [
             f"checkpoint of {note.size} events, signed by {self._key.name}",
-            f"{len(self._events)} events of the document: in that log, and linked to each other",
+            f"{len(self._events)} events of the document: in that log, and linked to each other"
+            if len(logs) == 1
+            else f"{len(self._events)} events of the document: in these {len(logs)} logs, and linked to each other",
         ]
+
+    def _logs(self, newest: Note) -> dict[int, Note]:
+        """The checkpoints by the numbers of their logs. The log after each but the newest must begin by naming it."""
+        earlier = self._proof.get("earlier", [])
+        numbers = [item["log"] for item in earlier]
+        if any(after != before + 1 for before, after in itertools.pairwise(numbers)):
+            raise Unreadable("the logs of the proof do not follow each other")
+        found, following = {numbers[-1] + 1 if numbers else 0: newest}, newest
+        for item in reversed(earlier):
+            note, text = Note.read(item["checkpoint"]), item["public_key"]
+            key, where = Key.read(text), f"the log {note.origin} of {note.size} events"
+            if not note.signed_by(key) or (self._pinned and key not in self._pinned):
+                self.verdict.fail("checkpoint_signature_wrong", where, "not signed by a key given for it")
+            event, named = item["named_by"]["event"], (note.origin, note.size, note.root.hex(), key_digest(text))
+            said = tuple(event["details"].get(name) for name in ("old_origin", "old_size", "old_root", "old_key"))
+            first = (event["type"], event["tenant_id"], item["named_by"]["sequence"])
+            if (
+                first != ("PLANE_RESTORED", self._proof["tenant_id"], 0)
+                or said != named
+                or not _included(item["named_by"], following)
+            ):
+                self.verdict.fail("restore_unbound", where, "the log after it does not begin by naming it")
+            elif self._pinned:
+                self.verdict.checked.append(f"{where}: signed by a key given for it, named by the first event after it")
+            else:
+                self.verdict.attested.append(f"that the plane was restored from {where}, as the log after it says")
+            found[item["log"]] = following = note
+        return found
 
     def check_answer(self) -> None:
         """Text, leaf, root, commitment, event; and that the passage was not withheld or erased since."""
@@ -651,6 +728,19 @@ class Proof:
             verdict.checked.append(f"the file {file.name} against that sha256")
 
 
+def unpack(path: str | Path, folder: str) -> None:
+    """Unpack an export's three files, also out of the archive of a whole plane, where they lie in `audit/`."""
+    wanted = {EVENTS, LEAVES, MANIFEST}
+    with tarfile.open(path, "r|*") as archive:
+        for member in archive:
+            name = member.name.removeprefix("./").removeprefix("audit/")
+            if member.isreg() and name in wanted:
+                archive.extract(member.replace(name=name, deep=False), folder, filter="data")
+                wanted.remove(name)
+            if not wanted:  # a whole plane has much more behind them
+                break
+
+
 def verify_export(
     path: str | Path,
     public_key: str | None,
@@ -658,7 +748,7 @@ def verify_export(
     witnesses: Sequence[str] = (),
     jobs: int = 0,
 ) -> Verdict:
-    """Check an export: a folder, or a tar archive of one.
+    """Check an export: a folder, a tar archive of one, or the archive of a whole plane.
 
     `public_key` is the log's verifier key (None takes the export's own, and the verdict says so), `since` a file with
     a checkpoint kept from before, `witnesses` the keys that must have cosigned the newest, `jobs` the processes that
@@ -672,8 +762,7 @@ def verify_export(
         key = Key.read(public_key) if public_key else None
         with tempfile.TemporaryDirectory() as folder:
             if Path(path).is_file():
-                with tarfile.open(path) as archive:
-                    archive.extractall(folder, filter="data")
+                unpack(path, folder)
             root = Path(folder if Path(path).is_file() else path)
             judge = Export(root, key, held, said[1] if said else kept, jobs or os.cpu_count() or 1)
             return judge.run([Key.read(item) for item in witnesses])
@@ -682,13 +771,20 @@ def verify_export(
 
 
 def verify_proof(
-    proof: dict[str, Any], public_key: str | None, source_file: str | Path | None = None, witnesses: Sequence[str] = ()
+    proof: dict[str, Any],
+    public_key: str | None,
+    source_file: str | Path | None = None,
+    witnesses: Sequence[str] = (),
+    earlier_keys: Sequence[str] = (),
 ) -> Verdict:
-    """Check the proof of one answer, and the source file if it is at hand. Arguments and errors as `verify_export`."""
+    """Check the proof of one answer, and the source file if it is at hand. Arguments and errors as `verify_export`.
+
+    `earlier_keys` are the keys of the logs that the plane was restored from; without them, the newer log's word counts.
+    """
     try:
-        if proof["format"] != PROOF_FORMAT:
-            raise Unreadable(f"this is not a proof of the format {PROOF_FORMAT}")
-        judge = Proof(proof, public_key)
+        if proof["format"] not in PROOF_FORMATS:
+            raise Unreadable(f"this is not a proof of the formats {' and '.join(PROOF_FORMATS)}")
+        judge = Proof(proof, public_key, earlier_keys)
         judge.check_log([Key.read(text) for text in witnesses])
         judge.check_answer()
         judge.check_source(Path(source_file) if source_file else None)
@@ -703,6 +799,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("kind", choices=("export", "proof"))
     parser.add_argument("path", type=Path)
     parser.add_argument("--key", help="the log's verifier key, or a file that holds it")
+    parser.add_argument("--earlier-key", action="append", default=[], help="key of a log before a restore (proofs)")
     parser.add_argument("--witness", action="append", default=[], help="a witness's verifier key; may be repeated")
     parser.add_argument("--since", type=Path, help="a checkpoint kept from an earlier check (exports)")
     parser.add_argument("--keep", type=Path, help="write the checkpoint to keep to this file (exports)")
@@ -711,11 +808,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
     given = parser.parse_args(arguments)
     try:
-        key = Path(given.key).read_text(encoding="utf-8") if given.key and Path(given.key).is_file() else given.key
+        keys = [given.key, *given.earlier_key]
+        key, *earlier = (Path(k).read_text(encoding="utf-8") if k and Path(k).is_file() else k for k in keys)
         if given.kind == "export":
             verdict = verify_export(given.path, key, given.since, given.witness, given.jobs)
         else:
-            verdict = verify_proof(json.loads(given.path.read_bytes()), key, given.source, given.witness)
+            verdict = verify_proof(json.loads(given.path.read_bytes()), key, given.source, given.witness, earlier)
         if given.keep and verdict.ok and verdict.keep:
             given.keep.write_text(verdict.keep, encoding="utf-8")
     except (Unreadable, OSError, ValueError) as error:

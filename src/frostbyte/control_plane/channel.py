@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from frostbyte.kernel.channel import PlaneCheckpoints, PlaneHealth, PlaneStanding
+from frostbyte.kernel.channel import PlaneCheckpoints, PlaneHealth, PlaneStanding, PlaneUpkeep
+from frostbyte.kernel.records import Upkeep
 
 
 class PlaneChannel(Protocol):
@@ -54,6 +55,24 @@ class PlaneChannel(Protocol):
 
     def health(self) -> PlaneHealth:
         """How it does."""
+        ...
+
+    def upkeep(self, *, tried: bool = False) -> PlaneUpkeep:
+        """How far it has come with standing still, and what it holds.
+
+        Args:
+            tried: have it try each of its parts first, without changing anything; a frozen plane may be asked.
+        """
+        ...
+
+    def keep(self, upkeep: Upkeep, *, updated_to: str = "") -> PlaneUpkeep:
+        """Have it take nothing new (`reading`), write nothing down (`frozen`), or everything again (`open`).
+
+        A frozen plane is not made to read. It answers at once: its log is at its end when `settled` says so.
+
+        Args:
+            updated_to: with `open`, what the plane became; its log says so in the same moment.
+        """
         ...
 
     def close(self) -> None:

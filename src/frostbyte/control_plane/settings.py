@@ -19,6 +19,9 @@ from frostbyte.control_plane.edge.routes import Site
 from frostbyte.control_plane.edge.settings import EdgeSettings
 from frostbyte.control_plane.provisioning import settings as provisioning_settings
 from frostbyte.control_plane.provisioning.settings import ProvisioningSettings
+from frostbyte.kernel.accounts.roles import CONTROL
+from frostbyte.kernel.oidc import settings as oidc_settings
+from frostbyte.kernel.oidc.settings import OidcSettings
 from frostbyte.kernel.settings import Mode, Reader, StandIn, invalid
 
 _ENVIRONMENT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -57,6 +60,8 @@ class ControlSettings:
     local_network: str = ""
     """A network (CIDR) that never leaves this host: plain text may cross it."""
     stand_ins: frozenset[StandIn] = frozenset()
+    oidc: OidcSettings | None = None
+    """An issuer by whose word operators sign in; None for none."""
     told_edge: EdgeSettings | None = None
     told_provisioning: ProvisioningSettings | None = None
 
@@ -120,6 +125,7 @@ def load(environment: Mapping[str, str] | None = None) -> ControlSettings:
         ca_file=given.file("CA_FILE"),
         local_network=given.network("LOCAL_NETWORK"),
         stand_ins=given.stand_ins(),
+        oidc=oidc_settings.load(given, CONTROL, "CONTROL_OIDC"),
         told_edge=edge_settings.load(given, domain, host, port),
         told_provisioning=provisioning_settings.load(given, data_dir, domain),
     )

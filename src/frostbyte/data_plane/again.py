@@ -1,4 +1,4 @@
-"""Sending a failed document through the stages again, which only a person decides."""
+"""Sending a failed or quarantined document through the stages again, which only a person decides."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from frostbyte.kernel.records import DocumentRow, JobRow, State
 def send_again(
     uow: UnitOfWork, row: DocumentRow, ports: Ports, *, actor: str, component: str
 ) -> tuple[DocumentRow, JobRow]:
-    """Put a failed document's next incarnation and its first job, in place of whatever job it has.
+    """Put such a document's next incarnation and its first job, in place of whatever job it has.
+
+    It is judged by the configuration in force: a policy that was changed since is often why somebody tries again.
 
     Args:
         uow: the caller's transaction, in which the document's content is locked.
-        row: the document, `failed`.
+        row: the document, `failed` or `quarantined`.
         ports: of the plane.
         actor: who decided, for the audit.
         component: where it was decided.
@@ -33,8 +35,10 @@ def send_again(
         details=details,
     )
     uow.audit.append(event)
+    config = uow.configs.latest()
     row = replace(
         row,
+        config_version=config.version if config else 0,
         incarnation=row.incarnation + 1,
         state=State.RECEIVED,
         stage=ORDER[0],

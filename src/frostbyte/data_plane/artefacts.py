@@ -4,7 +4,8 @@
     normalized/{doc_id}.{generation}.cleared    the policy gate's stored verdict
     normalized/{doc_id}.{generation}.view       what may be shown of it: title, redactions, withheld passages
     normalized/{doc_id}.{generation}.chunks     the chunks as they are shown, one JSON after the other
-    normalized/{doc_id}.{generation}.vectors    the vectors between embed and index
+    normalized/{doc_id}.{generation}.vectors    what the embedder gave for the chunks that were cleared
+    normalized/{doc_id}.{generation}.released   the same for passages that a reviewer released, where there are any
 
 A chunk's text is read by range from `.chunks`, so that an answer costs a frame and not a document.
 """
@@ -32,7 +33,10 @@ RAW: Final = "raw"
 """What the commitment to the file as it came is named by."""
 CHUNK_TREE: Final = "chunks"
 """What the commitment to the root of the chunk tree is named by, with the generation after it."""
-ALL: Final = (DOCUMENT, CLEARED, VIEW, CHUNKS, VECTORS)
+RELEASED: Final = "released"
+ALL: Final = (DOCUMENT, CLEARED, VIEW, CHUNKS, VECTORS, RELEASED)
+SOMETIMES: Final = (RELEASED,)
+"""What a document may be whole without."""
 
 
 class Redaction(Record, frozen=True, kw_only=True):

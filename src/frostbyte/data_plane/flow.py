@@ -148,7 +148,8 @@ class Flow:
 
     def _scan(self, work: _Work) -> Outcome:
         content = self._p.vault.stream(work.row.raw_object, work.key)
-        result, decision = scan.run(self._p.scanner, content, allow_unscanned=self._p.allow_unscanned)
+        how = scan.Terms(self._p.allow_unscanned, self._p.clock.now(), work.max_age_days)
+        result, decision = scan.run(self._p.scanner, content, how)
         note = Note(type=EventType.DOCUMENT_SCANNED, details={"verdict": result.verdict.value, "engine": result.engine})
         changes: dict[str, Any] = {"scan_verdict": result.verdict.value, "generation": work.generation}
         if decision.quarantine:
@@ -323,12 +324,13 @@ class Flow:
                 uow.jobs.finish(job)
                 uow.commit()
                 return None
-            config = uow.configs.get(row.config_version)
+            config, latest = uow.configs.get(row.config_version), uow.configs.latest()
         key = self._p.vault.load_key(row.key_object)
         return _Work(
             row=row,
             key=key,
             config=config_from(config.values if config else {}),
+            max_age_days=config_from(latest.values if latest else {}).signatures_max_age_days,
             generation=self.generation(row),
             cutting=Cutting.for_window(self._p.embedder.spec.window),
         )
@@ -450,6 +452,8 @@ class _Work:
     row: DocumentRow
     key: DocumentKey
     config: TenantConfig
+    max_age_days: int
+    """Of signatures, by the newest configuration: it is no matter of when a document came."""
     generation: str
     cutting: Cutting
 

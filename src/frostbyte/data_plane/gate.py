@@ -7,28 +7,35 @@ from collections.abc import Callable
 
 from frostbyte.data_plane import standing
 from frostbyte.kernel.errors import Unavailable
-from frostbyte.kernel.records import PlaneState
+from frostbyte.kernel.records import PlaneState, Upkeep
 
 
 class Gate:
-    """Open while the plane is active. Threads share it.
+    """Open while the plane is active and nobody works on it. Threads share it.
 
     Attributes:
-        state: as it was last told.
+        state, upkeep: as it was last told.
         waits: why no job is begun; None while jobs are.
     """
 
     def __init__(self) -> None:
         self.state = PlaneState.ACTIVE
+        self.upkeep = Upkeep.OPEN
         self.waits: Unavailable | None = None
         self._lock = threading.Lock()
-        self._heard: list[Callable[[PlaneState], None]] = []
+        self._heard: list[Callable[[], None]] = []
         self._in_flight: Callable[[], int] = lambda: 0
+        self._writing: Callable[[], int] = lambda: 0
 
     @property
     def refusal(self) -> Unavailable | None:
-        """What everybody is answered; None while it is open."""
-        return standing.refusal(self.state)
+        """What everybody is answered; None while questions are."""
+        return standing.refusal(self.state, self.upkeep)
+
+    @property
+    def refuses_writing(self) -> Unavailable | None:
+        """What who wants to change something is answered; None while that is taken."""
+        return standing.refusal(self.state, self.upkeep, writing=True)
 
     @property
     def dispatch(self) -> str:
@@ -40,16 +47,17 @@ class Gate:
         """Requests that are being answered."""
         return self._in_flight()
 
-    def tell(self, state: PlaneState, waits: Unavailable | None) -> None:
-        """Take in what the standing is now; who listens hears of another state before this returns."""
+    def tell(self, state: PlaneState, waits: Unavailable | None, upkeep: Upkeep = Upkeep.OPEN) -> None:
+        """Take in what the standing is now; who listens hears of another one before this returns."""
         with self._lock:
-            changed, self.state, self.waits = state is not self.state, state, waits
+            changed = (state, upkeep) != (self.state, self.upkeep)
+            self.state, self.upkeep, self.waits = state, upkeep, waits
             heard = list(self._heard) if changed else []
             for listener in heard:
-                listener(state)
+                listener()
 
-    def listen(self, heard: Callable[[PlaneState], None]) -> Callable[[], None]:
-        """Have `heard` called with each state that follows another, from whatever thread; ends that when called."""
+    def listen(self, heard: Callable[[], None]) -> Callable[[], None]:
+        """Have `heard` called after each change of what is refused, from whatever thread; ends that when called."""
         with self._lock:
             self._heard.append(heard)
 
@@ -59,6 +67,11 @@ class Gate:
 
         return leave
 
-    def count(self, in_flight: Callable[[], int]) -> None:
-        """Say who knows how many requests are being answered."""
-        self._in_flight = in_flight
+    @property
+    def writing(self) -> int:
+        """Of those, requests that take, decide or begin something."""
+        return self._writing()
+
+    def count(self, in_flight: Callable[[], int], writing: Callable[[], int]) -> None:
+        """Say who knows how many requests are being answered, and how many of them change something."""
+        self._in_flight, self._writing = in_flight, writing

@@ -13,6 +13,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -73,7 +74,7 @@ class Following:
         """Look once. Raises `database_unavailable`."""
         with self._unit_of_work() as uow:
             row, left = uow.standing.get(), uow.standing.lease_left(self._clock.now())
-        self._gate.tell(row.state, waits(row, left))
+        self._gate.tell(row.state, waits(row, left), row.upkeep)
 
 
 def keep_turning(turn: Callable[[], None], stop: threading.Event) -> None:
@@ -128,6 +129,7 @@ class Obeying:
         self._nonce = secrets.token_urlsafe(24)
         self._given = ticks()
         self._lease_ends = self._given
+        self._told_at: tuple[int, float] | None = None
         self._log = structlog.get_logger("frostbyte.channel")
 
     def begin(self) -> None:
@@ -139,8 +141,8 @@ class Obeying:
         """How the plane stands, with a fresh nonce. Raises `database_unavailable`."""
         with self._one:
             with self._unit_of_work() as uow:
-                row = uow.standing.get()
-            return self._answer(row)
+                row, holds = uow.standing.get(), uow.holds.count()
+            return self._answer(row, holds)
 
     def obey(self, text: str) -> PlaneStanding:
         """Act on a signed directive; when this returns, no job is begun any more that it forbids.
@@ -148,14 +150,14 @@ class Obeying:
         Raises:
             Forbidden: `directive_signature_wrong`, `directive_foreign_tenant`.
             Invalid: `directive_malformed`, `control_keys_wrong`.
-            Conflict: `directive_stale`, `plane_closed`.
+            Conflict: `directive_stale`, `plane_closed`, `tenant_held`.
             NonceOld: `directive_nonce`, with a fresh one.
             Unavailable: `database_unavailable`; nothing was done, and the same directive is good once more.
         """
         with self._one:
             with self._unit_of_work() as uow:
-                before = uow.standing.get(lock=True)
-                change, directive = self._judged(text, before)
+                before, holds = uow.standing.get(lock=True), uow.holds.count()
+                change, directive = self._judged(text, before, holds)
                 row = replace(change.row, config_version=self._configured(uow, before, directive.config))
                 ends = self._given + directive.lease_seconds
                 uow.standing.put(row)
@@ -164,10 +166,11 @@ class Obeying:
                     uow.audit.append(self._event(change.event, before, row))
                 uow.commit()
             self._lease_ends = ends
+            self._told_at = (directive.issued_at, self._ticks())
             self._tell(row)
             if change.event is not None:
                 self._log.warning("standing_changed", state=row.state.value, version=row.version)
-            return self._answer(row)
+            return self._answer(row, holds)
 
     def cosigned(self, size: int, line: str) -> None:
         """Keep the ledger's cosignature beside a checkpoint.
@@ -202,6 +205,16 @@ class Obeying:
             self._tell(row)
 
     @property
+    def told_time(self) -> datetime | None:
+        """The time by the control plane's clock, as the last directive said it; None before the first, and where it
+        said none that there is."""
+        told = self._told_at
+        try:
+            return None if told is None else datetime.fromtimestamp(told[0] + self._ticks() - told[1], UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
+
+    @property
     def lease_left(self) -> float | None:
         """Seconds that the lease still holds; None for a plane that needs none."""
         return max(0.0, self._lease_ends - self._ticks()) if self._needs_lease else None
@@ -210,12 +223,12 @@ class Obeying:
     def _apart(stored: float, left: float) -> bool:
         return (stored > 0) is not (left > 0) or abs(stored - left) > _APART_SECONDS
 
-    def _judged(self, text: str, row: PlaneStandingRow) -> tuple[Change, Directive]:
+    def _judged(self, text: str, row: PlaneStandingRow, holds: int) -> tuple[Change, Directive]:
         """What the directive comes to, and what it says."""
         pinned = read(row.keys) if row.keys else self._pinned
         directive, kid = open_directive(text, pinned, self._tenant_id)
         try:
-            change = obeyed(row, directive, self._nonce, self._clock.now())
+            change = obeyed(row, directive, self._nonce, self._clock.now(), holds=holds)
         except NonceOld:
             raise NonceOld(self._fresh()) from None
         if directive.keys:
@@ -257,7 +270,7 @@ class Obeying:
         self._nonce, self._given = secrets.token_urlsafe(24), self._ticks()
         return self._nonce
 
-    def _answer(self, row: PlaneStandingRow) -> PlaneStanding:
+    def _answer(self, row: PlaneStandingRow, holds: int) -> PlaneStanding:
         return PlaneStanding(
             tenant_id=self._tenant_id,
             version=row.version,
@@ -268,10 +281,11 @@ class Obeying:
             log_key=self._log_key,
             in_flight=self._gate.in_flight,
             config_version=row.config_version,
+            holds=holds,
         )
 
     def _tell(self, row: PlaneStandingRow) -> None:
-        self._gate.tell(row.state, waits(row, max(0.0, self._lease_ends - self._ticks())))
+        self._gate.tell(row.state, waits(row, max(0.0, self._lease_ends - self._ticks())), row.upkeep)
 
 
 def _signs(note: str, line: str, key: str) -> bool:

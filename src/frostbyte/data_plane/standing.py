@@ -8,9 +8,11 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from frostbyte.kernel.audit.events import EventType
+from frostbyte.kernel.channel import tenant_held
 from frostbyte.kernel.directive import Directive, NonceOld
 from frostbyte.kernel.errors import Conflict, Unavailable
-from frostbyte.kernel.records import PlaneStandingRow, PlaneState
+from frostbyte.kernel.ports.unit_of_work import frozen
+from frostbyte.kernel.records import PlaneStandingRow, PlaneState, Upkeep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +24,7 @@ class Change:
     """What the log says of it; None where the state stays."""
 
 
-def obeyed(row: PlaneStandingRow, directive: Directive, newest_nonce: str, now: datetime) -> Change:
+def obeyed(row: PlaneStandingRow, directive: Directive, newest_nonce: str, now: datetime, *, holds: int = 0) -> Change:
     """The standing after a directive whose signature and tenant were checked.
 
     A version that is lower than the last is refused before its nonce is looked at: who sends it has to learn that
@@ -32,9 +34,10 @@ def obeyed(row: PlaneStandingRow, directive: Directive, newest_nonce: str, now: 
         row: as it is, locked by the caller.
         newest_nonce: the last that was given out.
         now: when the state changes.
+        holds: legal holds that are in force; nobody places one until the caller's transaction ends.
 
     Raises:
-        Conflict: `directive_stale`, `plane_closed`.
+        Conflict: `directive_stale`, `plane_closed`; `tenant_held`: it would be closed for good.
         NonceOld: `directive_nonce`.
     """
     if directive.version < row.version:
@@ -53,6 +56,8 @@ def obeyed(row: PlaneStandingRow, directive: Directive, newest_nonce: str, now: 
         raise Conflict(
             "plane_closed", "The plane was closed for good.", "Provision another plane for the tenant's next life."
         )
+    if holds and directive.state is PlaneState.CLOSED is not row.state:
+        raise tenant_held(holds)
     if directive.nonce != newest_nonce:
         raise NonceOld(newest_nonce)
     changed = directive.state is not row.state
@@ -72,10 +77,14 @@ def obeyed(row: PlaneStandingRow, directive: Directive, newest_nonce: str, now: 
     )
 
 
-def refusal(state: PlaneState) -> Unavailable | None:
-    """What everybody is answered who asks a plane in that state; None while it is active."""
+def refusal(state: PlaneState, upkeep: Upkeep = Upkeep.OPEN, *, writing: bool = False) -> Unavailable | None:
+    """What whoever asks a plane in that state is answered; None where it is answered.
+
+    Args:
+        writing: whether what is asked for takes, decides or begins something.
+    """
     if state is PlaneState.ACTIVE:
-        return None
+        return frozen() if upkeep is Upkeep.FROZEN or (writing and upkeep is not Upkeep.OPEN) else None
     if state is PlaneState.CLOSED:
         return Unavailable(
             "tenant_suspended",
@@ -95,8 +104,9 @@ def waits(row: PlaneStandingRow, lease_left: float) -> Unavailable | None:
     Args:
         lease_left: seconds that the lease still holds.
     """
-    if row.state is not PlaneState.ACTIVE:
-        return refusal(row.state)
+    refused = refusal(row.state, row.upkeep, writing=True)
+    if refused is not None:
+        return refused
     if row.needs_lease and lease_left <= 0:
         return Unavailable(
             "control_plane_unreachable",

@@ -126,6 +126,12 @@ class Authority:
         path = folder / "public.crt"
         return Held(certificate=path, key=folder / "private.key", renewed_at=_renewed(_read(path)))
 
+    @property
+    def ends_at(self) -> datetime:
+        """When the first of its certificates ends: its own, or one that it signed."""
+        held = [self._certificate, *(_read(path) for path in self._folder.glob("*/public.crt"))]
+        return min(found.not_valid_after_utc for found in held)
+
     def renew(self, since: datetime) -> list[str]:
         """Make every certificate anew, with a new key, that was made before `since`; names of those made now.
 
@@ -173,18 +179,11 @@ class Authority:
         return True
 
     def _own(self) -> x509.Certificate:
+        """Its own certificate. After two thirds of its life there is another one for the same name and the same key: so
+        whatever was signed holds under either, and whoever has one of them trusts what is signed from now on. Nobody
+        has to be told at the same moment."""
         if not self.ca_file.exists():
-            begun = self._begun(self._name, self._key, AUTHORITY_LIFE)
-            if self._domain:
-                # People put it among their system's authorities: it must be of no use for any other site.
-                below = x509.NameConstraints([x509.DNSName(self._domain)], excluded_subtrees=None)
-                begun = begun.add_extension(below, critical=True)
-            made = (
-                begun.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-                .add_extension(_usage(signs=True), critical=True)
-                .sign(self._key, hashes.SHA256())
-            )
-            _write(self.ca_file, made.public_bytes(_ENCODING))
+            self._certify(self._now - _EARLIER)
         found = _read(self.ca_file)
         if found.subject != self._name:
             raise Conflict(
@@ -194,16 +193,34 @@ class Authority:
             )
         if found.public_key() != self._key.public_key():
             raise _damaged()
-        return found
+        if self._now >= _renewed(found):
+            # It holds from when the first one did: a clock that had leapt and went back makes nobody a stranger.
+            self._certify(found.not_valid_before_utc)
+        return _read(self.ca_file)
 
-    def _begun(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, life: timedelta) -> x509.CertificateBuilder:
+    def _certify(self, begins: datetime) -> None:
+        begun = self._begun(self._name, self._key, AUTHORITY_LIFE, begins)
+        if self._domain:
+            # People put it among their system's authorities: it must be of no use for any other site.
+            below = x509.NameConstraints([x509.DNSName(self._domain)], excluded_subtrees=None)
+            begun = begun.add_extension(below, critical=True)
+        made = (
+            begun.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_usage(signs=True), critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+        _write(self.ca_file, made.public_bytes(_ENCODING))
+
+    def _begun(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, life: timedelta, begins: datetime | None = None
+    ) -> x509.CertificateBuilder:
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(self._now - _EARLIER)
+            .not_valid_before(begins or self._now - _EARLIER)
             .not_valid_after(self._now + life)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
@@ -212,7 +229,8 @@ class Authority:
     def _good(
         self, found: x509.Certificate, key: ec.EllipticCurvePrivateKey, names: x509.SubjectAlternativeName | None
     ) -> bool:
-        if self._now >= _renewed(found) or found.public_key() != key.public_key():
+        here = found.not_valid_before_utc <= self._now < _renewed(found)
+        if not here or found.public_key() != key.public_key():
             return False
         try:
             found.verify_directly_issued_by(self._certificate)
@@ -221,6 +239,15 @@ class Authority:
         if names is None:
             return True
         return set(found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value) == set(names)
+
+
+def succeeds(before: str, now: str) -> bool:
+    """Whether two certificates (PEM) are of the same authority, one made after the other: name and key are the same."""
+    try:
+        old, new = (x509.load_pem_x509_certificate(pem.encode()) for pem in (before, now))
+    except ValueError:
+        return False
+    return (old.subject, old.public_key()) == (new.subject, new.public_key()) and old != new
 
 
 def _renewed(found: x509.Certificate) -> datetime:

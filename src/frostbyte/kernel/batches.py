@@ -12,6 +12,8 @@ from frostbyte.kernel.audit.events import EventType, make_event
 from frostbyte.kernel.clock import Clock
 from frostbyte.kernel.ports.unit_of_work import UnitOfWork
 from frostbyte.kernel.records import BatchRow, Outcome, State
+from frostbyte.kernel.webhooks import messages, outbox
+from frostbyte.kernel.webhooks.records import Kind
 
 
 def is_complete(batch: BatchRow, states: Iterable[State]) -> bool:
@@ -20,7 +22,7 @@ def is_complete(batch: BatchRow, states: Iterable[State]) -> bool:
 
 
 def complete_if_done(uow: UnitOfWork, clock: Clock, tenant_id: str, batch: BatchRow) -> bool:
-    """Mark the batch completed and audit it, if it is; True if this call did so.
+    """Mark the batch completed, audit it and owe each webhook the news, if it is; True if this call did so.
 
     Call it after the document's row was put, in the same transaction. It holds the batch's lock until that ends:
     otherwise two documents that finish at once would each see the other one still under way.
@@ -35,7 +37,8 @@ def complete_if_done(uow: UnitOfWork, clock: Clock, tenant_id: str, batch: Batch
         return False
     counts = Counter(row.state.value for row in rows.values())
     rejected = sum(r.outcome is Outcome.REJECTED for r in receipts)
-    uow.batches.put(replace(current, completed_at=clock.now()))
+    now = clock.now()
+    uow.batches.put(replace(current, completed_at=now))
     uow.audit.append(
         make_event(
             tenant_id,
@@ -54,6 +57,12 @@ def complete_if_done(uow: UnitOfWork, clock: Clock, tenant_id: str, batch: Batch
             None,
         )
     )
+
+    def said() -> bytes:
+        documents = list(rows.values())
+        return messages.batch_completed(tenant_id, current, documents, files=len(receipts), rejected=rejected, now=now)
+
+    outbox.announce(uow, Kind.BATCH_COMPLETED, said, now, batch_id=batch.batch_id)
     return True
 
 

@@ -2,7 +2,7 @@
 
 A directive counts only with the newest nonce that the plane gave out, so one that was recorded does nothing later, and
 no clock has to be trusted: the lease that it brings runs from when the plane gave that nonce out. `issued_at` is for
-people.
+people, and a second opinion where documents expire by the plane's own clock (data_plane/lifecycle/trusted_time.py).
 """
 
 from __future__ import annotations

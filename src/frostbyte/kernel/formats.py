@@ -21,12 +21,14 @@ class Format(NamedTuple):
     """For a kind of text: what its first characters match."""
     main_part: bytes = b""
     """For a kind of Office file: the content type of its main part (ECMA-376 part 2)."""
+    pictured: bool = False
+    """Whether its pages can be drawn as they look."""
 
 
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument."
 
 REGISTERED: Final = (
-    Format("application/pdf", "PDF", "readers:pdf"),  # its header may stand later: intake looks for it
+    Format("application/pdf", "PDF", "readers:pdf", pictured=True),  # its header may stand later: intake looks for it
     Format(
         f"{_OFFICE}wordprocessingml.document",
         "DOCX",
@@ -41,11 +43,20 @@ REGISTERED: Final = (
     ),
     Format("text/plain", "TXT", "readers:text"),
     Format("text/csv", "CSV", "readers:text"),
-    Format("image/png", "PNG", "readers:image", magic=(b"\x89PNG\r\n\x1a\n",)),
-    Format("image/tiff", "TIFF", "readers:image", magic=(b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")),
+    Format("image/png", "PNG", "readers:image", magic=(b"\x89PNG\r\n\x1a\n",), pictured=True),
+    Format(
+        "image/tiff",
+        "TIFF",
+        "readers:image",
+        magic=(b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
+        pictured=True,
+    ),
     # A new format is one more entry here.
 )
 """Every format. TIFF's signs with a plus are BigTIFF's."""
 
 FORMATS: Final = {entry.mime: entry.name for entry in REGISTERED}
 """The names of the formats that are accepted, by media type."""
+
+PICTURED: Final = frozenset(entry.mime for entry in REGISTERED if entry.pictured)
+"""Media types whose pages can be drawn."""

@@ -11,6 +11,7 @@ import logging
 import re
 import sys
 import traceback
+from collections import deque
 from collections.abc import MutableMapping
 from pathlib import PurePath
 from typing import Any, Final, TextIO
@@ -34,6 +35,14 @@ _EVENT: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _WITHHELD: Final = "withheld"
 
 
+_recent: deque[str] = deque(maxlen=0)
+
+
+def recent() -> list[str]:
+    """This process's newest lines, oldest first, as many as `configure` was told to keep."""
+    return list(_recent)
+
+
 class _Lines:
     """Writes finished lines and knows which component they are from."""
 
@@ -42,6 +51,7 @@ class _Lines:
         self._stream = stream
 
     def msg(self, line: str) -> None:
+        _recent.append(line)
         self._stream.write(line + "\n")
         self._stream.flush()
 
@@ -96,11 +106,16 @@ def where(error: BaseException) -> str:
     return f"{'/'.join(inside)}:{frame.lineno}"
 
 
-def configure(*, level: str = "warning", tenant: str = "", stream: TextIO | None = None) -> None:
+def configure(*, level: str = "warning", tenant: str = "", stream: TextIO | None = None, keep: int = 0) -> None:
     """Send this process's logs to `stream` (default: stderr), one JSON object a line, from `level` on.
 
     An unknown level is taken as `warning`. Python's own logging is led through the same door.
+
+    Args:
+        keep: how many of the newest lines `recent` has, too.
     """
+    global _recent
+    _recent = deque(_recent, maxlen=keep)
     floor = logging.getLevelNamesMapping().get(level.upper(), logging.WARNING)
     out = stream or sys.stderr
     structlog.configure(

@@ -53,6 +53,16 @@ class PlaneState(StrEnum):
     """As suspended, for good."""
 
 
+class Upkeep(StrEnum):
+    """What a plane takes while somebody works on it."""
+
+    OPEN = "open"
+    READING = "reading"
+    """Questions are answered; nothing new is taken, decided or begun."""
+    FROZEN = "frozen"
+    """Nothing is done that has to be written down: log and receipts stand still."""
+
+
 class DocumentRow(Row, frozen=True, kw_only=True):
     """One document of the tenant."""
 
@@ -210,6 +220,8 @@ class ChunkRow(Row, frozen=True, kw_only=True):
     injection_score: float = 0.0
     pii: tuple[str, ...] = ()
     config_version: int = 0
+    kept: bool = False
+    """A reviewer decided that it stays withheld: it waits for nobody."""
 
 
 class ConfigRow(Row, frozen=True, kw_only=True):
@@ -276,6 +288,21 @@ class CheckpointRow(Row, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class EndedLogRow(Row, frozen=True, kw_only=True):
+    """A log that nothing is added to any more, because the plane was restored and began another one."""
+
+    log: int
+    """Its number: 0 for a plane's first log. The log that grows has the number after the last that ended."""
+    origin: str
+    public_key: str
+    """Its verifier key. The private one is not on this plane."""
+    size: int
+    root: bytes
+    note: str
+    """The last checkpoint, over all of it."""
+    ended_at: datetime
+
+
 class CosignatureRow(Row, frozen=True, kw_only=True):
     """What a witness added to a checkpoint after it was signed; kept beside it and shown with it."""
 
@@ -304,9 +331,22 @@ class PlaneStandingRow(Row, frozen=True, kw_only=True):
     """When the state last changed."""
     needs_lease: bool = False
     """Whether jobs are begun only while a lease holds; fixed by the plane's mode."""
+    upkeep: Upkeep = Upkeep.OPEN
+    """What is taken while the plane is being updated. Its host decides that, never the control plane."""
     lease_from: datetime | None = None
     lease_until: datetime | None = None
     """By the store's clock. A lease holds from the one to the other, so that a clock that is set back ends it too."""
+
+
+class ScannerRow(Row, frozen=True, kw_only=True):
+    """What one scanner last said of its signatures. Whoever scans tells it, and the whole plane acts on it."""
+
+    name: str
+    """Of the process that asked it, on which host: each worker has a scanner beside it."""
+    made_at: datetime | None
+    """When its signatures were made; None where it does not say."""
+    seen_at: datetime
+    """When it last answered, by the store's clock."""
 
 
 class RevocationRow(Row, frozen=True, kw_only=True):
@@ -350,6 +390,80 @@ class ErasureRow(Row, frozen=True, kw_only=True):
     key_destroyed_at: datetime | None = None
     vectors_gone_at: datetime | None = None
     event_id: UUID | None = None
+    run_id: UUID | None = None
+    """The retention run that erased it; None for what somebody asked for."""
+
+
+class HoldRow(Row, frozen=True, kw_only=True):
+    """A legal hold: what it covers is not erased until every hold on it is released. Nothing in it is free text."""
+
+    hold_id: UUID
+    matter: str
+    """The reference under which the matter is kept elsewhere, as an audit event may carry it."""
+    reason: str
+    """A code such as `litigation`."""
+    everything: bool
+    """Whether it covers all that the plane has and takes in; then there are no `doc_ids`."""
+    doc_ids: tuple[UUID, ...]
+    placed_at: datetime
+    placed_by: str
+    released_at: datetime | None = None
+    released_by: str = ""
+    release_reason: str = ""
+
+
+class RetentionRunRow(Row, frozen=True, kw_only=True):
+    """One run that erases what was kept long enough. At most one has not ended."""
+
+    run_id: UUID
+    began_at: datetime
+    cutoff: datetime
+    """What came before this moment has been kept long enough."""
+    retention_days: int
+    config_version: int
+    finished_at: datetime | None = None
+    erased: int = 0
+    """As it ended; before that the erasures are counted."""
+    held: int = 0
+    """Documents that were due when it ended, and under a legal hold."""
+    remaining: int = 0
+    """Documents that were due when it ended, left for the next run."""
+
+
+class TrustedTimeRow(Row, frozen=True, kw_only=True):
+    """What the plane believes of its clock, to erase nothing by a wrong one."""
+
+    trusted_at: datetime
+    """The last moment that the clock showed and that fitted what was known before."""
+    doubt: str = ""
+    """Why the clock is not believed now, as a code; '' while it is."""
+
+
+class ExpiryTally(Row, frozen=True, kw_only=True):
+    """Documents that came before some moment and are not erased, counted."""
+
+    due: int
+    """Those that no hold keeps."""
+    held: int
+
+
+class BackupRunRow(Row, frozen=True, kw_only=True):
+    """A run of the backup, of all of the plane or of its keys alone."""
+
+    run_id: UUID
+    repository: UUID
+    begun_at: datetime
+    keys_read_at: datetime | None = None
+    """What was destroyed before this is not in the mirror that the run made."""
+    mirrored_at: datetime | None = None
+    """When that mirror was in its place, and what was in the one before was gone."""
+    snapshot: str = ""
+    """Of the repository; '' where only keys were mirrored, and until it is whole."""
+    ended_at: datetime | None = None
+    verified_at: datetime | None = None
+    """When a trial restore of the snapshot went well."""
+    code: str = ""
+    """Of what ended it otherwise."""
 
 
 class HandoutRow(Row, frozen=True, kw_only=True):
@@ -359,5 +473,16 @@ class HandoutRow(Row, frozen=True, kw_only=True):
     created_at: datetime
     actor: str
     kind: str
-    """`chunks` or `audit`."""
+    """`chunks`, `audit` or `plane`."""
     doc_ids: tuple[UUID, ...]
+
+
+class HandoutTally(Row, frozen=True, kw_only=True):
+    """An export that left the plane, counted."""
+
+    export_id: UUID
+    created_at: datetime
+    actor: str
+    documents: int
+    erased: int
+    """Of these, since it was made: a copy that is still at hand has to go."""

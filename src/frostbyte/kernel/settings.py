@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
+from frostbyte.kernel.accounts.roles import PLANE
 from frostbyte.kernel.errors import Invalid
+from frostbyte.kernel.oidc import settings as oidc_settings
+from frostbyte.kernel.oidc.settings import OidcSettings
 
 RESERVED_TENANTS: Final = frozenset({"admin", "api", "www", "control", "edge", "bastion", "status", "frostbyte"})
 NO_EMBEDDER: Final = "none"
@@ -78,6 +81,8 @@ class Settings:
     """Where an `intake` process finds serving."""
     host: str = "127.0.0.1"
     port: int = 8080
+    socket: Path | None = None
+    """A unix socket on which the gateway answers as well, for a door beside it; None for none."""
     tls_certificate: str = ""
     """The gateway's certificate (PEM, with its chain); '' serves plain text, for an edge beside it."""
     tls_key: str = ""
@@ -113,20 +118,28 @@ class Settings:
     embedding_remote: bool = False
     embedding_api_key: str = field(default="", repr=False)
     egress_proxy: str = ""
-    """The proxy (http) that leads to a remote embedder and to the witness; '' reaches them directly. Nothing else of a
-    plane is asked through it, and no proxy of the environment is used."""
+    """The proxy (http) that leads to a remote embedder, the witness, webhooks and the issuer that signs people in; ''
+    reaches them directly. Nothing else of a plane is asked through it, and no proxy of the environment is used."""
+    webhook_networks: tuple[str, ...] = ()
+    """Private networks (CIDR) in which webhooks may be; everywhere else they are on the internet."""
+    webhook_ca_file: str = ""
+    """Certificates that receivers of webhooks are trusted by, beside none other; '' for those of the world."""
     clamd_address: str = ""
     """`unix:/path` or `host:port`; '' means that nothing is scanned."""
     clamd_conf: str = ""
     """The clamd.conf that the scanner runs with; its limits are compared with the tenant's at start."""
     policy_dir: str = ""
     """A folder with rule files in place of the shipped ones; '' for the shipped ones."""
+    tenant_config: str = ""
+    """A file with the configuration that a plane begins with, as JSON; '' for the defaults."""
     witness_url: str = ""
     """A witness that cosigns checkpoints (C2SP tlog-witness); '' for none."""
     witness_key: str = ""
     """The witness's verifier key."""
     channel_listen: tuple[str, int] | None = None
     """Where the control plane reaches this one; None for a plane without a control plane."""
+    channel_socket: Path | None = None
+    """A unix socket on which the channel answers as well, for a door; None for none."""
     channel_certificate: str = ""
     """The channel's certificate, by the tenant's authority, and its key."""
     channel_key: str = ""
@@ -134,6 +147,8 @@ class Settings:
     """Who has to have signed the control plane's certificate: the tenant's authority."""
     control_keys: str = ""
     """A file with the control plane's verifying keys, one a line: what directives have to be signed by."""
+    oidc: OidcSettings | None = None
+    """An issuer by whose word people sign in; None for none."""
     stand_ins: frozenset[StandIn] = frozenset()
     workers: int = 2
     parse_seconds: float = 120.0
@@ -172,7 +187,6 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     """
     given = Reader(os.environ if environment is None else environment)
     host, port = given.listen("127.0.0.1:8080")
-    secrets_dir, signing_dir = given.text("SECRETS_DIR", ""), given.text("SIGNING_DIR", "")
     roles = given.choice("ROLES", Roles, Roles.BOTH)
     serving_url = _address("SERVING_URL", given.text("SERVING_URL", ""))
     if bool(serving_url) is not (roles is Roles.INTAKE):
@@ -181,12 +195,13 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         mode=given.choice("MODE", Mode, Mode.DEVELOPMENT),
         tenant_id=tenant_name(given.text("TENANT_ID", "demo")),
         data_dir=Path(given.text("DATA_DIR", ".frostbyte")).expanduser().absolute(),
-        secrets_dir=Path(secrets_dir).expanduser().absolute() if secrets_dir else None,
-        signing_dir=Path(signing_dir).expanduser().absolute() if signing_dir else None,
+        secrets_dir=given.path("SECRETS_DIR"),
+        signing_dir=given.path("SIGNING_DIR"),
         roles=roles,
         serving_url=serving_url,
         host=host,
         port=port,
+        socket=given.path("SOCKET"),
         **_tls(given),
         database_url=given.secret("DATABASE_URL"),
         database_owner_url=given.secret("DATABASE_OWNER_URL"),
@@ -207,12 +222,16 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         embedding_remote=given.choice("EMBEDDING_REMOTE", _Switch, _Switch.NO) is _Switch.YES,
         embedding_api_key=given.secret("EMBEDDING_API_KEY"),
         egress_proxy=_proxy(given.text("EGRESS_PROXY", "")),
+        webhook_networks=given.networks("WEBHOOK_NETWORKS"),
+        webhook_ca_file=given.file("WEBHOOK_CA_FILE"),
         clamd_address=given.text("CLAMD_ADDRESS", ""),
         clamd_conf=given.text("CLAMD_CONF", ""),
         policy_dir=given.text("POLICY_DIR", ""),
+        tenant_config=given.file("TENANT_CONFIG"),
         witness_url=given.text("WITNESS_URL", ""),
         witness_key=given.text("WITNESS_KEY", ""),
         **_channel(given),
+        oidc=oidc_settings.load(given, PLANE),
         stand_ins=given.stand_ins(),
         workers=given.number("WORKERS", 1, 64, Settings.workers),
         parse_seconds=float(given.number("PARSE_SECONDS", 1, 3600, int(Settings.parse_seconds))),
@@ -241,7 +260,8 @@ def _channel(given: Reader) -> dict[str, Any]:
         if bool(path) is not listens:
             raise invalid(name, "it is set where FROSTBYTE_CHANNEL_LISTEN is, and only there")
     channel_listen = given.listen("", "CHANNEL_LISTEN") if listens else None
-    return {"channel_listen": channel_listen} | {name.lower(): path for name, path in files.items()}
+    told = {"channel_listen": channel_listen, "channel_socket": given.path("CHANNEL_SOCKET") if listens else None}
+    return told | {name.lower(): path for name, path in files.items()}
 
 
 class _Switch(StrEnum):
@@ -295,6 +315,11 @@ class Reader:
         """Host and port to listen on."""
         return _listen(name, self.text(name, default))
 
+    def path(self, name: str) -> Path | None:
+        """A path that need not be there yet."""
+        path = self.text(name, "")
+        return Path(path).expanduser().absolute() if path else None
+
     def file(self, name: str) -> str:
         """A file that must be there; what is in it, its reader says."""
         path = self.text(name, "")
@@ -312,6 +337,20 @@ class Reader:
         if network is not None and not network.is_private:  # 0.0.0.0/0 would call every server local
             raise invalid(name, "only a private network, such as 172.28.0.0/16, can stay on one host")
         return str(network) if network else ""
+
+    def networks(self, name: str) -> tuple[str, ...]:
+        """Private networks (CIDR), separated by commas."""
+        try:
+            found = [ip_network(part.strip()) for part in self.text(name, "").split(",") if part.strip()]
+        except ValueError:
+            raise invalid(name, "it is a list of networks such as 10.20.0.0/16,10.30.4.0/24") from None
+        if any(not network.is_private or not network.prefixlen for network in found):
+            raise invalid(name, "only private networks, such as 10.20.0.0/16, are opened by it")
+        return tuple(map(str, found))
+
+    def invalid(self, name: str, why: str) -> Invalid:
+        """The error for one variable."""
+        return invalid(name, why)
 
     def stand_ins(self) -> frozenset[StandIn]:
         """The stand-ins that were named."""

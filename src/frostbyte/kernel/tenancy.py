@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from frostbyte.kernel.errors import Invalid
 from frostbyte.kernel.formats import FORMATS
+from frostbyte.kernel.webhooks.addresses import MOST_HOSTS, places
 
 
 class PiiPolicy(StrEnum):
@@ -55,8 +56,13 @@ class TenantConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     storage_quota_gb: Annotated[int, Meta(ge=1, le=1_000_000)] = 100
     top_k: Annotated[int, Meta(ge=1, le=50)] = 5
     top_k_max: Annotated[int, Meta(ge=1, le=50)] = 50
+    signatures_max_age_days: Annotated[int, Meta(ge=0, le=3650)] = 100
+    """Above it nothing is taken or called clean; 0 for no limit. Whoever carries signatures in by hand every quarter
+    has some days to spare; where a control plane pushes them daily, 7 is a good limit."""
     retention_days: Annotated[int, Meta(ge=1, le=36_500)] = 2555
     mime_allowlist: tuple[str, ...] = tuple(FORMATS)
+    webhook_hosts: Annotated[tuple[str, ...], Meta(max_length=MOST_HOSTS)] = ()
+    """Servers that may be told when a batch has ended: `host`, or `host:port` where it is not 443; none by default."""
 
     def check(self) -> TenantConfig:
         """Return self if its values fit together.
@@ -75,6 +81,12 @@ class TenantConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             )
         if self.top_k > self.top_k_max:
             raise Invalid("config_invalid", "top_k lies above top_k_max.", "Lower top_k.")
+        if len(places(self.webhook_hosts)) < len(self.webhook_hosts):
+            raise Invalid(
+                "config_invalid",
+                "webhook_hosts names something that is no server's name.",
+                "Write hooks.example, or hooks.example:8443: in lower case, no numeric address, no path.",
+            )
         return self
 
 
@@ -91,3 +103,18 @@ def config_from(values: dict[str, object], base: TenantConfig | None = None) -> 
         raise Invalid(
             "config_invalid", f"The configuration is not valid: {error}.", "Correct the setting named."
         ) from error
+
+
+def read_config(data: bytes) -> TenantConfig:
+    """A configuration from JSON, as far as it differs from the defaults.
+
+    Raises:
+        Invalid: `config_invalid`.
+    """
+    try:
+        values = msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        values = None
+    if not isinstance(values, dict):
+        raise Invalid("config_invalid", "The tenant's configuration is no JSON object.", 'Write it as {"top_k": 5}.')
+    return config_from(values)

@@ -7,7 +7,6 @@ to the other. One algorithm is accepted, whatever a token's header says.
 from __future__ import annotations
 
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
@@ -15,33 +14,14 @@ import msgspec
 from frostbyte.kernel.clock import Clock
 from frostbyte.kernel.errors import Forbidden, Invalid, Unauthenticated
 from frostbyte.kernel.ids import new_id
+from frostbyte.kernel.scopes import Role as Role
+from frostbyte.kernel.scopes import Scope as Scope
 from frostbyte.kernel.signing import KeySource, Unreadable, WrongSignature, opened
 
 LONGEST: Final = timedelta(days=30)
 """No token lives longer."""
 KIND: Final = "JWT"
 """The `typ` of a token's header (RFC 7519, section 5.1)."""
-
-
-class Scope(StrEnum):
-    """What a plane's token allows; docs/security.md maps every route to one."""
-
-    INGEST = "ingest"
-    QUERY = "query"
-    SOURCE = "source"
-    REVIEW = "review"
-    ERASE = "erase"
-    AUDIT = "audit"
-    ADMIN = "admin"
-
-
-class Role(StrEnum):
-    """What a token of the control plane allows: its scopes. None of them holds another."""
-
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-    AUDITOR = "auditor"
-    ADMIN = "admin"
 
 
 class Realm(msgspec.Struct, frozen=True):

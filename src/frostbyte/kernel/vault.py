@@ -115,6 +115,10 @@ class Vault:
         """A keyed hash (hex) that says whether two things are equal and nothing else."""
         return hmac.new(derive(self._keys.id_key, "fingerprints"), data, hashlib.sha256).hexdigest()
 
+    def key_for(self, purpose: str) -> bytes:
+        """A 32-byte key of this plane's for one purpose. As the id key it never changes; a restored plane has it."""
+        return derive(self._keys.id_key, purpose)
+
     @staticmethod
     def new_key() -> DocumentKey:
         """A fresh random data key."""
@@ -269,6 +273,11 @@ def _whole(sealed: bytes, opener: Opener, count: int) -> bytes:
     if len(sealed) < wanted:
         raise SealBroken
     return sealed[:wanted]
+
+
+def wrapping_version(wrapped: bytes) -> int:
+    """The version of the wrapping key that a key lies wrapped under; 0 where it is no wrapped key."""
+    return int.from_bytes(wrapped[4:8], "big") if wrapped.startswith(_WRAPPED) else 0
 
 
 class SealedWriter:

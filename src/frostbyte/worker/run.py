@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Callable
 from socket import gethostname, socket
 from typing import Any
@@ -12,7 +13,7 @@ from celery import signals
 from frostbyte import __version__
 from frostbyte.adapters.redis.acknowledging import let_go
 from frostbyte.adapters.redis.hints import RedisHints
-from frostbyte.bootstrap import posture
+from frostbyte.bootstrap import posture, sighting
 from frostbyte.bootstrap.worker import check
 from frostbyte.kernel.errors import FrostbyteError
 from frostbyte.kernel.settings import Mode, Settings
@@ -42,10 +43,13 @@ def run(settings: Settings, listener: socket, started: Callable[[], None]) -> in
     app = application(settings, process)
     report = _Report(settings)
     health = Health(listener, report)
+    telling, stop = sighting.of_worker(settings), threading.Event()
 
     def ready(sender: Any, **_: Any) -> None:
         report.pool = sender.pool
         health.start()
+        if telling is not None:
+            threading.Thread(target=telling.run, args=(stop,), name="sighting", daemon=True).start()
         started()
 
     def ended(**_: Any) -> None:
@@ -69,6 +73,7 @@ def run(settings: Settings, listener: socket, started: Callable[[], None]) -> in
     try:
         worker.start()
     finally:
+        stop.set()
         health.stop()
         report.close()
     return int(worker.exitcode or 0)

@@ -7,12 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from control.memory_plane import Admin, events
-from frostbyte.api.control import operations
+from frostbyte.api.control import operations, trees
 from frostbyte.api.http.streams import Streams
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Unavailable
 
@@ -129,3 +129,24 @@ def test_places_are_few_and_are_given_back(admin: Admin, refused: Callable[[Any,
     answer = admin.call("GET", path)
     refused(answer, 503, "streams_busy")
     assert int(answer.headers["retry-after"]) > 0
+
+
+def test_a_tree_says_what_comes_and_how_long_the_edge_took(admin: Admin) -> None:
+    operation = begun(admin)
+    told = admin.call("GET", f"/operations/{operation}/tree").json()
+    assert [(node["key"], node["state"]) for node in told["nodes"]] == [
+        ("registry_committed", "done"),
+        ("edge_closed", "expected"),
+        ("plane_acknowledged", "expected"),
+    ]
+    assert (told["edge_seconds"], told["ended_at"]) == (None, None)
+    admin.hands.finish(operation)
+    told = admin.call("GET", f"/operations/{operation}/tree").json()
+    assert (told["done"], told["of"], told["status"]) == (3, 3, "succeeded")
+    assert 0 <= told["edge_seconds"] <= told["plane_seconds"] <= told["seconds"]
+    assert told.keys() == trees.EXAMPLE.keys()
+    assert told["nodes"][0].keys() == trees.EXAMPLE["nodes"][0].keys()
+
+
+def test_what_is_no_operation_has_no_tree(admin: Admin, refused: Callable[[Any, int, str], dict[str, Any]]) -> None:
+    refused(admin.call("GET", f"/operations/{uuid4()}/tree"), 404, "operation_not_found")

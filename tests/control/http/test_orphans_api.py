@@ -20,8 +20,8 @@ Refused = Callable[[Any, int, str], dict[str, Any]]
 
 
 def read(printed: str) -> Any:
-    """The JSON after what the control plane, in this process, logs."""
-    return json.loads(printed[printed.index("\n{") :])
+    """The JSON after what the control plane, in this process, logs or does not log."""
+    return json.loads(printed[f"\n{printed}".index("\n{\n") :])
 
 
 @pytest.fixture

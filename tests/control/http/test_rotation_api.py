@@ -24,15 +24,15 @@ def test_a_rotation_is_begun_once_and_can_be_followed(
     admin = Admin(control)
     path, body = "/tenants/acme/rotate-keys", {"what": "certificates", "reason": "incident"}
     refused(admin.call("POST", path, json=body), 503, "provisioning_missing")
-    control.rotating = office.rotating
-    control.hooks.update(dict.fromkeys(ROTATIONS, office.rotating.carry))
+    control.foreman = office.foreman
+    control.hooks.update(dict.fromkeys(ROTATIONS, office.foreman.carry))
     refused(admin.call("POST", path, json=body, token=admin.token(Role.VIEWER)), 403, "scope_missing")
     refused(admin.call("POST", path, json={"what": "everything"}), 422, "request_invalid")
     refused(admin.call("POST", "/tenants/nobody/rotate-keys", json={}), 404, "tenant_not_found")
     begun = admin.made(path, body, Idempotency_Key="k")
     assert admin.made(path, body, Idempotency_Key="k") == begun
     assert begun["kind"] == "rotate_certificates"
-    office.rotating.turn(NEVER)
+    office.foreman.turn(NEVER)
     shown = admin.call("GET", f"/operations/{begun['operation_id']}").json()
     assert shown["status"] == "succeeded"
     assert [step["step"] for step in shown["steps"]] == ["certificates_made", "certificates_given"]

@@ -15,6 +15,7 @@ from control.registry_rows import config, prepared, tenant
 from frostbyte.adapters.channel.memory import MemoryPlane
 from frostbyte.adapters.memory.clock import ManualClock
 from frostbyte.adapters.registry.memory import MemoryRegistry
+from frostbyte.control_plane.killswitch.holding import Holding
 from frostbyte.control_plane.killswitch.orders import Gate
 from frostbyte.control_plane.killswitch.pusher import Pusher
 from frostbyte.control_plane.killswitch.roster import Entry, Roster
@@ -100,7 +101,12 @@ class World:
     def start(self) -> None:
         """A fresh process: what was only in memory is gone."""
         self.roster = Roster()
-        self.operations = Operations(self.registry.unit_of_work, self.clock, self.provisioning)
+        self.operations = Operations(
+            self.registry.unit_of_work,
+            self.clock,
+            self.provisioning,
+            Holding(self.registry.unit_of_work, lambda endpoints: self.planes[endpoints.channel_url]),
+        )
         self.alarms = StoredAlarms(self.registry.unit_of_work, self.clock)
         self.pusher = Pusher(
             self.roster,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from control.killswitch.planes import KEY, UNREACHABLE, World
+from control.registry_rows import operation
 from frostbyte.adapters.channel.memory import MemoryPlane
 from frostbyte.control_plane.killswitch import switch as switching
 from frostbyte.control_plane.killswitch.orders import Gate
-from frostbyte.control_plane.registry.records import OperationStatus
+from frostbyte.control_plane.registry.records import OperationKind, OperationStatus
 from frostbyte.control_plane.registry.states import Move, TenantState
 from frostbyte.kernel.errors import Conflict, Unavailable
 from frostbyte.kernel.records import PlaneState
@@ -91,6 +93,21 @@ def test_suspending_shuts_the_edge_before_the_call_returns_and_only_for_this_ten
     assert running.operations.show(operation.operation_id).status is OperationStatus.SUCCEEDED
     assert running.plane("acme").standing().state is PlaneState.SUSPENDED
     assert running.plane("globex").standing().state is PlaneState.ACTIVE
+
+
+def test_a_duty_is_left_to_its_foreman_and_nothing_waits_for_it(running: World) -> None:
+    duty = operation("acme", kind=OperationKind.SCALE)
+    with running.registry.unit_of_work() as uow:
+        uow.operations.add(duty)
+        uow.commit()
+    with capture_logs() as logged:
+        asked = running.do(Move.SUSPEND, "acme")
+        running.settle()
+        running.switch.heard("acme")
+    assert running.operations.show(asked.operation_id).status is OperationStatus.SUCCEEDED
+    assert running.steps(duty) == []
+    assert running.operations.show(duty.operation_id).status is OperationStatus.RUNNING
+    assert [line["event"] for line in logged if line["log_level"] == "error"] == []
 
 
 def test_a_dead_host_is_suspended_all_the_same_and_told_when_it_comes_back(running: World) -> None:

@@ -16,13 +16,16 @@ from typing import Any, Final, TypeVar
 import httpx
 import msgspec
 
-from frostbyte.kernel.channel import EVENTS_BYTES, PlaneCheckpoints, PlaneHealth, PlaneStanding
+from frostbyte.kernel.channel import EVENTS_BYTES, PlaneCheckpoints, PlaneHealth, PlaneStanding, PlaneUpkeep
 from frostbyte.kernel.directive import NonceOld
 from frostbyte.kernel.errors import Conflict, Forbidden, FrostbyteError, Invalid, Unavailable
+from frostbyte.kernel.records import Upkeep
 
 CONNECT_SECONDS: Final = 3.0
 SECONDS: Final = 10.0
 """For a whole exchange, however its pieces come."""
+TRYING_SECONDS: Final = 45.0
+"""For a plane that tries its parts: a model that was not asked yet is loaded first."""
 EVENTS_SECONDS: Final = 60.0
 """For an answer full of events: 16 MiB at two megabits a second."""
 _LARGEST: Final = 4 << 20
@@ -32,11 +35,13 @@ _LARGEST_EVENT: Final = 1 << 20
 _REFUSALS: Final[Mapping[str, tuple[type[FrostbyteError], str]]] = {
     "directive_stale": (Conflict, "The plane has acted on a newer directive, or on another one of this version."),
     "plane_closed": (Conflict, "The plane was closed for good."),
+    "tenant_held": (Conflict, "Legal holds are in force in the plane, so it is not closed for good."),
     "directive_signature_wrong": (Forbidden, "The plane does not know the key that signed."),
     "directive_foreign_tenant": (Forbidden, "The plane belongs to another tenant than the directive."),
     "directive_malformed": (Invalid, "The plane does not understand the directive."),
     "control_keys_wrong": (Invalid, "The plane does not take the verifying keys that the directive names."),
     "cosignature_wrong": (Invalid, "The plane has no such checkpoint, or it does not know the witness."),
+    "plane_updating": (Unavailable, "The plane is being updated and writes nothing down: it takes this in a moment."),
     "database_unavailable": (Unavailable, "The plane's database does not answer."),
     "database_busy": (Unavailable, "The plane's database is busy."),
 }
@@ -134,6 +139,13 @@ class HttpPlane:
     def health(self) -> PlaneHealth:
         return self._read("GET", "/health", PlaneHealth)
 
+    def upkeep(self, *, tried: bool = False) -> PlaneUpkeep:
+        seconds = TRYING_SECONDS if tried else None
+        return self._read("GET", "/upkeep", PlaneUpkeep, query={"tried": int(tried)}, seconds=seconds)
+
+    def keep(self, upkeep: Upkeep, *, updated_to: str = "") -> PlaneUpkeep:
+        return self._read("PUT", "/upkeep", PlaneUpkeep, body={"upkeep": upkeep.value, "updated_to": updated_to})
+
     def _ours(self, found: PlaneStanding) -> PlaneStanding:
         if found.tenant_id != self._tenant_id:
             raise Unavailable(
@@ -151,9 +163,11 @@ class HttpPlane:
         *,
         query: Mapping[str, int] | None = None,
         body: Mapping[str, Any] | None = None,
+        seconds: float | None = None,
     ) -> _T:
         try:
-            return msgspec.json.decode(self._exchange(method, path, query=query, body=body), type=kind)
+            found = self._exchange(method, path, query=query, body=body, seconds=seconds)
+            return msgspec.json.decode(found, type=kind)
         except (msgspec.DecodeError, RecursionError):
             raise _wrong() from None
 

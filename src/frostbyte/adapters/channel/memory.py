@@ -12,13 +12,15 @@ from typing import Any
 from frostbyte.adapters.memory.unit_of_work import MemoryStore
 from frostbyte.data_plane.gate import Gate
 from frostbyte.data_plane.obeying import Obeying, Ticks, forward
+from frostbyte.data_plane.upkeep import UpkeepDesk, told
 from frostbyte.kernel.audit.checkpoint import Signer
 from frostbyte.kernel.audit.events import EventType, make_event
 from frostbyte.kernel.audit.feed import Feed
 from frostbyte.kernel.audit.sequencer import Sequencer
-from frostbyte.kernel.channel import PlaneCheckpoints, PlaneHealth, PlaneStanding
+from frostbyte.kernel.channel import PlaneCheckpoints, PlaneHealth, PlaneStanding, PlaneUpkeep
 from frostbyte.kernel.clock import Clock, SystemClock
 from frostbyte.kernel.errors import FrostbyteError
+from frostbyte.kernel.records import Upkeep
 from frostbyte.kernel.settings import Mode
 from frostbyte.kernel.verifying_keys import PinnedKeys
 
@@ -38,6 +40,7 @@ class MemoryPlane:
         trouble: raised by every call instead of an answer; None for a plane that can be reached.
         store: its rows.
         gate: what its requests meet.
+        version, parts: what it says that it is, and that it tried.
     """
 
     def __init__(
@@ -70,6 +73,8 @@ class MemoryPlane:
             ticks=ticks,
         )
         self.feed = Feed(self.store.unit_of_work)
+        self.desk = UpkeepDesk(tenant_id, self.store.unit_of_work, self._clock)
+        self.version, self.parts = "0", {"index": "ok"}
         self.obeying.begin()
 
     def happen(
@@ -120,9 +125,20 @@ class MemoryPlane:
             model="none",
             certificate_not_after=None,
             log_size=size,
-            version="0",
+            version=self.version,
             stand_ins=(),
         )
+
+    def upkeep(self, *, tried: bool = False) -> PlaneUpkeep:
+        self._reached()
+        return told(self.desk.state(), self.gate.writing, self.version, dict(self.parts) if tried else {})
+
+    def keep(self, upkeep: Upkeep, *, updated_to: str = "") -> PlaneUpkeep:
+        self._reached()
+        state = self.desk.keep(upkeep, updated_to)
+        self.obeying.turn()
+        self.sequencer.run_once()
+        return told(state, self.gate.writing, self.version, {})
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -78,6 +78,24 @@ class ChildPool:
                 raise self._troubles.shut_down() from None  # we ended it ourselves: the document is not to blame
             raise
 
+    def warm(self) -> None:
+        """Have a child ready, so that whoever asks first does not wait until one has loaded its libraries.
+
+        Raises:
+            Unavailable: no child could be started.
+        """
+        with self._lock:
+            wanted = not (self._closed or self._all)
+        if not wanted:
+            return
+        child = self._start()
+        with self._lock:
+            kept = not self._closed
+            if kept:
+                self._idle.append(child)
+        if not kept:  # closed meanwhile
+            self._forget(child)
+
     def close(self) -> None:
         """End every child. The pool cannot be used afterwards."""
         with self._lock:

@@ -94,6 +94,14 @@ class Clamd:
         self.version()
         check_limits(read_conf(self._conf) if self._conf is not None else {}, max_file_size)
 
+    def signatures_made_at(self) -> datetime | None:
+        """Of the daily database, which clamd tells of; None where it has loaded none.
+
+        Raises:
+            Unavailable: `scanner_unavailable`.
+        """
+        return signatures_made_at(self.version())
+
     def version(self) -> str:
         """Engine and signatures, such as `ClamAV 1.4.3/27400/Tue Jan 6 09:12:01 2026`.
 

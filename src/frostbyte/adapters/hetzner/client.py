@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
@@ -171,6 +172,29 @@ class HetznerCloud:
         """Power off, without asking its system."""
         self._act(Kind.SERVER, server_id, "poweroff", {})
         self._await_status(Kind.SERVER, server_id, "off")
+
+    def shut_down(self, server_id: str, *, seconds: float) -> None:
+        """ACPI first: its action is over long before the system has ended, so the status tells."""
+        server = self.show(Kind.SERVER, server_id)
+        if server is not None and server.facts["status"] == "running":
+            self._act(Kind.SERVER, server_id, "shutdown", {})
+            for _ in range(math.ceil(seconds / _LOOK_SECONDS)):
+                server = self.show(Kind.SERVER, server_id)
+                if server is None or server.facts["status"] == "off":
+                    break
+                self._waiting.pause(_LOOK_SECONDS)
+        if server is None or server.facts["status"] != "off":
+            self.stop(server_id)
+
+    def change_type(self, server_id: str, type: str) -> None:
+        """The disk stays as it is."""
+        self._act(Kind.SERVER, server_id, "change_type", {"server_type": type, "upgrade_disk": False})
+
+    def resize_volume(self, volume_id: str, size_gb: int) -> None:
+        """The cloud itself refuses less than it has."""
+        volume = self.show(Kind.VOLUME, volume_id)
+        if volume is None or volume.facts["size_gb"] < size_gb:
+            self._act(Kind.VOLUME, volume_id, "resize", {"size": size_gb})
 
     def snapshot(self, server_id: str, name: str, labels: Mapping[str, str]) -> Found:
         """A snapshot whose description is its name."""

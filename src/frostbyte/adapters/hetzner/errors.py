@@ -64,6 +64,12 @@ _SAYS: Final = (
         Kind.FORBIDDEN,
     ),
     (
+        "cloud_type_unfit",
+        "The server cannot become one of that type: its architecture differs, or its disk is larger.",
+        "Ask for a type of the same architecture whose disk is not smaller.",
+        Kind.CONFLICT,
+    ),
+    (
         "cloud_invalid",
         "The cloud does not take this request.",
         "This is a defect in Frostbyte, or the cloud has changed; report it with the cloud's own code.",
@@ -98,6 +104,7 @@ _CODES: Final = {
     "primary_ip_assigned": "cloud_in_use",
     "server_not_stopped": "cloud_in_use",
     "volume_attached": "cloud_in_use",
+    "invalid_server_type": "cloud_type_unfit",
     "resource_unavailable": "cloud_out_of_stock",
     "placement_error": "cloud_out_of_stock",
     "no_space_left_in_location": "cloud_out_of_stock",

@@ -101,6 +101,7 @@ def _server(data: Json) -> dict[str, Any]:
         "volumes": _ids(data.get("volumes")),
         "firewalls": _ids(public.get("firewalls")),
         "locked": bool(data.get("locked")),
+        "disk_gb": data["primary_disk_size"],
     }
 
 
@@ -210,7 +211,7 @@ def volume_body(wanted: WantedVolume) -> dict[str, Any]:
         "labels": dict(wanted.labels),
         "size": wanted.size_gb,
         "location": wanted.location,
-        "format": "ext4",
+        **({} if wanted.empty else {"format": "ext4"}),
     }
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
+import stat
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, cast
 
 import asyncssh
 from asyncssh.sftp import start_sftp_client
@@ -14,6 +15,7 @@ from asyncssh.sftp import start_sftp_client
 from frostbyte.control_plane.provisioning.ports import HostFile
 
 PRIVATE: Final = 0o600
+PART: Final = ".frostbyte-part"
 
 
 @asynccontextmanager
@@ -34,7 +36,7 @@ async def sftp(connection: asyncssh.SSHClientConnection, server: str) -> AsyncIt
 async def put_file(session: asyncssh.SFTPClient, file: HostFile) -> None:
     """Written beside its place, readable by root alone until owner and mode are set; durable before it is renamed."""
     folder, name = posixpath.split(file.path)
-    part = posixpath.join(folder, f".{name}.frostbyte-part")
+    part = posixpath.join(folder, f".{name}{PART}")
     owner, group = (int(number) for number in file.owner.split(":"))
     await session.makedirs(folder, exist_ok=True)
     await _unlink(session, part)  # of an attempt that was cut
@@ -45,6 +47,25 @@ async def put_file(session: asyncssh.SFTPClient, file: HostFile) -> None:
         await handle.setstat(asyncssh.SFTPAttrs(permissions=file.mode))
         await handle.fsync()
     await session.posix_rename(part, file.path)
+
+
+async def read_files(session: asyncssh.SFTPClient, folder: str) -> list[HostFile]:
+    """Plain files of a folder, by path; a link is none. What an attempt to write has left is passed over."""
+    try:
+        names = sorted(str(name) for name in await session.listdir(folder))
+    except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
+        return []
+    found: list[HostFile] = []
+    for name in names:
+        path = posixpath.join(folder, name)
+        told = await session.lstat(path)
+        if name.endswith(PART) or told.permissions is None or not stat.S_ISREG(told.permissions):
+            continue
+        async with session.open(path, asyncssh.FXF_READ, encoding=None) as handle:
+            content = cast(bytes, await handle.read())  # no encoding was asked for
+        owner = f"{told.uid}:{told.gid}"
+        found.append(HostFile(path=path, content=content, mode=stat.S_IMODE(told.permissions), owner=owner))
+    return found
 
 
 async def remove_files(session: asyncssh.SFTPClient, paths: Sequence[str]) -> None:

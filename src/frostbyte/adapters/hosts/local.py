@@ -15,9 +15,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +30,7 @@ from frostbyte.adapters.hosts import troubles
 from frostbyte.adapters.hosts.memory import Machine, MemoryHosts
 from frostbyte.control_plane.provisioning.ports import HostAddress, HostFile
 from frostbyte.kernel.errors import Invalid
+from frostbyte.kernel.told_log import told
 
 LOOPBACK: Final = ip_network("127.0.0.0/8")
 STOP_SECONDS: Final = 20.0
@@ -42,6 +45,7 @@ _TOLD: Final = (
     "FROSTBYTE_HCLOUD_",
     "FROSTBYTE_DNS_",
     "FROSTBYTE_RECOVERY_",
+    "FROSTBYTE_BACKUP_",
     "FROSTBYTE_LISTEN",
 )
 """Beginnings of settings that mean the same in a process as in a container."""
@@ -49,6 +53,15 @@ TASKS: Final = frozenset({"adopt", "operator"})
 """Tasks that are Frostbyte's own commands beside a control plane; others have nothing to do here."""
 DESTROY: Final = "storage-destroy"
 """The task that empties a tenant's stores."""
+_EMPTIED: Final = ("postgres", "objects", "vectors*")
+"""Of a plane's data folder, what stands for its stores. Keys and what the gateway keeps for itself lie on other disks
+than the stores, so they stay: a plane that is put back from its backup is opened with them."""
+BACKUP: Final = "plane-backup"
+"""The task that backs the plane up and puts it back; here beside the plane's own stores."""
+STORAGE: Final = "storage"
+"""The task of the stores' administrator; told other words than its own, it says them to the plane's own stores."""
+PLANE: Final = "intake-gateway"
+"""The service that stands for a tenant's whole plane."""
 READY: Final = "url"
 """What our servers write into their data folder when they answer, for commands beside them (cli/announcing.py)."""
 _STORES: Final = ("FROSTBYTE_CONTROL_DATABASE_",)
@@ -80,7 +93,7 @@ def programs(traefik: str) -> dict[str, Program]:
     """By the service's name, what runs for it. Without the path of a Traefik there is no edge."""
     ours = (sys.executable, "-m", "frostbyte", "serve")
     known = {
-        "intake-gateway": Program(
+        PLANE: Program(
             command=(*ours, "data"),
             stand_ins=STAND_INS,
             data="FROSTBYTE_DATA_DIR",
@@ -184,19 +197,24 @@ class LocalHosts(MemoryHosts):
             if name in self._programs and (not services or name in services):
                 self._start(host, folder, project, name, seconds)
 
-    def task(self, host: HostAddress, folder: str, service: str, *, seconds: float) -> str:
-        answered = super().task(host, folder, service, seconds=seconds)
+    def task(self, host: HostAddress, folder: str, service: str, words: Sequence[str] = (), *, seconds: float) -> str:
+        answered = super().task(host, folder, service, words, seconds=seconds)
         if service == DESTROY:
             return self._destroyed(host)
-        if service not in TASKS:
+        if service not in TASKS | {BACKUP} and not (service == STORAGE and words):
             return answered
         project = self._project(host, folder)
         described = project["services"][service]
         inside = Inside(self._home(host), folder, project, described)
-        words = [inside.at(str(word)) for word in described["command"]]
+        if service == BACKUP:
+            told = self._told(host, PLANE, described, inside)
+        else:
+            place = {"FROSTBYTE_DATA_DIR": str(self._stores(host, PLANE) / "data")} if service == STORAGE else {}
+            told = self._settings(host, described, inside) | place
+        command = [inside.at(str(word)) for word in words or described["command"]]
         done = subprocess.run(  # noqa: S603 - our own program
-            [sys.executable, "-m", "frostbyte", *words],
-            env=_plain() | self._settings(host, described, inside),
+            [sys.executable, "-m", "frostbyte", *command],
+            env=_plain() | told,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -208,20 +226,44 @@ class LocalHosts(MemoryHosts):
         return done.stdout
 
     def _destroyed(self, host: HostAddress) -> str:
-        """Stores are in the data folder of the tenant's plane, whichever of its hosts that runs on."""
-        tenant = host.name.rpartition("-")[0]
-        removed = []
-        for data in sorted(self._place.glob(f"{tenant}-*/data")):
-            shutil.rmtree(data)
-            removed.append(data.parent.name)
-        left = list(self._place.glob(f"{tenant}-*/data"))
-        return json.dumps({"removed": removed, "checked_empty": [] if left else ["the plane's own stores"]})
+        data = self._stores(host, PLANE) / "data"
+        removed = sorted(path for pattern in _EMPTIED for path in data.glob(pattern))
+        for path in removed:
+            shutil.rmtree(path)
+        return json.dumps({"removed": [path.name for path in removed], "checked_empty": ["the plane's own stores"]})
+
+    def stop(self, host: HostAddress, folder: str, services: Sequence[str] = (), *, seconds: float) -> None:
+        super().stop(host, folder, services, seconds=seconds)
+        self._ended(host, services)
 
     def down(self, host: HostAddress, folder: str, *, volumes: bool, seconds: float) -> None:
         super().down(host, folder, volumes=volumes, seconds=seconds)
+        self._ended(host, ())
+
+    def _ended(self, host: HostAddress, services: Sequence[str]) -> None:
         for record in sorted(self._home(host).glob("*.process.json")):
-            Process.read(record).end()
-            record.unlink()
+            if not services or record.name.removesuffix(".process.json") in services:
+                Process.read(record).end()
+                record.unlink()
+
+    def look(self, host: HostAddress, folder: str, *, seconds: float) -> str:
+        """What runs nowhere is told as in memory, what is a process as that is."""
+        return super().look(host, folder, seconds=seconds) + f"host\tprocessors\t{os.cpu_count()}\n"
+
+    def log(self, host: HostAddress, service: str, image: str, *, lines: int, seconds: float) -> str:
+        file = self._home(host) / f"{service}.log"
+        if not file.exists():
+            return super().log(host, service, image, lines=lines, seconds=seconds)
+        with file.open(encoding="utf-8", errors="replace") as log:
+            return "".join(f"{line}\n" for line in told(deque(log, lines)))
+
+    def _seen(self, host: HostAddress, service: str) -> list[str]:
+        record = self._home(host) / f"{service}.process.json"
+        if not record.exists():
+            return super()._seen(host, service)
+        state, code = ("running", "0") if Process.read(record).lives() else ("exited", "1")
+        since = datetime.fromtimestamp(record.stat().st_mtime, UTC)
+        return ["service", service, state, "-", code, "0", "false", f"{since:%Y-%m-%dT%H:%M:%SZ}", f"sha256:{'0' * 64}"]
 
     def end(self) -> None:
         """End every process of every host."""
@@ -281,8 +323,12 @@ class LocalHosts(MemoryHosts):
         if program.stand_ins:
             told["FROSTBYTE_STANDINS"] = program.stand_ins
         if program.data:
-            told.setdefault(program.data, str(self._home(host) / "data"))
+            told.setdefault(program.data, str(self._stores(host, name) / "data"))
         return told
+
+    def _stores(self, host: HostAddress, name: str) -> Path:
+        """A plane's own stores lie where its tenant's volume would be: whichever host runs it, they are the same."""
+        return self._place / f"{_tenant(host)}-volume" if name == PLANE else self._home(host)
 
     def _settings(self, host: HostAddress, service: Mapping[str, Any], inside: Inside) -> dict[str, str]:
         told = dict(self._inherited)
@@ -318,6 +364,11 @@ class Inside:
             if value == place or value.startswith(f"{place}/"):
                 return f"{before}{equals}{ours}{value[len(place) :]}"
         return text
+
+
+def _tenant(host: HostAddress) -> str:
+    """`fb-acme` of `fb-acme-worker-1`: a tenant's id has no '-'."""
+    return "-".join(host.name.split("-")[:2])
 
 
 def _here(text: str, host: HostAddress) -> str:

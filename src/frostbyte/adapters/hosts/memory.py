@@ -15,6 +15,7 @@ import tarfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -23,10 +24,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from frostbyte.adapters.hosts import troubles
+from frostbyte.adapters.hosts.volumes import Attached, MemoryVolumes, Refused
+from frostbyte.control_plane.provisioning.hosting import VOLUME_PROGRAM
 from frostbyte.control_plane.provisioning.ports import HostAddress, HostFile
 from frostbyte.kernel.errors import FrostbyteError
 
 T = TypeVar("T")
+SINCE: Final = "2026-01-01T00:00:00Z"
+"""Since when a service runs that runs nowhere."""
+ROOM: Final = f"Avail\n{1 << 40}\n"
+"""What `df` says of a disk in memory, which nothing fills: bytes."""
 COMPOSE_NAMES: Final = ("docker-compose.yml", "compose.yaml")
 
 
@@ -38,11 +45,15 @@ class Machine:
         machine_id: the cloud's id of it: another one is another machine.
         user_data: what cloud-init got: it holds the throwaway host key.
         images: ids of the images that its snapshot brought.
+        boot: another one for each time that it was started.
+        volume: what is attached to it; None for nothing.
     """
 
     machine_id: str
     user_data: str = ""
     images: frozenset[str] = frozenset()
+    boot: str = ""
+    volume: Attached | None = None
 
 
 @dataclass
@@ -54,7 +65,9 @@ class Disk:
         files: by path.
         loaded: ids of images that came later.
         running: services that are up, by folder.
-        ran: what was run there, in order: `script`, or folder and service.
+        ran: what was run there, in order: `script`, or folder and service, or program and words.
+        boot: that this is a memory of: what was opened then is closed after another one.
+        opened: whether its volume is open and mounted.
     """
 
     own_key: str = ""
@@ -62,6 +75,8 @@ class Disk:
     loaded: set[str] = field(default_factory=set)
     running: dict[str, list[str]] = field(default_factory=dict)
     ran: list[str] = field(default_factory=list)
+    boot: str = ""
+    opened: bool = False
 
     def dump(self) -> str:
         """As JSON."""
@@ -146,6 +161,7 @@ class MemoryHosts:
         self._machine = machine
         self._folder = folder
         self._disks: dict[str, Disk] = {}
+        self._volumes = MemoryVolumes(folder)
         self._lock = threading.RLock()
 
     # -- what tests look at ------------------------------------------------------------------------------------------
@@ -183,6 +199,14 @@ class MemoryHosts:
 
         self._call(host, "remove", take)
 
+    def read(self, host: HostAddress, folder: str) -> list[HostFile]:
+        def found(disk: Disk) -> list[HostFile]:
+            inside = f"{folder.rstrip('/')}/"
+            here = [path for path in disk.files if path.startswith(inside) and "/" not in path.removeprefix(inside)]
+            return [disk.files[path] for path in sorted(here)]
+
+        return self._call(host, "read", found)
+
     def images(self, host: HostAddress) -> frozenset[str]:
         return self._call(host, "images", lambda disk: self._images(host, disk))
 
@@ -200,8 +224,27 @@ class MemoryHosts:
         """Nothing is run: it is noted, and the answer named `script` is given."""
         return self._call(host, "run", lambda disk: self._noted(disk, "script"))
 
+    def ask(self, host: HostAddress, command: Sequence[str], *, given: str = "", seconds: float) -> str:
+        """`frostbyte-volume` does what it would do. Nothing else is run: the answer of its name is given."""
+
+        def run(disk: Disk) -> str:
+            disk.ran.append(" ".join(command))
+            if command[0] != VOLUME_PROGRAM:
+                return self.answers.get(command[0], ROOM if command[0] == "df" else "")
+            machine = self._machine(host)
+            try:
+                said, disk.opened = self._volumes.said(
+                    machine.volume if machine else None, command[1], given, opened=disk.opened
+                )
+            except Refused as error:
+                raise troubles.failed(host.name, command[0], str(error)) from None
+            return f"{said}\n" if said else ""
+
+        return self._call(host, "ask", run)
+
     def up(self, host: HostAddress, folder: str, services: Sequence[str] = (), *, seconds: float) -> None:
         def start(disk: Disk) -> None:
+            self._engine(host, disk)
             described = self._services(host, disk, folder)
             wanted = [*services] or list(described)
             for service in wanted:
@@ -212,18 +255,50 @@ class MemoryHosts:
 
         self._call(host, "up", start)
 
-    def task(self, host: HostAddress, folder: str, service: str, *, seconds: float) -> str:
+    def task(self, host: HostAddress, folder: str, service: str, words: Sequence[str] = (), *, seconds: float) -> str:
+        """What it prints is the answer of its name with its words, or of its name alone."""
+
         def run(disk: Disk) -> str:
+            self._engine(host, disk)
             described = self._services(host, disk, folder)
             if service not in described:
                 raise troubles.failed(host.name, "docker compose run", f"no such service: {service}")
             self._image_there(host, disk, described[service])
-            return self._noted(disk, f"{folder} {service}", service)
+            whole = " ".join((service, *words))
+            return self._noted(disk, f"{folder} {whole}", whole if whole in self.answers else service)
 
         return self._call(host, "task", run)
 
+    def stop(self, host: HostAddress, folder: str, services: Sequence[str] = (), *, seconds: float) -> None:
+        def end(disk: Disk) -> None:
+            left = [name for name in disk.running.get(folder, []) if services and name not in services]
+            disk.running[folder] = left
+
+        self._call(host, "stop", end)
+
     def down(self, host: HostAddress, folder: str, *, volumes: bool, seconds: float) -> None:
         self._call(host, "down", lambda disk: disk.running.pop(folder, None))
+
+    def look(self, host: HostAddress, folder: str, *, seconds: float) -> str:
+        def tell(disk: Disk) -> str:
+            rows = [["docker", "images", str(len(self._images(host, disk)))]]
+            rows += [self._seen(host, name) for names in disk.running.values() for name in names]
+            return "".join("\t".join(row) + "\n" for row in rows)
+
+        return self._call(host, "look", tell)
+
+    def log(self, host: HostAddress, service: str, image: str, *, lines: int, seconds: float) -> str:
+        """The answer named `log` is given for what runs."""
+
+        def tell(disk: Disk) -> str:
+            runs = any(service in names for names in disk.running.values())
+            return self.answers.get("log", "") if runs else ""
+
+        return self._call(host, "log", tell)
+
+    def _seen(self, host: HostAddress, service: str) -> list[str]:
+        """A service that runs, as `look` tells it."""
+        return ["service", service, "running", "healthy", "0", "0", "false", SINCE, f"sha256:{'0' * 64}"]
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -237,6 +312,7 @@ class MemoryHosts:
                 self._recognise(hop, settling=False)
             machine = self._recognise(host, settling=operation == "settle")
             disk = self._load(machine.machine_id)
+            self._booted(host, machine, disk)
             result = act(disk)
             self._keep(machine.machine_id, disk)
             if fault is not None:
@@ -256,12 +332,25 @@ class MemoryHosts:
             raise troubles.wrong_key(host.name)
         return machine
 
+    def _booted(self, host: HostAddress, machine: Machine, disk: Disk) -> None:
+        """After another boot an encrypted volume is locked, so its engine, and all that it ran, does not come back."""
+        if disk.boot != machine.boot:
+            disk.boot, disk.opened = machine.boot, False
+            if machine.volume is not None and self._volumes.sealed(machine.volume):
+                disk.running.clear()
+
+    def _engine(self, host: HostAddress, disk: Disk) -> None:
+        """A host whose volume is not there has no engine that answers."""
+        machine = self._machine(host)
+        volume = machine.volume if machine else None
+        if volume is not None and not disk.opened and (self._volumes.sealed(volume) or not volume.plain):
+            raise troubles.failed(host.name, "docker compose", "Cannot connect to the Docker daemon")
+
     def _services(self, host: HostAddress, disk: Disk, folder: str) -> dict[str, Any]:
         for name in COMPOSE_NAMES:
             file = disk.files.get(f"{folder.rstrip('/')}/{name}")
             if file is not None:
-                found: dict[str, Any] = (yaml.safe_load(file.content) or {}).get("services") or {}
-                return found
+                return _described(file.content)
         raise troubles.failed(host.name, "docker compose", "no configuration file provided: not found")
 
     def _images(self, host: HostAddress, disk: Disk) -> frozenset[str]:
@@ -294,6 +383,14 @@ class MemoryHosts:
         part.replace(self._folder / f"{machine_id}.json")
 
 
+@lru_cache(maxsize=64)
+def _described(compose: bytes) -> dict[str, Any]:
+    """The services of a project; read by nobody but this module, which changes nothing of them."""
+    found: dict[str, Any] = (yaml.safe_load(compose) or {}).get("services") or {}
+    return found
+
+
+@lru_cache(maxsize=256)
 def first_key(user_data: str) -> str:
     """The public half of the throwaway host key in cloud-init's user data; '' where there is none."""
     try:

@@ -22,7 +22,7 @@ import asyncssh
 
 from frostbyte.adapters.hosts import troubles
 from frostbyte.adapters.hosts.connections import Connections, Dial, straight
-from frostbyte.adapters.hosts.files import put_file, remove_files, sftp, sync_folders
+from frostbyte.adapters.hosts.files import put_file, read_files, remove_files, sftp, sync_folders
 from frostbyte.adapters.hosts.own_key import Layout, own_key_script
 from frostbyte.control_plane.provisioning.ports import HostAddress, HostFile
 from frostbyte.kernel.errors import FrostbyteError
@@ -40,11 +40,17 @@ PAUSE_SECONDS: Final = 0.5
 RELOAD_SECONDS: Final = 20.0
 """How long sshd may take to show its new key."""
 FILES_AT_ONCE: Final = 8
+STOP_GRACE_SECONDS: Final = 20.0
+"""For compose itself, after what it stops had its time."""
 COMPOSE: Final = 'cd -- "$0" && exec docker compose --progress quiet "$@"'
 COMPOSE_IF_THERE: Final = (
     'cd -- "$0" 2>/dev/null || exit 0; [ -e docker-compose.yml ] || [ -e compose.yaml ] || exit 0; '
     'exec docker compose --progress quiet "$@"'
 )
+
+
+LOOKING: Final = Path(__file__).with_name("looking.sh").read_text(encoding="utf-8")
+LOG: Final = Path(__file__).with_name("log.sh").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,13 @@ class SshHosts:
 
         self._wait(take(), host, "to remove files", QUICK_SECONDS)
 
+    def read(self, host: HostAddress, folder: str) -> list[HostFile]:
+        async def take() -> list[HostFile]:
+            async with self._sftp(host) as session:
+                return await read_files(session, folder)
+
+        return self._wait(take(), host, "to read files", QUICK_SECONDS)
+
     def images(self, host: HostAddress) -> frozenset[str]:
         words = ("docker", "image", "ls", "--all", "--quiet", "--no-trunc")
         return frozenset(self._command(host, words, "docker image ls", QUICK_SECONDS).split())
@@ -123,21 +136,37 @@ class SshHosts:
     def run(self, host: HostAddress, script: str, *, seconds: float) -> str:
         return self._command(host, ("sh", "-s"), "a script", seconds, given=[script.encode()])
 
+    def ask(self, host: HostAddress, command: Sequence[str], *, given: str = "", seconds: float) -> str:
+        return self._command(host, command, command[0], seconds, given=[given.encode()])
+
     def up(self, host: HostAddress, folder: str, services: Sequence[str] = (), *, seconds: float) -> None:
         words = ["up", "--detach", "--wait", "--wait-timeout", f"{seconds:.0f}", "--pull", "never", "--no-build"]
         words += ["--remove-orphans", *services]
         self._command(host, ("sh", "-c", COMPOSE, folder, *words), "docker compose up", seconds)
 
-    def task(self, host: HostAddress, folder: str, service: str, *, seconds: float) -> str:
+    def task(self, host: HostAddress, folder: str, service: str, words: Sequence[str] = (), *, seconds: float) -> str:
         """Its container has one name: one that an earlier attempt left is taken away first."""
         name = f"frostbyte-task-{service}"
         self._command(host, ("sh", "-c", 'docker rm --force "$0" 2>&1 || true', name), "docker rm", QUICK_SECONDS)
-        words = ("run", "--rm", "--no-TTY", "--name", name, service)
-        return self._command(host, ("sh", "-c", COMPOSE, folder, *words), "docker compose run", seconds)
+        run = ("run", "--rm", "--no-TTY", "--name", name, service, *words)
+        return self._command(host, ("sh", "-c", COMPOSE, folder, *run), "docker compose run", seconds)
+
+    def stop(self, host: HostAddress, folder: str, services: Sequence[str] = (), *, seconds: float) -> None:
+        words = ("stop", "--timeout", f"{max(1.0, seconds - STOP_GRACE_SECONDS):.0f}", *services)
+        self._command(host, ("sh", "-c", COMPOSE_IF_THERE, folder, *words), "docker compose stop", seconds)
 
     def down(self, host: HostAddress, folder: str, *, volumes: bool, seconds: float) -> None:
         words = ("down", "--remove-orphans", "--timeout", "30", *(("--volumes",) if volumes else ()))
         self._command(host, ("sh", "-c", COMPOSE_IF_THERE, folder, *words), "docker compose down", seconds)
+
+    def look(self, host: HostAddress, folder: str, *, seconds: float) -> str:
+        script = f"folder={shlex.quote(folder)}\n{LOOKING}"
+        return self._command(host, ("sh", "-s"), "to tell how it is", seconds, given=[script.encode()])
+
+    def log(self, host: HostAddress, service: str, image: str, *, lines: int, seconds: float) -> str:
+        given = {"service": service, "image": image, "lines": str(lines)}
+        script = "".join(f"{name}={shlex.quote(value)}\n" for name, value in given.items()) + LOG
+        return self._command(host, ("sh", "-s"), "to tell of a log", seconds, given=[script.encode()])
 
     # -- settling ----------------------------------------------------------------------------------------------------
 

@@ -99,6 +99,25 @@ class MemoryLedgerUnitOfWork:
                     break
         return found
 
+    def newest(
+        self,
+        log_ids: Sequence[int],
+        types: Sequence[str],
+        *,
+        since: datetime | None = None,
+        before: datetime | None = None,
+        limit: int = 100,
+    ) -> list[Entry]:
+        found = [
+            (entry.timestamp, log_id, entry.sequence, entry)
+            for log_id, entry in self._entries()
+            if log_id in log_ids
+            and entry.type in types
+            and (since is None or entry.timestamp >= since)
+            and (before is None or entry.timestamp < before)
+        ]
+        return [entry for *_, entry in sorted(found, key=lambda one: one[:3], reverse=True)][:limit]
+
     def of_resources(self, log_id: int, resource_ids: Sequence[str], before: int, *, limit: int) -> list[Entry]:
         wanted = set(resource_ids)
         found = [

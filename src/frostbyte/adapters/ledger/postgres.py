@@ -93,6 +93,27 @@ class PostgresLedgerUnitOfWork(PostgresTransaction):
         text, values = _look_up(query, after, limit)
         return [Kept(log_id=record[0], entry=Entry(*record[1:])) for record in self._all(text, values)]
 
+    def newest(
+        self,
+        log_ids: Sequence[int],
+        types: Sequence[str],
+        *,
+        since: datetime | None = None,
+        before: datetime | None = None,
+        limit: int = 100,
+    ) -> list[Entry]:
+        where, values = ["log_id = ANY(%s)", "type = ANY(%s)"], list[Any]([list(log_ids), list(types)])
+        for condition, moment in (("timestamp >= %s", since), ("timestamp < %s", before)):
+            if moment is not None:
+                where.append(condition)
+                values.append(moment)
+        records = self._all(
+            f"SELECT {_ENTRY} FROM ledger_events WHERE {' AND '.join(where)} "  # noqa: S608 - constants
+            "ORDER BY timestamp DESC, log_id DESC, sequence DESC LIMIT %s",
+            [*values, limit],
+        )
+        return [Entry(*record) for record in records]
+
     def of_resources(self, log_id: int, resource_ids: Sequence[str], before: int, *, limit: int) -> list[Entry]:
         records = self._all(
             f"SELECT {_ENTRY} FROM ledger_events "  # noqa: S608 - constants

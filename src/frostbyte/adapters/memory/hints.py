@@ -29,6 +29,9 @@ class MemoryHints:
         self._reach()
         return {stage: len(queue) for stage, queue in self._queues.items()}
 
+    def ping(self) -> None:
+        self._reach()
+
     def close(self) -> None:
         pass
 

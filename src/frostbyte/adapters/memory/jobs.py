@@ -107,6 +107,9 @@ class MemoryJobs:
         self._rows.put(replace(row, not_before=until, leased_until=None, worker="", dead=dead, attempt=attempt))
         return True
 
+    def leased(self, now: datetime) -> int:
+        return sum(row.leased_until is not None and row.leased_until > now for row in self._rows.rows())
+
     def counts(self) -> dict[str, int]:
         counts = {"dead": 0}
         for row in self._rows.rows():

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from frostbyte.adapters.memory.tables import Table, Transaction
-from frostbyte.kernel.records import PlaneStandingRow, PlaneState
+from frostbyte.kernel.ports.unit_of_work import frozen
+from frostbyte.kernel.records import PlaneStandingRow, PlaneState, Upkeep
 
 
 class MemoryStanding:
@@ -24,7 +25,18 @@ class MemoryStanding:
 
     def put(self, row: PlaneStandingRow) -> None:
         held = self.get(lock=True)
-        self._rows.put(replace(row, lease_from=held.lease_from, lease_until=held.lease_until))
+        self._rows.put(replace(row, lease_from=held.lease_from, lease_until=held.lease_until, upkeep=held.upkeep))
+
+    def keep(self, upkeep: Upkeep) -> None:
+        held = self.get(lock=True)
+        self._transaction.lock("upkeep", 0)
+        self._rows.put(replace(held, upkeep=upkeep))
+
+    def write_down(self) -> None:
+        """Keep the upkeep from changing until the transaction ends. Raises Unavailable: `plane_updating`."""
+        self._transaction.share("upkeep", 0)
+        if self.get().upkeep is Upkeep.FROZEN:
+            raise frozen()
 
     def grant(self, now: datetime, seconds: float) -> None:
         held = self.get(lock=True)
@@ -41,7 +53,8 @@ class MemoryStanding:
         """Whether a job may be begun; keeps the standing from changing until the transaction ends."""
         self._transaction.share("plane_standing", 0)
         row = self.get()
-        return row.state is PlaneState.ACTIVE and (not row.needs_lease or self.lease_left(now) > 0)
+        free = row.state is PlaneState.ACTIVE and row.upkeep is Upkeep.OPEN
+        return free and (not row.needs_lease or self.lease_left(now) > 0)
 
 
 def _ended(row: PlaneStandingRow) -> PlaneStandingRow:

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from uuid import UUID
 
 from frostbyte.adapters.memory.access import MemoryAccess
+from frostbyte.adapters.memory.accounts import MemoryAccounts
 from frostbyte.adapters.memory.audit import MemoryAuditLog
+from frostbyte.adapters.memory.backups import MemoryBackups
 from frostbyte.adapters.memory.jobs import MemoryJobs
+from frostbyte.adapters.memory.keeping import MemoryErasures, MemoryHolds, MemoryRetention
+from frostbyte.adapters.memory.listing import MemoryListing
 from frostbyte.adapters.memory.rebuilds import MemoryRebuilds
+from frostbyte.adapters.memory.scanners import MemoryScanners
 from frostbyte.adapters.memory.standing import MemoryStanding
 from frostbyte.adapters.memory.tables import Database, Table, Transaction
+from frostbyte.adapters.memory.webhooks import MemoryWebhooks
 from frostbyte.kernel.errors import Conflict, Invalid
 from frostbyte.kernel.records import (
     BatchRow,
@@ -23,8 +28,6 @@ from frostbyte.kernel.records import (
     ConfigRow,
     DocumentRow,
     DocumentTally,
-    ErasureRow,
-    HandoutRow,
     ReceiptRow,
     State,
 )
@@ -33,8 +36,9 @@ from frostbyte.kernel.records import (
 class MemoryDocuments:
     """See kernel.ports.unit_of_work.Documents."""
 
-    def __init__(self, transaction: Transaction) -> None:
+    def __init__(self, transaction: Transaction, holds: MemoryHolds) -> None:
         self._rows: Table[UUID, DocumentRow] = Table(transaction, "documents", lambda row: row.doc_id)
+        self._holds = holds
 
     def get(self, doc_id: UUID, *, lock: bool = False) -> DocumentRow | None:
         return self._rows.get(doc_id, lock=lock)
@@ -44,6 +48,9 @@ class MemoryDocuments:
         return {row.doc_id: row for row in found if row is not None}
 
     def put(self, row: DocumentRow) -> None:
+        before = self._rows.get(row.doc_id)
+        if before is not None and before.state is not State.ERASED and row.state is State.ERASED:
+            self._holds.refuse_erasure(before)
         self._rows.put(row)
 
     def page(
@@ -77,16 +84,13 @@ class MemoryDocuments:
             for (state, code, unscanned), count in groups.items()
         ]
 
-    def received_before(self, moment: datetime, limit: int = 100) -> list[DocumentRow]:
-        fitting = (row for row in self._rows.rows() if row.state is not State.ERASED and row.received_at < moment)
-        return sorted(fitting, key=lambda row: (row.received_at, row.doc_id))[:limit]
-
 
 class MemoryBatches:
     """See kernel.ports.unit_of_work.Batches."""
 
-    def __init__(self, transaction: Transaction) -> None:
+    def __init__(self, transaction: Transaction, standing: MemoryStanding) -> None:
         self._transaction = transaction
+        self._standing = standing
         self._rows: Table[UUID, BatchRow] = Table(transaction, "batches", lambda row: row.batch_id)
         self._receipts: Table[UUID, ReceiptRow] = Table(transaction, "receipts", lambda row: row.receipt_id)
 
@@ -110,6 +114,7 @@ class MemoryBatches:
         self._rows.put(row)
 
     def add_receipt(self, row: ReceiptRow) -> None:
+        self._standing.write_down()
         if self._rows.get(row.batch_id) is None:
             raise Invalid("database_value_refused", "The receipt's batch does not exist.", "Check the input.")
         self._transaction.lock("position", row.batch_id, row.position)
@@ -163,8 +168,8 @@ class MemoryChunks:
         fitting = (row for row in rows if after is None or (row.doc_id, row.ordinal) > after)
         return sorted(fitting, key=lambda row: (row.doc_id, row.ordinal))[:limit]
 
-    def withheld(self, limit: int = 100) -> list[ChunkRow]:
-        rows = (row for row in self._rows.rows() if row.withheld and self._active(row))
+    def withheld(self, limit: int = 100, *, kept: bool = False) -> list[ChunkRow]:
+        rows = (row for row in self._rows.rows() if row.withheld and row.kept is kept and self._active(row))
         return sorted(rows, key=lambda row: (row.doc_id, row.ordinal))[:limit]
 
     def delete_document(self, doc_id: UUID, *, except_generation: str = "") -> None:
@@ -193,52 +198,28 @@ class MemoryConfigs:
         self._rows.insert(row, "config_version_exists", "The configuration was changed by someone else.")
 
 
-class MemoryErasures:
-    """See kernel.ports.unit_of_work.Erasures."""
-
-    def __init__(self, transaction: Transaction) -> None:
-        self._rows: Table[UUID, ErasureRow] = Table(transaction, "erasures", lambda row: row.erasure_id)
-        self._handouts: Table[UUID, HandoutRow] = Table(transaction, "handouts", lambda row: row.export_id)
-
-    def put(self, row: ErasureRow) -> None:
-        self._rows.put(row)
-
-    def of_document(self, doc_id: UUID) -> list[ErasureRow]:
-        return self._ordered([row for row in self._rows.rows() if row.doc_id == doc_id])
-
-    def get(self, erasure_id: UUID) -> ErasureRow | None:
-        return self._rows.get(erasure_id)
-
-    def unfinished(self) -> list[ErasureRow]:
-        return self._ordered([row for row in self._rows.rows() if row.vectors_gone_at is None])
-
-    def add_handout(self, row: HandoutRow) -> None:
-        self._handouts.insert(row)
-
-    def handouts_of(self, doc_id: UUID) -> list[HandoutRow]:
-        holding = (row for row in self._handouts.rows() if doc_id in row.doc_ids)
-        return sorted(holding, key=lambda row: (row.created_at, row.export_id))
-
-    @staticmethod
-    def _ordered(rows: list[ErasureRow]) -> list[ErasureRow]:
-        return sorted(rows, key=lambda row: (row.requested_at, row.erasure_id))
-
-
 class MemoryUnitOfWork:
     """See kernel.ports.unit_of_work.UnitOfWork."""
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
-        self.documents = MemoryDocuments(transaction)
-        self.batches = MemoryBatches(transaction)
+        self.erasures = MemoryErasures(transaction)
+        self.holds = MemoryHolds(transaction, self.erasures)
+        self.documents = MemoryDocuments(transaction, self.holds)
+        self.retention = MemoryRetention(transaction, self.holds)
         self.standing = MemoryStanding(transaction)
+        self.backups = MemoryBackups(transaction)
+        self.batches = MemoryBatches(transaction, self.standing)
+        self.listing = MemoryListing(transaction)
         self.jobs = MemoryJobs(transaction, self.standing)
-        self.audit = MemoryAuditLog(transaction)
+        self.audit = MemoryAuditLog(transaction, self.standing.write_down)
         self.chunks = MemoryChunks(transaction, self.documents)
         self.configs = MemoryConfigs(transaction)
         self.access = MemoryAccess(transaction)
-        self.erasures = MemoryErasures(transaction)
+        self.accounts = MemoryAccounts(transaction)
         self.rebuilds = MemoryRebuilds(transaction)
+        self.scanners = MemoryScanners(transaction)
+        self.webhooks = MemoryWebhooks(transaction)
 
     def lock_content(self, doc_id: UUID) -> None:
         self._transaction.lock("content", doc_id)

@@ -41,9 +41,12 @@ class S3Requests:
         bucket: the bucket's name.
         account: whose keys sign.
         ca_file: certificates that a server's must be signed by, in place of the system's.
+        proxy: `http://host:port` that leads there, or ''.
     """
 
-    def __init__(self, url: str, bucket: str, account: S3Account, ca_file: Path | None = None) -> None:
+    def __init__(
+        self, url: str, bucket: str, account: S3Account, ca_file: Path | None = None, *, proxy: str = ""
+    ) -> None:
         self._url = url.rstrip("/")
         self._bucket = bucket
         self._account = account
@@ -51,6 +54,7 @@ class S3Requests:
             verify=ssl.create_default_context(cafile=str(ca_file)) if ca_file else True,
             timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
+            proxy=proxy or None,
             trust_env=False,  # no proxy and no netrc from the environment: a tenant's store is asked directly
         )
 
@@ -61,6 +65,27 @@ class S3Requests:
     def check(self) -> None:
         """Whether the bucket is there and the account may list it. Raises as `names`."""
         _xml(self._send("GET", query={"list-type": "2", "max-keys": "1"}).content)
+
+    def keeps_versions(self) -> bool:
+        """Whether the bucket keeps what is removed or replaced (S3's GetBucketVersioning, GetObjectLockConfiguration).
+
+        Servers without either say that they do not know it, or that there is no such thing. Raises as `check`.
+        """
+        for asked, told, means in (
+            ("versioning", "Status", "Enabled"),
+            ("object-lock", "ObjectLockEnabled", "Enabled"),
+        ):
+            try:
+                answer = _xml(self._send("GET", query={asked: ""}).content)
+            except NotFound:
+                continue
+            except Unavailable as error:
+                if error.code == "objects_unavailable" and "501" in error.message:
+                    continue
+                raise
+            if answer.findtext(f"{_PLACE}{told}") == means:
+                return True
+        return False
 
     def names(self, prefix: str) -> Iterator[str]:
         """Names that start with `prefix`, in the server's order (by bytes).

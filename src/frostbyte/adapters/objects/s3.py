@@ -51,11 +51,14 @@ class S3Blobs:
         bucket: the bucket's name.
         account: whose keys sign.
         ca_file: a PEM file with the certificates that the server's may be signed by; None for the system's.
+        proxy: `http://host:port` that leads there; '' asks it directly, whatever the environment says.
 
     No request is sent until something is asked; `check()` asks whether the bucket is there.
     """
 
-    def __init__(self, url: str, bucket: str, account: S3Account, *, ca_file: Path | None = None) -> None:
+    def __init__(
+        self, url: str, bucket: str, account: S3Account, *, ca_file: Path | None = None, proxy: str = ""
+    ) -> None:
         options: ClientConfig = {
             "allow_http": url.startswith("http://"),
             "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
@@ -63,6 +66,8 @@ class S3Blobs:
         }
         if ca_file is not None:
             options["root_certificate"] = ca_file.read_bytes()
+        if proxy:
+            options["proxy_url"] = proxy
         self._store = S3Store(
             bucket,
             endpoint=url,
@@ -79,7 +84,7 @@ class S3Blobs:
             },
         )
         self.bucket = bucket
-        self._requests = S3Requests(url, bucket, account, ca_file)
+        self._requests = S3Requests(url, bucket, account, ca_file, proxy=proxy)
 
     def check(self) -> None:
         """Whether the bucket is there and ours.
@@ -88,6 +93,10 @@ class S3Blobs:
             Unavailable: `objects_unavailable`, `objects_refused`, `bucket_missing`.
         """
         self._requests.check()
+
+    def keeps_versions(self) -> bool:
+        """Whether the bucket keeps what is removed or replaced. Raises as `check`."""
+        return self._requests.keeps_versions()
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -71,6 +71,10 @@ class ParserPool:
             raise TROUBLES.crashed("a picture that is none")
         return data
 
+    def warm(self) -> None:
+        """Have a child ready before it is needed. Raises Unavailable."""
+        self._children.warm()
+
     def close(self) -> None:
         """See `parse.Reader.close`."""
         self._children.close()

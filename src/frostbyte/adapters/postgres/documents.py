@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,7 +14,7 @@ CHUNKS: Final = Table("chunks", ChunkRow, "chunk_id")
 
 _CHUNK_KINDS: Final = (  # of ChunkRow's fields, in order
     *("uuid", "uuid", "text", "int4", "int4", "int4", "int4", "int8", "int8"),
-    *("bool", "float8", "text[]", "int4"),
+    *("bool", "float8", "text[]", "int4", "bool"),
 )
 
 _VISIBLE: Final = (
@@ -75,10 +74,6 @@ class PostgresDocuments(Repository):
             for state, code, unscanned, count in self._all(query)
         ]
 
-    def received_before(self, moment: datetime, limit: int = 100) -> list[DocumentRow]:
-        query = DOCUMENTS.select + "WHERE state <> 'erased' AND received_at < %s ORDER BY received_at, doc_id LIMIT %s"
-        return [DOCUMENTS.decode(record) for record in self._all(query, [moment, limit])]
-
 
 class PostgresChunks(Repository):
     """See kernel.ports.unit_of_work.Chunks."""
@@ -115,10 +110,9 @@ class PostgresChunks(Repository):
         records = self._all(query + "ORDER BY chunks.doc_id, chunks.ordinal LIMIT %s", [*parameters, limit])
         return [CHUNKS.decode(record) for record in records]
 
-    def withheld(self, limit: int = 100) -> list[ChunkRow]:
-        records = self._all(
-            CHUNKS.select + _VISIBLE + "AND chunks.withheld ORDER BY chunks.doc_id, chunks.ordinal LIMIT %s", [limit]
-        )
+    def withheld(self, limit: int = 100, *, kept: bool = False) -> list[ChunkRow]:
+        query = CHUNKS.select + _VISIBLE + "AND chunks.withheld AND chunks.kept = %s "
+        records = self._all(query + "ORDER BY chunks.doc_id, chunks.ordinal LIMIT %s", [kept, limit])
         return [CHUNKS.decode(record) for record in records]
 
     def delete_document(self, doc_id: UUID, *, except_generation: str = "") -> None:

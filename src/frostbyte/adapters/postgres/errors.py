@@ -10,6 +10,8 @@ import psycopg
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid, Unavailable
+from frostbyte.kernel.ports.keeping import held
+from frostbyte.kernel.ports.unit_of_work import frozen
 
 APPEND_ONLY: Final = "FB001"
 """The SQLSTATE that migrations/001 raises on a change of an append-only table."""
@@ -20,6 +22,12 @@ its sentences are fixed and name states alone."""
 
 FENCE: Final = "FB003"
 """The SQLSTATE that migrations/control/008 raises on a write of a provisioner whose run another one has taken."""
+
+FROZEN: Final = "FB004"
+"""The SQLSTATE that migrations/011 raises on what would be written down while the plane is frozen."""
+
+HELD: Final = "FB005"
+"""The SQLSTATE that migrations/013 raises on an erasure that a legal hold forbids."""
 
 _CONFLICTS: Final = {
     "projects_pkey": ("project_exists", "There is a project of this name.", "Choose another name."),
@@ -63,10 +71,10 @@ def translated() -> Iterator[None]:
     """Turn psycopg's errors into ours. The original is cut off: its text can quote values (promise 10).
 
     Raises:
-        Unavailable: `database_unavailable`, `database_busy`, `disk_full`.
+        Unavailable: `database_unavailable`, `database_busy`, `disk_full`, `plane_updating`.
         Conflict: `idempotency_conflict`, `audit_sequence_conflict`, `audit_event_exists`, `checkpoint_exists`,
             `project_exists`, `tenant_exists`, `octet_taken`, `config_changed`, `operation_running`,
-            `registry_refused`, `run_running`, `fence_lost`, `row_exists`.
+            `registry_refused`, `run_running`, `fence_lost`, `document_held`, `row_exists`.
         Invalid: `database_value_refused`.
         FrostbyteError: `audit_append_only`, `database_forbidden`, `database_error`.
     """
@@ -103,6 +111,10 @@ def translate(error: Exception) -> FrostbyteError:
         return Conflict(
             "fence_lost", "Another provisioner goes on with this run.", "Nothing to do: it has all that it needs."
         )
+    if state == FROZEN:
+        return frozen()
+    if state == HELD:
+        return held()
     if state == "42501":
         return FrostbyteError(
             "database_forbidden",

@@ -14,7 +14,7 @@ from frostbyte.kernel.records import JobRow, JobTally, Stage
 JOBS: Final = Table("jobs", JobRow, "doc_id")
 
 _ALLOWED: Final = (
-    "EXISTS (SELECT FROM plane_standing WHERE state = 'active' "
+    "EXISTS (SELECT FROM plane_standing WHERE state = 'active' AND upkeep = 'open' "
     "AND (NOT needs_lease OR (lease_from <= moment.now AND moment.now < lease_until)))"
 )
 """What nearly always decides, without a lock: a queue that is frozen costs a look and no write."""
@@ -136,6 +136,14 @@ class PostgresJobs(Repository):
             [until, dead, int(refund), job.job_id, job.fence],
         )
         return changed == 1
+
+    def leased(self, now: datetime) -> int:
+        record = self._one(
+            f"WITH moment AS (SELECT {NOW} AS now) "  # noqa: S608  # constants only
+            "SELECT count(*) FROM jobs, moment WHERE leased_until > moment.now",
+            [self._caller_clock, now],
+        )
+        return int(record[0]) if record else 0
 
     def counts(self) -> dict[str, int]:
         records = self._all("SELECT CASE WHEN dead THEN 'dead' ELSE stage END, count(*) FROM jobs GROUP BY 1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,8 @@ LOCK_WAIT: Final = "60s"
 """The sections under the content lock are short; who waits longer meets a hanging holder and tries again."""
 TRUSTED_SECONDS: Final = 1.0
 """A connection that answered so lately, with no connection broken since, is used without asking it first: under load
-that is nearly every one, and the question costs as much as a statement."""
+that is nearly every one, and the question costs as much as a statement. One on which the server said something
+meanwhile is asked nevertheless: a goodbye is the only thing that it says unasked."""
 IDLE_LIMIT: Final = "300s"
 """A process that hangs inside a transaction is cut off, so that it cannot hold locks and the sequencer's mark."""
 
@@ -126,7 +128,7 @@ class PostgresPool(Generic[T]):
     def _check(self, connection: Connection) -> None:
         """See that a connection of the pool answers. Raises psycopg.Error; the pool then takes another one."""
         answered = self._answered.get(connection, 0.0)
-        if answered <= self._broken or time.monotonic() - answered > TRUSTED_SECONDS:
+        if answered <= self._broken or time.monotonic() - answered > TRUSTED_SECONDS or _spoken_to(connection):
             ConnectionPool.check_connection(connection)
 
     def _return(self, connection: Connection) -> None:
@@ -149,3 +151,10 @@ class PostgresPool(Generic[T]):
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _spoken_to(connection: Connection) -> bool:
+    """Whether something arrived on an idle connection: its server ends it, or is gone."""
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
@@ -124,10 +124,9 @@ def migrate(owner_dsn: str, files: Sequence[Migration] | None = None, *, writer:
             )
         connection.execute(_granting(_LEDGER, writer, connection))
         applied = dict(connection.execute("SELECT name, sha256 FROM schema_migrations").fetchall())
-        _compare(applied, wanted)
+        compare(applied, wanted)
         fresh = [item for item in wanted if item.name not in applied]
-        for item in fresh:
-            _apply(connection, item, writer)
+        apply_migrations(connection, fresh, writer)
     return [item.name for item in fresh]
 
 
@@ -145,7 +144,15 @@ def check_version(found: int) -> None:
         )
 
 
-def _compare(applied: dict[Any, Any], wanted: Sequence[Migration]) -> None:
+def apply_migrations(connection: Connection, files: Sequence[Migration], writer: str) -> None:
+    """Apply files in the transaction that is open. Raises FrostbyteError: `migration_failed`."""
+    connection.execute(_granting(_LEDGER, writer, connection))
+    for item in files:
+        _apply(connection, item, writer)
+
+
+def compare(applied: Mapping[Any, Any], wanted: Sequence[Migration]) -> None:
+    """See that what was applied is what these files are. Raises Conflict: `schema_newer`, `migration_changed`."""
     known = {item.name: item.sha256 for item in wanted}
     for name in sorted(applied):
         if name not in known:
@@ -253,7 +260,7 @@ def check_plane(dsn: str, tenant_id: str) -> bool:
         plane = _plane(connection) if ready else None
         applied = dict(connection.execute("SELECT name, sha256 FROM schema_migrations").fetchall()) if ready else {}
         owner = _owns(connection)
-    _compare(applied, wanted)
+    compare(applied, wanted)
     if plane is None or len(applied) < len(wanted):
         raise Unavailable(
             "plane_not_ready",

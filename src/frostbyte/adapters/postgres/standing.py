@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from frostbyte.adapters.postgres.mapping import Repository, Session, Table
-from frostbyte.kernel.records import PlaneStandingRow
+from frostbyte.kernel.records import PlaneStandingRow, Upkeep
 
 STANDING: Final = Table("plane_standing", PlaneStandingRow, "one")
 
@@ -39,6 +39,11 @@ class PostgresStanding(Repository):
                 *(row.changed_at, row.needs_lease),
             ],
         )
+
+    def keep(self, upkeep: Upkeep) -> None:
+        self._run("SELECT hold_standing()")
+        self._run("SELECT hold_upkeep()")
+        self._run("UPDATE plane_standing SET upkeep = %s", [upkeep.value])
 
     def grant(self, now: datetime, seconds: float) -> None:
         self._run("SELECT hold_standing()")

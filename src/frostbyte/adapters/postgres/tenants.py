@@ -46,6 +46,12 @@ def writer_of(tenant: str) -> str:
     return f"tenant_{tenant}_writer"
 
 
+def copies_of(connection: Connection, database: str) -> list[str]:
+    """What an update keeps beside a tenant's database: see snapshots.py. No tenant's id holds a `_`."""
+    rows = connection.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [f"{database}_"])
+    return sorted(str(row[0]) for row in rows.fetchall())
+
+
 class PostgresTenants:
     """See kernel.ports.tenant_stores.TenantStore.
 
@@ -123,10 +129,25 @@ class PostgresTenants:
             Attempt("enter as the administrator without a password", lambda: _enter(owner, target, user=self._user)),
         ]
 
-    def destroy(self, tenant: str) -> Iterator[str]:
-        """Nobody enters any more; then the database goes, then its roles."""
+    def holds(self, tenant: str) -> int:
+        """Legal holds in force in the tenant's database; 0 where there is none. Raises `database_unavailable`."""
         name = database_of(tenant)
         with self._administrator() as connection:
+            if not _one(connection, "SELECT 1 FROM pg_database WHERE datname = %s AND datallowconn", name):
+                return 0
+        with translated(), psycopg.connect(make_conninfo(self._dsn, dbname=name)) as inside:
+            if inside.execute("SELECT to_regclass('public.holds')").fetchone() == (None,):
+                return 0
+            found = inside.execute("SELECT count(*) FROM public.holds WHERE released_at IS NULL").fetchone()
+        return int(found[0]) if found else 0
+
+    def destroy(self, tenant: str) -> Iterator[str]:
+        """Nobody enters any more; then the database goes, with copies that an update left, then its roles."""
+        name = database_of(tenant)
+        with self._administrator() as connection:
+            for copy in copies_of(connection, name):
+                _do(connection, "DROP DATABASE IF EXISTS {} WITH (FORCE)", copy)
+                yield f"removed database {copy}"
             if _one(connection, "SELECT 1 FROM pg_database WHERE datname = %s", name):
                 size = _one(connection, "SELECT pg_database_size(%s)", name)
                 _do(connection, "ALTER DATABASE {} ALLOW_CONNECTIONS false", name)
@@ -142,9 +163,9 @@ class PostgresTenants:
         names = [database_of(tenant), writer_of(tenant)]
         with self._administrator() as connection:
             rows = connection.execute(
-                "SELECT 'database ' || datname FROM pg_database WHERE datname = %s "
+                "SELECT 'database ' || datname FROM pg_database WHERE datname = %s OR datname LIKE %s "
                 "UNION ALL SELECT 'role ' || rolname FROM pg_roles WHERE rolname = ANY(%s)",
-                [names[0], names],
+                [names[0], names[0].replace("_", r"\_") + r"\_%", names],
             ).fetchall()
         return [str(row[0]) for row in rows]
 

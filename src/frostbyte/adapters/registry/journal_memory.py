@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
 from msgspec.structs import replace
 
 from frostbyte.adapters.memory.tables import Table, Transaction
-from frostbyte.control_plane.provisioning.journal import Direction, EntryRow, EntryState, RunRow, RunState
+from frostbyte.control_plane.provisioning.journal import (
+    Direction,
+    EntryRow,
+    EntryState,
+    PricesRow,
+    RunRow,
+    RunState,
+)
 from frostbyte.control_plane.provisioning.resources import Owner
 from frostbyte.control_plane.registry.changes import ITSELF
 from frostbyte.control_plane.registry.records import ProjectRow, TenantRow
@@ -180,3 +189,21 @@ class MemoryJournal:
             if row.environment == environment and row.kind and row.state is not _E.GONE
         )
         return sorted(fitting, key=lambda row: (*_parts(row.owner), row.position, row.key))
+
+    def prices(self, environment: str, known: Collection[UUID]) -> list[PricesRow]:
+        return [
+            PricesRow(
+                run_id=row.run_id,
+                project_id=row.project_id,
+                tenant_id=row.tenant_id,
+                currency=str(row.plan.get("currency", "")),
+                steps={
+                    step["key"]: step["monthly"]
+                    for step in row.plan.get("steps", ())
+                    if Decimal(step.get("monthly", 0)) > 0
+                },
+                servers=row.plan.get("facts", {}).get("servers", []),
+            )
+            for row in sorted(self._runs.rows(), key=lambda row: row.run_id)
+            if row.environment == environment and row.plan and row.run_id not in known
+        ]

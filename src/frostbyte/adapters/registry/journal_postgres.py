@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from frostbyte.adapters.postgres.mapping import Repository, Table
-from frostbyte.control_plane.provisioning.journal import EntryRow, RunRow
+from frostbyte.control_plane.provisioning.journal import EntryRow, PricesRow, RunRow
 from frostbyte.control_plane.provisioning.resources import Owner
 from frostbyte.kernel.errors import Conflict
 
@@ -18,6 +19,14 @@ _TAKE: Final = (
     "UPDATE provision_runs SET holder = %s, leased_until = %s, fence = fence + 1 "
     "WHERE run_id = %s AND state = 'running' AND (holder IN ('', %s) OR leased_until <= %s)"
 )
+
+_PRICES: Final = (
+    "SELECT run_id, project_id, tenant_id, coalesce(plan->>'currency', ''), "
+    "coalesce((SELECT jsonb_object_agg(step->>'key', step->>'monthly') FROM jsonb_array_elements(plan->'steps') step "
+    "WHERE (step->>'monthly')::numeric > 0), '{}'), coalesce(plan->'facts'->'servers', '[]') "
+    "FROM provision_runs WHERE environment = %s AND plan <> '{}' AND run_id <> ALL(%s) ORDER BY run_id"
+)
+"""Taken out of the plans where they lie: one is some fifty kilobytes."""
 
 
 def _parts(owner: Owner) -> tuple[str, str, str]:
@@ -76,3 +85,16 @@ class PostgresJournal(Repository):
             'ORDER BY project_id COLLATE "C", tenant_id COLLATE "C", position, key COLLATE "C"'
         )
         return [_ENTRIES.decode(record) for record in self._all(query, [environment])]
+
+    def prices(self, environment: str, known: Collection[UUID]) -> list[PricesRow]:
+        return [
+            PricesRow(
+                run_id=run_id,
+                project_id=project_id,
+                tenant_id=tenant_id,
+                currency=currency,
+                steps=steps,
+                servers=servers,
+            )
+            for run_id, project_id, tenant_id, currency, steps, servers in self._all(_PRICES, [environment, [*known]])
+        ]

@@ -11,14 +11,18 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from frostbyte.adapters.memory.access import MemoryAccess
+from frostbyte.adapters.memory.accounts import MemoryAccounts
 from frostbyte.adapters.memory.audit import MemoryAuditLog
 from frostbyte.adapters.memory.tables import Database, Table, Transaction
 from frostbyte.adapters.registry.journal_memory import MemoryJournal
 from frostbyte.adapters.registry.receipts import MemoryReceipts
+from frostbyte.adapters.registry.rounds import MemoryRounds
 from frostbyte.control_plane.registry.records import (
+    DUTIES,
     AlarmRow,
     EndpointsRow,
     IdempotencyRow,
+    OperationKind,
     OperationRow,
     OperationStatus,
     ProjectRow,
@@ -245,13 +249,14 @@ class MemoryOperations:
     def add(self, row: OperationRow) -> None:
         self._tenants.known(row.tenant_id)
         self._transaction.lock("running", row.tenant_id)
-        if row.status is OperationStatus.RUNNING and self.running(row.tenant_id):
+        alike = [one for one in self.running(row.tenant_id) if (one.kind in DUTIES) is (row.kind in DUTIES)]
+        if row.status is OperationStatus.RUNNING and alike:
             raise Conflict("operation_running", "Another operation runs for this tenant.", "Wait until it has ended.")
         self._rows.insert(row)
 
     def end(self, row: OperationRow) -> None:
         old = self._rows.get(row.operation_id, lock=True)
-        kept = ("operation_id", "tenant_id", "kind", "actor", "reason", "started_at")
+        kept = ("operation_id", "tenant_id", "kind", "actor", "reason", "started_at", "request")
         if (
             old is None
             or old.status is not OperationStatus.RUNNING
@@ -276,6 +281,10 @@ class MemoryOperations:
             if tenant_id in (None, row.tenant_id) and (before is None or row.operation_id < before)
         )
         return sorted(fitting, key=lambda row: row.operation_id, reverse=True)[:limit]
+
+    def of(self, kind: OperationKind, since: datetime) -> list[OperationRow]:
+        fitting = (row for row in self._rows.rows() if row.kind is kind and row.started_at >= since)
+        return sorted(fitting, key=lambda row: row.operation_id)
 
     def add_step(self, row: StepRow) -> None:
         self._steps.insert(row)
@@ -347,9 +356,11 @@ class MemoryRegistryUnitOfWork:
         self.idempotency = MemoryIdempotency(transaction)
         self.alarms = MemoryAlarms(transaction, self.tenants)
         self.access = MemoryAccess(transaction)
+        self.accounts = MemoryAccounts(transaction)
         self.audit = MemoryAuditLog(transaction)
         self.journal = MemoryJournal(transaction)
         self.receipts = MemoryReceipts(transaction)
+        self.rounds = MemoryRounds(transaction)
 
     def commit(self) -> None:
         self._transaction.commit()

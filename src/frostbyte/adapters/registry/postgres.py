@@ -8,15 +8,18 @@ from typing import Any, Final
 from uuid import UUID
 
 from frostbyte.adapters.postgres.access import PostgresAccess
+from frostbyte.adapters.postgres.accounts import PostgresAccounts
 from frostbyte.adapters.postgres.audit import SequencerMark
 from frostbyte.adapters.postgres.mapping import Repository, Session, Table
 from frostbyte.adapters.postgres.pool import PostgresPool, PostgresTransaction
 from frostbyte.adapters.registry.journal_postgres import PostgresJournal
 from frostbyte.adapters.registry.receipts import PostgresReceipts
+from frostbyte.adapters.registry.rounds import PostgresRounds
 from frostbyte.control_plane.registry.records import (
     AlarmRow,
     EndpointsRow,
     IdempotencyRow,
+    OperationKind,
     OperationRow,
     OperationStatus,
     ProjectRow,
@@ -189,6 +192,10 @@ class PostgresOperations(Repository):
         query = _OPERATIONS.select + f"WHERE {' AND '.join(where)} ORDER BY operation_id DESC LIMIT %s"
         return [_OPERATIONS.decode(record) for record in self._all(query, [*parameters, limit])]
 
+    def of(self, kind: OperationKind, since: datetime) -> list[OperationRow]:
+        query = _OPERATIONS.select + "WHERE kind = %s AND started_at >= %s ORDER BY operation_id"
+        return [_OPERATIONS.decode(record) for record in self._all(query, [kind.value, since])]
+
     def add_step(self, row: StepRow) -> None:
         self._run(_STEPS.insert, _STEPS.encode(row))
 
@@ -245,8 +252,10 @@ class PostgresRegistryUnitOfWork(PostgresTransaction):
         self.idempotency = PostgresIdempotency(session)
         self.alarms = PostgresAlarms(session)
         self.access = PostgresAccess(session)
+        self.accounts = PostgresAccounts(session)
         self.journal = PostgresJournal(session)
         self.receipts = PostgresReceipts(session)
+        self.rounds = PostgresRounds(session)
 
 
 class PostgresRegistry(PostgresPool[PostgresRegistryUnitOfWork]):

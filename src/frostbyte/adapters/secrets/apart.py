@@ -15,7 +15,7 @@ from typing import Final
 from frostbyte.adapters.secrets.files import check_private, sync_folder, write_new
 from frostbyte.kernel.errors import Conflict
 
-_SIGNING: Final = re.compile(r"log\.key|token(?:-[1-9][0-9]{0,8})?\.key|change-[0-9a-f-]{36}\.json")
+_SIGNING: Final = re.compile(r"log\.key|accounts\.key|token(?:-[1-9][0-9]{0,8})?\.key|change-[0-9a-f-]{36}\.json")
 
 
 def move_signing_keys(keys: Path, signing: Path) -> None:

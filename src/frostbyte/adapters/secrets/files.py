@@ -3,6 +3,7 @@
     id.key, term.key            32 random bytes, never rotated
     wrapping-1.key, -2.key ...  32 random bytes; the highest version wraps
     log.key                     Ed25519 seed (RFC 8032): signs checkpoints
+    accounts.key                32 random bytes: seals authenticators' secrets; see kernel/accounts/codes.py
     token.key, token-2.key ...  the same, sign access tokens; see token_keys.py
 
 Each is made once, atomically: two processes that start together end with the same key. A key that others may read is
@@ -55,6 +56,24 @@ class FileSecrets:
             term_key=self.secret("term"),
             wrapping_keys={version: self.secret(f"wrapping-{version}") for version in versions},
         )
+
+    def take_over(self, keys: TenantKeys) -> None:
+        """Have the keys that a plane came with be this one's. Twice is once.
+
+        Raises:
+            Conflict: `plane_not_empty`: there are others already.
+            Unavailable: `secret_unwritable`.
+        """
+        wrapping = {f"wrapping-{version}": key for version, key in keys.wrapping_keys.items()}
+        others = {f"wrapping-{version}" for version in self.wrapping_versions()} - set(wrapping)
+        for name, key in {"id": keys.id_key, "term": keys.term_key, **wrapping}.items():
+            path = self._folder / f"{name}.key"
+            if others or (not write_new(path, key) and read_private(path) != key):
+                raise Conflict(
+                    "plane_not_empty",
+                    "This plane has keys of its own.",
+                    "Import into a plane that was installed and never started (install.sh --restore does all of it).",
+                )
 
     def wrapping_versions(self) -> list[int]:
         """Versions of the wrapping key that are there, ascending."""

@@ -22,9 +22,10 @@ from frostbyte.api.http.observing import Observer
 from frostbyte.api.http.problems import STATUS, Problem, problem, responses
 from frostbyte.data_plane.obeying import Obeying
 from frostbyte.kernel.audit.feed import Feed
-from frostbyte.kernel.channel import EVENTS_LIMIT, PlaneHealth
+from frostbyte.kernel.channel import EVENTS_LIMIT, PlaneHealth, PlaneUpkeep
 from frostbyte.kernel.directive import NonceOld
 from frostbyte.kernel.errors import Kind
+from frostbyte.kernel.records import Upkeep
 
 _FAILS = responses(422, 503)
 
@@ -37,6 +38,8 @@ class Serves(Protocol):
     @property
     def feed(self) -> Feed: ...
     def health(self) -> PlaneHealth: ...
+    def upkeep(self, *, tried: bool) -> PlaneUpkeep: ...
+    def keep(self, upkeep: Upkeep, *, updated_to: str) -> PlaneUpkeep: ...
 
 
 def channel_of(request: Request) -> Serves:
@@ -54,6 +57,14 @@ class Told(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     directive: str = Field(description="A signed directive (compact JWS)")
+
+
+class Kept(BaseModel):
+    """What the plane takes from now on."""
+
+    model_config = ConfigDict(extra="forbid")
+    upkeep: Upkeep
+    updated_to: str = Field(default="", max_length=64, pattern=r"^[0-9A-Za-z.:+-]*$", description="What it became")
 
 
 class Cosignature(BaseModel):
@@ -97,6 +108,18 @@ def cosign(body: Cosignature, channel: ChannelDep) -> Response:
     """Keep a cosignature beside a checkpoint, and show it with it from now on."""
     channel.obeying.cosigned(body.size, body.line)
     return Response(status_code=204)
+
+
+@router.get("/upkeep", responses=_FAILS)
+def upkeep(channel: ChannelDep, tried: Annotated[bool, Query()] = False) -> Response:
+    """How far the plane has come with standing still, and what it holds; with `tried`, how each of its parts is."""
+    return _shown(channel.upkeep(tried=tried))
+
+
+@router.put("/upkeep", responses=_FAILS)
+def put_upkeep(kept: Kept, channel: ChannelDep) -> Response:
+    """Take nothing new, write nothing down, or take everything again. It answers at once."""
+    return _shown(channel.keep(kept.upkeep, updated_to=kept.updated_to))
 
 
 @router.get("/health", responses=_FAILS)

@@ -13,7 +13,9 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import Field
 
 from frostbyte.api.http.access import asking, limiter_of
+from frostbyte.api.http.visiting import asked_by_script, visit_at
 from frostbyte.bootstrap.control import ControlPlane
+from frostbyte.kernel.accounts.sessions import Visit
 from frostbyte.kernel.errors import Unauthenticated
 from frostbyte.kernel.tokens import Caller, Role
 
@@ -40,20 +42,29 @@ def control_of(request: Request) -> ControlPlane:
 ControlDep = Annotated[ControlPlane, Depends(control_of)]
 
 
+def visit_of(request: Request, control: ControlPlane) -> Visit | None:
+    """The visit of whoever signed in; see visiting.visit_at."""
+    return visit_at(request, control.settings.environment, control.sessions)
+
+
 def caller_of(
     request: Request,
     control: ControlDep,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Caller:
-    """The caller that the token or API key proves, counted.
+    """The caller that the token or API key proves, or the session of the console, whose scripts ask here too; counted.
 
     Raises:
-        Unauthenticated: `token_missing`, or what `Admission.caller` raises.
+        Unauthenticated: `token_missing`, or what `Admission.caller` and `Sessions.visit` raise.
+        Forbidden: `request_forged`: with a session alone, what changes something has to come from its own page.
         TooMany: `rate_limited`: this caller's requests of the last minute are too many.
     """
-    if credentials is None:
+    if credentials is not None:
+        caller = control.admission.caller(credentials.credentials)
+    elif (visit := visit_of(request, control)) is not None:
+        caller = asked_by_script(request, visit)
+    else:
         raise Unauthenticated("token_missing", "This route needs a token.", "Send 'Authorization: Bearer TOKEN'.")
-    caller = control.admission.caller(credentials.credentials)
     limiter_of(request).take("admin", caller.subject)
     return caller
 

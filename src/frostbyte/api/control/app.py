@@ -11,27 +11,38 @@ from starlette.middleware import Middleware
 
 from frostbyte import __version__
 from frostbyte.api.control import (
+    backups,
     base,
+    deliveries,
+    fleet,
     granting,
     health,
+    history,
     ledger,
     operations,
     orphans,
+    people,
     projects,
     provisioning,
     receipts,
-    rotations,
+    support,
     system,
     tenants,
+    upkeep,
 )
 from frostbyte.api.control.access import PER_MINUTE
+from frostbyte.api.control.backup_meters import BackupMeters
+from frostbyte.api.control.console import access as visits
+from frostbyte.api.control.console.pages import PAGES
 from frostbyte.api.control.gauges import ControlGauges
 from frostbyte.api.control.ledger_meters import LedgerMeters
 from frostbyte.api.http import problems
 from frostbyte.api.http.access import describe
+from frostbyte.api.http.console import assets
 from frostbyte.api.http.meters import RequestMeters
 from frostbyte.api.http.observing import Observer
 from frostbyte.api.http.streams import Streams
+from frostbyte.api.http.visiting import Renewing
 from frostbyte.bootstrap.control import ControlPlane
 from frostbyte.kernel.limits import Limiter
 
@@ -42,11 +53,18 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     provisioning.router,
     receipts.router,
     orphans.router,
-    rotations.router,
+    upkeep.router,
+    fleet.router,
+    deliveries.router,
     operations.router,
     granting.router,
+    people.router,
     health.router,
+    history.router,
     ledger.router,
+    support.router,
+    backups.router,
+    backups.tenants,
     system.router,
 )
 
@@ -66,16 +84,18 @@ def create_app(control: ControlPlane, limiter: Limiter | None = None) -> FastAPI
         version=__version__,
         docs_url=None,  # FastAPI's page loads scripts from outside; system.py has one that does not
         redoc_url=None,
-        middleware=[Middleware(Observer, meters=meters, uploads=frozenset({ledger.UPLOAD}))],
+        middleware=[Middleware(Observer, meters=meters, uploads=frozenset({ledger.UPLOAD})), Middleware(Renewing)],
     )
     if control.ledger is not None:
         meters.registry.register(LedgerMeters(control.ledger, control.clock))
+    meters.registry.register(BackupMeters(control.backups, control.clock))
     app.state.control = control
     app.state.limiter = limiter or Limiter(PER_MINUTE)
     app.state.meters = meters
     app.state.streams = Streams()
+    app.state.problem_page = visits.refused
     problems.install(app)
-    for router in ROUTERS:
+    for router in (*ROUTERS, *PAGES, assets):
         app.include_router(router)
     return app
 

@@ -37,6 +37,7 @@ OPERATION_ROW: Final[dict[str, Any]] = {
     "started_at": "2026-03-02T09:07:00.000000Z",
     "ended_at": None,
     "code": None,
+    "request": {},
 }
 STEP: Final[dict[str, Any]] = {
     "number": 1,
@@ -44,8 +45,23 @@ STEP: Final[dict[str, Any]] = {
     "status": "succeeded",
     "code": None,
     "at": "2026-03-02T09:07:00.000000Z",
+    "facts": {},
 }
 OPERATION: Final[dict[str, Any]] = OPERATION_ROW | {"steps": [STEP]}
+FLEET: Final[dict[str, Any]] = {
+    "version": "1.4.0",
+    "tenants": [
+        {
+            "tenant_id": "acme",
+            "project_id": "eu-1",
+            "state": "ACTIVE",
+            "release": "1.3.2",
+            "duty": None,
+            "updated": None,
+        }
+    ],
+    "cursor": None,
+}
 OPERATIONS: Final[dict[str, Any]] = {"operations": [OPERATION_ROW], "cursor": None}
 ONE_TENANT: Final[dict[str, Any]] = TENANT | {
     "endpoints": {
@@ -84,6 +100,18 @@ NEW_API_KEY: Final[dict[str, Any]] = (
     {"key": "fbk_3kTMd9rYwQ2b_(43 letters and digits)"} | API_KEY | {"last_used_at": None}
 )
 API_KEYS: Final[dict[str, Any]] = {"api_keys": [API_KEY], "cursor": None}
+ACCOUNT: Final[dict[str, Any]] = {
+    "account_id": "019ac000-0000-7000-8000-000000000001",
+    "name": "ann@example.org",
+    "role": "operator",
+    "state": "invited",
+    "link_until": "2026-03-04T09:00:00.000000Z",
+    "created_at": "2026-03-02T09:00:00.000000Z",
+    "created_by": "local-operator",
+    "changed_at": "2026-03-02T09:00:00.000000Z",
+}
+NEW_ACCOUNT: Final[dict[str, Any]] = ACCOUNT | {"link": "/console/set-up#(43 letters and digits)"}
+ACCOUNTS: Final[dict[str, Any]] = {"accounts": [ACCOUNT], "cursor": None}
 SIGNING_KEY: Final[dict[str, Any]] = {
     "kid": "72be46f4f8fd0d71",
     "key": "ed25519:11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
@@ -171,7 +199,9 @@ PLAN: Final[dict[str, Any]] = {
         "types": {},
         "volume_gb": 0,
         "egress": [],
+        "encrypted": True,
         "reuse_volume": False,
+        "release": "",
     },
     "steps": [
         {
@@ -208,7 +238,7 @@ PLAN: Final[dict[str, Any]] = {
             "country": "DE",
             "architecture": "x86",
             "memory_mb": 32768,
-            "needed_mb": 29824,
+            "needed_mb": 30592,
             "usable_mb": 30618,
             "public": True,
             "kept": False,
@@ -228,6 +258,7 @@ PLAN: Final[dict[str, Any]] = {
     "network": {"cidr": "10.1.0.0/16", "subnet": "10.1.1.0/24"},
     "addresses": {"single": "10.1.1.10"},
     "volume_gb": 150,
+    "volume_encrypted": True,
     "egress": [],
 }
 DRIFT: Final[dict[str, Any]] = {
@@ -241,6 +272,8 @@ DRIFT: Final[dict[str, Any]] = {
             "field": "type",
             "expected": "cx43",
             "found": "cx53",
+            "mended": False,
+            "words": "Somebody changed its type. Name the type that it is to have: frostbyte tenant scale.",
         }
     ],
 }
@@ -260,6 +293,41 @@ RESOURCES: Final[dict[str, Any]] = {
     ],
 }
 IMPORTED: Final[dict[str, Any]] = {"identical": 51200, "added": 800, "size": 52000, "finding": None}
+
+BACKUPS: Final[dict[str, Any]] = {
+    "on": True,
+    "snapshot": "20260302T090700Z-1d0a3f5e",
+    "good_at": "2026-03-02T09:07:00.000000Z",
+    "age_seconds": 412.0,
+    "failed": 0,
+    "code": None,
+}
+TENANT_BACKUPS: Final[dict[str, Any]] = {
+    "hours": 24.0,
+    "backups": [
+        {
+            "operation_id": "01990000-0000-7000-8000-0000000000d1",
+            "started_at": "2026-03-02T09:07:00.000000Z",
+            "actor": "schedule",
+            "code": None,
+            "snapshot": "20260302T090700Z-1d0a3f5e",
+            "documents": 1204,
+            "bytes": 88211034,
+            "written": 48211,
+            "seconds": 2.1,
+            "trial_seconds": 1.4,
+        }
+    ],
+}
+BACKUP_TAKEN: Final[dict[str, Any]] = {
+    "snapshot": "20260302T090700Z-1d0a3f5e",
+    "taken_at": "2026-03-02T09:07:00.000000Z",
+    "written": 48211,
+    "size": 2210442,
+    "private": 41,
+    "forgotten": 0,
+    "verdict": {"ok": True, "code": None, "seconds": 1.4, "trial": "loaded"},
+}
 
 
 def answer(example: dict[str, Any], status: int = 200) -> dict[int | str, dict[str, Any]]:
@@ -292,6 +360,10 @@ WELL = {
     "quota_bytes": 100_000_000_000,
     "oldest_job_seconds": None,
     "signatures_age_seconds": 7200.0,
+    "signatures_limit_seconds": 604800.0,
+    "signatures_trouble": None,
+    "intake_refused": None,
+    "backup_seconds": None,
     "certificate_seconds": 17_280_000.0,
     "model": "nomic-embed-text-v1.5",
     "version": "0.1.0",
@@ -345,3 +417,72 @@ ORPHANS = {
     "blind": [{"project_id": "eu-2", "code": "cloud_token_missing"}],
 }
 REMOVED = {"removals": [{"key": "server/4711", "code": None}], "blind": []}
+
+HISTORY: Final[dict[str, Any]] = {
+    "tenant_id": "acme",
+    "lines": [
+        {
+            "at": "2026-03-02T09:07:00.000000Z",
+            "sentence": "ann suspended it (payment).",
+            "of": "TENANT_SUSPENDED",
+            "id": "01990000-0000-7000-8000-0000000000f1",
+            "code": None,
+        }
+    ],
+    "plane_told": True,
+    "before": None,
+}
+SUPPORT: Final[dict[str, Any]] = {
+    "collected_at": "2026-03-02T09:07:00.000000Z",
+    "version": "1.0.0",
+    "sections": [{"title": "Alarms that ring", "lines": ["alarm acme standing_behind since 2026-03-02T09:06:00Z"]}],
+}
+HOSTS: Final[dict[str, Any]] = {
+    "tenant_id": "acme",
+    "hosts": [
+        {
+            "name": "fb-acme-gateway",
+            "address": "203.0.113.7",
+            "port": 22,
+            "user": "frostbyte",
+            "host_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH0dEHYtkMbQ8Q7zvBOe0rY8nnDqyMNmcpYQpmtWdvKz",
+            "via": [],
+            "between": False,
+        }
+    ],
+}
+SUPPLIES: Final[dict[str, Any]] = {
+    "supplies": [
+        {
+            "supply_id": "2026-03-02-0f3a9c1d2e4b",
+            "created_at": "2026-03-02T06:00:00Z",
+            "parts": ["signatures"],
+            "signatures_made_at": "2026-03-02T04:12:00Z",
+            "packages": [],
+            "version": None,
+        }
+    ]
+}
+DELIVERY: Final[dict[str, Any]] = {
+    "round_id": "01990000-0000-7000-8000-0000000000e1",
+    "kind": "refresh",
+    "request": {"supply": "2026-03-02-0f3a9c1d2e4b", "parts": [], "older": False},
+    "status": "running",
+    "code": None,
+    "stopped_at": None,
+    "actor": "ann",
+    "reason": "requested",
+    "started_at": "2026-03-02T09:07:00.000000Z",
+    "ended_at": None,
+    "soak_seconds": 60,
+    "tenants": [
+        {
+            "tenant_id": "acme",
+            "status": "running",
+            "code": None,
+            "operation_id": "01990000-0000-7000-8000-0000000000d1",
+        },
+        {"tenant_id": "beta", "status": "waiting", "code": None, "operation_id": None},
+    ],
+}
+DELIVERIES: Final[dict[str, Any]] = {"deliveries": [DELIVERY]}

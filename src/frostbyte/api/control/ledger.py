@@ -55,7 +55,8 @@ class Acknowledged(BaseModel):
     reason: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", examples=["looked_into"])
 
 
-def _ledger(control: ControlPlane) -> Ledger:
+def ledger_of(control: ControlPlane) -> Ledger:
+    """What keeps every plane's audit. Raises Unavailable("ledger_absent")."""
     if control.ledger is None:
         raise Unavailable("ledger_absent", "This control plane keeps no ledger.", "Start it with one.")
     return control.ledger
@@ -69,7 +70,7 @@ def logs(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:
     """How far each plane's log is verified, by tenant, and the key with which the ledger cosigns."""
-    ledger, now = _ledger(control), control.clock.now()
+    ledger, now = ledger_of(control), control.clock.now()
     rows = [item for item in ledger.follower.standings() if item.plane.tenant_id > cursor]
     return {
         "witness_key": ledger.witness_key,
@@ -109,7 +110,7 @@ def events(
 ) -> dict[str, Any]:
     """Verified events, log by log, by their numbers; `cursor` of the answer is where the next page begins."""
     log_id, _, sequence = cursor.partition(".")
-    with _ledger(control).store.unit_of_work() as uow:
+    with ledger_of(control).store.unit_of_work() as uow:
         names = {row.log_id: row.tenant_id for row in uow.logs(tenant_id)}
         sought = Sought(
             log_ids=tuple(names) if tenant_id else (),
@@ -147,7 +148,7 @@ def alerts(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:
     """What was found wrong with planes' logs, the newest first."""
-    with _ledger(control).store.unit_of_work() as uow:
+    with ledger_of(control).store.unit_of_work() as uow:
         rows = uow.alerts(tenant_id=tenant_id, open_only=open, after=cursor, limit=limit + 1)
     return {
         "alerts": [_alert(row) for row in rows[:limit]],
@@ -158,8 +159,8 @@ def alerts(
 @router.get("/alerts/{alert_id}", responses=_FAILS | examples.answer(examples.LEDGER_ALERT))
 def alert(alert_id: AlertId, control: ControlDep, caller: Auditor) -> dict[str, Any]:
     """One alert with what shows it: signed notes, then the bytes around the spot."""
-    found = _found(control, alert_id)
-    return _alert(found) | {"evidence": found.row.evidence.decode(errors="backslashreplace")}
+    one = found(control, alert_id)
+    return _alert(one) | {"evidence": one.row.evidence.decode(errors="backslashreplace")}
 
 
 @router.post("/alerts/{alert_id}/acknowledge", responses=_FAILS | examples.answer(examples.ACKNOWLEDGED))
@@ -167,24 +168,35 @@ def acknowledge(
     alert_id: AlertId, body: Acknowledged, control: ControlDep, caller: Operator, idempotency_key: IdempotencyKey = ""
 ) -> dict[str, Any]:
     """Take notice: the log is tried again from where it stopped. The same acknowledgement twice is one."""
-    ledger = _ledger(control)
+    return _alert(acknowledged(control, alert_id, caller.subject, body.reason))
+
+
+def acknowledged(control: ControlPlane, alert_id: UUID, actor: str, reason: str) -> Alert:
+    """End an alert and try its log again; the same twice is once.
+
+    Raises:
+        NotFound: `alert_not_found`.
+        Conflict: `alert_ended`: by somebody else, or for another reason.
+    """
+    ledger = ledger_of(control)
     try:
-        ended = ledger.keeping.end(alert_id, caller.subject, body.reason)
+        ended = ledger.keeping.end(alert_id, actor, reason)
     except Conflict:
-        ended = _found(control, alert_id)
+        ended = found(control, alert_id)
         said = ended.ending
-        if said is None or (said.actor, said.reason) != (caller.subject, body.reason):
+        if said is None or (said.actor, said.reason) != (actor, reason):
             raise
     ledger.follower.retry(ended.row.tenant_id)
-    return _alert(ended)
+    return ended
 
 
-def _found(control: ControlPlane, alert_id: UUID) -> Alert:
-    with _ledger(control).store.unit_of_work() as uow:
-        found = uow.alert(alert_id)
-    if found is None:
+def found(control: ControlPlane, alert_id: UUID) -> Alert:
+    """The alert. Raises NotFound("alert_not_found")."""
+    with ledger_of(control).store.unit_of_work() as uow:
+        alert = uow.alert(alert_id)
+    if alert is None:
         raise NotFound("alert_not_found", "There is no such alert.", "List them: `frostbyte ledger alerts`.")
-    return found
+    return alert
 
 
 def _alert(item: Alert) -> dict[str, Any]:
@@ -213,7 +225,7 @@ def export(
     first: Annotated[int, Query(ge=0, le=2**53, description="Number of the first event.")] = 0,
 ) -> StreamingResponse:
     """A tenant's log as a tar archive that `frostbyte audit verify` checks, the ledger's cosignature in it."""
-    blocks = _ledger(control).exporter.tar(tenant_id, log_key=log_key, first=first)
+    blocks = ledger_of(control).exporter.tar(tenant_id, log_key=log_key, first=first)
     opening = next(blocks)  # errors before the first byte are answers, not broken downloads
 
     def whole() -> Iterator[bytes]:
@@ -236,7 +248,7 @@ async def take(
 
     `finding` names what does not hold; from there on nothing was taken, and an alert keeps the evidence.
     """
-    ledger = _ledger(control)
+    ledger = ledger_of(control)
     await run_in_threadpool(ledger.known, tenant_id)
     with tempfile.TemporaryDirectory(prefix="import-", dir=control.settings.data_dir) as name:
         archive = Path(name) / "export.tar"

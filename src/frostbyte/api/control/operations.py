@@ -14,7 +14,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from frostbyte.api.control import examples, shown
+from frostbyte.api.control import examples, shown, trees
 from frostbyte.api.control.access import READ, ControlDep, TenantId, needs
 from frostbyte.api.http.problems import responses
 from frostbyte.api.http.streams import HEARTBEAT_SECONDS, LONGEST_SECONDS, EventStream, Streams
@@ -63,6 +63,16 @@ def show(operation_id: UUID, control: ControlDep, caller: Reader) -> dict[str, A
     """One operation with its steps."""
     row, steps = _read(control, operation_id)
     return shown.operation(row, steps)
+
+
+@router.get("/operations/{operation_id}/tree", responses=_FAILS | examples.answer(trees.EXAMPLE))
+def grown(operation_id: UUID, control: ControlDep, caller: Reader) -> dict[str, Any]:
+    """The same as a tree: what it has done, does and will do, by host, and of each thing what became of it.
+
+    `edge_seconds`: of a suspension, after how long the edge refused the tenant's requests; of a resumption, after how
+    long it let them through. `plane_seconds`: after how long the tenant's plane had acknowledged it.
+    """
+    return trees.tree(control.watching.tree(operation_id))
 
 
 @router.get("/operations/{operation_id}/events", responses=_FAILS | _EVENTS, response_class=StreamingResponse)

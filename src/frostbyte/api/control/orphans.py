@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from frostbyte.api.control import examples, shown
 from frostbyte.api.control.access import ALL, READ, ControlDep, needs
+from frostbyte.api.control.carrying import missing
 from frostbyte.api.control.conditions import IdempotencyKey
-from frostbyte.api.control.provisioning import missing
 from frostbyte.api.http.problems import responses
 from frostbyte.bootstrap.control import ControlPlane
 from frostbyte.control_plane.provisioning.sweep import GRACE

@@ -9,16 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from frostbyte.api.control import examples, shown
 from frostbyte.api.control.access import READ, ControlDep, TenantId, needs
-from frostbyte.api.control.carrying import as_seen, carried
+from frostbyte.api.control.carrying import as_seen, carried, provisioning_of
 from frostbyte.api.control.conditions import Decided
 from frostbyte.api.http.problems import responses
-from frostbyte.bootstrap.control import ControlPlane
-from frostbyte.control_plane.provisioning.asking import Asked
 from frostbyte.control_plane.provisioning.desired import MOST_WORKERS
 from frostbyte.control_plane.provisioning.placement import Shape
 from frostbyte.control_plane.registry.records import TenantRow
 from frostbyte.control_plane.registry.states import Failed, Move
-from frostbyte.kernel.errors import Unavailable
+from frostbyte.control_plane.upkeep.mending import weighed
 from frostbyte.kernel.tokens import Caller
 
 router = APIRouter(prefix="/api/v1/admin/tenants", tags=["provisioning"])
@@ -46,8 +44,12 @@ class Wanted(BaseModel):
         default=None, max_length=64, examples=[["hooks.example.com:443"]]
     )
     """What the plane may reach outside, as host:port."""
+    encrypted: bool | None = None
+    """Whether a volume that is made now is encrypted; one that is there stays as it is."""
     reuse_volume: bool | None = None
     """Whether a volume with this tenant's data that is left may be used again."""
+    release: str | None = Field(default=None, max_length=32, examples=["1.4.0"])
+    """The version of Frostbyte for its hosts; the control plane's own if it never had any."""
 
     def values(self) -> dict[str, Any]:
         """What was said, as desired.Request has it."""
@@ -61,27 +63,6 @@ class Provision(Wanted):
 
 
 _ASIDE = frozenset({"octet", "reason"})
-
-
-def provisioning_of(control: ControlPlane) -> Asked:
-    """What makes hosts.
-
-    Raises:
-        Unavailable: `provisioning_missing`.
-    """
-    if control.provisioning is None:
-        raise missing()
-    return control.provisioning
-
-
-def missing() -> Unavailable:
-    """Nothing here can make hosts or look at them."""
-    return Unavailable(
-        "provisioning_missing",
-        "This control plane makes no hosts: it knows no cloud.",
-        "Set FROSTBYTE_HCLOUD_TOKEN_FILE and start it again, or take a plane that stands into service: "
-        "frostbyte tenant attach.",
-    )
 
 
 @router.get("/{tenant_id}/plan", responses=_READS | examples.answer(examples.PLAN))
@@ -126,7 +107,7 @@ def drift(tenant_id: TenantId, control: ControlDep, caller: Reader) -> dict[str,
     """How what is at the cloud differs from what was made: missing, changed, or there without anybody's leave."""
     return {
         "tenant_id": tenant_id,
-        "differences": [shown.difference(one) for one in provisioning_of(control).drift(tenant_id)],
+        "differences": [shown.difference(one) for one in weighed(provisioning_of(control).drift(tenant_id))],
     }
 
 

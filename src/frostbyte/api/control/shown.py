@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from frostbyte.control_plane.provisioning.drift import Difference
 from frostbyte.control_plane.provisioning.journal import EntryRow
 from frostbyte.control_plane.provisioning.plan import money
 from frostbyte.control_plane.provisioning.planner import Planned
@@ -16,12 +15,15 @@ from frostbyte.control_plane.registry.records import (
     EndpointsRow,
     OperationRow,
     ProjectRow,
+    RoundRow,
     StandingRow,
     StepRow,
     TenantConfigRow,
     TenantRow,
 )
 from frostbyte.control_plane.registry.states import MOVES, Failed, Move
+from frostbyte.control_plane.upkeep.mending import Weighed
+from frostbyte.control_plane.upkeep.supplies import Supply
 from frostbyte.kernel.clock import iso
 
 COMMANDS = frozenset({Move.SUSPEND, Move.RESUME, Move.DEPROVISION, Move.RETRY, Move.ABANDON})
@@ -80,6 +82,7 @@ def standing(row: StandingRow) -> dict[str, Any]:
         "acknowledged_version": row.acknowledged_version,
         "acknowledged_at": None if row.acknowledged_at is None else iso(row.acknowledged_at),
         "code": row.code or None,
+        "holds": row.holds,
     }
 
 
@@ -106,6 +109,7 @@ def operation(row: OperationRow, steps: Sequence[StepRow] | None = None) -> dict
         "started_at": iso(row.started_at),
         "ended_at": None if row.ended_at is None else iso(row.ended_at),
         "code": row.code or None,
+        "request": row.request,
     }
     return shown if steps is None else shown | {"steps": [step(each) for each in steps]}
 
@@ -118,6 +122,7 @@ def step(row: StepRow) -> dict[str, Any]:
         "status": row.status.value,
         "code": row.code or None,
         "at": iso(row.at),
+        "facts": row.facts,
     }
 
 
@@ -151,8 +156,9 @@ def plan(made: Planned) -> dict[str, Any]:
     }
 
 
-def difference(one: Difference) -> dict[str, Any]:
-    """Something that is not as it was made."""
+def difference(of: Weighed) -> dict[str, Any]:
+    """Something that is not as it was made, and what a repair does about it."""
+    one = of.difference
     return {
         "what": one.what.value,
         "kind": one.kind.value,
@@ -161,6 +167,8 @@ def difference(one: Difference) -> dict[str, Any]:
         "field": one.field or None,
         "expected": one.expected or None,
         "found": one.found or None,
+        "mended": of.mended,
+        "words": of.words,
     }
 
 
@@ -203,4 +211,42 @@ def _judged(one: Judged) -> dict[str, Any]:
         "tenant_id": one.tenant_id or None,
         "run_id": one.found.labels.get(RUN) or None,
         "created_at": one.found.created_at or None,
+    }
+
+
+def supply(one: Supply) -> dict[str, Any]:
+    """A set that was taken."""
+    return {
+        "supply_id": one.supply_id,
+        "created_at": one.created_at,
+        "parts": list(one.parts),
+        "signatures_made_at": one.signatures_made_at or None,
+        "packages": [{"package": item.package, "version": item.version} for item in one.packages],
+        "version": one.version or None,
+    }
+
+
+def round_(row: RoundRow, operations: Mapping[str, OperationRow]) -> dict[str, Any]:
+    """A duty for many tenants, and how each of its tenants stands."""
+    return {
+        "round_id": str(row.round_id),
+        "kind": row.kind.value,
+        "request": row.request,
+        "status": row.status.value,
+        "code": row.code or None,
+        "stopped_at": row.stopped_at or None,
+        "actor": row.actor,
+        "reason": row.reason,
+        "started_at": iso(row.started_at),
+        "ended_at": iso(row.ended_at) if row.ended_at else None,
+        "soak_seconds": row.soak_seconds,
+        "tenants": [
+            {
+                "tenant_id": tenant,
+                "status": found.status.value if (found := operations.get(tenant)) else "waiting",
+                "code": (found.code or None) if found else None,
+                "operation_id": str(found.operation_id) if found else None,
+            }
+            for tenant in row.tenants
+        ],
     }

@@ -16,14 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from frostbyte.api.control import examples, shown
 from frostbyte.api.control.access import READ, ControlDep, Name, TenantId, needs
-from frostbyte.api.control.carrying import as_seen, carried
+from frostbyte.api.control.carrying import as_seen, carried, moving
 from frostbyte.api.control.conditions import Decided, Decision, config_changed
-from frostbyte.api.control.provisioning import provisioning_of
 from frostbyte.api.http.problems import responses
-from frostbyte.control_plane.registry.ports import RegistryUnitOfWork
-from frostbyte.control_plane.registry.records import TenantConfigRow, TenantRow
+from frostbyte.control_plane.registry.records import TenantConfigRow
 from frostbyte.control_plane.registry.states import Move, TenantState
-from frostbyte.control_plane.registry.tenants import TenantDetail
+from frostbyte.control_plane.registry.tenants import TenantDetail, begun_with
 from frostbyte.kernel.errors import Conflict, Invalid, NotFound
 from frostbyte.kernel.tokens import Caller
 
@@ -108,23 +106,12 @@ def page(
 ) -> dict[str, Any]:
     """Tenants by name; `cursor` of the answer is where the next page begins."""
     with control.store.unit_of_work() as uow:
-        rows = _rows(uow, state, project_id, prefix, cursor, limit + 1)
+        rows = begun_with(uow, prefix, project_id=project_id, state=state, after=cursor, limit=limit + 1)
         standings = uow.standings.get_many([row.tenant_id for row in rows])
     return {
         "tenants": [shown.tenant(row, standings.get(row.tenant_id)) for row in rows[:limit]],
         "cursor": rows[limit - 1].tenant_id if len(rows) > limit else None,
     }
-
-
-def _rows(
-    uow: RegistryUnitOfWork, state: TenantState | None, project_id: str | None, prefix: str, cursor: str, most: int
-) -> list[TenantRow]:
-    """A page. Names that begin alike stand together, and what they begin with is the first of them."""
-    first = uow.tenants.get(prefix) if cursor < prefix else None
-    fits = first and state in (None, first.state) and project_id in (None, first.project_id)
-    rows = [first] if first and fits else []
-    rows += uow.tenants.page(project_id=project_id, state=state, after=max(prefix, cursor), limit=most - len(rows))
-    return [row for row in rows if row.tenant_id.startswith(prefix)]
 
 
 @router.get("/{tenant_id}", responses=_READS | examples.answer(examples.ONE_TENANT))
@@ -233,22 +220,16 @@ def deprovision(tenant_id: TenantId, body: Destroyed, decision: Decided) -> Resp
 
 
 def _begun(tenant_id: str, move: Move, reason: str, decision: Decision, destroyed: Destroyed | None = None) -> Response:
-    control = decision.control
-    how: dict[str, Any] = {
-        "actor": decision.caller.subject,
-        "reason": reason,
-        "expected": decision.expected,
-        "confirmation": destroyed.confirm if destroyed else "",
-        "once": decision.once,
-    }
     with as_seen():
-        if destroyed and destroyed.destroy_data:
-            operation = provisioning_of(control).begin(tenant_id, move, {"destroy_data": True}, **how)
-        elif control.provisioning is not None and move in _OF_HOSTS:
-            operation = control.provisioning.begin(tenant_id, move, **how)
-        else:
-            operation = control.operations.begin(tenant_id, move, **how)
-    return carried(control, operation)
-
-
-_OF_HOSTS = frozenset({Move.RETRY, Move.ABANDON, Move.DEPROVISION})
+        operation = moving(
+            decision.control,
+            tenant_id,
+            move,
+            destroy_data=destroyed is not None and destroyed.destroy_data,
+            actor=decision.caller.subject,
+            reason=reason,
+            expected=decision.expected,
+            confirmation=destroyed.confirm if destroyed else "",
+            once=decision.once,
+        )
+    return carried(decision.control, operation)

@@ -10,15 +10,19 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
 from frostbyte import __version__
-from frostbyte.api.data import deciding, granting, ingest, jobs, reading, streams, system
+from frostbyte.api.data import deciding, granting, ingest, jobs, keeping, people, reading, streams, system, webhooks
+from frostbyte.api.data.console import access as visits
+from frostbyte.api.data.console.pages import PAGES, READING
 from frostbyte.api.data.counting import Counting
 from frostbyte.api.data.meters import attach
 from frostbyte.api.data.passing import Passing
 from frostbyte.api.data.standing import Standing
 from frostbyte.api.http import problems
 from frostbyte.api.http.access import describe
+from frostbyte.api.http.console import assets
 from frostbyte.api.http.observing import Observer
 from frostbyte.api.http.streams import Streams
+from frostbyte.api.http.visiting import Renewing
 from frostbyte.bootstrap.data import Plane
 from frostbyte.kernel.limits import PER_MINUTE, Limiter
 from frostbyte.kernel.settings import Roles
@@ -28,12 +32,15 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     streams.router,
     reading.router,
     deciding.router,
+    keeping.router,
     granting.router,
+    people.router,
     jobs.router,
+    webhooks.router,
     system.router,
 )
 
-UPLOADS: Final = frozenset({"/api/v1/ingest"})
+UPLOADS: Final = frozenset({"/api/v1/ingest", "/console/upload"})
 """Routes whose bodies are read in pieces and bounded by what reads them."""
 
 
@@ -52,7 +59,9 @@ def create_app(plane: Plane, limiter: Limiter | None = None) -> FastAPI:
     if roles is not Roles.SERVING:
         layers.append(Middleware(Counting, limiter=limiter))
     if roles is Roles.INTAKE:
-        layers.append(Middleware(Passing, routes=reading.router.routes, url=plane.settings.serving_url))
+        passed = [route for router in (reading.router, *READING) for route in router.routes]
+        layers.append(Middleware(Passing, routes=passed, url=plane.settings.serving_url))
+    layers.append(Middleware(Renewing))
     app = FastAPI(
         title="Frostbyte data plane",
         version=__version__,
@@ -64,8 +73,9 @@ def create_app(plane: Plane, limiter: Limiter | None = None) -> FastAPI:
     app.state.limiter = limiter
     app.state.meters = meters
     app.state.streams = Streams()
+    app.state.problem_page = visits.refused
     problems.install(app)
-    for router in answered(roles):
+    for router in (*answered(roles), *(READING if roles is Roles.SERVING else (*READING, *PAGES)), assets):
         app.include_router(router)
     return app
 

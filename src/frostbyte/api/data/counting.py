@@ -1,7 +1,8 @@
 """The tenant's limit of all requests together: exactly so many in any minute, whoever sends them.
 
 The edge in front counts too, but about (docs/edge.md); here it is exact. What a machine asks of a plane to know how it
-is does not count, for it must be answered when a plane is busy; what a gateway passes on to serving has counted once.
+is does not count, for it must be answered when a plane is busy, nor do styles and scripts, which a browser keeps. What
+a gateway passes on to serving has counted once.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from frostbyte.api.http.problems import known
+from frostbyte.console.assets import PREFIX
 from frostbyte.kernel.limits import Limiter, TooMany
 
 UNCOUNTED: Final = frozenset({"/health", "/ready", "/metrics"})
@@ -31,7 +33,7 @@ class Counting:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] == "http" and scope["path"] not in UNCOUNTED:
+        if scope["type"] == "http" and scope["path"] not in UNCOUNTED and not scope["path"].startswith(PREFIX):
             try:
                 self._limiter.take("total")
             except TooMany as error:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from frostbyte.api.data.access import PlaneDep, needs
 from frostbyte.api.http.access import limited
 from frostbyte.api.http.problems import responses
+from frostbyte.data_plane.lifecycle.erasure import ErasureReason
 from frostbyte.kernel.errors import Invalid
 from frostbyte.kernel.tokens import Caller, Scope
 
@@ -26,7 +27,7 @@ Counted = Annotated[None, limited("audit")]
 
 
 class Reasoned(BaseModel):
-    """Why something is decided. Free text is for people; only that there was a reason is audited."""
+    """Why something is decided. The codes of `data_plane.review.REASONS` are audited; other text is kept nowhere."""
 
     model_config = ConfigDict(extra="forbid")
     reason: str = Field(min_length=1, max_length=500)
@@ -70,25 +71,36 @@ def queue(plane: PlaneDep, caller: Reviewer, limit: Annotated[int, Query(ge=1, l
 @router.post("/review/chunks/{chunk_id}/release", tags=["review"], responses=_FAILS)
 def release(chunk_id: UUID, body: Reasoned, plane: PlaneDep, caller: Reviewer) -> dict[str, Any]:
     """Let a withheld passage be found."""
-    return plane.review.release(chunk_id, actor=caller.subject)
+    return plane.review.release(chunk_id, actor=caller.subject, reason=body.reason)
+
+
+@router.post("/review/chunks/{chunk_id}/keep", tags=["review"], responses=_FAILS)
+def keep(chunk_id: UUID, body: Reasoned, plane: PlaneDep, caller: Reviewer) -> dict[str, Any]:
+    """Leave a withheld passage withheld, and take it off the queue."""
+    return plane.review.keep(chunk_id, actor=caller.subject, reason=body.reason)
 
 
 @router.post("/review/documents/{doc_id}", tags=["review"], responses=_FAILS)
 def classify(doc_id: UUID, body: Classified, plane: PlaneDep, caller: Reviewer) -> dict[str, Any]:
     """Set a document's class."""
-    return plane.review.classify(doc_id, body.classification, actor=caller.subject)
+    return plane.review.classify(doc_id, body.classification, actor=caller.subject, reason=body.reason)
 
 
 @router.post("/documents/{doc_id}/retry", tags=["review"], responses=_FAILS)
 def retry(doc_id: UUID, plane: PlaneDep, caller: Reviewer) -> dict[str, Any]:
-    """Send a failed document through the stages again."""
+    """Send a failed or quarantined document through the stages again."""
     return plane.review.retry(doc_id, actor=caller.subject)
 
 
 @router.delete("/documents/{doc_id}", tags=["documents"], responses=_FAILS)
-def erase(doc_id: UUID, plane: PlaneDep, caller: Annotated[Caller, needs(Scope.ERASE)]) -> dict[str, Any]:
+def erase(
+    doc_id: UUID,
+    plane: PlaneDep,
+    caller: Annotated[Caller, needs(Scope.ERASE)],
+    reason: ErasureReason = ErasureReason.REQUEST,
+) -> dict[str, Any]:
     """Erase a document for good; the answer is the destruction receipt."""
-    return plane.erasure.erase(doc_id, actor=caller.subject, reason="request")
+    return plane.erasure.erase(doc_id, actor=caller.subject, reason=reason.value)
 
 
 @router.get("/erasures/{erasure_id}", tags=["documents"], responses=_FAILS)
@@ -117,6 +129,15 @@ def switch_index(plane: PlaneDep, caller: Administrator) -> dict[str, Any]:
     return plane.rebuild.finish(actor=caller.subject)
 
 
+Log = Annotated[int | None, Query(ge=0, le=32_767, description="Number of a log; the one that grows without.")]
+
+
+@router.get("/audit/logs", tags=["audit"], responses=_FAILS)
+def audit_logs(plane: PlaneDep, caller: Auditor, _: Counted) -> dict[str, Any]:
+    """The plane's logs, oldest first. One, unless it was restored; the last one grows, the others have ended."""
+    return plane.record.logs(plane.signer.verifier_key)
+
+
 @router.get("/audit/events", tags=["audit"], responses=_FAILS)
 def audit_events(
     plane: PlaneDep,
@@ -128,9 +149,12 @@ def audit_events(
     until: datetime | None = None,
     cursor: Annotated[int, Query(ge=-1, le=2**53)] = -1,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    log: Log = None,
 ) -> dict[str, Any]:
-    """Numbered events in order."""
-    return plane.record.events(resource_id=resource_id, type=type, since=since, until=until, after=cursor, limit=limit)
+    """Numbered events of a log in order."""
+    return plane.record.events(
+        resource_id=resource_id, type=type, since=since, until=until, after=cursor, limit=limit, log=log
+    )
 
 
 @router.get("/audit/chain/{resource_id}", tags=["audit"], responses=_FAILS)
@@ -146,14 +170,12 @@ def checkpoints(
     _: Counted,
     cursor: Annotated[int, Query(ge=-1, le=2**53)] = -1,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    log: Log = None,
 ) -> dict[str, Any]:
-    """Signed checkpoints by size, and the newest one."""
-    with plane.store.unit_of_work() as uow:
-        latest = uow.audit.latest_checkpoint()
-    return plane.record.checkpoints(after_size=cursor, limit=limit) | {
-        "latest": latest.note if latest else None,
-        "public_key": plane.signer.verifier_key,
-    }
+    """Signed checkpoints of a log by size, and the newest one."""
+    return plane.record.checkpoints(after_size=cursor, limit=limit, log=log) | plane.record.newest(
+        plane.signer.verifier_key, log
+    )
 
 
 @router.get("/audit/proof/{event_id}", tags=["audit"], responses=_FAILS)
@@ -169,9 +191,10 @@ def consistency(
     _: Counted,
     old_size: Annotated[int, Query(ge=0, le=2**53)],
     new_size: Annotated[int, Query(ge=0, le=2**53)],
+    log: Log = None,
 ) -> dict[str, Any]:
     """Why a larger log begins with a smaller one."""
-    return plane.record.consistency(old_size, new_size)
+    return plane.record.consistency(old_size, new_size, log)
 
 
 class Range(BaseModel):
@@ -179,12 +202,13 @@ class Range(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     first: int = Field(default=0, ge=0, le=2**53)
+    log: int | None = Field(default=None, ge=0, le=32_767)
 
 
 @router.post("/audit/export", tags=["audit"], responses=_FAILS, response_class=StreamingResponse)
 def audit_export(plane: PlaneDep, caller: Auditor, _: Counted, body: Range = Range()) -> StreamingResponse:
     """The log as a tar archive that `frostbyte audit verify` checks."""
-    blocks = plane.exporter.tar(first=body.first)
+    blocks = plane.exporter.tar(first=body.first, log=body.log)
     opening = next(blocks)  # errors before the first byte are answers, not broken downloads
 
     def whole() -> Any:

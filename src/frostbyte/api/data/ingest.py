@@ -19,6 +19,7 @@ from frostbyte.api.http.pages import POLICY
 from frostbyte.api.http.problems import responses
 from frostbyte.bootstrap.data import Plane
 from frostbyte.data_plane.intake import BatchResult, FileOutcome
+from frostbyte.kernel.records import Outcome
 from frostbyte.kernel.tokens import Caller, Scope
 
 router = APIRouter(prefix="/api/v1", tags=["ingest"])
@@ -50,12 +51,32 @@ async def ingest(
     caller: Annotated[Caller, needs(Scope.INGEST)],
     _: Annotated[None, limited("ingest")],
     idempotency_key: Annotated[str, Header(max_length=1000)] = "",
+    first: Annotated[int | None, Query(ge=0, le=100_000)] = None,
+    more: bool = False,
 ) -> Response:
-    """Take files. The 202 means that what it lists as accepted is durable."""
+    """Take files. The 202 means that what it lists as accepted is durable.
+
+    An upload may come in parts, each a request with the same Idempotency-Key: `first` is the place in the upload of
+    the first file of the part, from 0, and with `more` the upload stays open for further parts. A part whose answer
+    was lost is sent again as it was.
+    """
+    place = first if first is not None or not more else 0
     upload = Upload(
         boundary_of(request.headers.get("content-type", "")),
-        lambda manifest: plane.intake.open_batch(caller.subject, idempotency_key=idempotency_key, manifest=manifest),
+        lambda manifest: plane.intake.open_batch(
+            caller.subject, idempotency_key=idempotency_key, manifest=manifest, first=place
+        ),
     )
+    result = await taken(request, upload, more=more)
+    return JSONResponse(await run_in_threadpool(_answer, plane, result), status_code=202)
+
+
+async def taken(request: Request, upload: Upload, *, more: bool = False) -> BatchResult:
+    """Read the request's body into the upload and close it, unless `more` is to come.
+
+    Raises:
+        Invalid: `multipart_invalid`, and what else `Upload.take` raises.
+    """
     try:
         session = await upload.take(request.stream())
     except ClientDisconnect:
@@ -64,9 +85,9 @@ async def ingest(
     except BaseException:
         await run_in_threadpool(upload.abort)
         raise
-    result = await run_in_threadpool(session.close)
+    result = await run_in_threadpool(session.pause if more else session.close)
     _trace(result, request.state.request_id)
-    return JSONResponse(await run_in_threadpool(_answer, plane, result), status_code=202)
+    return result
 
 
 def _trace(result: BatchResult, request_id: str) -> None:
@@ -85,25 +106,28 @@ def _answer(plane: Plane, result: BatchResult) -> dict[str, Any]:
     return {
         "batch_id": str(result.batch_id),
         "replayed": result.replayed,
-        "accepted": [_accepted(item) for item in result.accepted],
-        "rejected": [
-            {
-                "receipt_id": str(item.receipt_id),
-                "file_id": item.file_id,
-                "filename": item.filename,
-                "code": item.code,
-                "message": item.message,
-                "remedy": item.remedy,
-            }
-            for item in result.rejected
-        ],
+        "accepted": [_accepted(n, item) for n, item in enumerate(result.files) if item.outcome is not Outcome.REJECTED],
+        "rejected": [_rejected(n, item) for n, item in enumerate(result.files) if item.outcome is Outcome.REJECTED],
         "checkpoint": latest.note if latest else None,
         "links": {"status": root, "events": f"{root}/events", "report": f"{root}/report"},
     }
 
 
-def _accepted(item: FileOutcome) -> dict[str, Any]:
+def _rejected(index: int, item: FileOutcome) -> dict[str, Any]:
     return {
+        "index": index,
+        "receipt_id": str(item.receipt_id),
+        "file_id": item.file_id,
+        "filename": item.filename,
+        "code": item.code,
+        "message": item.message,
+        "remedy": item.remedy,
+    }
+
+
+def _accepted(index: int, item: FileOutcome) -> dict[str, Any]:
+    return {
+        "index": index,
         "receipt_id": str(item.receipt_id),
         "doc_id": str(item.doc_id),
         "file_id": item.file_id,
@@ -113,6 +137,25 @@ def _accepted(item: FileOutcome) -> dict[str, Any]:
         "size": item.size,
         "state": item.state.value if item.state else "received",
     }
+
+
+@router.get("/ingest", responses=responses(401, 403, 422))
+def uploads(
+    plane: PlaneDep,
+    caller: Annotated[Caller, needs(*READERS)],
+    cursor: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 25,
+) -> dict[str, Any]:
+    """Uploads, newest first, each with its sums and the time left at the pace of the last minute."""
+    return plane.lists.batches(own(caller), before=cursor, limit=limit)
+
+
+@router.post("/ingest/{batch_id}/close", responses=responses(401, 403, 404, 409, 422, 503))
+def close(batch_id: UUID, plane: PlaneDep, caller: Annotated[Caller, needs(Scope.INGEST)]) -> dict[str, Any]:
+    """Say that no more files come to an upload that came in parts or broke off; what arrived stays."""
+    plane.lists.progress(batch_id, own(caller))
+    plane.intake.finish(batch_id)
+    return plane.lists.progress(batch_id, own(caller))
 
 
 @router.get("/ingest/{batch_id}", responses=responses(401, 403, 404, 422))

@@ -84,6 +84,8 @@ class PlaneGauges(Collector):
                 yield from _documents(watch.tallies)
                 yield from _audit(watch.tallies)
                 yield from _hints(watch)
+                yield from _signatures(watch.tallies)
+                yield from _keeping(watch.tallies)
 
 
 def _one(name: str, about: str, value: float) -> Metric:
@@ -163,6 +165,26 @@ def _hints(watch: Watch) -> Iterable[Metric]:
     if watch.hints is not None:
         waiting = {stage.value: float(count) for stage, count in watch.waiting_hints.items()}
         yield _by("frostbyte_queue_hints_count", "Hints that no worker has taken", "stage", waiting)
+
+
+def _keeping(tallies: Tallies) -> Iterable[Metric]:
+    yield _one("frostbyte_documents_holds_count", "Legal holds in force", tallies.holds)
+    since = _age(tallies, tallies.retained_at, math.nan)
+    yield _one("frostbyte_documents_retention_seconds", "Since retention last ended; NaN before the first run", since)
+    yield _one(
+        "frostbyte_plane_clock_doubted_bool", "1 while nothing expires for a doubted clock", tallies.clock_doubted
+    )
+
+
+def _signatures(tallies: Tallies) -> Iterable[Metric]:
+    signatures = tallies.signatures
+    age = _age(tallies, signatures.made_at, math.nan)
+    yield _one("frostbyte_plane_signatures_seconds", "Age of the oldest signatures; NaN where nobody knows", age)
+    if signatures.limit_days:
+        limit = signatures.limit_days * 86_400.0
+        yield _one("frostbyte_plane_signatures_limit_seconds", "The tenant's limit of that age", limit)
+    refused = signatures.refusal is not None
+    yield _one("frostbyte_plane_intake_refused_bool", "1 if no uploads are taken, for the age of signatures", refused)
 
 
 def attach(plane: Plane) -> Meters:

@@ -20,6 +20,7 @@ from frostbyte.kernel.errors import Invalid
 
 _MANIFEST_BYTES: Final = 4 << 20
 _HEADER_BYTES: Final = 8 << 10
+_FIELD_BYTES: Final = 1 << 10
 _GATHER: Final = 1 << 20
 """Bytes handed to the worker thread at once."""
 _MOST_PARTS: Final = 100_001
@@ -47,10 +48,22 @@ class Upload:
     Args:
         boundary: from the content type.
         open_batch: begins the upload; called with the manifest, or None, before the first file.
+        fields: names of short fields that may come before the first file.
+
+    Attributes:
+        said: the values of those fields, as far as they came.
     """
 
-    def __init__(self, boundary: bytes, open_batch: Callable[[Manifest | None], BatchSession]) -> None:
+    def __init__(
+        self,
+        boundary: bytes,
+        open_batch: Callable[[Manifest | None], BatchSession],
+        fields: tuple[str, ...] = (),
+    ) -> None:
         self._open_batch = open_batch
+        self._fields = fields
+        self._field = ""
+        self.said: dict[str, str] = {}
         self.session: BatchSession | None = None
         self._sink: FileSink | None = None
         self._manifest: bytearray | None = None
@@ -144,6 +157,10 @@ class Upload:
                 raise malformed("the manifest must be the first part and come once")
             self._manifest = bytearray()
             return
+        if part.decode("latin-1") in self._fields and self.session is None:
+            self._field = part.decode("latin-1")
+            self.said[self._field] = ""
+            return
         if part != b"files" or b"filename" not in options:
             raise malformed("a part is neither 'manifest' nor a file named 'files'")
         if self.session is None:
@@ -158,12 +175,17 @@ class Upload:
     def _write(self, data: bytes) -> None:
         if self._sink is not None:
             self._sink.write(data)
+        elif self._field:
+            self.said[self._field] += data.decode("latin-1")
+            if len(self.said[self._field]) > _FIELD_BYTES:
+                raise malformed("a field is too long")
         elif self.session is None and self._manifest is not None:
             if len(self._manifest) + len(data) > _MANIFEST_BYTES:
                 raise malformed("the manifest is larger than 4 MiB")
             self._manifest += data
 
     def _end(self) -> None:
+        self._field = ""
         if self._sink is not None:
             sink, self._sink = self._sink, None
             sink.finish()

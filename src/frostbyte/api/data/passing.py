@@ -16,13 +16,14 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from frostbyte.api.http.problems import problem
+from frostbyte.api.http.visiting import secure
 
 _SECONDS: Final = httpx.Timeout(120.0, connect=5.0)
 """For an answer's next piece: a proof waits for its checkpoint, a replay for a document to be read again."""
 _HOP: Final = frozenset(
-    "connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade host".split()
+    "connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade".split()
 )
-"""Headers of one connection (RFC 9110, section 7.6.1), and the host, which is another's."""
+"""Headers of one connection (RFC 9110, section 7.6.1). The host stays: serving compares it with a page's origin."""
 
 
 class Passing:
@@ -54,9 +55,11 @@ class Passing:
         target = scope.get("raw_path", scope["path"].encode()).split(b"?")[0]
         query = b"?" + scope["query_string"] if scope["query_string"] else b""
         url = self._client.base_url.copy_with(raw_path=target + query)
-        kept = (*_HOP, "x-request-id")
+        kept = (*_HOP, "x-request-id", "x-forwarded-proto")
         headers = [(name, value) for name, value in request.headers.raw if name.decode("latin-1") not in kept]
         headers.append((b"x-request-id", str(scope["state"]["request_id"]).encode()))
+        # A cookie's name depends on it.
+        headers.append((b"x-forwarded-proto", b"https" if secure(request) else b"http"))
         try:
             answer = await self._client.send(
                 self._client.build_request(request.method, url, headers=headers, content=body), stream=True

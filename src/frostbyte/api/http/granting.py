@@ -47,6 +47,21 @@ class ApiKeyRequest(BaseModel, Generic[R]):
         return None if self.ttl_seconds is None else timedelta(seconds=self.ttl_seconds)
 
 
+class AccountRequest(BaseModel):
+    """An account of a person."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str = Field(min_length=1, max_length=100)
+    role: str = Field(min_length=1, max_length=40)
+
+
+class RoleRequest(BaseModel):
+    """Another role for an account."""
+
+    model_config = ConfigDict(extra="forbid")
+    role: str = Field(min_length=1, max_length=40)
+
+
 class RotationRequest(BaseModel):
     """A new key that signs tokens."""
 

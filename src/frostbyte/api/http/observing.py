@@ -14,10 +14,11 @@ from typing import Final
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from frostbyte.api.http.meters import RequestMeters
-from frostbyte.api.http.problems import Problem, refusal, unforeseen
+from frostbyte.api.http.problems import refusal, unforeseen
 from frostbyte.kernel.ids import new_id
 
 JSON_BYTES: Final = 1 << 20
@@ -108,7 +109,7 @@ class _Exchange:
         upload = scope["method"] == "POST" and scope["path"] in uploads
         self.refused = None if upload else self._bounded(headers)
 
-    def _bounded(self, headers: Headers) -> Problem | None:
+    def _bounded(self, headers: Headers) -> Response | None:
         """The refusal of a body that is or may be too large to be held. The server holds a body to its length."""
         length = headers.get("content-length", "0")
         if "transfer-encoding" in headers or not (length.isascii() and length.isdigit()):
@@ -137,6 +138,6 @@ class _Exchange:
             headers["X-Request-Id"] = self.id
         await self._send(message)
 
-    async def answer(self, said: Problem) -> None:
+    async def answer(self, said: Response) -> None:
         """Send a problem document."""
         await said(self.scope, self.receive, self.send)

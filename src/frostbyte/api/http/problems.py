@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from frostbyte.kernel.errors import FrostbyteError, Kind
@@ -52,10 +52,17 @@ class Problem(JSONResponse):
     media_type = "application/problem+json"
 
 
+PageOf = Callable[[Request, dict[str, Any]], Response | None]
+"""Makes a page out of a problem document, where a person's browser asked for one."""
+
+
 def problem(
     request: Request, status: int, code: str, detail: str, remedy: str = "", more: Mapping[str, Any] | None = None
-) -> Problem:
-    """The document for one error; `more` are members beside those of every document (RFC 9457, section 3.2)."""
+) -> Response:
+    """The document for one error; `more` are members beside those of every document (RFC 9457, section 3.2).
+
+    Where the application has pages and one of them was asked for, it is a page that says the same.
+    """
     request.state.problem = code  # for the log and the metrics
     body = dict(more or {}) | {
         "type": f"urn:frostbyte:error:{code}",
@@ -71,14 +78,20 @@ def problem(
         headers["WWW-Authenticate"] = "Bearer"
     if status == 503:
         headers["Retry-After"] = _RETRY_SECONDS
-    return Problem(body, status_code=status, headers=headers)
+    application = request.scope.get("app")
+    page_of: PageOf | None = None if application is None else getattr(application.state, "problem_page", None)
+    page = None if page_of is None else page_of(request, body)
+    if page is None:
+        return Problem(body, status_code=status, headers=headers)
+    page.headers.update(headers)
+    return page
 
 
 def _id(request: Request) -> str:
     return str(getattr(request.state, "request_id", ""))
 
 
-def known(request: Request, error: FrostbyteError) -> Problem:
+def known(request: Request, error: FrostbyteError) -> Response:
     """The answer to an error of ours, for whoever answers outside of the application."""
     status = error.status if isinstance(error, Refused) else STATUS[error.kind]
     if status >= 500:
@@ -90,12 +103,12 @@ def known(request: Request, error: FrostbyteError) -> Problem:
     return answer
 
 
-async def _known(request: Request, error: Exception) -> Problem:
+async def _known(request: Request, error: Exception) -> Response:
     assert isinstance(error, FrostbyteError)
     return known(request, error)
 
 
-async def _unreadable(request: Request, error: Exception) -> Problem:
+async def _unreadable(request: Request, error: Exception) -> Response:
     """FastAPI's own check failed. What was sent is not repeated, not even its names: they may be content."""
     assert isinstance(error, RequestValidationError)
     places = sorted({_place(item) for item in error.errors()})
@@ -118,7 +131,7 @@ _HTTP: Final = {
 }
 
 
-async def _http(request: Request, error: Exception) -> Problem:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code in _HTTP:
         answer = refusal(request, error.status_code)
@@ -128,12 +141,12 @@ async def _http(request: Request, error: Exception) -> Problem:
     return answer
 
 
-def refusal(request: Request, status: int) -> Problem:
+def refusal(request: Request, status: int) -> Response:
     """The answer that HTTP's own rules ask for: one of 404, 405, 411, 413."""
     return problem(request, status, *_HTTP[status])
 
 
-def unforeseen(request: Request, error: Exception) -> Problem:
+def unforeseen(request: Request, error: Exception) -> Response:
     """The answer to an error that nobody foresaw; its text is not logged, because it may quote content."""
     _log.error("internal_error", error=type(error).__name__, where=where(error), request_id=_id(request))
     return problem(request, 500, "internal_error", "Something unforeseen happened.", "Report it with the request id.")

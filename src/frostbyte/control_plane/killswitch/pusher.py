@@ -189,7 +189,7 @@ class Pusher:
         self._believe(tenant.tenant_id, wrong)
         entry.nonces.append(answer.nonce)
         if answer.state is PlaneState.CLOSED is wanted:  # for good: it takes no further word, and needs none
-            self._acknowledged(entry, tenant.standing_version)
+            self._acknowledged(entry, tenant.standing_version, answer.holds)
             return
         # With the next lease: what changes the state brings nothing that could be in its way.
         due = answer.state is wanted and answer.config_version < tenant.config_version
@@ -204,7 +204,7 @@ class Pusher:
         if not wrong:
             behind = answer.config_version < tenant.config_version
             self._settle(tenant.tenant_id, _OURS - {"config_not_taken"} if behind else _OURS)
-        self._acknowledged(entry, answer.version)
+        self._acknowledged(entry, answer.version, answer.holds)
 
     def _config(self, tenant: TenantRow) -> DirectedConfig | None:
         """What the plane has not got yet. Without the database it waits: the lease does not.
@@ -244,8 +244,8 @@ class Pusher:
         if refused is not None:
             raise NotBelieved(refused.code, "The plane's answer contradicts what is known of it.", "See the alarm.")
 
-    def _acknowledged(self, entry: Entry, version: int) -> None:
-        moved = version != entry.standing.acknowledged_version
+    def _acknowledged(self, entry: Entry, version: int, holds: int) -> None:
+        moved = (version, holds) != (entry.standing.acknowledged_version, entry.standing.holds)
         self._note(
             entry,
             StandingRow(
@@ -253,6 +253,7 @@ class Pusher:
                 acknowledged_version=version,
                 acknowledged_at=self._clock.now(),
                 code="",
+                holds=holds,
             ),
         )
         if moved:

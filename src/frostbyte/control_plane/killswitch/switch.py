@@ -28,6 +28,7 @@ from frostbyte.control_plane.killswitch.steps import HOST_GONE, OURS, PATIENCE_S
 from frostbyte.control_plane.registry.operations import Operations
 from frostbyte.control_plane.registry.ports import Progress, RegistryFactory
 from frostbyte.control_plane.registry.records import (
+    DUTIES,
     EndpointsRow,
     OperationKind,
     OperationRow,
@@ -176,7 +177,7 @@ class Switch:
         for tenant_id in list(self.edge_trouble):
             self._shown(tenant_id)
         with self._unit_of_work() as uow:
-            running = uow.operations.running()
+            running = [row for row in uow.operations.running() if row.kind not in DUTIES]
         for operation in running:
             if self._asleep.get(operation.operation_id) != self._sight(operation.tenant_id):
                 self._drive(operation)
@@ -204,7 +205,7 @@ class Switch:
         """The plane has acknowledged something, and that is stored."""
         self._shown(tenant_id)
         with self._unit_of_work() as uow:
-            running = uow.operations.running(tenant_id)
+            running = [row for row in uow.operations.running(tenant_id) if row.kind not in DUTIES]
         for operation in running:
             self._drive(operation)
 
@@ -307,7 +308,9 @@ class Switch:
                 self._begun_at[operation.operation_id] = time.monotonic()
             return True
         code = code or ("" if step in OURS else self.edge_trouble.get(operation.tenant_id) or entry.standing.code)
-        if step not in OURS and self._hopeless(operation, code):
+        # Somebody placed a legal hold since the plane was asked: it refused this very order to close.
+        held = code == "tenant_held" and entry.pace.tried_version >= entry.tenant.standing_version
+        if step not in OURS and (held or self._hopeless(operation, code)):
             self._give_up(operation, code or "plane_silent", step)
         elif code and (step, code) not in {(row.step, row.code) for row in rows}:
             self._operations.step(operation.operation_id, step, code=code)  # for those who watch

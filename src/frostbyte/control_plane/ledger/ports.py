@@ -84,6 +84,18 @@ class LedgerUnitOfWork(Protocol):
         """Events in the order of (log_id, sequence), from behind `after` on."""
         ...
 
+    def newest(
+        self,
+        log_ids: Sequence[int],
+        types: Sequence[str],
+        *,
+        since: datetime | None = None,
+        before: datetime | None = None,
+        limit: int = 100,
+    ) -> list[Entry]:
+        """The newest events of these types in these logs, newest first: from `since` on, and before `before`."""
+        ...
+
     def of_resources(self, log_id: int, resource_ids: Sequence[str], before: int, *, limit: int) -> list[Entry]:
         """The newest events of these resources with numbers below `before`."""
         ...

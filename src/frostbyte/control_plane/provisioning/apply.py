@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import structlog
 
-from frostbyte.control_plane.provisioning.building import is_made, surplus
-from frostbyte.control_plane.provisioning.journal import Direction, EntryRow, RunRow, RunState
+from frostbyte.control_plane.provisioning.building import is_made, passes_by, surplus
+from frostbyte.control_plane.provisioning.journal import Direction, EntryRow, EntryState, RunRow, RunState
 from frostbyte.control_plane.provisioning.lease import Interrupted, Lease, Pace
-from frostbyte.control_plane.provisioning.making import Making, Work, translated
-from frostbyte.control_plane.provisioning.notes import KEPT, Notes
-from frostbyte.control_plane.provisioning.planned import checked, from_json
+from frostbyte.control_plane.provisioning.making import Making, Work, translated, volume_lost
+from frostbyte.control_plane.provisioning.notes import KEPT, Notes, outcome_of
+from frostbyte.control_plane.provisioning.planned import checked, from_json, step_of, stood
 from frostbyte.control_plane.provisioning.ports import ProvisioningFactory, ProvisioningUnitOfWork
-from frostbyte.control_plane.provisioning.resources import Found, Owner
-from frostbyte.control_plane.provisioning.steps import Action, Doing, Plan
+from frostbyte.control_plane.provisioning.resources import Found, Kind, Owner
+from frostbyte.control_plane.provisioning.steps import Action, Doing, Lasting, Plan
 from frostbyte.control_plane.provisioning.undo import Undoing, covered, stays
 from frostbyte.control_plane.registry.records import OperationKind, OperationStatus
 from frostbyte.kernel.clock import Clock
@@ -68,6 +68,31 @@ def served(uow: ProvisioningUnitOfWork, run: RunRow) -> bool:
             return True
         before = page[-1].operation_id
     return False
+
+
+def _buried(work: Work, *, served: bool) -> None:
+    """Mark as gone what was made and the cloud does not know any more: the plan makes it anew, and not as it was.
+
+    Raises:
+        Conflict: `volume_lost`: it was a volume that held an owner's data.
+    """
+    for entry in work.notes.entries():
+        if entry.kind not in _MORTAL or entry.state is not EntryState.DONE or _lasts(work, entry):
+            continue
+        if entry.kind == Kind.VOLUME and (served or entry.facts.get(KEPT)):
+            raise volume_lost()
+        work.notes.undoing(entry.key)
+        work.notes.gone(entry.key)
+
+
+def _lasts(work: Work, entry: EntryRow) -> bool:
+    step, outcome = step_of(entry), outcome_of(entry)
+    doing = work.doing(step)
+    return not isinstance(doing, Lasting) or work.insist(lambda: doing.lasts(step, outcome, work.scene))
+
+
+_MORTAL: Final = frozenset({Kind.SERVER, Kind.NETWORK, Kind.VOLUME})
+"""What other things hang on, so that it has to be known before anything is planned that it is gone."""
 
 
 class Engine:
@@ -134,8 +159,11 @@ class Engine:
         if run.direction is Direction.UP:
             code = self._up(work, workshop, served=in_service)
             if not code:
-                return notes.end(RunState.SUCCEEDED)
+                changed = in_service and not passes_by(notes.run.plan)
+                return notes.end(RunState.SUCCEEDED, self._passed_over(work, served=True) if changed else "")
             run = notes.turn_back(code)
+        if run.direction is Direction.BACK and in_service:
+            self._led_back(work)
         return self._taken_away(work, workshop, served=in_service)
 
     def _unable(self, notes: Notes, code: str) -> RunRow:
@@ -149,6 +177,7 @@ class Engine:
         run = work.notes.run
         if not run.plan:
             try:
+                _buried(work, served=served)
                 work.notes.planned(self._planned(work, workshop))
             except Interrupted:
                 raise
@@ -161,8 +190,25 @@ class Engine:
             code = Making(work, plan, served=served).go()
             if code:
                 return code
+        return "" if served and not passes_by(work.notes.run.plan) else self._passed_over(work, served=served)
+
+    def _passed_over(self, work: Work, *, served: bool) -> str:
+        """Take away what the plan does not hold. An owner in service has what was asked for by then: what could not be
+        taken away is told, and turns nothing back."""
+        plan = from_json(work.notes.run.owner, work.notes.run.plan)
         failed = Undoing(work, served=served).go(surplus(plan, work.notes.entries()))
         return next(iter(failed.values()), "")
+
+    def _led_back(self, work: Work) -> None:
+        """Lead an owner in service to what stood when the run was planned."""
+        work.halt.clear()
+        run = work.notes.run
+        before = stood(run.owner, run.plan)
+        if not before.steps or passes_by(run.plan):
+            return
+        code = Making(work, before, served=True, back=True).go()
+        if code:
+            _log.error("not_led_back", tenant=run.tenant_id, code=code)
 
     def _planned(self, work: Work, workshop: Workshop) -> Plan:
         run = work.notes.run

@@ -272,6 +272,11 @@ def is_made(plan: Plan, entries: Sequence[EntryRow]) -> bool:
     return bool(lasting) and lasting <= {row.key for row in entries if row.state is EntryState.DONE}
 
 
+def passes_by(plan: Mapping[str, Any]) -> bool:
+    """Whether a journal's plan builds something beside its owner, and changes nothing of it."""
+    return PASSING in plan.get("facts", {})
+
+
 def surplus(plan: Plan, entries: Sequence[EntryRow]) -> list[EntryRow]:
     """What is taken away when a plan's steps are done: of a build its builder, and nothing of the base beside it; else
     what the plan does not hold. Snapshots belong to no plan of the base, and stay."""

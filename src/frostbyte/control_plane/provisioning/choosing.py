@@ -7,7 +7,7 @@ stand together as long as anything at all is to be had there. Another location t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -48,7 +48,7 @@ class Refusal:
 
     Attributes:
         why: `unknown_type`, `unknown_location`, `other_zone`, `too_small`, `no_image`, `not_sold_there`,
-            `out_of_stock`, `going_away`.
+            `out_of_stock`, `going_away`; of a server that stands, `other_architecture`, `smaller_disk`.
     """
 
     type: str
@@ -95,6 +95,8 @@ class Wish:
         architectures: for which there is an image.
         tied: the only one of the locations that a new server can be in; '' for any of them.
         insists: the types were asked for by name; another one that stands does not do.
+        disk_gb, becomes: size of the own disk and architecture of a server that stands, which is to become one of
+            another type; 0 and '' for a new one.
     """
 
     role: HostRole
@@ -104,6 +106,8 @@ class Wish:
     architectures: frozenset[str]
     tied: str = ""
     insists: bool = False
+    disk_gb: int = 0
+    becomes: str = ""
 
 
 def choose(wish: Wish, catalogue: Catalogue, now: datetime, kept: Kept | None = None) -> Choice:
@@ -115,6 +119,7 @@ def choose(wish: Wish, catalogue: Catalogue, now: datetime, kept: Kept | None = 
     """
     if kept is not None and (stays := _stays(wish, catalogue, kept)) is not None:
         return stays
+    wish = _standing(wish, catalogue, kept)
     good: list[Candidate] = []
     later: list[Candidate] = []
     refused: list[Refusal] = []
@@ -130,6 +135,17 @@ def choose(wish: Wish, catalogue: Catalogue, now: datetime, kept: Kept | None = 
     return Choice(candidates=found, best=found[0] if found else None, refused=tuple(refused))
 
 
+def _standing(wish: Wish, catalogue: Catalogue, kept: Kept | None) -> Wish:
+    """A server that stands becomes one of another type where it is: its place, architecture and disk stay."""
+    if kept is None or kept.made is None or kept.made[1] not in wish.locations:
+        return replace(wish, disk_gb=0)
+    name, location = kept.made
+    known = catalogue.types.get(name)
+    own = known.architecture if known else next((one["architecture"] for one in kept.candidates), "")
+    disk = wish.disk_gb or (known.disk_gb if known else 0)
+    return replace(wish, tied=location, becomes=own, disk_gb=disk)
+
+
 def _why_not(wish: Wish, catalogue: Catalogue, type_name: str, location: str, now: datetime) -> str:
     kind, place = catalogue.types.get(type_name), catalogue.locations.get(location)
     if place is None:
@@ -142,6 +158,10 @@ def _why_not(wish: Wish, catalogue: Catalogue, type_name: str, location: str, no
         return "too_small"
     if kind.architecture not in wish.architectures:
         return "no_image"
+    if wish.becomes and kind.architecture != wish.becomes:
+        return "other_architecture"
+    if kind.disk_gb < wish.disk_gb:
+        return "smaller_disk"
     offer = kind.offers.get(location)
     if offer is None:
         return "not_sold_there"

@@ -18,6 +18,7 @@ from frostbyte.control_plane.provisioning.resources import HostRole, Kind, Owner
 from frostbyte.control_plane.registry.records import TenantRow
 from frostbyte.kernel.errors import Conflict, Invalid
 from frostbyte.kernel.tenancy import TenantConfig
+from frostbyte.kernel.webhooks.addresses import places
 
 ZONE: Final = "eu-central"
 LOCATIONS: Final = ("nbg1", "fsn1")
@@ -36,6 +37,10 @@ _TYPE: Final = re.compile(r"[a-z][a-z0-9]{1,15}")
 _EGRESS: Final = re.compile(
     r"(?=.{1,253}:)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+:([1-9][0-9]{0,4})"
 )
+_RELEASE: Final = re.compile(
+    r"(0|[1-9][0-9]{0,4})\.(0|[1-9][0-9]{0,4})(?:\.(0|[1-9][0-9]{0,4}))?(?:(a|b|rc)([0-9]{1,4}))?"
+)
+_STAGES: Final = {"a": 0, "b": 1, "rc": 2, "": 3}
 _ROLES: Final = frozenset({HostRole.GATEWAY, HostRole.WORKER, HostRole.DB, HostRole.SINGLE})
 
 
@@ -53,8 +58,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Gigabytes; 0 for what the tenant's quota asks for."""
     egress: Annotated[tuple[str, ...], Meta(max_length=64)] = ()
     """`host:port` that the plane may reach through its egress proxy; nothing else is let out."""
+    encrypted: bool = True
+    """Whether a volume that is made now is encrypted. One that is there stays as it is."""
     reuse_volume: bool = False
     """Whether a volume that is left of this tenant, with its data, may be used again."""
+    release: str = ""
+    """Version of Frostbyte for its hosts; '' for the one that runs there, and at first for the control plane's own."""
 
     def values(self) -> dict[str, Any]:
         """As JSON values, for the run's row."""
@@ -81,11 +90,47 @@ def request_from(values: Mapping[str, Any]) -> Request:
     for role, types in request.types.items():
         if role not in _ROLES or not types or not all(_TYPE.fullmatch(name) for name in types):
             raise _invalid("types name a role (gateway, worker, db, single) and server types such as cx43")
+    if request.release:
+        release_order(request.release)
     for target in request.egress:
         found = _EGRESS.fullmatch(target)
         if found is None or int(found[1]) > 65_535 or _numeric(target):
             raise _invalid("what may be reached is written host.example:443, as a name and not as an address")
     return request
+
+
+def laid_over(last: Mapping[str, Any], values: Mapping[str, Any]) -> Request:
+    """What is asked for now, over what was asked for last; of the types, each role by itself.
+
+    Raises:
+        Invalid: as `request_from`.
+    """
+    kept = {name: value for name, value in last.items() if name in Request.__struct_fields__}
+    types = {"types": {**kept.get("types", {}), **values["types"]}} if isinstance(values.get("types"), dict) else {}
+    return request_from({**kept, **values, **types})
+
+
+def release_order(release: str) -> tuple[int, ...]:
+    """What a version of Frostbyte is compared by: 0.9.0rc1 comes before 0.9.0.
+
+    Raises:
+        Invalid: `release_malformed`.
+    """
+    found = _RELEASE.fullmatch(release)
+    if found is None:
+        raise Invalid(
+            "release_malformed",
+            "A version of Frostbyte is written like 1.4.0 or 1.5.0rc1.",
+            "Name one that `releases` in the control plane's data folder describes.",
+        )
+    major, minor, patch, stage, number = found.groups()
+    return (int(major), int(minor), int(patch or 0), _STAGES[stage or ""], int(number or 0))
+
+
+def standing_release(entries: Sequence[EntryRow]) -> str:
+    """The version that a tenant's hosts run, as the journal says; '' while none do."""
+    deployed = (entry for entry in entries if entry.action == "deploy" and entry.state is EntryState.DONE)
+    return next((str(entry.spec["release"]) for entry in deployed), "")
 
 
 def _numeric(target: str) -> bool:
@@ -174,6 +219,10 @@ class DesiredTenant:
     ground: Ground
     volume_gb: int
     hosts: tuple[Host, ...]
+    encrypted: bool = False
+    """Whether its volume is, or will be."""
+    ways_out: tuple[str, ...] = ()
+    """What its egress proxy lets through."""
 
     @property
     def cidr(self) -> str:
@@ -202,9 +251,17 @@ class DesiredTenant:
 
 
 def desired_tenant(
-    tenant: TenantRow, environment: str, config: TenantConfig, asked: Request, on: Ground
+    tenant: TenantRow,
+    environment: str,
+    config: TenantConfig,
+    asked: Request,
+    on: Ground,
+    standing: Mapping[str, str] | None = None,
 ) -> DesiredTenant:
     """What the registry's tenant is to have.
+
+    Args:
+        standing: addresses of the hosts that stand, by name: those stay, and no other host gets one of them.
 
     Raises:
         Conflict: `tenant_without_network`: it has given its network back.
@@ -221,8 +278,17 @@ def desired_tenant(
         request=asked,
         ground=on,
         volume_gb=asked.volume_gb or volume_for(config.storage_quota_gb),
-        hosts=_hosts(tenant.octet, asked),
+        encrypted=asked.encrypted,
+        ways_out=ways_out(asked, config),
+        hosts=_hosts(tenant.octet, asked, standing or {}),
     )
+
+
+def ways_out(asked: Request, config: TenantConfig) -> tuple[str, ...]:
+    """`host:port` that a tenant's egress proxy lets through: what its operator asked for, and the servers that its
+    configuration has told when a batch has ended. A name without a dot is none that the internet knows."""
+    told = (str(place) for place in places(config.webhook_hosts) if "." in place.host)
+    return tuple(sorted({*asked.egress, *told}))
 
 
 def volume_for(quota_gb: int) -> int:
@@ -230,19 +296,21 @@ def volume_for(quota_gb: int) -> int:
     return min(_MOST_GB, max(_LEAST_GB, math.ceil(quota_gb * _VOLUME_FACTOR / 10) * 10))
 
 
-def _hosts(octet: int, asked: Request) -> tuple[Host, ...]:
-    def at(last: int) -> str:
-        return f"10.{octet}.1.{last}"
+def _hosts(octet: int, asked: Request, standing: Mapping[str, str]) -> tuple[Host, ...]:
+    def at(name: str, last: int) -> str:
+        """The usual address, or the next one where another host stands at that."""
+        others = {address for other, address in standing.items() if other != name}
+        free = (f"10.{octet}.1.{last + further}" for further in range(len(others) + 1))
+        return standing.get(name) or next(address for address in free if address not in others)
 
     if asked.shape is Shape.SMALL:
-        return (Host(name="single", role=HostRole.SINGLE, address=at(_FIRST["single"]), public=True, volume=True),)
+        address = at("single", _FIRST["single"])
+        return (Host(name="single", role=HostRole.SINGLE, address=address, public=True, volume=True),)
+    workers = {f"worker-{number + 1}": _FIRST_WORKER + number for number in range(asked.workers)}
     return (
-        Host(name="gateway", role=HostRole.GATEWAY, address=at(_FIRST["gateway"]), public=True),
-        *(
-            Host(name=f"worker-{number + 1}", role=HostRole.WORKER, address=at(_FIRST_WORKER + number))
-            for number in range(asked.workers)
-        ),
-        Host(name="db", role=HostRole.DB, address=at(_FIRST["db"]), volume=True),
+        Host(name="gateway", role=HostRole.GATEWAY, address=at("gateway", _FIRST["gateway"]), public=True),
+        *(Host(name=name, role=HostRole.WORKER, address=at(name, last)) for name, last in workers.items()),
+        Host(name="db", role=HostRole.DB, address=at("db", _FIRST["db"]), volume=True),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,6 +13,8 @@ GATEWAY_PORT: Final = 8080
 """On a gateway's public address: people's requests, passed on by the edge (mTLS)."""
 CHANNEL_PORT: Final = 8443
 """On a gateway's public address: the control channel (mTLS)."""
+VOLUME_PROGRAM: Final = "/usr/local/sbin/frostbyte-volume"
+"""On hosts with a volume: says how it stands, and opens it (deploy/hosts/volume.sh)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +102,12 @@ class Remote:
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """What a version of Frostbyte runs on tenants' hosts. Attributes as of `Given`."""
+    """What a version of Frostbyte runs on tenants' hosts. Attributes as of `Given`, and:
+
+    Attributes:
+        archives: by the image's id, the SHA-256 of its archive (`docker save`) among the control plane's images, for
+            hosts that stand and lack it.
+    """
 
     images: Mapping[str, str]
     model_sha256: str = ""
@@ -107,6 +115,34 @@ class Release:
     remote: Remote | None = None
     stand_in_vectors: bool = False
     memory_mb: Mapping[str, int] = field(default_factory=dict)
+    archives: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keeping:
+    """Where a tenant's plane keeps its backups, and who can open them.
+
+    Attributes:
+        url: of the tenant's own repository, as FROSTBYTE_BACKUP_URL of the plane.
+        endpoint: `host:port` that has to be reached for it; '' for a folder.
+        region: what requests are signed for; '' for the usual.
+        recipients: public keys of age.
+        authority: certificates that the place's must be signed by, PEM; '' for the system's.
+    """
+
+    url: str
+    endpoint: str = ""
+    region: str = ""
+    recipients: tuple[str, ...] = ()
+    authority: str = field(default="", repr=False)
+    access_key: str = field(default="", repr=False)
+    secret_key: str = field(default="", repr=False)
+
+    @property
+    def mark(self) -> str:
+        """Another one is another way of keeping: hosts are told."""
+        parts = (self.url, self.region, *self.recipients, self.authority, self.access_key, self.secret_key)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +172,8 @@ class Given:
     remote: Remote | None = None
     stand_in_vectors: bool = False
     memory_mb: Mapping[str, int] = field(default_factory=dict)
+    keeping: Keeping | None = None
+    """None for a plane that is not backed up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,8 +187,14 @@ class Project:
         tasks: what does one thing and ends, in order; never part of `up`.
         erasing: the task that empties every store of the tenant and tells so as JSON (`frostbyte storage destroy`);
             '' where there is no store.
+        backing: the task that backs the plane up and puts it back (`frostbyte plane backup`); '' on other hosts.
         reread: services that read their certificates anew at SIGHUP; those that are in no list see changed files.
         restart: services that take another certificate only at a start, and may be away for a second.
+        working: services that work on jobs, and are asked to end first where a host leaves.
+        signing: the folder of the keys that sign; '' where there is none.
+        keeping: the folder where another host's keys that sign are kept a second time; '' where none are.
+        scanner: the service that looks for malware; '' where none does.
+        signatures, signatures_owner: its folder on the host, and `uid:gid` of who reads there.
     """
 
     folder: str
@@ -158,5 +202,12 @@ class Project:
     stores: tuple[str, ...]
     tasks: tuple[str, ...]
     erasing: str = ""
+    backing: str = ""
     reread: tuple[str, ...] = ()
     restart: tuple[str, ...] = ()
+    working: tuple[str, ...] = ()
+    signing: str = ""
+    keeping: str = ""
+    scanner: str = ""
+    signatures: str = ""
+    signatures_owner: str = ""

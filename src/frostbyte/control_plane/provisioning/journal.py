@@ -7,6 +7,7 @@ that costs money exists without an entry, so the bill and the journal can be com
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -77,6 +78,17 @@ class RunRow(Row, frozen=True, kw_only=True):
         return Owner(environment=self.environment, project_id=self.project_id, tenant_id=self.tenant_id)
 
 
+def in_force(runs: Sequence[RunRow]) -> dict[str, Any] | None:
+    """What an owner's plane was asked to be: by the newest run that succeeded, for one that was turned back led to what
+    was there before; of an owner that was never up, by the newest that tried. None where nobody asked.
+
+    Args:
+        runs: the owner's, newest first.
+    """
+    up = [run for run in runs if run.direction is not Direction.DOWN]
+    return next((run.request for run in [*(one for one in up if one.state is RunState.SUCCEEDED), *up]), None)
+
+
 class EntryRow(Row, frozen=True, kw_only=True):
     """One step of one owner."""
 
@@ -111,6 +123,19 @@ class EntryRow(Row, frozen=True, kw_only=True):
     def owner(self) -> Owner:
         """Whose it is."""
         return Owner(environment=self.environment, project_id=self.project_id, tenant_id=self.tenant_id)
+
+
+class PricesRow(Row, frozen=True, kw_only=True):
+    """What the plan of one run said that things cost: a plan, once it is decided, is never another."""
+
+    run_id: UUID
+    project_id: str
+    tenant_id: str
+    currency: str
+    steps: dict[str, str]
+    """By the key of a step, those that cost anything: a month, net, as a decimal number."""
+    servers: list[dict[str, Any]]
+    """As `facts` of the plan tells them: `host`, `type` and `location` for which a server's price holds."""
 
 
 class Journal(Protocol):
@@ -165,4 +190,8 @@ class Journal(Protocol):
 
     def owned(self, environment: str) -> list[EntryRow]:
         """Every entry with a kind that is not GONE, of all owners: what may exist."""
+        ...
+
+    def prices(self, environment: str, known: Collection[UUID]) -> list[PricesRow]:
+        """Of every run whose plan is decided, oldest first, but for those that are known already."""
         ...

@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 import structlog
@@ -17,7 +18,7 @@ from frostbyte.control_plane.provisioning.order import in_order
 from frostbyte.control_plane.provisioning.planned import step_of
 from frostbyte.control_plane.provisioning.resources import Kind
 from frostbyte.control_plane.provisioning.retry import MOST, REFUSED, Tries
-from frostbyte.control_plane.provisioning.steps import Action, Changing, Doing, Outcome, Plan, Step
+from frostbyte.control_plane.provisioning.steps import Action, Changing, Doing, Lasting, Outcome, Plan, Step
 from frostbyte.kernel.audit.events import EventType
 from frostbyte.kernel.errors import Conflict, FrostbyteError
 
@@ -99,6 +100,15 @@ class GivenUp(Exception):
     """Another step has failed for good: this one is left as its entry says."""
 
 
+def volume_lost() -> Conflict:
+    """An owner's data is gone with the volume that it lay on."""
+    return Conflict(
+        "volume_lost",
+        "The volume with the tenant's data is gone at the cloud, and an empty one would only hide that.",
+        "Look who removed it; then restore the tenant from a backup: frostbyte tenant restore.",
+    )
+
+
 def broken(why: str) -> FrostbyteError:
     """A step that does not keep to what steps promise."""
     return FrostbyteError(
@@ -117,19 +127,21 @@ def translated(error: Exception) -> FrostbyteError:
 
 
 class Making:
-    """One run's way up.
+    """One run's way up; or, where it changed an owner in service and failed, the way to what stood before.
 
     Args:
         work: see there.
         plan: what is to be there.
         served: whether the owner was ever in service: its volumes hold data.
+        back: what the run has done is not trusted: every step that makes no resource is done once more, for it may
+            have been done otherwise, and a server may have been switched off. Volumes stay as they are.
     """
 
-    def __init__(self, work: Work, plan: Plan, *, served: bool) -> None:
+    def __init__(self, work: Work, plan: Plan, *, served: bool, back: bool = False) -> None:
         self._work, self._notes = work, work.notes
         self._steps = {step.key: step for step in plan.steps}
         self._positions = {step.key: number for number, step in enumerate(plan.steps)}
-        self._served = served
+        self._served, self._back = served, back
         self._code = ""
         self._lock = threading.Lock()
 
@@ -171,6 +183,9 @@ class Making:
     def _made(self, step: Step) -> None:
         """See that the step is done."""
         entry = self._notes.entry(step.key)
+        if self._back and entry is not None and entry.kind == Kind.VOLUME:  # it may have grown, and stays so
+            size = max(int(entry.spec["size_gb"]), int(step.spec["size_gb"]))
+            step = replace(step, spec={**step.spec, "size_gb": size})
         look = entry is not None and entry.state in (EntryState.INTENDED, EntryState.UNDOING)
         changed = entry is not None and entry.spec_sha256 != step.spec_sha256
         if entry is not None and entry.state is EntryState.DONE:
@@ -191,7 +206,9 @@ class Making:
         return entry.run_id == self._notes.run.run_id
 
     def _stale(self, step: Step, entry: EntryRow) -> bool:
-        """Whether something that it needs was made anew since."""
+        """Whether something that it needs was made anew since, or switched off."""
+        if self._back and step.kind is None:
+            return True
         needed = (self._notes.entry(key) for key in step.needs)
         return not self._ours(entry) and any(row is not None and self._ours(row) for row in needed)
 
@@ -200,6 +217,11 @@ class Making:
         self._allow(entry, entry.resource_id)
         if entry.facts.get(KEPT):
             return False
+        doing = self._work.doing(step)
+        if isinstance(doing, Lasting):
+            lasting = doing  # narrowed for good
+            if not self._work.insist(lambda: lasting.lasts(step, outcome_of(entry), self._work.scene)):
+                return False
         try:
             self._verify(step, outcome_of(entry))
         except FrostbyteError:  # it is looked for, and made if it is not there
@@ -231,7 +253,13 @@ class Making:
             after = self._work.insist(lambda: changing.change(step, outcome, self._work.scene))
             if after is not None:
                 self._verify(step, after)
-                self._notes.done(step, after, EventType.RESOURCE_CHANGED)
+                # A server that became another one was switched off: what needs it is done again.
+                self._notes.done(
+                    step,
+                    after,
+                    EventType.RESOURCE_CHANGED,
+                    anew=step.kind is Kind.SERVER and after.facts != outcome.facts,
+                )
                 return False
         if step.kind is None:
             return True

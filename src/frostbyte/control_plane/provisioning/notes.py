@@ -85,7 +85,7 @@ class Notes:
 
     def planned(self, plan: Plan) -> None:
         """What will be done is decided."""
-        run = replace(self.run, plan=as_json(plan))
+        run = replace(self.run, plan=as_json(plan, self.entries()))
         with self._guarded() as uow:
             self._tell(uow, "plan", OperationStatus.SUCCEEDED)  # the operation first: all take the locks in this order
             uow.journal.put_run(self._current(uow, run))
@@ -129,11 +129,12 @@ class Notes:
             (step.key, OperationStatus.RUNNING),
         )
 
-    def done(self, step: Step, outcome: Outcome, type: EventType) -> EntryRow:
-        """It was made and seen: id, facts and audit together."""
+    def done(self, step: Step, outcome: Outcome, type: EventType, *, anew: bool = False) -> EntryRow:
+        """It was made and seen: id, facts and audit together. `anew`: by this run, whoever had made it."""
         old = self._known(step.key)
         row = replace(
             old,
+            run_id=self.run.run_id if anew else old.run_id,
             spec=dict(step.spec),
             spec_sha256=step.spec_sha256,
             needs=list(step.needs),

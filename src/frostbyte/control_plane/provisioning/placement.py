@@ -46,6 +46,7 @@ TABLE: Final = (
     Placed(service="serving", role=HostRole.GATEWAY, memory_mb=3072),
     Placed(service="nomic-embed", role=HostRole.GATEWAY, memory_mb=2048),
     Placed(service="egress-proxy", role=HostRole.GATEWAY, memory_mb=128),
+    Placed(service="plane-backup", role=HostRole.GATEWAY, memory_mb=768),
     Placed(service="celery-worker", role=HostRole.WORKER, memory_mb=8192),
     Placed(service="clamav", role=HostRole.WORKER, memory_mb=4096),
     Placed(service="postgres", role=HostRole.DB, memory_mb=1536, stored=True),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from frostbyte.control_plane.provisioning import placement
 from frostbyte.control_plane.provisioning.base_steps import base_steps
@@ -20,7 +20,8 @@ from frostbyte.control_plane.provisioning.catalogue import Catalogue
 from frostbyte.control_plane.provisioning.choosing import Choice, Kept, Wish, choose
 from frostbyte.control_plane.provisioning.desired import ZONE, DesiredBase, DesiredTenant, Host
 from frostbyte.control_plane.provisioning.journal import EntryRow, EntryState
-from frostbyte.control_plane.provisioning.resources import Found, Kind
+from frostbyte.control_plane.provisioning.resources import LUKS, VOLUME, Found, Kind
+from frostbyte.control_plane.provisioning.specs import HostSpec
 from frostbyte.control_plane.provisioning.steps import Action, Plan, Problem, Step
 from frostbyte.control_plane.provisioning.tenant_steps import tenant_steps
 
@@ -41,6 +42,8 @@ class Standing(StrEnum):
     """Done, but it was to be something else then."""
     AGAIN = "again"
     """Done, and done once more, because something that it needs is made or changed."""
+    LOST = "lost"
+    """It was made, and is gone; what needs it is still there."""
     UNDOING = "undoing"
     """An earlier run is taking it away."""
 
@@ -72,8 +75,10 @@ def plan(
         entries={entry.key: entry for entry in entries if entry.state is not EntryState.GONE and entry.owner == owner},
         found={(found.kind.value, found.name): found for found in observed if owner.owns(found.labels)},
     )
+    desired = _sealed(desired, known)
     choices = {host.name: _choice(desired, host, known, catalogue, now) for host in desired.hosts}
-    steps = tuple(_remembering(step, choices, known) for step in _steps(desired, choices, catalogue))
+    desired = _grown(desired, known)
+    steps = tuple(_remembering(step, choices, known) for step in _steps(desired, choices, catalogue, known))
     problems = (*_ground_problems(desired), *_tied_problems(desired, known), *_server_problems(desired, choices))
     return Plan(
         owner=owner,
@@ -86,10 +91,40 @@ def plan(
     )
 
 
-def _steps(desired: Desired, choices: Mapping[str, Choice], catalogue: Catalogue) -> Iterator[Step]:
+def _steps(desired: Desired, choices: Mapping[str, Choice], catalogue: Catalogue, known: _Known) -> Iterator[Step]:
     if isinstance(desired, DesiredTenant):
-        return tenant_steps(desired, choices, catalogue)
+        return tenant_steps(desired, choices, catalogue, _leaving(desired, known))
     return base_steps(desired, choices, catalogue)
+
+
+def _sealed(desired: Desired, known: _Known) -> Desired:
+    """With the volume encrypted or not as it is, where there is one: what is there is never rewritten."""
+    if isinstance(desired, DesiredBase):
+        return desired
+    entry, there = known.entries.get("volume"), known.found.get((Kind.VOLUME, desired.owner.name("data")))
+    if entry is not None:
+        return replace(desired, encrypted=bool(entry.spec.get("encrypted")))
+    return desired if there is None else replace(desired, encrypted=there.labels.get(VOLUME) == LUKS)
+
+
+def _leaving(desired: DesiredTenant, known: _Known) -> list[HostSpec]:
+    """Hosts with containers of ours that are not wanted any more."""
+    wanted = {host.name for host in desired.hosts}
+    specs: list[HostSpec] = []
+    for name in sorted(key.removeprefix("deploy.") for key in known.entries if key.startswith("deploy.")):
+        spec = known.entries[f"deploy.{name}"].spec
+        if name not in wanted and f"settle.{name}" in known.entries:
+            ways = {field: spec[field] for field in HostSpec.__annotations__}
+            specs.append(cast(HostSpec, ways))
+    return specs
+
+
+def _grown(desired: Desired, known: _Known) -> Desired:
+    """With the volume as large as it is: none becomes smaller, whatever is asked for."""
+    entry = known.entries.get("volume")
+    if isinstance(desired, DesiredBase) or entry is None:
+        return desired
+    return replace(desired, volume_gb=max(desired.volume_gb, int(entry.spec["size_gb"])))
 
 
 # -- servers ----------------------------------------------------------------------------------------------------------
@@ -99,6 +134,7 @@ def _choice(desired: Desired, host: Host, known: _Known, catalogue: Catalogue, n
     locations = desired.locations if isinstance(desired, DesiredBase) else desired.request.locations
     asked = _asked_types(desired)
     tied = _tied(desired, host, known)
+    there = known.found.get((Kind.SERVER, desired.owner.name(host.name)))
     wish = Wish(
         role=host.role,
         types=asked.get(host.role.value) or placement.TYPES[host.role],
@@ -107,6 +143,7 @@ def _choice(desired: Desired, host: Host, known: _Known, catalogue: Catalogue, n
         zone=ZONE,
         architectures=frozenset(desired.ground.images),
         insists=host.role.value in asked,
+        disk_gb=int(there.facts.get("disk_gb", 0)) if there else 0,
     )
     return choose(wish, catalogue, now, _kept(known.entries.get(host.server)))
 
@@ -198,11 +235,18 @@ _WHY: Final = {
     "other_zone": f"not in the network zone {ZONE}",
     "too_small": "too little memory for what runs there",
     "no_image": "no snapshot for its architecture",
+    "other_architecture": "another architecture than that of the server that stands",
+    "smaller_disk": "its disk is smaller than that of the server that stands",
     "not_sold_there": "not sold there",
     "out_of_stock": "out of stock",
     "going_away": "cannot be ordered any more, or soon",
 }
-_TOLD: Final = frozenset({"unknown_type", "unknown_location", "other_zone", "too_small", "going_away", "out_of_stock"})
+_TOLD: Final = frozenset(
+    {
+        *("unknown_type", "unknown_location", "other_zone", "too_small", "going_away", "out_of_stock"),
+        *("other_architecture", "smaller_disk"),
+    }
+)
 """Refusals that a person is told of even where another candidate does."""
 
 
@@ -267,7 +311,8 @@ def _facts(
             "network": {"cidr": desired.cidr, "subnet": desired.subnet},
             "addresses": {host.name: host.address for host in desired.hosts},
             "volume_gb": desired.volume_gb,
-            "egress": sorted(desired.request.egress),
+            "volume_encrypted": desired.encrypted,
+            "egress": list(desired.ways_out),
         }
     return facts
 
@@ -281,17 +326,29 @@ def _standings(steps: Sequence[Step], known: _Known) -> dict[str, Standing]:
     standings: dict[str, Standing] = {}
     for step in steps:
         standing = _standing(step, known)
-        moved = any(standings[need] is not Standing.DONE for need in step.needs)
+        moved = any(_moves(standings[need], need) for need in step.needs)
         again = standing is Standing.DONE and step.kind is None and moved
         standings[step.key] = Standing.AGAIN if again else standing
     return standings
+
+
+def _moves(standing: Standing, need: str) -> bool:
+    """Whether what needs a step is done again for it. Of resources, a server that is changed is switched off for it;
+    the others are changed where they are."""
+    if standing is Standing.CHANGED:
+        return need.startswith("server.") or need.partition(".")[0] not in _RESOURCES
+    return standing is not Standing.DONE
+
+
+_RESOURCES: Final = frozenset(kind.value for kind in Kind)
 
 
 def _standing(step: Step, known: _Known) -> Standing:
     entry = known.entries.get(step.key)
     if entry is None:
         there = step.kind is not None and (step.kind.value, step.name) in known.found
-        return Standing.ADOPT if there else Standing.NEW
+        lost = step.kind is not None and any(step.key in one.needs for one in known.entries.values())
+        return Standing.ADOPT if there else Standing.LOST if lost else Standing.NEW
     if entry.state is EntryState.INTENDED:
         return Standing.BEGUN
     if entry.state is EntryState.UNDOING:

@@ -2,62 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from frostbyte.control_plane.provisioning.journal import EntryRow
+from frostbyte.control_plane.provisioning.journal import EntryRow, EntryState
 from frostbyte.control_plane.provisioning.resources import Owner
 from frostbyte.control_plane.provisioning.steps import Action, Plan, Step
 from frostbyte.kernel.errors import Conflict
 
+STOOD: Final = "stood"
+"""Beside a plan: the steps that were done when it was made, as they were."""
 
-def as_json(plan: Plan) -> dict[str, Any]:
-    """The plan as JSON values, without its problems: one that has any is not carried out."""
+
+def as_json(plan: Plan, before: Iterable[EntryRow] = ()) -> dict[str, Any]:
+    """The plan as JSON values, without its problems: one that has any is not carried out.
+
+    Args:
+        before: the owner's journal when it was made: what is done there is what a way back leads to.
+    """
     values = {
-        "steps": [
-            {
-                "key": step.key,
-                "action": step.action,
-                "name": step.name,
-                "needs": step.needs,
-                "spec": step.spec,
-                "row": step.row,
-                "seconds": step.seconds,
-                "monthly": step.monthly,
-            }
-            for step in plan.steps
-        ],
+        "steps": [_step(step) for step in plan.steps],
         "warnings": plan.warnings,
         "facts": plan.facts,
         "monthly": plan.monthly,
         "currency": plan.currency,
+        STOOD: [_step(step_of(row)) for row in before if _lasts(row)],
     }
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(values))
     return plain
+
+
+def _lasts(row: EntryRow) -> bool:
+    """Whether it is done, and would be done again on a way back: that a host was drained for good would not."""
+    return row.state is EntryState.DONE and row.action != Action.DRAIN
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "key": step.key,
+        "action": step.action,
+        "name": step.name,
+        "needs": step.needs,
+        "spec": step.spec,
+        "row": step.row,
+        "seconds": step.seconds,
+        "monthly": step.monthly,
+    }
 
 
 def from_json(owner: Owner, values: dict[str, Any]) -> Plan:
     """The plan that a journal kept."""
     return Plan(
         owner=owner,
-        steps=tuple(
-            Step(
-                **{
-                    **step,
-                    "action": Action(step["action"]),
-                    "needs": tuple(step["needs"]),
-                    "seconds": float(step["seconds"]),
-                    "monthly": Decimal(step["monthly"]),
-                }
-            )
-            for step in values["steps"]
-        ),
+        steps=_steps(values["steps"]),
         warnings=tuple(values["warnings"]),
         facts=values["facts"],
         monthly=Decimal(values["monthly"]),
         currency=values["currency"],
+    )
+
+
+def stood(owner: Owner, values: dict[str, Any]) -> Plan:
+    """What was there when a plan was made, as a plan; without steps where nothing was."""
+    return Plan(owner=owner, steps=_steps(values.get(STOOD, ())))
+
+
+def _steps(values: Iterable[dict[str, Any]]) -> tuple[Step, ...]:
+    return tuple(
+        Step(
+            **{
+                **step,
+                "action": Action(step["action"]),
+                "needs": tuple(step["needs"]),
+                "seconds": float(step["seconds"]),
+                "monthly": Decimal(step["monthly"]),
+            }
+        )
+        for step in values
     )
 
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from frostbyte.control_plane.provisioning.catalogue import Catalogue
-from frostbyte.control_plane.provisioning.desired import LOCATIONS, Ground, Request, desired_tenant, request_from
+from frostbyte.control_plane.provisioning.desired import (
+    LOCATIONS,
+    Ground,
+    Request,
+    desired_tenant,
+    laid_over,
+    standing_release,
+)
 from frostbyte.control_plane.provisioning.drift import Difference, drift
-from frostbyte.control_plane.provisioning.journal import Direction, EntryRow, EntryState, RunRow
+from frostbyte.control_plane.provisioning.journal import EntryRow, EntryState, RunRow, in_force
 from frostbyte.control_plane.provisioning.plan import plan
 from frostbyte.control_plane.provisioning.ports import Cloud, Dns, ProvisioningFactory, ProvisioningUnitOfWork
 from frostbyte.control_plane.provisioning.resources import Found, Kind, Owner
-from frostbyte.control_plane.provisioning.steps import Plan
+from frostbyte.control_plane.provisioning.steps import Action, Plan
 from frostbyte.control_plane.registry.changes import found
 from frostbyte.control_plane.registry.records import TenantRow
 from frostbyte.control_plane.registry.states import TenantState
@@ -118,14 +125,16 @@ class Planner:
     ) -> Planned:
         request = self._request(known, values)
         on = self._grounds(known.tenant.project_id, known.base)
-        desired = desired_tenant(known.tenant, known.environment, config_from(dict(known.config)), request, on)
+        # A tenant keeps its version until it is updated, whatever the control plane became meanwhile.
+        on = replace(on, release=request.release or standing_release(known.entries) or on.release)
+        desired = desired_tenant(
+            *(known.tenant, known.environment, config_from(dict(known.config)), request, on), standing(known.entries)
+        )
         return Planned(plan=plan(desired, observed, known.entries, catalogue, self._clock.now()), request=request)
 
     def _request(self, known: _Known, values: Mapping[str, Any] | None) -> Request:
         """What is asked for now, laid over what was asked for last; where neither says it, the control plane's own."""
-        last = next((run.request for run in known.runs if run.direction is not Direction.DOWN), {})
-        kept = {name: value for name, value in last.items() if name in Request.__struct_fields__}
-        return request_from({"locations": self._locations, **kept, **(values or {})})
+        return laid_over({"locations": self._locations, **(in_force(known.runs) or {})}, values or {})
 
     def drift(self, tenant_id: str) -> list[Difference]:
         """How what is there differs from the journal.
@@ -195,3 +204,9 @@ def _all(uow: ProvisioningUnitOfWork, project_id: str) -> list[_Known]:
         for row in rows
         if row.octet is not None and row.state is not TenantState.DEPROVISIONED
     ]
+
+
+def standing(entries: Sequence[EntryRow]) -> dict[str, str]:
+    """Addresses in the tenant's network that its hosts have, by host."""
+    live = (row for row in entries if row.action == Action.JOIN and row.state is not EntryState.GONE)
+    return {row.key.removeprefix("join."): str(row.spec["address"]) for row in live}

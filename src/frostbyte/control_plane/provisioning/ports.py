@@ -13,6 +13,7 @@ Codes that adapters of `Cloud` raise, all as `CloudError`:
     cloud_not_found          404
     cloud_quota              403 resource_limit_exceeded
     cloud_refused            401, 403: the token may not
+    cloud_type_unfit         422 invalid_server_type: the server that stands cannot become one of that type
     cloud_invalid            422 invalid_input and whatever else was our mistake
     cloud_action_failed      an action ended with an error; `vendor_code` is the cloud's own
     cloud_action_slow        an action did not end in time
@@ -131,6 +132,28 @@ class Cloud(Protocol):
         """Power off; returns when its status is `off`."""
         ...
 
+    def shut_down(self, server_id: str, *, seconds: float) -> None:
+        """Ask its system to end, and cut the power where it has not ended after so many seconds; returns when it is
+        off."""
+        ...
+
+    def change_type(self, server_id: str, type: str) -> None:
+        """Make a server that is off into one of another type, of the same architecture; it stays off.
+
+        Its own disk keeps its size, so that it can become one of the old type again.
+
+        Raises:
+            CloudError: `cloud_out_of_stock`; `cloud_type_unfit`; `cloud_in_use` where it is not off.
+        """
+        ...
+
+    def resize_volume(self, volume_id: str, size_gb: int) -> None:
+        """Make a volume at least so large, attached or not; none is ever made smaller.
+
+        What is on it does not know yet: its file system is grown by its host.
+        """
+        ...
+
     def snapshot(self, server_id: str, name: str, labels: Mapping[str, str]) -> Found:
         """A snapshot of a server that is off; returns when it is available."""
         ...
@@ -228,6 +251,11 @@ class Hosts(Protocol):
         ...
 
     def remove(self, host: HostAddress, paths: Sequence[str]) -> None: ...
+    def read(self, host: HostAddress, folder: str) -> list[HostFile]:
+        """The files in a folder, by path, for another host to be given them; [] where it is not there. Folders in it
+        are passed over."""
+        ...
+
     def images(self, host: HostAddress) -> frozenset[str]:
         """Ids of the images that its engine has."""
         ...
@@ -250,15 +278,52 @@ class Hosts(Protocol):
         """Run a script of ours with `sh` as root, handed over on standard input; its standard output."""
         ...
 
+    def ask(self, host: HostAddress, command: Sequence[str], *, given: str = "", seconds: float) -> str:
+        """Run a program of the host as root; its standard output.
+
+        Args:
+            command: the program and its words: no secret among them, for they can be seen there.
+            given: its standard input, which may be a secret: it is written nowhere.
+        """
+        ...
+
     def up(self, host: HostAddress, folder: str, services: Sequence[str] = (), *, seconds: float) -> None:
         """`docker compose up --detach --wait` of the project in a folder; all services, or some."""
         ...
 
-    def task(self, host: HostAddress, folder: str, service: str, *, seconds: float) -> str:
-        """Run a service that ends (`docker compose run --rm`); its standard output."""
+    def task(self, host: HostAddress, folder: str, service: str, words: Sequence[str] = (), *, seconds: float) -> str:
+        """Run a service that ends (`docker compose run --rm`); its standard output.
+
+        Args:
+            words: what it does instead of its own command; never a secret, for they stand on a command line.
+        """
+        ...
+
+    def stop(self, host: HostAddress, folder: str, services: Sequence[str] = (), *, seconds: float) -> None:
+        """`docker compose stop` of the project in a folder: all services, or some; nothing where there is no project.
+
+        Each is asked to end and killed a little before the seconds are over. What was stopped stays so, after a boot
+        too, until `up`.
+        """
         ...
 
     def down(self, host: HostAddress, folder: str, *, volumes: bool, seconds: float) -> None: ...
+    def look(self, host: HostAddress, folder: str, *, seconds: float) -> str:
+        """How it is and what runs there, in rows of words apart by tabs.
+
+        Nothing is known of these words but what support/shapes.py sees in them: a host may print what it likes.
+        """
+        ...
+
+    def log(self, host: HostAddress, service: str, image: str, *, lines: int, seconds: float) -> str:
+        """What may be told of a service's newest log lines, as `frostbyte plane logs` says on the host itself.
+
+        Args:
+            service: of the host's compose project; '' comes back where it has no container.
+            image: id of one that holds that command and that the host has.
+            lines: how many, at most.
+        """
+        ...
 
 
 class Renderer(Protocol):
@@ -288,6 +353,11 @@ class Renderer(Protocol):
 
     def project(self, role: HostRole) -> Project:
         """The compose project of a tenant's host."""
+        ...
+
+    def growing(self, size_gb: int) -> tuple[str, str]:
+        """Two scripts: one that waits until a host sees that its volume has so many gigabytes, and one that sees that
+        the file system on it has about as many. Both say what is too small, and change nothing."""
         ...
 
     def images(self, role: HostRole) -> tuple[str, ...]:

@@ -169,13 +169,13 @@ def written(kind: ReceiptKind, said: Mapping[str, Any], signer: Signer) -> str:
     return signer.note(f"{kind.value}\n{canonical(dict(said)).decode()}\n")
 
 
-def read(note: str, key: PublicKey) -> tuple[ReceiptKind, dict[str, Any]]:
-    """What a note says, if the key signed it.
+def read(note: str, *keys: PublicKey) -> tuple[ReceiptKind, dict[str, Any]]:
+    """What a note says, if one of the keys signed it.
 
     Raises:
         Invalid: `checkpoint_malformed`, `note_signature_wrong`, `receipt_malformed`.
     """
-    kind, _, rest = open_note(note, key).partition("\n")
+    kind, _, rest = _opened(note, keys).partition("\n")
     try:
         said = json.loads(rest)
         if canonical(said) + b"\n" != rest.encode():
@@ -185,6 +185,16 @@ def read(note: str, key: PublicKey) -> tuple[ReceiptKind, dict[str, Any]]:
         raise Invalid(
             "receipt_malformed", "This is signed, but it is no receipt of a destruction.", "Name a receipt's file."
         ) from None
+
+
+def _opened(note: str, keys: Sequence[PublicKey]) -> str:
+    for key in keys[:-1]:
+        try:
+            return open_note(note, key)
+        except Invalid as error:
+            if error.code != "note_signature_wrong":
+                raise
+    return open_note(note, keys[-1])
 
 
 def digest(note: str) -> str:
@@ -206,13 +216,16 @@ class Checked:
     confirmed: Mapping[str, Any] | None
 
 
-def check(notes: Sequence[str], key: PublicKey) -> Checked:
+def check(notes: Sequence[str], *keys: PublicKey) -> Checked:
     """Check a receipt and the note that ends its pending, if there is one.
+
+    Args:
+        keys: of the control plane; several where it was restored, and signs with another one since.
 
     Raises:
         Invalid: as `read`; `receipt_malformed` where the notes do not belong together.
     """
-    found = [(note, *read(note, key)) for note in notes]
+    found = [(note, *read(note, *keys)) for note in notes]
     receipts = [(note, said) for note, kind, said in found if kind is ReceiptKind.DESTRUCTION]
     others = [said for _, kind, said in found if kind is ReceiptKind.RECOVERY]
     if (

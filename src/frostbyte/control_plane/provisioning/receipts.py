@@ -31,7 +31,7 @@ from frostbyte.control_plane.provisioning.receipt import (
 )
 from frostbyte.control_plane.provisioning.resources import Owner
 from frostbyte.control_plane.registry.changes import found
-from frostbyte.kernel.audit.checkpoint import Signer
+from frostbyte.kernel.audit.checkpoint import Signer, public_key
 from frostbyte.kernel.audit.events import EventType, make_event
 from frostbyte.kernel.clock import Clock, iso
 from frostbyte.kernel.errors import Conflict, NotFound
@@ -49,13 +49,23 @@ class Destroying:
     """
 
     def __init__(
-        self, unit_of_work: ProvisioningFactory, vault: Vault, certificates: Certificates, clock: Clock
+        self,
+        unit_of_work: ProvisioningFactory,
+        vault: Vault,
+        certificates: Certificates,
+        clock: Clock,
+        forget: Callable[[Owner], Sequence[str]] = lambda owner: (),
     ) -> None:
-        self._unit_of_work, self._vault = unit_of_work, vault
+        self._unit_of_work, self._vault, self._forget = unit_of_work, vault, forget
         self._certificates, self._clock = certificates, clock
 
     def keys(self, owner: Owner, operation_id: UUID) -> None:
-        """The tenant's identities and sealed secrets. Which recovery identity is left to the operator is noted too."""
+        """The tenant's identities and sealed secrets. Which recovery identity is left to the operator is noted too.
+
+        Where its data is to be destroyed, its backups go before: until then they can be opened.
+        """
+        if self.wanted(operation_id):
+            self.note(owner, operation_id, Part.STORES, self._forget(owner))
         held = self._vault.holds(owner)
         with self._unit_of_work() as uow:
             known = any(row.part is Part.KEYS for row in uow.receipts.noted(operation_id))
@@ -63,6 +73,12 @@ class Destroying:
             self.note(owner, operation_id, Part.RECOVERY, self._vault.recipients(owner)[1:])
             self.note(owner, operation_id, Part.KEYS, held)
         self._vault.destroy(owner)
+
+    def wanted(self, run_id: UUID) -> bool:
+        """Whether a run takes its owner down and somebody said to destroy the data."""
+        with self._unit_of_work() as uow:
+            run = uow.journal.run(run_id)
+        return run is not None and run.direction is Direction.DOWN and run.request.get("destroy_data") is True
 
     def certificates(self, owner: Owner, operation_id: UUID) -> None:
         """The tenant's authority and all that it signed."""
@@ -94,14 +110,9 @@ class Destroying:
 class Erasing:
     """What is asked of and told by whoever empties a tenant's stores on their host."""
 
-    def __init__(self, unit_of_work: ProvisioningFactory, destroying: Destroying) -> None:
-        self._unit_of_work, self._destroying = unit_of_work, destroying
-
-    def wanted(self, run_id: UUID) -> bool:
-        """Whether a run takes its owner down and somebody said to destroy the data."""
-        with self._unit_of_work() as uow:
-            run = uow.journal.run(run_id)
-        return run is not None and run.direction is Direction.DOWN and run.request.get("destroy_data") is True
+    def __init__(self, destroying: Destroying) -> None:
+        self._destroying = destroying
+        self.wanted = destroying.wanted
 
     def erased(self, owner: Owner, run_id: UUID, said: str) -> None:
         """Note what `frostbyte storage destroy --json` printed.
@@ -237,6 +248,7 @@ class Receipts:
         with self._unit_of_work() as uow:
             found(uow, tenant_id)
             rows = uow.receipts.of(tenant_id)
+            before = [public_key(log.public_key) for log in uow.audit.ended()]
         first = [row for row in rows if row.kind is ReceiptKind.DESTRUCTION]
         if not first:
             raise NotFound(
@@ -245,7 +257,7 @@ class Receipts:
                 "Look at its operations; a deprovisioning that failed is carried on by `tenant retry`.",
             )
         own = tuple(row for row in rows if row.operation_id == first[-1].operation_id)
-        return Shown(rows=own, checked=check([row.note for row in own], self._signer.public_key))
+        return Shown(rows=own, checked=check([row.note for row in own], self._signer.public_key, *before))
 
     def _add(
         self,

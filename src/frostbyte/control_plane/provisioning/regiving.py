@@ -21,6 +21,7 @@ from frostbyte.control_plane.provisioning.planned import step_of
 from frostbyte.control_plane.provisioning.ports import Certificates, ProvisioningFactory
 from frostbyte.control_plane.provisioning.resources import Owner
 from frostbyte.control_plane.provisioning.steps import Action, Again, Outcome
+from frostbyte.control_plane.registry.records import DUTIES
 from frostbyte.kernel.errors import Conflict, FrostbyteError
 
 LOOK_SECONDS: Final = 3600.0
@@ -76,21 +77,27 @@ class Regiving:
             if stop.is_set():
                 break
             try:
-                if self.renew(owner, stop):
+                if not self._worked_on(owner) and self.renew(owner, stop):
                     renewed.append(owner)
             except FrostbyteError as error:
                 _log.warning("certificates_wait", tenant=owner.tenant_id, code=error.code)
         return renewed
+
+    def _worked_on(self, owner: Owner) -> bool:
+        """Whether a duty may be giving the tenant's hosts other files now: theirs come first."""
+        with self._unit_of_work() as uow:
+            return any(row.kind in DUTIES for row in uow.operations.running(owner.tenant_id))
 
     def standing(self) -> list[Owner]:
         """Tenants with hosts of ours, by name, for which nothing is being made or taken away."""
         try:
             with self._unit_of_work() as uow:
                 owners = {row.owner for row in uow.journal.owned(self._environment) if row.tenant_id}
-        except FrostbyteError as error:
+            standing = [owner for owner in owners if self._stands(owner)]
+        except FrostbyteError as error:  # whoever asks looks again: the loops that do must not end with the registry
             _log.warning("certificates_wait", code=error.code)
             return []
-        return sorted((owner for owner in owners if self._stands(owner)), key=lambda owner: owner.tenant_id)
+        return sorted(standing, key=lambda owner: owner.tenant_id)
 
     def _stands(self, owner: Owner) -> bool:
         with self._unit_of_work() as uow:

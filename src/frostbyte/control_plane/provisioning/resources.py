@@ -19,6 +19,9 @@ OWNER: Final = "frostbyte-owner"
 RUN: Final = "frostbyte-run"
 STEP: Final = "frostbyte-step"
 ROLE: Final = "frostbyte-role"
+VOLUME: Final = "frostbyte-volume"
+"""Of a volume that was opened once: how. Nothing on it is ever made anew from then on."""
+LUKS: Final = "luks"
 LABEL_VALUE: Final = re.compile(r"|[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 """What Hetzner takes as a label's value (public API reference, labels)."""
 
@@ -101,7 +104,8 @@ class Found:
             firewall: `rules` (as in WantedFirewall), `selectors` (label selectors it applies to), `servers` (ids)
             primary_ip: `address`, `location`, `assignee` (a server's id or '')
             server: `status`, `type`, `location`, `image`, `public_address` ('' for none), `private_address`
-                ('' until it has joined), `networks` (ids), `volumes` (ids), `firewalls` (ids), `locked`
+                ('' until it has joined), `networks` (ids), `volumes` (ids), `firewalls` (ids), `locked`,
+                `disk_gb` (of its own disk)
             volume: `size_gb`, `location`, `server` (id or ''), `device`
             snapshot: `status`, `architecture`, `size_gb`
             ssh_key: `fingerprint`, `public_key`
@@ -181,12 +185,17 @@ class WantedServer:
 
 @dataclass(frozen=True, kw_only=True)
 class WantedVolume:
-    """A volume, formatted as ext4 and mounted by the host itself."""
+    """A volume, mounted by the host itself.
+
+    Attributes:
+        empty: without a file system: its host encrypts it first. Otherwise the cloud formats it as ext4.
+    """
 
     name: str
     labels: Mapping[str, str]
     size_gb: int
     location: str
+    empty: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

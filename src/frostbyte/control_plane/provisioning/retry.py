@@ -65,7 +65,7 @@ AGAIN: Final[Mapping[str, Again]] = MappingProxyType(
 REFUSED: Final = frozenset(
     {
         "cloud_rate_limited", "cloud_locked", "cloud_protected", "cloud_in_use", "cloud_name_taken", "cloud_not_found",
-        "cloud_out_of_stock", "cloud_quota", "cloud_refused", "cloud_invalid",
+        "cloud_out_of_stock", "cloud_quota", "cloud_refused", "cloud_invalid", "cloud_type_unfit",
     }
 )  # fmt: skip
 """A cloud that says this has not done what it was asked for. After anything else it may have, or may do so yet."""

@@ -15,7 +15,15 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from frostbyte.control_plane.provisioning.desired import request_from
-from frostbyte.control_plane.provisioning.journal import Direction, EntryRow, EntryState, Journal, RunRow, RunState
+from frostbyte.control_plane.provisioning.journal import (
+    Direction,
+    EntryRow,
+    EntryState,
+    Journal,
+    RunRow,
+    RunState,
+    in_force,
+)
 from frostbyte.control_plane.provisioning.notes import run_event
 from frostbyte.control_plane.provisioning.ports import ProvisioningFactory, ProvisioningUnitOfWork
 from frostbyte.control_plane.provisioning.resources import Kind, Owner
@@ -74,14 +82,14 @@ class Provisioning:
         owner = _owner(both, tenant)
         runs = both.journal.runs(owner)
         if operation.kind is OperationKind.PROVISION:
-            asked = request if request is not None else _last(runs, down=False)
+            asked = request if request is not None else in_force(runs)
             if asked is None:
                 return False
             values, direction = request_from(asked).values(), Direction.UP
         elif operation.kind is OperationKind.DEPROVISION:
             if all(row.state is EntryState.GONE for row in both.journal.entries(owner)):
                 return False
-            values, direction = _destruction(request if request is not None else _last(runs, down=True)), Direction.DOWN
+            values, direction = _destruction(request if request is not None else _last_down(runs)), Direction.DOWN
         else:
             return False
         self._begin(both, owner, operation.operation_id, direction, values, operation.actor)
@@ -106,6 +114,31 @@ class Provisioning:
             run = self._begin(uow, owner, new_id(), direction, values, actor)
             uow.commit()
         self.wake()
+        return run
+
+    def change(self, operation: OperationRow, request: Mapping[str, Any]) -> RunRow:
+        """The run by which a duty changes its tenant's hosts: begun at the first call, and as it stands at any other.
+
+        It ends SUCCEEDED, with the code of what of the old could not be taken away; or it is turned back, to what
+        stood before.
+
+        Args:
+            request: what the tenant is to have (desired.Request), whole.
+
+        Raises:
+            Conflict: `run_running`: another run is under way.
+        """
+        with self._unit_of_work() as uow:
+            run = uow.journal.run(operation.operation_id)
+            if run is None:
+                tenant = uow.tenants.get(operation.tenant_id, lock=True)
+                assert tenant is not None  # it has an operation
+                owner = _owner(uow, tenant)
+                values = request_from(request).values()
+                run = self._begin(uow, owner, operation.operation_id, Direction.UP, values, operation.actor)
+                uow.commit()
+        if run.state is RunState.RUNNING:
+            self.wake()
         return run
 
     def _begin(
@@ -144,7 +177,9 @@ class Provisioning:
         if run is None or run.direction is Direction.BACK:
             return
         code = operation.code or "operation_ended"
-        if run.direction is Direction.UP and (run.state is RunState.RUNNING or (operation.code and _up(run))):
+        # What made a plane that never answered is turned back; what changed one that serves has ended for good.
+        failed = operation.code != "" and operation.kind is OperationKind.PROVISION and _up(run)
+        if run.direction is Direction.UP and (run.state is RunState.RUNNING or failed):
             self._turn(both, run, code)
         elif run.direction is Direction.DOWN and run.state is RunState.RUNNING:
             stopped = replace(
@@ -257,9 +292,8 @@ def _owner(uow: RegistryUnitOfWork, tenant: TenantRow) -> Owner:
     return Owner(environment=project.environment, project_id=tenant.project_id, tenant_id=tenant.tenant_id)
 
 
-def _last(runs: list[RunRow], *, down: bool) -> dict[str, Any] | None:
-    """What was asked for last."""
-    return next((run.request for run in runs if (run.direction is Direction.DOWN) is down), None)
+def _last_down(runs: list[RunRow]) -> dict[str, Any] | None:
+    return next((run.request for run in runs if run.direction is Direction.DOWN), None)
 
 
 def _destruction(request: Mapping[str, Any] | None) -> dict[str, Any]:

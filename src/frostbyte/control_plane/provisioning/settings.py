@@ -67,6 +67,16 @@ class ProvisioningSettings:
         """The folder that says, for each version, what it runs on hosts: `{version}.json`."""
         return self.data_dir / "releases"
 
+    @property
+    def supplies(self) -> Path:
+        """The folder of what was taken to be delivered to tenants' hosts (adapters.shelf)."""
+        return self.data_dir / "supplies"
+
+    @property
+    def images(self) -> Path:
+        """The folder of images' archives for hosts that stand: `{sha256 of the file}.tar`."""
+        return self.data_dir / "images"
+
     def token_file(self, project_id: str) -> Path:
         """Where a project's own token stands."""
         if not _PROJECT.fullmatch(project_id):

@@ -12,7 +12,7 @@ its whole name (`fb-gateway`).
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 
 class SshKeySpec(TypedDict):
@@ -117,6 +117,8 @@ class VolumeSpec(TypedDict):
 
     size_gb: int
     server: str
+    encrypted: NotRequired[bool]
+    """Whether its host encrypts it; left out for one that is not."""
 
 
 class AttachSpec(TypedDict):
@@ -146,6 +148,12 @@ class HostSpec(TypedDict):
     """In the tenant's network; '' where it is reached at its server's public address."""
     via: list[str]
     """Hosts that lie before it, outermost first: `bastion` is the base's."""
+
+
+class UnlockSpec(HostSpec):
+    """UNLOCK."""
+
+    volume: str
 
 
 class SecretsSpec(TypedDict):
@@ -193,6 +201,27 @@ class ContainersSpec(HostSpec):
     """STORAGE and DEPLOY: what runs on a host of its role, in this release."""
 
     release: str
+
+
+class GrowSpec(HostSpec):
+    """GROW, on the host with the volume."""
+
+    size_gb: int
+    encrypted: bool
+
+
+class DrainSpec(HostSpec):
+    """DRAIN, of a host that stands and is not wanted any more."""
+
+    heir: str
+    """The host that is given what lies on this one alone; '' where there is nothing."""
+
+
+class SigningSpec(HostSpec):
+    """SIGNING, of a gateway."""
+
+    keeper: str
+    """The host with the volume."""
 
 
 class RecordSpec(TypedDict):

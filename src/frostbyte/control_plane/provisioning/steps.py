@@ -33,16 +33,20 @@ class Action(StrEnum):
     ATTACH = "attach"  # 7
     START = "start"  # 4, 5, 6: `running`
     SETTLE = "settle"  # booted, configured, its own host key pinned
+    UNLOCK = "unlock"  # 7: an encrypted volume is open and mounted
     SECRETS = "secrets"  # 10
     CERTIFICATES = "certificates"  # 10
     FILES = "files"  # 12: what a host is given
     STORAGE = "storage"  # 9: stores start, the tenant's parts of them are made and verified
     DEPLOY = "deploy"  # 12: `docker compose up`
+    SIGNING = "signing"  # 12: what signs lies a second time on the tenant's volume
     RECORD = "record"  # 11
     ENDPOINTS = "endpoints"  # 13: how the plane is reached, registered
     INSTALL = "install"  # hosts build
     SEAL = "seal"  # hosts build: nothing of the builder itself is left, and it is off
     SNAPSHOT = "snapshot"  # hosts build
+    DRAIN = "drain"  # of a host that leaves: what it works on is ended, and what it alone has is carried on
+    GROW = "grow"  # 7: the file system is as large as its volume
     HANDOVER = "handover"  # base: the control plane on its own host is given journal and keys
 
 
@@ -155,6 +159,15 @@ class Doing(Protocol):
 
     def undo(self, step: Step, outcome: Outcome | None, context: Context) -> None:
         """Take it away and see that it is gone. `outcome` is None where it is not known whether anything was made."""
+        ...
+
+
+@runtime_checkable
+class Lasting(Protocol):
+    """A doing that can say at once whether what it made is still there, without waiting for it."""
+
+    def lasts(self, step: Step, outcome: Outcome, context: Context) -> bool:
+        """Asks once. Raises FrostbyteError where nobody can say."""
         ...
 
 

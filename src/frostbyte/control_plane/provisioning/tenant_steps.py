@@ -6,7 +6,7 @@ switched off, because a private address can only be chosen by joining afterwards
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -20,15 +20,19 @@ from frostbyte.control_plane.provisioning.specs import (
     AttachSpec,
     CertificatesSpec,
     ContainersSpec,
+    DrainSpec,
     EndpointsSpec,
     FilesSpec,
+    GrowSpec,
     HostSpec,
     JoinSpec,
     NetworkSpec,
     RecordSpec,
     SecretsSpec,
     ServerSpec,
+    SigningSpec,
     StartSpec,
+    UnlockSpec,
     VolumeSpec,
 )
 from frostbyte.control_plane.provisioning.steps import Action, Step
@@ -41,13 +45,18 @@ _ROW: Final = {"gateway": 4, "single": 4, "worker": 5, "db": 6}
 """The runbook's row of a role's server."""
 
 
-def tenant_steps(wanted: DesiredTenant, choices: Mapping[str, Choice], sold: Catalogue) -> Iterator[Step]:
+def tenant_steps(
+    wanted: DesiredTenant, choices: Mapping[str, Choice], sold: Catalogue, leaving: Sequence[HostSpec] = ()
+) -> Iterator[Step]:
     """All steps, each after what it needs.
 
     Args:
         choices: by host.
         sold: for what things cost.
+        leaving: hosts that stand and are not wanted any more.
     """
+    inherited = [one for one in leaving if one["role"] == HostRole.SINGLE]
+    drained = [one for one in leaving if one["role"] == HostRole.WORKER]
     yield _network(wanted)
     yield _firewall(wanted)
     yield _secrets(wanted)
@@ -57,18 +66,27 @@ def tenant_steps(wanted: DesiredTenant, choices: Mapping[str, Choice], sold: Cat
     for host in wanted.hosts:
         yield _join(host)
     yield _volume(wanted, sold)
-    yield _attach(wanted)
-    for host in wanted.hosts:
-        yield _start(host)
-    for host in wanted.hosts:
-        yield _settle(wanted, host)
+    # What is moved away from is stopped once all others have booted, so that nobody waits for longer than is needed.
+    early = [host for host in wanted.hosts if inherited and not host.volume]
+    yield from (_start(host) for host in early)
+    yield from (_settle(wanted, host) for host in early)
+    yield from (_drain(one, early, wanted.door.name) for one in inherited)
+    yield from (_drain(one) for one in drained)
+    yield _attach(wanted, inherited)
+    yield from (_start(host) for host in wanted.hosts if host not in early)
+    yield from (_settle(wanted, host) for host in wanted.hosts if host not in early)
+    if wanted.encrypted:
+        yield _unlock(wanted)
     yield _certificates(wanted)
     for host in wanted.hosts:
-        yield _files(wanted, host)
+        yield _files(wanted, host, drained)
+    yield _grow(wanted)
     yield _storage(wanted)
     for host in wanted.hosts:
         if host is wanted.door or not host.volume:
             yield _deploy(wanted, host)
+    if wanted.store is not wanted.door:
+        yield _signing(wanted)
     yield _endpoints(wanted)
 
 
@@ -103,7 +121,7 @@ def _server(wanted: DesiredTenant, host: Host, choice: Choice, sold: Catalogue) 
         "edge": wanted.ground.edge,
         "bastion": wanted.ground.bastion,
         "peers": _peers(wanted),
-        "egress": sorted(wanted.request.egress),
+        "egress": list(wanted.ways_out),
         "volume": host.volume,
         "operators": [],
     }
@@ -140,6 +158,8 @@ def _join(host: Host) -> Step:
 def _volume(wanted: DesiredTenant, sold: Catalogue) -> Step:
     server = wanted.store.server
     spec: VolumeSpec = {"size_gb": wanted.volume_gb, "server": server}
+    if wanted.encrypted:
+        spec["encrypted"] = True
     return Step(
         key="volume",
         action=Action.VOLUME,
@@ -152,9 +172,31 @@ def _volume(wanted: DesiredTenant, sold: Catalogue) -> Step:
     )
 
 
-def _attach(wanted: DesiredTenant) -> Step:
+def _attach(wanted: DesiredTenant, inherited: Sequence[HostSpec]) -> Step:
     spec: AttachSpec = {"volume": "volume", "server": wanted.store.server}
-    return Step(key="attach", action=Action.ATTACH, needs=("volume", wanted.store.server), spec=spec, row=7, seconds=3)
+    after = tuple(f"drain.{one['host']}" for one in inherited)
+    needs = ("volume", wanted.store.server, *after)
+    return Step(key="attach", action=Action.ATTACH, needs=needs, spec=spec, row=7, seconds=30 if after else 3)
+
+
+def _drain(one: HostSpec, after: Sequence[Host] = (), heir: str = "") -> Step:
+    spec: DrainSpec = {
+        "host": one["host"],
+        "role": one["role"],
+        "server": one["server"],
+        "address": one["address"],
+        "via": one["via"],
+        "heir": heir,
+    }
+    needs = tuple(f"settle.{host.name}" for host in after)
+    return Step(key=f"drain.{one['host']}", action=Action.DRAIN, needs=needs, spec=spec, seconds=30)
+
+
+def _grow(wanted: DesiredTenant) -> Step:
+    host = wanted.store
+    spec: GrowSpec = {**_way(wanted, host), "size_gb": wanted.volume_gb, "encrypted": wanted.encrypted}
+    needs = (f"settle.{host.name}", "volume", *(("unlock",) if wanted.encrypted else ()))
+    return Step(key="grow", action=Action.GROW, needs=needs, spec=spec, row=7, seconds=3)
 
 
 def _start(host: Host) -> Step:
@@ -191,6 +233,13 @@ def _settle(wanted: DesiredTenant, host: Host) -> Step:
     )
 
 
+def _unlock(wanted: DesiredTenant) -> Step:
+    host = wanted.store
+    spec: UnlockSpec = {**_way(wanted, host), "volume": "volume"}
+    needs = (f"settle.{host.name}", "attach", "volume", "secrets")
+    return Step(key="unlock", action=Action.UNLOCK, needs=needs, spec=spec, row=7, seconds=10)
+
+
 def _secrets(wanted: DesiredTenant) -> Step:
     spec: SecretsSpec = {"hosts": {host.name: host.role.value for host in wanted.hosts}}
     return Step(key="secrets", action=Action.SECRETS, spec=spec, row=10, seconds=2)
@@ -217,14 +266,14 @@ def _certificates(wanted: DesiredTenant) -> Step:
     )
 
 
-def _files(wanted: DesiredTenant, host: Host) -> Step:
+def _files(wanted: DesiredTenant, host: Host, drained: Sequence[HostSpec]) -> Step:
     spec: FilesSpec = {
         **_way(wanted, host),
         "release": wanted.ground.release,
         "peers": _peers(wanted),
         "subnet": wanted.subnet,
         "names": [wanted.hostname],
-        "egress": sorted(wanted.request.egress),
+        "egress": list(wanted.ways_out),
         "edge": wanted.ground.edge,
         "bastion": wanted.ground.bastion,
         "operators": [],
@@ -232,7 +281,8 @@ def _files(wanted: DesiredTenant, host: Host) -> Step:
     return Step(
         key=f"files.{host.name}",
         action=Action.FILES,
-        needs=(f"settle.{host.name}", "secrets", "certificates"),
+        # A worker that leaves is let in until it has ended what it works on.
+        needs=(f"settle.{host.name}", "secrets", "certificates", *(f"drain.{one['host']}" for one in drained)),
         spec=spec,
         row=12,
         seconds=3,
@@ -248,7 +298,7 @@ def _storage(wanted: DesiredTenant) -> Step:
     return Step(
         key="storage",
         action=Action.STORAGE,
-        needs=(f"files.{host.name}",),
+        needs=(f"files.{host.name}", "grow"),
         spec=_containers(wanted, host),
         row=9,
         seconds=30,
@@ -266,6 +316,12 @@ def _deploy(wanted: DesiredTenant, host: Host) -> Step:
         row=12,
         seconds=30,
     )
+
+
+def _signing(wanted: DesiredTenant) -> Step:
+    spec: SigningSpec = {**_way(wanted, wanted.door), "keeper": wanted.store.name}
+    needs = (f"deploy.{wanted.door.name}", "storage")
+    return Step(key="signing", action=Action.SIGNING, needs=needs, spec=spec, row=12, seconds=2)
 
 
 def _record(wanted: DesiredTenant) -> Step:

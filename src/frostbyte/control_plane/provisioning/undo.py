@@ -18,7 +18,8 @@ from frostbyte.control_plane.provisioning.lease import Interrupted
 from frostbyte.control_plane.provisioning.making import Work, translated
 from frostbyte.control_plane.provisioning.notes import KEPT, outcome_of
 from frostbyte.control_plane.provisioning.order import in_order
-from frostbyte.control_plane.provisioning.planned import step_of
+from frostbyte.control_plane.provisioning.plan import Standing
+from frostbyte.control_plane.provisioning.planned import step_of, stood
 from frostbyte.control_plane.provisioning.resources import STEP, Found, Kind
 from frostbyte.control_plane.provisioning.steps import Action, Step
 from frostbyte.kernel.audit.events import EventType
@@ -31,9 +32,16 @@ _log = structlog.get_logger("frostbyte.provisioner")
 
 
 def covered(run: RunRow, entries: Sequence[EntryRow], *, served: bool) -> list[EntryRow]:
-    """What a run takes away: everything; but turned back while its owner was in service before, only what it made."""
-    own = run.direction is Direction.BACK and served
-    return [row for row in entries if row.state is not EntryState.GONE and (not own or row.run_id == run.run_id)]
+    """What a run takes away: everything; but turned back while its owner was in service before, only what was not
+    there when it was planned."""
+    live = [row for row in entries if row.state is not EntryState.GONE]
+    if run.direction is not Direction.BACK or not served:
+        return live
+    standings = run.plan.get("facts", {}).get("standings", {})
+    # What was lost is made for good: without it nothing of the owner would work, whatever else failed.
+    lost = {key for key, standing in standings.items() if standing == Standing.LOST}
+    before = lost | {step.key for step in stood(run.owner, run.plan).steps}
+    return [row for row in live if row.run_id == run.run_id and row.key not in before]
 
 
 def stays(run: RunRow, entry: EntryRow, *, served: bool) -> bool:

@@ -17,9 +17,9 @@ from msgspec.structs import replace
 from frostbyte.control_plane.registry.addresses import checked_endpoints
 from frostbyte.control_plane.registry.changes import changed, event_of, last_change, seen, word
 from frostbyte.control_plane.registry.idempotency import Once, kept, recalled
-from frostbyte.control_plane.registry.ports import RegistryFactory, RegistryUnitOfWork, Runs
+from frostbyte.control_plane.registry.ports import Holds, RegistryFactory, RegistryUnitOfWork, Runs
 from frostbyte.control_plane.registry.records import (
-    ROTATIONS,
+    DUTIES,
     EndpointsRow,
     OperationKind,
     OperationRow,
@@ -29,6 +29,7 @@ from frostbyte.control_plane.registry.records import (
 )
 from frostbyte.control_plane.registry.states import Failed, Move, TenantState, moved
 from frostbyte.kernel.audit.events import EventType
+from frostbyte.kernel.channel import tenant_held
 from frostbyte.kernel.clock import Clock
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid, NotFound
 from frostbyte.kernel.ids import new_id
@@ -51,12 +52,16 @@ ENDS: Final[Mapping[OperationKind, tuple[Move, Move]]] = {
 """The move that an operation ends with, when it went well and when not. Suspending and resuming end with none: the
 tenant stands there from the first moment, and what follows only carries it out."""
 
-SUPERSEDED: Final = frozenset({OperationKind.SUSPEND, OperationKind.RESUME}) | ROTATIONS
-"""A newer operation may end these while they run: a plane that does not answer must not keep its tenant as it is."""
+SUPERSEDED: Final = frozenset({OperationKind.SUSPEND, OperationKind.RESUME})
+"""A newer operation may end these while they run: a plane that does not answer must not keep its tenant as it is. They
+themselves run beside a duty."""
 
+_MAY_REMOVE: Final = frozenset(move for (move, _), kind in BEGINS.items() if kind is OperationKind.DEPROVISION)
 _TYPED: Final = frozenset({Move.DEPROVISION, Move.ABANDON})
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
+Told = tuple[EventType, Mapping[str, Any]]
+"""An event and what it says besides the operation's id, reason and outcome."""
 Hook = Callable[[OperationRow], None]
 """Carries on an operation that a killed control plane left running; returns at once."""
 
@@ -68,12 +73,16 @@ class Operations:
         unit_of_work: opens transactions.
         clock: the control plane's.
         runs: makes and takes away tenants' hosts; None where all planes are attached by hand.
+        holds: asks planes for their legal holds; None to go by what they last said alone.
     """
 
-    def __init__(self, unit_of_work: RegistryFactory, clock: Clock, runs: Runs | None = None) -> None:
+    def __init__(
+        self, unit_of_work: RegistryFactory, clock: Clock, runs: Runs | None = None, holds: Holds | None = None
+    ) -> None:
         self._unit_of_work = unit_of_work
         self._clock = clock
         self._runs = runs
+        self._holds = holds
 
     def begin(
         self,
@@ -104,15 +113,19 @@ class Operations:
             Invalid: `reason_invalid`, `confirmation_wrong`, `provision_request_invalid`.
             NotFound: `tenant_not_found`.
             Conflict: `tenant_changed`, `move_illegal`, both saying what happened; `operation_running`, `run_running`,
-                `endpoints_missing`, `idempotency_conflict`.
+                `endpoints_missing`, `idempotency_conflict`; `tenant_held`: it would be removed, and its plane has legal
+                holds, or had when it last answered.
         """
         self._check(tenant_id, move, reason, confirmation)
+        held = self._holds(tenant_id) if self._holds is not None and move in _MAY_REMOVE else None  # takes its time
         with self._unit_of_work() as uow:
             before = recalled(uow, once, OperationRow)
             if before is not None:
                 return before
             row = seen(uow, tenant_id, expected)
             operation = self._begin(uow, row, move, actor, reason, self._runs, request)
+            if operation.kind is OperationKind.DEPROVISION:
+                _see_that_nothing_is_held(uow, row, held)
             kept(uow, once, operation, self._clock)
             uow.commit()
         return operation
@@ -196,7 +209,7 @@ class Operations:
                 "Nobody has said yet how the tenant's plane is reached.",
                 "Use `tenant attach` with the addresses of its gateway and channel.",
             )
-        self._supersede(uow, row)
+        self._supersede(uow, row, operation.kind)
         details = {"reason": reason, "operation_id": operation.operation_id, **_way(row, state)}
         changed(
             *(uow, self._clock, row, event_of(move, row.failed), actor, details),
@@ -207,8 +220,10 @@ class Operations:
         uow.operations.add(operation)
         return operation
 
-    def _supersede(self, uow: RegistryUnitOfWork, row: TenantRow) -> None:
+    def _supersede(self, uow: RegistryUnitOfWork, row: TenantRow, kind: OperationKind) -> None:
         for running in uow.operations.running(row.tenant_id):
+            if running.kind in DUTIES and kind in SUPERSEDED:
+                continue
             if running.kind not in SUPERSEDED:
                 raise Conflict(
                     "operation_running",
@@ -217,8 +232,11 @@ class Operations:
                 )
             uow.operations.end(_ended(running, self._clock, "operation_superseded"))
 
-    def step(self, operation_id: UUID, step: str, *, code: str = "") -> StepRow:
+    def step(self, operation_id: UUID, step: str, *, code: str = "", facts: Mapping[str, Any] | None = None) -> StepRow:
         """Note that the operation did something, or with a `code` that it failed to.
+
+        Args:
+            facts: what of it later steps and people need, as JSON values.
 
         Raises:
             NotFound: `operation_not_found`.
@@ -234,13 +252,17 @@ class Operations:
                 status=OperationStatus.FAILED if code else OperationStatus.SUCCEEDED,
                 code=code,
                 at=self._clock.now(),
+                facts=dict(facts or {}),
             )
             uow.operations.add_step(row)
             uow.commit()
         return row
 
-    def end(self, operation_id: UUID, *, code: str = "") -> OperationRow:
+    def end(self, operation_id: UUID, *, code: str = "", told: Told | None = None) -> OperationRow:
         """End the operation, with the `code` of what went wrong or none, and move its tenant on.
+
+        Args:
+            told: what the audit is told of an operation that moves nobody.
 
         Raises:
             NotFound: `operation_not_found`.
@@ -254,10 +276,19 @@ class Operations:
             uow.operations.end(operation)
             if operation.kind in ENDS:
                 self._move_on(uow, operation)
+            elif told is not None:
+                self._tell(uow, operation, told)
             if self._runs is not None:
                 self._runs.ended(uow, operation)
             uow.commit()
         return operation
+
+    def _tell(self, uow: RegistryUnitOfWork, operation: OperationRow, told: Told) -> None:
+        type, details = told
+        told_always = {"reason": operation.reason, "operation_id": operation.operation_id}
+        outcome = {"status": operation.status.value, **({"code": operation.code} if operation.code else {})}
+        row = seen(uow, operation.tenant_id, None)
+        changed(uow, self._clock, row, type, operation.actor, {**told_always, **outcome, **details})
 
     def _move_on(self, uow: RegistryUnitOfWork, operation: OperationRow) -> None:
         well, badly = ENDS[operation.kind]
@@ -342,6 +373,19 @@ def _possible(uow: RegistryUnitOfWork, row: TenantRow, move: Move) -> tuple[Tena
             "It is made by the operation itself.",
         )
     return after
+
+
+def _see_that_nothing_is_held(uow: RegistryUnitOfWork, row: TenantRow, held: int | None) -> None:
+    """Raises Conflict("tenant_held").
+
+    A plane that does not answer is taken at its last word. If that was none it is asked again before anything of it is
+    destroyed: it closes only without holds, unless an operator has said that it is no more.
+    """
+    if held is None:
+        last = uow.standings.get(row.tenant_id)
+        held = last.holds if last is not None else 0
+    if held:
+        raise tenant_held(held)
 
 
 def _way(row: TenantRow, state: TenantState) -> dict[str, object]:

@@ -24,8 +24,10 @@ from frostbyte.control_plane.registry.records import (
     AlarmRow,
     EndpointsRow,
     IdempotencyRow,
+    OperationKind,
     OperationRow,
     ProjectRow,
+    RoundRow,
     StandingRow,
     StepRow,
     TenantConfigRow,
@@ -131,7 +133,7 @@ class Standings(Protocol):
 
 
 class Operations(Protocol):
-    """What takes time. At most one runs for a tenant."""
+    """What takes time. For a tenant at most one runs that moves it, and at most one duty."""
 
     def get(self, operation_id: UUID, *, lock: bool = False) -> OperationRow | None: ...
     def add(self, row: OperationRow) -> None:
@@ -148,6 +150,10 @@ class Operations(Protocol):
 
     def page(self, *, tenant_id: str | None = None, before: UUID | None = None, limit: int = 100) -> list[OperationRow]:
         """Newest first, those begun before `before`."""
+        ...
+
+    def of(self, kind: OperationKind, since: datetime) -> list[OperationRow]:
+        """All of a kind that began then or later, oldest first."""
         ...
 
     def add_step(self, row: StepRow) -> None:
@@ -191,6 +197,24 @@ class Alarms(Protocol):
         ...
 
 
+class Rounds(Protocol):
+    """Duties for many tenants."""
+
+    def add(self, row: RoundRow) -> None:
+        """Raises Conflict("round_running") while another one runs."""
+        ...
+
+    def end(self, row: RoundRow) -> None:
+        """Write how a running one ended."""
+        ...
+
+    def get(self, round_id: UUID) -> RoundRow | None: ...
+    def running(self) -> RoundRow | None: ...
+    def page(self, *, before: UUID | None = None, limit: int = 100) -> list[RoundRow]:
+        """Newest first."""
+        ...
+
+
 class RegistryUnitOfWork(AccessUnitOfWork, Protocol):
     """One transaction of the control plane."""
 
@@ -210,6 +234,8 @@ class RegistryUnitOfWork(AccessUnitOfWork, Protocol):
     def idempotency(self) -> Idempotency: ...
     @property
     def alarms(self) -> Alarms: ...
+    @property
+    def rounds(self) -> Rounds: ...
 
 
 RegistryFactory = Callable[[], AbstractContextManager[RegistryUnitOfWork]]
@@ -227,6 +253,17 @@ class Progress(StrEnum):
     """It failed, and what was made is being taken away."""
     FAILED = "failed"
     """It failed, and nothing goes on any more."""
+
+
+class Holds(Protocol):
+    """Asks planes for their legal holds (killswitch.holding)."""
+
+    def __call__(self, tenant_id: str) -> int | None:
+        """How many are in force in its plane now; None where that does not answer, or not as the one it should be.
+
+        Takes as long as the channel to a plane does. Raises `database_unavailable`.
+        """
+        ...
 
 
 class Runs(Protocol):

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
+
 from frostbyte.control_plane.registry.states import Failed, TenantState
 from frostbyte.kernel.records import Row
 
@@ -89,6 +91,16 @@ class OperationKind(StrEnum):
     """What the tenant's plane enters its stores and its embedder with."""
     ROTATE_KEYS = "rotate_keys"
     """All of them."""
+    SCALE = "scale"
+    """More or fewer hosts, or larger ones."""
+    UPDATE = "update"
+    """Another version."""
+    REPAIR = "repair"
+    """What is not as it was made is mended."""
+    BACKUP = "backup"
+    RESTORE = "restore"
+    REFRESH = "refresh"
+    """Signatures, images or packages that were delivered."""
 
 
 ROTATIONS: Final = frozenset(
@@ -99,7 +111,17 @@ ROTATIONS: Final = frozenset(
         OperationKind.ROTATE_KEYS,
     }
 )
-"""Operations that move no tenant."""
+"""A tenant's keys made anew."""
+DUTIES: Final = ROTATIONS | {
+    OperationKind.SCALE,
+    OperationKind.UPDATE,
+    OperationKind.REPAIR,
+    OperationKind.BACKUP,
+    OperationKind.RESTORE,
+    OperationKind.REFRESH,
+}
+"""Operations that move no tenant: work on one that stands (control_plane.upkeep). One of them and one that moves the
+tenant may run at the same time, so that nothing keeps a tenant from being suspended."""
 
 
 class OperationStatus(StrEnum):
@@ -124,6 +146,8 @@ class OperationRow(Row, frozen=True, kw_only=True):
     ended_at: datetime | None
     code: str
     """Of the error that ended it; '' for none."""
+    request: dict[str, Any] = msgspec.field(default_factory=dict)
+    """What a duty was asked for, as it reads it. No secret, and no content."""
 
 
 class StepRow(Row, frozen=True, kw_only=True):
@@ -136,6 +160,30 @@ class StepRow(Row, frozen=True, kw_only=True):
     status: OperationStatus
     code: str
     at: datetime
+    facts: dict[str, Any] = msgspec.field(default_factory=dict)
+    """What of it later steps and people need. No secret, and no content."""
+
+
+class RoundRow(Row, frozen=True, kw_only=True):
+    """One duty for many tenants: the first is looked at for a while, then the others one by one."""
+
+    round_id: UUID
+    kind: OperationKind
+    request: dict[str, Any]
+    """As the duty reads it; each tenant's operation names the round besides."""
+    tenants: tuple[str, ...]
+    """In order; the first is the canary."""
+    soak_seconds: int
+    """How long the canary is looked at after its operation went well."""
+    actor: str
+    reason: str
+    status: OperationStatus
+    started_at: datetime
+    ended_at: datetime | None
+    code: str
+    """Of what stopped it; '' for nothing."""
+    stopped_at: str
+    """The tenant at which it stopped; '' for none."""
 
 
 class StandingRow(Row, frozen=True, kw_only=True):
@@ -147,6 +195,8 @@ class StandingRow(Row, frozen=True, kw_only=True):
     """When the plane last answered at all."""
     code: str
     """Of the error of the last attempt; '' when it went well."""
+    holds: int = 0
+    """Legal holds in force in the plane, as it last said."""
 
 
 class IdempotencyRow(Row, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from frostbyte.control_plane.registry.changes import changed, found, last_change, word
 from frostbyte.control_plane.registry.idempotency import Once, kept, recalled
-from frostbyte.control_plane.registry.ports import RegistryFactory
+from frostbyte.control_plane.registry.ports import RegistryFactory, RegistryUnitOfWork
 from frostbyte.control_plane.registry.projects import free_octet
 from frostbyte.control_plane.registry.records import (
     EndpointsRow,
@@ -196,11 +196,17 @@ class Tenants:
             )
 
     def page(
-        self, *, project_id: str | None = None, state: TenantState | None = None, after: str = "", limit: int = 100
+        self,
+        *,
+        project_id: str | None = None,
+        state: TenantState | None = None,
+        prefix: str = "",
+        after: str = "",
+        limit: int = 100,
     ) -> list[TenantRow]:
-        """Ordered by id, those after `after`."""
+        """Ordered by id, those after `after` that begin with `prefix`."""
         with self._unit_of_work() as uow:
-            return uow.tenants.page(project_id=project_id, state=state, after=after, limit=limit)
+            return begun_with(uow, prefix, project_id=project_id, state=state, after=after, limit=limit)
 
     def tally(self) -> list[TenantTally]:
         """All tenants, counted by project and state."""
@@ -212,6 +218,23 @@ class Tenants:
         with self._unit_of_work() as uow:
             found(uow, tenant_id)
             return uow.configs.page(tenant_id, before=before, limit=limit)
+
+
+def begun_with(
+    uow: RegistryUnitOfWork,
+    prefix: str,
+    *,
+    project_id: str | None = None,
+    state: TenantState | None = None,
+    after: str = "",
+    limit: int = 100,
+) -> list[TenantRow]:
+    """The same, in a transaction. Names that begin alike stand together, and what they begin with is the first."""
+    first = uow.tenants.get(prefix) if after < prefix else None
+    fits = first and state in (None, first.state) and project_id in (None, first.project_id)
+    rows = [first] if first and fits else []
+    rows += uow.tenants.page(project_id=project_id, state=state, after=max(prefix, after), limit=limit - len(rows))
+    return [row for row in rows if row.tenant_id.startswith(prefix)]
 
 
 def _plain(config: TenantConfig) -> dict[str, Any]:

@@ -62,8 +62,18 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     quota_bytes: int | None = None
     oldest_job_seconds: float | None = None
     signatures_age_seconds: float | None = None
+    signatures_limit_seconds: float | None = None
+    """What the tenant allows; None for no limit."""
+    signatures_trouble: str = ""
+    """Why a scanner of the plane may call nothing clean, as a code."""
+    intake_refused: str = ""
+    """Why the plane takes no uploads, as a code."""
     certificate_seconds: float | None = None
     """Until the first of its certificates ends."""
+    backup_seconds: float | None = None
+    """Since its last good backup, or since it came into service; None where it is not backed up by itself."""
+    backup_period_seconds: float = 0.0
+    """Between two of its backups."""
     stand_ins: tuple[str, ...] = ()
     alerts: tuple[str, ...] = ()
     """Codes of the alerts that are open."""
@@ -179,13 +189,7 @@ def _kept(seen: Seen) -> Iterator[Reason]:
             "storage-is-nearly-full",
             "{:.0%} of the storage quota is used.",
         )
-    yield from _above(
-        seen.signatures_age_seconds,
-        SIGNATURES_SECONDS,
-        "signatures_old",
-        "virus-signatures-are-old",
-        "The virus signatures are {:,.0f} seconds old.",
-    )
+    yield from _signatures(seen)
     if seen.certificate_seconds is not None:
         yield from _above(
             -seen.certificate_seconds,
@@ -195,6 +199,13 @@ def _kept(seen: Seen) -> Iterator[Reason]:
             "A certificate ends in {:,.0f} seconds.",
             shown=seen.certificate_seconds,
         )
+    yield from _above(
+        seen.backup_seconds,
+        (2 * seen.backup_period_seconds, 7 * seen.backup_period_seconds),
+        "backup_old",
+        "a-tenants-backup-is-old",
+        "The last good backup is {:,.0f} seconds old.",
+    )
     if seen.stand_ins:
         yield _reason(
             Level.WARN,
@@ -202,6 +213,27 @@ def _kept(seen: Seen) -> Iterator[Reason]:
             "service.md#stand-ins-are-in-use",
             f"NOT FOR PRODUCTION: it runs with stand-ins ({', '.join(seen.stand_ins)}).",
         )
+
+
+def _signatures(seen: Seen) -> Iterator[Reason]:
+    """Old ones are said before the tenant's own limit is reached, and what it does is said when it is."""
+    section = "virus-signatures-are-old"
+    if seen.intake_refused:
+        yield _reason(
+            Level.CRITICAL,
+            "intake_refused",
+            section,
+            f"No uploads are taken, and what came before waits: {seen.intake_refused}.",
+        )
+    elif seen.signatures_trouble:
+        what = f"A scanner may call nothing clean: {seen.signatures_trouble}."
+        yield _reason(Level.CRITICAL, "scanner_stale", section, what)
+    limit = seen.signatures_limit_seconds
+    warn, critical = SIGNATURES_SECONDS
+    limits = (warn, critical) if limit is None else (min(warn, limit / 2), min(critical, limit))
+    yield from _above(
+        seen.signatures_age_seconds, limits, "signatures_old", section, "The virus signatures are {:,.0f} seconds old."
+    )
 
 
 def _above(

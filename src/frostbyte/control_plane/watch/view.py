@@ -48,6 +48,17 @@ class Lag(msgspec.Struct, frozen=True, kw_only=True):
     events: int | None
 
 
+class BackupAge(msgspec.Struct, frozen=True, kw_only=True):
+    """How old a tenant's backup is, of one that is backed up by itself."""
+
+    seconds: float
+    """Since its last good one began, or since it came into service."""
+    period_seconds: float
+    """Between two."""
+    good: bool
+    """Whether there is a good one at all."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sources:
     """Whom to ask.
@@ -57,12 +68,14 @@ class Sources:
         channels: the way to a plane.
         lags: how far the ledger is behind, by tenant.
         alerts: codes of open alarms and findings, by tenant.
+        ends: when the first of the certificates ends that the control plane keeps for a tenant; None where it has none.
     """
 
     edge: Callable[[str], int]
     channels: Channels
     lags: Callable[[], Mapping[str, Lag]]
     alerts: Callable[[], Mapping[str, tuple[str, ...]]]
+    ends: Callable[[str], datetime | None] = lambda _: None
 
 
 @dataclass(kw_only=True)
@@ -71,6 +84,7 @@ class _Look:
 
     edge_status: int | None = None
     health: PlaneHealth | None = None
+    ends_at: datetime | None = None
     health_at: float = field(default=0.0)
 
 
@@ -84,6 +98,8 @@ class TenantHealth(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     version: str
     """Of the plane's Frostbyte; '' if it did not tell."""
+    backed_up: bool = True
+    """False for one that is to be backed up by itself and never was with success."""
 
 
 class TenantWatch:
@@ -97,6 +113,8 @@ class TenantWatch:
 
     def __init__(self, unit_of_work: RegistryFactory, sources: Sources, clock: Clock) -> None:
         self._unit_of_work, self._sources, self._clock = unit_of_work, sources, clock
+        self.backups: Callable[[], Mapping[str, BackupAge]] = dict
+        """Of those that are backed up by themselves."""
         self._looks: dict[str, _Look] = {}
         self._view: dict[str, TenantHealth] = {}
         self._looked_at: float | None = None
@@ -121,13 +139,23 @@ class TenantWatch:
         ]
         wait(asked)
         lags, alerts, now = self._sources.lags(), self._sources.alerts(), self._clock.now()
+        backups = self.backups()
         self._view = {
             tenant.tenant_id: self._judged(
-                tenant, standing, lags.get(tenant.tenant_id), alerts.get(tenant.tenant_id, ()), now
+                tenant,
+                standing,
+                lags.get(tenant.tenant_id),
+                alerts.get(tenant.tenant_id, ()),
+                now,
+                backups.get(tenant.tenant_id),
             )
             for tenant, _, standing in rows
         }
         self._looked_at = time.monotonic()
+
+    def view(self) -> Mapping[str, TenantHealth]:
+        """Everybody by name, as of one look; {} before the first."""
+        return self._view
 
     def tenants(self) -> list[TenantHealth]:
         """Everybody, by name."""
@@ -166,6 +194,7 @@ class TenantWatch:
     def _ask(self, tenant: TenantRow, endpoints: EndpointsRow | None, standing: StandingRow | None) -> None:
         look = self._looks.setdefault(tenant.tenant_id, _Look())
         try:
+            look.ends_at = self._sources.ends(tenant.tenant_id)
             look.edge_status = self._sources.edge(tenant.tenant_id)
             if endpoints is not None and standing is not None and not standing.code:
                 look.health = self._sources.channels(endpoints).health()
@@ -176,7 +205,13 @@ class TenantWatch:
             _log.error("look_broke", error=type(error).__name__)
 
     def _judged(
-        self, tenant: TenantRow, standing: StandingRow | None, lag: Lag | None, alerts: tuple[str, ...], now: datetime
+        self,
+        tenant: TenantRow,
+        standing: StandingRow | None,
+        lag: Lag | None,
+        alerts: tuple[str, ...],
+        now: datetime,
+        backup: BackupAge | None,
     ) -> TenantHealth:
         look = self._looks.get(tenant.tenant_id, _Look())
         told = look.health if time.monotonic() - look.health_at < STALE_SECONDS else None
@@ -194,8 +229,13 @@ class TenantWatch:
             quota_bytes=told.quota_bytes if told is not None else None,
             oldest_job_seconds=told.oldest_job_seconds if told is not None else None,
             signatures_age_seconds=told.signatures_age_seconds if told is not None else None,
-            certificate_seconds=_until(told.certificate_not_after, now) if told is not None else None,
+            signatures_limit_seconds=told.signatures_limit_seconds if told is not None else None,
+            signatures_trouble=told.signatures_trouble if told is not None else "",
+            intake_refused=told.intake_refused if told is not None else "",
+            certificate_seconds=_first(told.certificate_not_after if told is not None else None, look.ends_at, now),
             stand_ins=told.stand_ins if told is not None else (),
+            backup_seconds=backup.seconds if backup is not None else None,
+            backup_period_seconds=backup.period_seconds if backup is not None else 0.0,
             alerts=alerts,
         )
         return TenantHealth(
@@ -205,7 +245,14 @@ class TenantWatch:
             verdict=judge(seen),
             model=told.model if told is not None else "",
             version=told.version if told is not None else "",
+            backed_up=backup is None or backup.good,
         )
+
+
+def _first(told: str | None, ends_at: datetime | None, now: datetime) -> float | None:
+    """Until the first certificate ends: of the plane's channel, or of those that are kept here."""
+    own = (ends_at - now).total_seconds() if ends_at is not None else None
+    return min((left for left in (_until(told, now), own) if left is not None), default=None)
 
 
 def _until(moment: str | None, now: datetime) -> float | None:
@@ -215,3 +262,11 @@ def _until(moment: str | None, now: datetime) -> float | None:
         return (datetime.fromisoformat(moment) - now).total_seconds()
     except (ValueError, TypeError):  # a plane may tell anything
         return None
+
+
+def critical(look: Callable[[str], TenantHealth | None], tenant_id: str) -> str:
+    """Why a tenant is in a critical state, as a code; '' where it is not, or nobody has looked yet."""
+    found = look(tenant_id)
+    if found is None or found.verdict.level is not Level.CRITICAL:
+        return ""
+    return found.verdict.reasons[0].code

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
+from uuid import UUID
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -65,6 +67,16 @@ def unusable(why: str) -> Unavailable:
 def encode(vectors: Vectors) -> bytes:
     """Rows and columns (two little-endian uint32), then the float32 values, little-endian, row by row."""
     return np.array(vectors.shape, dtype="<u4").tobytes() + vectors.astype("<f4").tobytes()
+
+
+def encode_released(made: Mapping[UUID, Sequence[float]]) -> bytes:
+    """Vectors of passages that were released one by one, by chunk id, as JSON."""
+    return msgspec.json.encode({str(chunk_id): list(vector) for chunk_id, vector in made.items()})
+
+
+def decode_released(data: bytes) -> dict[UUID, list[float]]:
+    """The inverse of `encode_released`. Raises ValueError."""
+    return msgspec.json.decode(data, type=dict[UUID, list[float]])
 
 
 def decode(data: bytes) -> Vectors:

@@ -10,7 +10,7 @@ import msgspec
 
 from frostbyte.data_plane.document import FORMATS
 from frostbyte.data_plane.intake.sniff import Refusal
-from frostbyte.kernel.errors import FrostbyteError, Kind
+from frostbyte.kernel.errors import Conflict, FrostbyteError, Kind
 from frostbyte.kernel.records import DocumentRow, Outcome, ReceiptRow, State
 
 MIB: Final = 1024 * 1024
@@ -123,3 +123,13 @@ def not_allowed(allowlist: tuple[str, ...]) -> Refusal:
 def outage(error: FrostbyteError) -> Refusal:
     """The store could not take the file."""
     return Refusal(error.code, error.message, f"{error.remedy} Use a new Idempotency-Key.")
+
+
+def closed() -> Conflict:
+    """The error for a file that comes after its upload was complete."""
+    return Conflict("batch_closed", "This upload is complete.", "Read its result, or begin a new upload.")
+
+
+def missing() -> Conflict:
+    """The error for an upload that nobody knows."""
+    return Conflict("batch_missing", "The upload is not known any more.", "Begin a new upload.")

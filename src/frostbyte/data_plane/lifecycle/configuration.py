@@ -66,6 +66,19 @@ class Configuration:
             uow.commit()
         return self.show()
 
+    def begin(self, config: TenantConfig, *, actor: str) -> None:
+        """Have this configuration as version 1; nothing happens where there has been a version.
+
+        It is written down whole, also where it is the defaults: another release may have others.
+        """
+        with self._unit_of_work() as uow:
+            if uow.configs.latest() is not None:
+                return
+            before = TenantConfig()
+            changed = [name for name in config.__struct_fields__ if getattr(config, name) != getattr(before, name)]
+            self._add(uow, None, config, actor, sorted(changed))
+            uow.commit()
+
     def adopt(self, uow: UnitOfWork, config: TenantConfig, *, actor: str) -> None:
         """Have this configuration in force, in the caller's transaction; nothing happens where it is already."""
         row = uow.configs.latest()

@@ -9,6 +9,7 @@ the older incarnation and is discarded when it commits; what it wrote is unreada
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
@@ -31,6 +32,17 @@ VECTORS_GONE_AFTER: Final = timedelta(minutes=15)
 """Longer than any lease: a stage that was under way at the erasure has written its last vectors by then."""
 
 
+class ErasureReason(StrEnum):
+    """Why somebody has a document erased: a code, because it goes into the audit."""
+
+    REQUEST = "request"
+    """Without a closer word."""
+    DATA_SUBJECT = "data_subject"
+    """A person has their data erased (GDPR, article 17)."""
+    SENT_BY_MISTAKE = "sent_by_mistake"
+    NO_LONGER_NEEDED = "no_longer_needed"
+
+
 class Erasure:
     """Erases documents and answers for it."""
 
@@ -51,16 +63,18 @@ class Erasure:
         self._vectors = vectors
         self._clock = clock
 
-    def erase(self, doc_id: UUID, *, actor: str, reason: str) -> dict[str, Any]:
+    def erase(self, doc_id: UUID, *, actor: str, reason: str, run_id: UUID | None = None) -> dict[str, Any]:
         """Erase the document; asking again gives the same receipt.
 
         Args:
             doc_id: which.
             actor: who asked, for the audit.
             reason: a code such as `request` or `retention`.
+            run_id: the retention run that erases it.
 
         Raises:
             NotFound: `document_not_found`.
+            Conflict: `document_held`.
         """
         with self._unit_of_work() as uow:
             uow.lock_content(doc_id)
@@ -70,49 +84,18 @@ class Erasure:
             if row.state is State.ERASED:
                 erasure = max(uow.erasures.of_document(doc_id), key=lambda item: item.requested_at)
             else:
-                erasure = self._decide(uow, row, actor, reason)
+                wanted = ErasureRow(
+                    erasure_id=new_id(),
+                    doc_id=doc_id,
+                    incarnation=row.incarnation,
+                    requested_at=self._clock.now(),
+                    actor=actor,
+                    reason=reason,
+                    run_id=run_id,
+                )
+                erasure = decide(uow, row, wanted, tenant_id=self._tenant_id, clock=self._clock)
                 uow.commit()
         return self.receipt(self._carry_out(row, erasure).erasure_id)
-
-    def _decide(self, uow: UnitOfWork, row: DocumentRow, actor: str, reason: str) -> ErasureRow:
-        event, chained = chain(
-            row,
-            tenant_id=self._tenant_id,
-            type=EventType.DOCUMENT_ERASED,
-            clock=self._clock,
-            actor=actor,
-            details={"component": "lifecycle", "reason": reason, "status": "erased"},
-        )
-        uow.audit.append(event)
-        now = self._clock.now()
-        erasure = ErasureRow(
-            erasure_id=new_id(),
-            doc_id=row.doc_id,
-            incarnation=row.incarnation,
-            requested_at=now,
-            actor=actor,
-            reason=reason,
-            event_id=event.event_id,
-        )
-        uow.erasures.put(erasure)
-        uow.jobs.cancel(row.doc_id)
-        uow.chunks.delete_document(row.doc_id)
-        uow.documents.put(
-            replace(
-                chained,
-                state=State.ERASED,
-                stage=None,
-                code="erased",
-                message="The document was erased.",
-                remedy="Send the file again if it is needed.",
-                active_generation="",
-                sealed_name=b"",
-                finished_at=now,
-                incarnation=row.incarnation + 1,
-            )
-        )
-        complete_batches_of(uow, self._clock, self._tenant_id, row.doc_id)
-        return erasure
 
     def _carry_out(self, row: DocumentRow, erasure: ErasureRow) -> ErasureRow:
         """Destroy the key, then what it opened. Idempotent.
@@ -165,6 +148,12 @@ class Erasure:
                     uow.erasures.put(replace(stored, vectors_gone_at=self._clock.now()))
             uow.commit()
 
+    def of_document(self, doc_id: UUID) -> list[UUID]:
+        """Ids of the document's erasures, the newest first: what was erased and came again may be erased again."""
+        with self._unit_of_work(reading=True) as uow:
+            rows = uow.erasures.of_document(doc_id)
+        return [row.erasure_id for row in sorted(rows, key=lambda row: row.requested_at, reverse=True)]
+
     def receipt(self, erasure_id: UUID) -> dict[str, Any]:
         """The destruction receipt as it stands now.
 
@@ -177,6 +166,7 @@ class Erasure:
                 raise NotFound("erasure_not_found", "There is no such erasure.", "Check the id.")
             handouts = uow.erasures.handouts_of(erasure.doc_id)
             latest = uow.audit.latest_checkpoint()
+            backups = _backups(uow, erasure)
         gone = erasure.vectors_gone_at
         due = erasure.requested_at + timedelta(days=1)
         exports = [
@@ -194,8 +184,10 @@ class Erasure:
             "requested_at": iso(erasure.requested_at),
             "actor": erasure.actor,
             "reason": erasure.reason,
+            "run_id": str(erasure.run_id) if erasure.run_id else None,
             "key_destroyed_at": _moment(erasure.key_destroyed_at),
             "vectors": {"status": "gone" if gone else "pending", "gone_at": _moment(gone), "due_by": iso(due)},
+            "backups": backups,
             "exports": exports,
             "event_id": str(erasure.event_id),
             "checkpoint": latest.note if latest else None,
@@ -206,17 +198,63 @@ class Erasure:
         }
 
 
+def decide(uow: UnitOfWork, row: DocumentRow, erasure: ErasureRow, *, tenant_id: str, clock: Clock) -> ErasureRow:
+    """Put an erasure on record: from the commit on nothing serves the document. The caller commits.
+
+    Args:
+        row: locked, and not erased yet.
+        erasure: who asks for it, when and why.
+        tenant_id: whose plane this is.
+        clock: for the event.
+
+    Returns:
+        the erasure with its event.
+
+    Raises:
+        Conflict: `document_held`: the transaction is of no use any more.
+    """
+    details = {"component": "lifecycle", "reason": erasure.reason, "status": "erased"}
+    event, chained = chain(
+        row,
+        tenant_id=tenant_id,
+        type=EventType.DOCUMENT_ERASED,
+        clock=clock,
+        actor=erasure.actor,
+        details=details if erasure.run_id is None else {**details, "run_id": str(erasure.run_id)},
+    )
+    uow.audit.append(event)
+    erasure = replace(erasure, event_id=event.event_id)
+    uow.erasures.put(erasure)
+    uow.jobs.cancel(row.doc_id)
+    uow.chunks.delete_document(row.doc_id)
+    uow.documents.put(
+        replace(
+            chained,
+            state=State.ERASED,
+            stage=None,
+            code="erased",
+            message="The document was erased.",
+            remedy="Send the file again if it is needed.",
+            active_generation="",
+            sealed_name=b"",
+            finished_at=clock.now(),
+            incarnation=row.incarnation + 1,
+        )
+    )
+    complete_batches_of(uow, clock, tenant_id, row.doc_id)
+    return erasure
+
+
+def _backups(uow: UnitOfWork, erasure: ErasureRow) -> dict[str, Any]:
+    """Since when its key is in no backup: `none` where there never was one, `pending` until the next run."""
+    destroyed = erasure.key_destroyed_at
+    gone = uow.backups.mirrored_since(destroyed) if destroyed else None
+    status = "gone" if gone else "pending" if uow.backups.any_mirror() else "none"
+    return {"status": status, "gone_at": _moment(gone)}
+
+
 def _moment(moment: datetime | None) -> str | None:
     return iso(moment) if moment else None
-
-
-def erase_expired(erasure: Erasure, unit_of_work: UnitOfWorkFactory, clock: Clock, retention_days: int) -> int:
-    """Erase documents that are older than the tenant keeps them; returns how many."""
-    with unit_of_work() as uow:
-        rows = uow.documents.received_before(clock.now() - timedelta(days=retention_days))
-    for row in rows:
-        erasure.erase(row.doc_id, actor="plane", reason="retention")
-    return len(rows)
 
 
 def sweep_generations(

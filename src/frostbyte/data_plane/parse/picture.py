@@ -19,9 +19,7 @@ from frostbyte.data_plane.parse.pdf.page import laid_out, write_page
 from frostbyte.data_plane.parse.pdf.scans import render
 from frostbyte.data_plane.parse.pdf.text import PageText, Run
 from frostbyte.kernel.errors import NotFound
-
-PICTURED: Final = frozenset({"application/pdf", "image/png", "image/tiff"})
-"""Media types whose pages can be drawn."""
+from frostbyte.kernel.formats import PICTURED
 
 _A4_INCHES: Final = 11.69
 _MARK: Final = (255, 236, 110)
@@ -73,9 +71,10 @@ def redacted_png(
         StageFailed: `damaged`, `encrypted`, `image_too_large`.
     """
     picture, scale = _draw(source, mime, page.number, dpi, limits)
-    for box in boxes_for(source, mime, page, highlight):
+    exact = _placed(source, mime, page, (*highlight, *redact))  # laid out once for both
+    for box in _boxes(page, highlight, exact[: len(highlight)], cover=False):
         _mark(picture, box, scale)
-    black = boxes_for(source, mime, page, redact, cover=True)
+    black = _boxes(page, redact, exact[len(highlight) :], cover=True)
     if cover_images:
         black.extend(_unread(page))
     draw = ImageDraw.Draw(picture)
@@ -108,16 +107,21 @@ def boxes_for(source: BinaryIO, mime: str, page: Page, spans: Sequence[Span], *,
     """
     if mime not in PICTURED:
         raise _no_picture()
-    if not spans:
-        return []
-    exact: dict[int, list[Box]] = {}
-    if mime == "application/pdf":
-        exact = _exact(source, page, spans)
+    return _boxes(page, spans, _placed(source, mime, page, spans), cover=cover)
+
+
+def _placed(source: BinaryIO, mime: str, page: Page, spans: Sequence[Span]) -> list[list[Box] | None]:
+    """The exact boxes of each span; None where only the page's lines tell about where it stands."""
+    exact = _exact(source, page, spans) if spans and mime == "application/pdf" else {}
+    return [exact.get(number) for number in range(len(spans))]
+
+
+def _boxes(page: Page, spans: Sequence[Span], exact: Sequence[list[Box] | None], *, cover: bool) -> list[Box]:
     boxes: list[Box] = []
-    for number, span in enumerate(spans):
+    for span, placed in zip(spans, exact, strict=True):
         for element in page.elements:
             if element.start < span.end and span.start < element.end:
-                boxes.extend(_in_element(page, element, span, exact.get(number), cover=cover))
+                boxes.extend(_in_element(page, element, span, placed, cover=cover))
     return boxes
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from frostbyte.data_plane import freshness
 from frostbyte.kernel.ports.scanner import ScanResult, Verdict
 
 
@@ -25,7 +26,7 @@ _MALWARE: Final = Decision(
     message="The malware scanner recognised this file, so it was locked away unread.",
     remedy="Do not open the original. Clean or replace the file and send it again, or have the document erased.",
 )
-_WAITS: Final = {
+_WAITS: Final[dict[str, tuple[str, str, str]]] = {
     "size_limit": (
         "scan_limit_exceeded",
         "The file exceeds a limit of the malware scanner, so it could not be scanned.",
@@ -41,6 +42,7 @@ _WAITS: Final = {
         "This plane has no malware scanner, and outside development nothing passes unscanned.",
         "Set FROSTBYTE_CLAMD_ADDRESS to a running clamd; the document is scanned by itself then.",
     ),
+    **{code: (code, *words) for code, words in freshness.WORDS.items()},
 }
 _UNKNOWN: Final = (
     "not_scanned",

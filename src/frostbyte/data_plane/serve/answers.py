@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from frostbyte.data_plane.serve.alike import forms
 from frostbyte.data_plane.serve.documents import Documents
+from frostbyte.data_plane.serve.highlights import highlights
 from frostbyte.data_plane.serve.search import Also, Filters, Found, Mode, Search
 from frostbyte.kernel.audit.events import EventType, make_event
 from frostbyte.kernel.clock import Clock, iso
@@ -64,7 +66,8 @@ class Answers:
         asked = self._guard(query, config) if embedder.remote else query
         with self._documents.answering():
             found = self._search.find(asked, top_k=wanted, filters=filters, mode=mode)
-            results = [self._result(item) for item in found]
+            words = forms(query)
+            results = [self._result(item, words) for item in found]
         query_id = new_id()
         details = {"component": "serve", "top_k": wanted, "results": len(found), "mode": mode.value, "status": "ok"}
         with self._unit_of_work() as uow:
@@ -88,7 +91,7 @@ class Answers:
             "results": results,
         }
 
-    def _result(self, found: Found) -> dict[str, Any]:
+    def _result(self, found: Found, asked: frozenset[str]) -> dict[str, Any]:
         summary = self._documents.summary(found.document)
         chunk = found.chunk
         root = f"/api/v1/documents/{chunk.doc_id}"
@@ -103,6 +106,7 @@ class Answers:
             "start": chunk.start,
             "end": chunk.end,
             "text": found.shown.text,
+            "highlights": highlights(found.shown.text, asked),
             "headings": list(found.shown.headings),
             "classification": found.document.classification,
             "mime": found.document.mime,

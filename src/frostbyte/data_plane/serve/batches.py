@@ -15,6 +15,7 @@ from frostbyte.kernel.records import BatchRow, DocumentRow, Outcome, ReceiptRow,
 from frostbyte.kernel.vault import Vault
 
 Waits = Callable[[], FrostbyteError | None]
+Pairs = list[tuple[ReceiptRow, DocumentRow | None]]
 UNITS = ("pages", "characters", "cells", "images")
 
 
@@ -45,7 +46,7 @@ class Batches:
             NotFound: `batch_not_found`.
         """
         with self._unit_of_work() as uow:
-            batch = self._own(uow, batch_id, subject)
+            batch = self.own(uow, batch_id, subject)
             pairs = self._pairs(uow, batch_id)
         items = [self._item(receipt, row) for receipt, row in pairs if receipt.outcome is not Outcome.REJECTED]
         return {
@@ -80,42 +81,76 @@ class Batches:
     def report(self, batch_id: UUID, subject: str | None) -> dict[str, Any]:
         """The acceptance report: received, parsed, dropped, withheld, quarantined, indexed, and every remedy."""
         with self._unit_of_work() as uow:
-            batch = self._own(uow, batch_id, subject)
+            batch = self.own(uow, batch_id, subject)
             pairs = self._pairs(uow, batch_id)
         documents = [self._item(r, row) | _judged(row) for r, row in pairs if r.outcome is not Outcome.REJECTED]
         rejected = [self._rejection(batch, r) for r, _ in pairs if r.outcome is Outcome.REJECTED]
-        distinct = {item["doc_id"]: item for item in documents}.values()
-        states = Counter(item["state"] for item in distinct)
-        return {
-            "batch_id": str(batch_id),
-            "tenant": self._tenant_id,
-            "created_at": iso(batch.created_at),
-            "completed_at": iso(batch.completed_at) if batch.completed_at else None,
-            "totals": {
-                "received": len(pairs),
-                "rejected": len(rejected),
-                "duplicates": sum(r.outcome is Outcome.DUPLICATE for r, _ in pairs),
-                "processing": states.get(State.RECEIVED.value, 0),
-                **{state.value: states.get(state.value, 0) for state in State if state is not State.RECEIVED},
-            },
-            "account": total_account([item["account"] for item in distinct if item["account"]]),
+        distinct = {row.doc_id: row for _, row in pairs if row is not None}.values()
+        account = total_account([row.account for row in distinct if row.account])
+        outcomes, states = Counter(r.outcome for r, _ in pairs), Counter(row.state for row in distinct)
+        return self._summed(batch, outcomes, states, account) | {
             "documents": documents,
             "rejected": rejected,
             "problems": [_problem(item) for item in (*documents, *rejected) if item["code"]],
         }
 
+    def sums(self, batch_id: UUID, subject: str | None) -> dict[str, Any]:
+        """The acceptance report without its files: totals and the account, summed where the rows are.
+
+        Raises:
+            NotFound: `batch_not_found`.
+        """
+        with self._unit_of_work(reading=True) as uow:
+            batch = self.own(uow, batch_id, subject)
+            files = uow.listing.tally([batch_id], batch.created_at)
+            found = uow.listing.account(batch_id)
+        outcomes = Counter[Outcome]()
+        for tally in files:
+            outcomes[tally.outcome] += tally.count
+        account = {unit: {**numbers, "dropped": found.dropped[unit]} for unit, numbers in found.numbers.items()}
+        return self._summed(batch, outcomes, found.states, account)
+
+    def _summed(
+        self, batch: BatchRow, outcomes: Counter[Outcome], stored: dict[State, int], account: dict[str, Any]
+    ) -> dict[str, Any]:
+        held = self._waits() is not None
+        states = Counter[State]()
+        for state, number in stored.items():
+            states[State.WAITING if held and not state.terminal else state] += number
+        return {
+            "batch_id": str(batch.batch_id),
+            "tenant": self._tenant_id,
+            "created_at": iso(batch.created_at),
+            "completed_at": iso(batch.completed_at) if batch.completed_at else None,
+            "totals": {
+                "received": outcomes.total(),
+                "rejected": outcomes[Outcome.REJECTED],
+                "duplicates": outcomes[Outcome.DUPLICATE],
+                "processing": states[State.RECEIVED],
+                **{state.value: states[state] for state in State if state is not State.RECEIVED},
+            },
+            "account": account,
+        }
+
     @staticmethod
-    def _own(uow: UnitOfWork, batch_id: UUID, subject: str | None) -> BatchRow:
+    def own(uow: UnitOfWork, batch_id: UUID, subject: str | None) -> BatchRow:
+        """The upload, if the subject may see it. Raises NotFound("batch_not_found")."""
         batch = uow.batches.get(batch_id)
         if batch is None or subject not in (None, batch.subject):
             raise no_such("batch")
         return batch
 
     @staticmethod
-    def _pairs(uow: UnitOfWork, batch_id: UUID) -> list[tuple[ReceiptRow, DocumentRow | None]]:
+    def _pairs(uow: UnitOfWork, batch_id: UUID) -> Pairs:
         receipts = uow.batches.receipts(batch_id)
         rows = uow.documents.get_many([r.doc_id for r in receipts if r.doc_id])
         return [(receipt, rows.get(receipt.doc_id) if receipt.doc_id else None) for receipt in receipts]
+
+    def shown(self, batch: BatchRow, receipt: ReceiptRow, row: DocumentRow | None) -> dict[str, Any]:
+        """One file of the upload: where its document stands, or why it was rejected."""
+        if receipt.outcome is Outcome.REJECTED:
+            return self._rejection(batch, receipt)
+        return self._item(receipt, row)
 
     def _item(self, receipt: ReceiptRow, row: DocumentRow | None) -> dict[str, Any]:
         if row is None:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from frostbyte.data_plane import artefacts
 from frostbyte.data_plane.artefacts import Artefacts, View
-from frostbyte.data_plane.document import Document, decode_document
+from frostbyte.data_plane.document import Document, Page, decode_document, decode_page
 from frostbyte.data_plane.serve.batches import Waits, display_name, no_such, standing_of
 from frostbyte.data_plane.serve.markdown import to_markdown
-from frostbyte.data_plane.serve.shape import to_json
+from frostbyte.data_plane.serve.shape import page_json, to_json
 from frostbyte.kernel.audit.events import EventType, make_event
 from frostbyte.kernel.clock import Clock, iso
-from frostbyte.kernel.errors import Conflict, FrostbyteError, Kind
+from frostbyte.kernel.errors import Conflict, FrostbyteError, Kind, NotFound
 from frostbyte.kernel.ports.unit_of_work import UnitOfWorkFactory
 from frostbyte.kernel.records import ChunkRow, DocumentRow, State
 from frostbyte.kernel.vault import DocumentKey, Vault
+
+AROUND: Final = 20_000
+"""Characters shown on each side of a passage where its page cannot be drawn."""
 
 
 class Documents:
@@ -73,6 +76,13 @@ class Documents:
             "incarnation": row.incarnation,
         }
 
+    def summaries(self, doc_ids: Sequence[UUID]) -> dict[str, dict[str, Any]]:
+        """What lists show of these documents, by id; those that are not there are missing."""
+        with self._unit_of_work(reading=True) as uow:
+            rows = uow.documents.get_many(doc_ids)
+        with self.answering():
+            return {str(row.doc_id): self.summary(row) for row in rows.values()}
+
     def row(self, doc_id: UUID) -> DocumentRow:
         """Raises NotFound("document_not_found")."""
         with self._unit_of_work(reading=True) as uow:
@@ -118,6 +128,51 @@ class Documents:
             NotFound: `document_not_found`.
             Conflict: `not_indexed`.
         """
+        row, key, data = self._shown(doc_id)
+        return row, key, decode_document(data), self.view(row, key)
+
+    def indexed_page(self, doc_id: UUID, number: int) -> tuple[DocumentRow, DocumentKey, Page, View]:
+        """The same with one page alone, for what shows just that: a long document takes long to decode.
+
+        Raises:
+            NotFound: `document_not_found`, `page_not_found`.
+            Conflict: `not_indexed`.
+        """
+        row, key, data = self._shown(doc_id)
+        page = decode_page(data, number)
+        if page is None:
+            raise NotFound("page_not_found", "The document has no such page.", "Ask for one of its pages.")
+        return row, key, page, self.view(row, key)
+
+    def page_around(self, chunk_id: UUID, number: int) -> dict[str, Any]:
+        """A page's text around a passage, for formats without pictures: what stands before it, itself, and after it.
+
+        Args:
+            chunk_id: of a visible passage.
+            number: of the page; one that does not hold the passage is given as `before` alone.
+
+        Returns:
+            `before`, `passage`, `after`, each as it may be shown, and whether more was cut off: `cut_before`,
+            `cut_after`.
+
+        Raises:
+            NotFound: `chunk_not_found`, `page_not_found`.
+            Conflict: `not_indexed`.
+        """
+        row, chunk = self.chunk(chunk_id)
+        _, _, page, view = self.indexed_page(row.doc_id, number)
+        here = page.number == chunk.page
+        start, end = (chunk.start, chunk.end) if here else (0, 0)
+        first, last = max(0, start - AROUND), min(len(page.text), end + AROUND)
+        return {
+            "before": view.text(page, first, start),
+            "passage": view.text(page, start, end) if here else "",
+            "after": view.text(page, end, last),
+            "cut_before": first > 0,
+            "cut_after": last < len(page.text),
+        }
+
+    def _shown(self, doc_id: UUID) -> tuple[DocumentRow, DocumentKey, bytes]:
         row = self.row(doc_id)
         if row.state is not State.INDEXED:
             raise Conflict(
@@ -126,8 +181,7 @@ class Documents:
                 "Look at its state and remedy, or wait until it is indexed.",
             )
         key = self._vault.load_key(row.key_object)
-        data = self.artefacts.get(row, row.active_generation, artefacts.DOCUMENT, key)
-        return row, key, decode_document(data), self.view(row, key)
+        return row, key, self.artefacts.get(row, row.active_generation, artefacts.DOCUMENT, key)
 
     def view(self, row: DocumentRow, key: DocumentKey) -> View:
         """The stored view without the passages that a reviewer released since."""
@@ -155,6 +209,19 @@ class Documents:
         """The document's structure, redacted."""
         _, _, document, view = self.indexed(doc_id)
         return {"doc_id": str(doc_id)} | to_json(document, view)
+
+    def page_of(self, doc_id: UUID, number: int) -> dict[str, Any]:
+        """One page of an indexed document, redacted: its structure as in `json`, and `pages`, the numbers there are.
+
+        Raises:
+            NotFound: `document_not_found`, `page_not_found`.
+            Conflict: `not_indexed`.
+        """
+        _, _, document, view = self.indexed(doc_id)
+        page = next((page for page in document.pages if page.number == number), None)
+        if page is None:
+            raise NotFound("page_not_found", "The document has no such page.", "Ask for one of its pages.")
+        return page_json(page, view) | {"pages": [page.number for page in document.pages]}
 
     def chunk(self, chunk_id: UUID) -> tuple[DocumentRow, ChunkRow]:
         """A visible chunk and its document.

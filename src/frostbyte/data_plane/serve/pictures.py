@@ -9,7 +9,6 @@ from uuid import UUID
 from frostbyte.data_plane.artefacts import spans
 from frostbyte.data_plane.document import Page, Span
 from frostbyte.data_plane.serve.documents import Documents
-from frostbyte.kernel.errors import NotFound
 from frostbyte.kernel.vault import Vault
 
 
@@ -43,10 +42,7 @@ class Pictures:
             NotFound: `document_not_found`, `page_not_found`, `chunk_not_found`, `no_page_picture`.
             Conflict: `not_indexed`.
         """
-        row, key, document, view = self._documents.indexed(doc_id)
-        page = next((page for page in document.pages if page.number == number), None)
-        if page is None:
-            raise NotFound("page_not_found", "The document has no such page.", "Ask for one of its pages.")
+        row, key, page, view = self._documents.indexed_page(doc_id, number)
         marked: list[Span] = []
         if highlight is not None:
             _, chunk = self._documents.chunk(highlight)

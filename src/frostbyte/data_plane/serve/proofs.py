@@ -12,7 +12,7 @@ from frostbyte.data_plane.artefacts import CHUNK_TREE, RAW, ShownChunk
 from frostbyte.data_plane.document import decode_document
 from frostbyte.data_plane.serve.documents import Documents
 from frostbyte.kernel.audit.answers import Attested, Disclosure, Place, build_proof, chunk_tree
-from frostbyte.kernel.audit.proofs import inclusion_proofs, wait_for_checkpoint
+from frostbyte.kernel.audit.logs import prove_chain
 from frostbyte.kernel.errors import Conflict
 from frostbyte.kernel.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from frostbyte.kernel.records import DocumentRow, EventRow
@@ -56,10 +56,9 @@ class Proofs:
         key = self._vault.load_key(row.key_object)
         if row.last_event_id is None:
             raise Conflict("proof_incomplete", "The document has no audit events.", "Report this.")
-        checkpoint = wait_for_checkpoint(self._unit_of_work, row.last_event_id, CHECKPOINT_SECONDS)
         with self._unit_of_work() as uow:
             events = chain_of(uow, row.last_event_id)
-            proven = inclusion_proofs(uow, [event.event_id for event in events], checkpoint)
+        proven = prove_chain(self._unit_of_work, [event.event_id for event in events], CHECKPOINT_SECONDS)
         shown = self._all_chunks(row, key)
         tree = chunk_tree(shown)
         place = Place(
@@ -76,8 +75,7 @@ class Proofs:
             doc_id=row.doc_id,
             generation=chunk.generation,
             place=place,
-            events=proven,
-            note=checkpoint.note,
+            proven=proven,
             attested=self._attested(events, row),
             disclosure=self._disclosure(row, key, actor) if source else None,
         )

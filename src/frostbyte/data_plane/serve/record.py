@@ -8,6 +8,7 @@ from uuid import UUID
 
 from frostbyte.data_plane.serve.batches import no_such
 from frostbyte.data_plane.serve.proofs import chain_of
+from frostbyte.kernel.audit import logs
 from frostbyte.kernel.audit.events import event_fields
 from frostbyte.kernel.audit.proofs import consistency_proof, inclusion_proof, wait_for_checkpoint
 from frostbyte.kernel.clock import iso
@@ -30,12 +31,23 @@ class AuditRecord:
         since: datetime | None = None,
         until: datetime | None = None,
         after: int = -1,
+        before: int | None = None,
+        newest_first: bool = False,
         limit: int = 100,
+        log: int | None = None,
     ) -> dict[str, Any]:
-        """A page of numbered events in order, and the cursor of the next."""
-        with self._unit_of_work() as uow:
-            found = uow.audit.events(
-                resource_id=resource_id, type=type, since=since, until=until, after_sequence=after, limit=limit + 1
+        """A page of a log's events in order, or in the opposite one, and the number that the next page comes after (or
+        before). Raises NotFound("plane_log_not_found")."""
+        with self._unit_of_work(reading=True) as uow:
+            found = logs.chosen(uow.audit, log)[0].events(
+                resource_id=resource_id,
+                type=type,
+                since=since,
+                until=until,
+                after_sequence=after,
+                before_sequence=before,
+                newest_first=newest_first,
+                limit=limit + 1,
             )
         shown = found[:limit]
         return {
@@ -54,15 +66,41 @@ class AuditRecord:
             if row is not None and row.last_event_id is not None:
                 events = [event_fields(event) for event in chain_of(uow, row.last_event_id)]
             else:
-                events = [_shown(item) for item in uow.audit.events(resource_id=resource_id, limit=1000)]
+                events = [
+                    _shown(item)
+                    for number in range(len(uow.audit.ended()) + 1)
+                    for item in uow.audit.of(number).events(resource_id=resource_id, limit=1000)
+                ]
         if not events:
             raise no_such("resource")
         return {"resource_id": resource_id, "events": events}
 
-    def checkpoints(self, *, after_size: int, limit: int) -> dict[str, Any]:
-        """Signed checkpoints by size."""
+    def logs(self, public_key: str) -> dict[str, Any]:
+        """The plane's logs, oldest first; the last one grows, under `public_key`."""
         with self._unit_of_work() as uow:
-            rows = uow.audit.checkpoints(after_size=after_size, limit=limit)
+            ended, latest = uow.audit.ended(), uow.audit.latest_checkpoint()
+        origin = public_key.partition("+")[0]
+        grows = {"log": len(ended), "origin": origin, "public_key": public_key, "ended_at": None}
+        return {
+            "logs": [
+                *(
+                    {
+                        "log": row.log,
+                        "origin": row.origin,
+                        "public_key": row.public_key,
+                        "ended_at": iso(row.ended_at),
+                        "checkpoint": row.note,
+                    }
+                    for row in ended
+                ),
+                grows | {"checkpoint": latest.note if latest else None},
+            ]
+        }
+
+    def checkpoints(self, *, after_size: int, limit: int, log: int | None = None) -> dict[str, Any]:
+        """Signed checkpoints of one log by size. Raises NotFound("plane_log_not_found")."""
+        with self._unit_of_work() as uow:
+            rows = logs.chosen(uow.audit, log)[0].checkpoints(after_size=after_size, limit=limit)
         return {
             "checkpoints": [
                 {"size": row.size, "root": row.root.hex(), "note": row.note, "created_at": iso(row.created_at)}
@@ -71,8 +109,39 @@ class AuditRecord:
             "next_cursor": rows[-1].size if len(rows) == limit else None,
         }
 
+    def newest(self, public_key: str, log: int | None = None) -> dict[str, Any]:
+        """A log's newest checkpoint and its key. Raises NotFound("plane_log_not_found").
+
+        Args:
+            public_key: of the log that grows.
+            log: number of the log; None for that one.
+        """
+        with self._unit_of_work() as uow:
+            chosen, ended = logs.chosen(uow.audit, log)
+            latest = chosen.latest_checkpoint()
+        return {"latest": latest.note if latest else None, "public_key": ended.public_key if ended else public_key}
+
+    def checkpoint(self, public_key: str) -> dict[str, Any] | None:
+        """The newest checkpoint of the log that grows, taken apart, with the names of those who cosigned it; None
+        before the first one."""
+        with self._unit_of_work(reading=True) as uow:
+            latest = uow.audit.latest_checkpoint()
+        if latest is None:
+            return None
+        origin = public_key.partition("+")[0]
+        signers = [line.split(" ")[1] for line in latest.note.rpartition("\n\n")[2].splitlines()]
+        return {
+            "origin": origin,
+            "size": latest.size,
+            "root": latest.root.hex(),
+            "created_at": iso(latest.created_at),
+            "note": latest.note,
+            "witnesses": [name for name in signers if name != origin],
+            "public_key": public_key,
+        }
+
     def proof(self, event_id: UUID) -> dict[str, Any]:
-        """Why an event is in the log.
+        """Why an event is in its log.
 
         Raises:
             NotFound: `event_not_found`.
@@ -83,18 +152,20 @@ class AuditRecord:
                 raise NotFound("event_not_found", "There is no such audit event.", "Check the id.")
         checkpoint = wait_for_checkpoint(self._unit_of_work, event_id, 10.0)
         with self._unit_of_work() as uow:
-            proven = inclusion_proof(uow, event_id, checkpoint)
+            log = uow.audit.log_of(event_id) or 0  # it is under a checkpoint, so it has a number
+            proven = inclusion_proof(uow.audit.of(log), event_id, checkpoint)
         return {
+            "log": log,
             "event": event_fields(proven.event),
             "sequence": proven.sequence,
             "path": [value.hex() for value in proven.path],
             "checkpoint": checkpoint.note,
         }
 
-    def consistency(self, old_size: int, new_size: int) -> dict[str, Any]:
-        """Why a larger log begins with a smaller one. Raises Conflict("log_smaller")."""
+    def consistency(self, old_size: int, new_size: int, log: int | None = None) -> dict[str, Any]:
+        """Why a larger log begins with a smaller one. Raises `log_smaller`, `plane_log_not_found`."""
         with self._unit_of_work() as uow:
-            path = consistency_proof(uow, old_size, new_size)
+            path = consistency_proof(logs.chosen(uow.audit, log)[0], old_size, new_size)
         return {"old_size": old_size, "new_size": new_size, "path": [value.hex() for value in path]}
 
 

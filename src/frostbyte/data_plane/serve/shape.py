@@ -17,11 +17,12 @@ def to_json(document: Document, view: View) -> dict[str, Any]:
         "parser": f"{document.lineage.parser} {document.lineage.version}",
         "notes": list(document.notes),
         "pages_found": document.pages_found,
-        "pages": [_page(page, view) for page in document.pages],
+        "pages": [page_json(page, view) for page in document.pages],
     }
 
 
-def _page(page: Page, view: View) -> dict[str, Any]:
+def page_json(page: Page, view: View) -> dict[str, Any]:
+    """One page's structure with text as it may be shown."""
     return {
         "number": page.number,
         "name": view.page_names.get(page.number, ""),

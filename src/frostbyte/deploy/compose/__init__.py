@@ -1,7 +1,8 @@
 """A tenant's plane, on one host or on several, as compose projects: described, rendered, written with its secrets."""
 
+from frostbyte.deploy.compose.config import config_of, read_folder
 from frostbyte.deploy.compose.description import Check, Limits, Network, Plane, Ready, Role, Service
-from frostbyte.deploy.compose.folder import Written, channel_files, write
+from frostbyte.deploy.compose.folder import Written, bundled, channel_files, write, write_secrets
 from frostbyte.deploy.compose.options import IMAGES, SECRETS_GROUP, OnHost, Options
 from frostbyte.deploy.compose.plane import plane
 from frostbyte.deploy.compose.render import env_example, render
@@ -21,10 +22,14 @@ __all__ = [
     "Role",
     "Service",
     "Written",
+    "bundled",
     "channel_files",
+    "config_of",
     "env_example",
     "plane",
+    "read_folder",
     "render",
     "texts",
     "write",
+    "write_secrets",
 ]

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from frostbyte.deploy.compose.options import SECRETS_GROUP
+
 
 class Role(StrEnum):
     """What a service is for."""
@@ -21,7 +23,7 @@ class Role(StrEnum):
     WORK = "work"
     """Does the stages."""
     DOOR = "door"
-    """Answers people; the only one that can be reached from outside."""
+    """Answers people, or lets them in."""
     READING = "reading"
     """Answers what the door passes on."""
 
@@ -92,8 +94,8 @@ class Service:
     """A digest of what its secrets' files hold: another one is another container at the next `up`. '' for none."""
     places: Mapping[str, str] = field(default_factory=dict)
     """Where a secret lies that is wanted somewhere else: its name, and the path."""
-    publishes: Mapping[int, int] = field(default_factory=dict)
-    """Port of the host: port of the service."""
+    publishes: Mapping[int | str, int] = field(default_factory=dict)
+    """Port of the host, as the file says it: port of the service."""
     published_at: str = "127.0.0.1"
     """The host's address at which they are published; `0.0.0.0` for all that it has."""
     stop_seconds: int = 30
@@ -107,9 +109,10 @@ class Network:
     """A network of a plane.
 
     Attributes:
-        internal: it has no way out.
-        dead_end: an address of the subnet that nobody has and that is the default route: ports can be published, and
-            nothing leaves. '' for none.
+        internal: the engine's rules let nothing out of it.
+        gateway: the bridge's address; '' for the engine's choice.
+        dead_end: an address of the subnet that nobody has and that is the default route, so that nothing leaves. ''
+            leaves it to the engine: some give an internal network none, others the bridge.
         bridge: its name on the host, for a packet filter that knows it; '' for the engine's choice. Then the engine
             masquerades nothing.
     """
@@ -132,6 +135,12 @@ class Plane:
     volumes: tuple[str, ...]
     folders: Mapping[str, str] = field(default_factory=dict)
     """Volumes that are folders of the host, which somebody else made: volume, and path."""
+    in_memory: Mapping[str, int] = field(default_factory=dict)
+    """Volumes that are kept in memory, for Frostbyte's own user alone: volume, and KiB."""
+    secrets_group: str = str(SECRETS_GROUP)
+    """The group of the secrets' files, which every service joins to read those that it is given."""
+    by_environment: bool = False
+    """Whether what differs between hosts is in .env, as in a bundle, whose images are never fetched."""
     by_hand: bool = False
     """Whether tasks run when somebody says so, rather than before what waits for them; and every image is there."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,8 @@ from frostbyte.deploy.compose.render import env_example, render
 from frostbyte.deploy.compose.texts import Token, texts
 from frostbyte.kernel.errors import Invalid
 
+COMPOSE: Final = "docker-compose.yml"
+ENV_EXAMPLE: Final = ".env.example"
 _FILE_MODE: Final = 0o640
 _FOLDER_MODE: Final = 0o750
 _ENTROPY: Final = 32
@@ -23,57 +26,83 @@ _ENTROPY: Final = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What was written.
+    """Secrets that were written.
 
     Attributes:
-        made: names of the secrets that are new; those that were there stay as they are.
+        made: names of those that are new.
+        kept: of those that were there: they stay as they are, but for what another version says in their files.
     """
 
-    compose: Path
     made: tuple[str, ...]
     kept: tuple[str, ...]
 
 
 def write(
-    folder: Path,
-    options: Options,
-    *,
-    queue_rights: Sequence[str],
-    token: Token,
-    group: int,
-    given: Mapping[str, str] | None = None,
+    folder: Path, options: Options, *, queue_rights: Sequence[str], token: Token, given: Mapping[str, str] | None = None
 ) -> Written:
-    """Write the project into `folder`. Doing it again keeps every secret, so a plane can be described anew.
+    """Write the project into `folder`. Arguments and errors as for `write_secrets`."""
+    project = plane(options)
+    written = write_secrets(folder, options, queue_rights=queue_rights, token=token, given=given)
+    with _refused():
+        _write(folder / COMPOSE, render(project), None, 0o644)
+        _write(folder / ENV_EXAMPLE, env_example(project, {}), None, 0o644)
+    return written
+
+
+def write_secrets(
+    folder: Path, options: Options, *, queue_rights: Sequence[str], token: Token, given: Mapping[str, str] | None = None
+) -> Written:
+    """Write the secrets of a project into `folder`, and nothing else: on a bundle's host, where the rest is signed.
+
+    Doing it again keeps every password, so a plane can be described anew.
 
     Args:
         queue_rights: what the tenant's user may do on Redis, as words of its access list.
         token: makes the tenant's token for the vector store of its key.
         given: secrets that somebody else made, by name (see `channel_files`).
-        group: the group that may read the secrets, which every service joins.
 
     Raises:
         Invalid: `compose_folder`: it cannot be written, or its secrets are open to others; as `plane`.
     """
-    project = plane(options)
+    names = plane(options).secrets
     place = folder / "secrets"
-    try:
+    with _refused():
         place.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODE)
         if place.stat().st_mode & 0o007:
             raise Invalid("compose_folder", "The folder for the secrets is open to others.", "Run chmod o-rwx on it.")
-        passwords = _Passwords(folder / "passwords")
-        contents = {**texts(options, passwords, queue_rights, token), **(given or {})}
-        made = tuple(name for name in project.secrets if not (place / name).exists())
-        for name in project.secrets:
-            _write(place / name, contents[name], group)
-        os.chown(place, -1, group)
-        _write(folder / "docker-compose.yml", render(project, group), None, 0o644)
-        _write(folder / ".env.example", env_example(project), None, 0o644)
+        contents = {**texts(options, _Passwords(folder / "passwords"), queue_rights, token), **(given or {})}
+        made = tuple(name for name in names if not (place / name).exists())
+        for name in names:
+            _write(place / name, contents[name], options.group)
+        os.chown(place, -1, options.group)
+    return Written(made=made, kept=tuple(name for name in names if name not in made))
+
+
+def bundled(options: Options) -> dict[str, str]:
+    """The compose project of a bundle: its files by their names, the same for every host; pure.
+
+    What differs between hosts they ask of .env (`Options.values`), and a variable that is not set there is an error of
+    compose: no host runs with another's networks by accident. In .env.example the values are those of the options.
+
+    Raises:
+        Invalid: as `plane`; `compose_channel` too for a plane with a control channel, which no bundle has.
+    """
+    if options.on is not None or options.channel_port:
+        raise Invalid(
+            "compose_channel", "A bundle is for a plane without a control plane.", "Use frostbyte deploy compose."
+        )
+    project = plane(replace(options, by_environment=True))
+    return {COMPOSE: render(project), ENV_EXAMPLE: env_example(project, options.values)}
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise Invalid(
             "compose_folder", f"The project cannot be written ({error.strerror}).", "Name a folder of your own."
         ) from error
-    kept = tuple(name for name in project.secrets if name not in made)
-    return Written(compose=folder / "docker-compose.yml", made=made, kept=kept)
 
 
 def channel_files(folder: Path) -> dict[str, str]:

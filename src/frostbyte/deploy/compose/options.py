@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from types import MappingProxyType
 from typing import Final
+
+from frostbyte.kernel.errors import Invalid
 
 VERSION_TAGS: Final = MappingProxyType(
     {
@@ -30,6 +33,11 @@ SECRETS: Final = "/run/secrets"
 CHANNEL_PORT: Final = 8443
 """In the gateway's container."""
 EGRESS: Final = "egress-proxy"
+KEEPING: Final = "plane-backup"
+"""The task that backs a plane up."""
+DOOR: Final = "door"
+"""The service, and the volume with the gateway's socket."""
+DOOR_FOLDER: Final = "/run/door"
 
 STORE_PORTS: Final = MappingProxyType({"postgres": 5432, "redis": 6379, "minio": 9000, "qdrant": 6333})
 """Inside the containers, and on the private address of a host that keeps stores for others."""
@@ -54,6 +62,7 @@ class OnHost:
         embedder_address: the embedder's in that network, if it answers other hosts: it asks none.
         ways_out: what it lets through, `host:port`; () for a plane that reaches nobody.
         remote: endpoint and model of an embedding server outside; () for the tenant's own.
+        keeping: settings of its backups that are no secrets, by their variable; {} for a plane without.
     """
 
     services: tuple[str, ...]
@@ -67,11 +76,29 @@ class OnHost:
     embedder_address: str
     ways_out: tuple[str, ...] = ()
     remote: tuple[str, str] | tuple[()] = ()
+    keeping: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def across(self) -> bool:
         """Whether the plane's services meet over a wire. Then they meet by TLS."""
         return self.gateway != self.db
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A folder of the host with what a plane is told of its tenant (see config.py).
+
+    Attributes:
+        folder: as the compose file names it.
+        tenant: whether the configuration that the plane begins with is there.
+        policy: whether rules are there that stand in place of the shipped ones.
+        digest: of all that; another one is another container at the next `up`.
+    """
+
+    folder: str
+    tenant: bool
+    policy: bool
+    digest: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +118,9 @@ class Options:
         dimensions: of the model's vectors.
         stand_in_vectors: our stand-in in place of a Qdrant server. Everything then says NOT FOR PRODUCTION.
         memory_mb: limits that differ from the usual, by service.
+        config: the tenant's configuration and rules; None for the defaults.
+        group: of the secrets' files, which every service joins to read those that it is given.
+        by_environment: what differs between hosts is left to the project's .env: ports, networks, images, the group.
         on: one host of several, or one that is reached by an edge; None for a plane on this host's loopback.
     """
 
@@ -106,11 +136,64 @@ class Options:
     dimensions: int = 768
     stand_in_vectors: bool = False
     memory_mb: Mapping[str, int] = field(default_factory=dict)
+    config: Config | None = None
+    group: int = SECRETS_GROUP
+    by_environment: bool = False
     on: OnHost | None = None
 
+    @property
+    def values(self) -> dict[str, str]:
+        """What differs between hosts, by its variable without FROSTBYTE_ before it.
+
+        Raises:
+            Invalid: `compose_subnet`.
+        """
+        inside, edge = self.networks
+        return {
+            "PORT": str(self.port),
+            "SUBNET": str(inside),
+            # The network's last, far from those that the engine gives out. A name would have no address while the
+            # gateway starts, for serving comes after it; and the gateway refuses to send people's tokens to a name
+            # that it cannot look up.
+            "SERVING_ADDRESS": str(inside[-2]),
+            "DEAD_END": str(inside[-3]),
+            "EDGE_SUBNET": str(edge),
+            "EDGE_GATEWAY": str(edge[1]),
+            "EDGE_DEAD_END": str(edge[-2]),
+            "SECRETS_GROUP": str(self.group),
+            **{f"IMAGE_{name.replace('-', '_').upper()}": self._reference(name) for name in IMAGES},
+        }
+
+    def told(self, name: str) -> str:
+        """One of `values` as the compose file says it: itself, or its variable, which then must be set."""
+        return f"${{FROSTBYTE_{name}:?is missing in .env}}" if self.by_environment else self.values[name]
+
     def image(self, name: str) -> str:
-        """The reference of one image."""
+        """The reference of one image, as the compose file says it."""
+        return self.told(f"IMAGE_{name.replace('-', '_').upper()}")
+
+    def _reference(self, name: str) -> str:
         return self.images.get(name) or VERSION_TAGS.get(name) or f"frostbyte/{name}:{self.version}"
+
+    @property
+    def networks(self) -> tuple[IPv4Network, IPv4Network]:
+        """The one that nothing leaves, and the one that the port is published through, or between hosts.
+
+        Raises:
+            Invalid: `compose_subnet`.
+        """
+        try:
+            inside = IPv4Network(self.subnet)
+            outer = IPv4Network(self.edge if self.on is None else self.on.between)
+        except ValueError:
+            raise Invalid("compose_subnet", "A network is not written as one.", "Write it as 172.28.0.0/16.") from None
+        if inside.overlaps(outer) or outer.num_addresses < 8 or inside.num_addresses < 32:
+            raise Invalid(
+                "compose_subnet",
+                "The two networks overlap or are too small.",
+                "Take one of at least 32 addresses inside and one of at least 8 for the edge.",
+            )
+        return inside, outer
 
     @property
     def across(self) -> bool:
@@ -146,7 +229,7 @@ class Options:
         """How stores are spoken to."""
         return "https" if self.across else "http"
 
-    def published(self, store: str) -> dict[int, int]:
+    def published(self, store: str) -> dict[int | str, int]:
         """The port at which other hosts reach a store."""
         return {STORE_PORTS[store]: STORE_PORTS[store]} if self.across else {}
 

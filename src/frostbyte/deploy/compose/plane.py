@@ -7,7 +7,6 @@ the same description: services that another host keeps are reached at its addres
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_network
 from types import MappingProxyType
 from typing import Final
 
@@ -15,12 +14,15 @@ from frostbyte.deploy.compose import stores
 from frostbyte.deploy.compose.description import Network, Plane, Ready, Role, Service
 from frostbyte.deploy.compose.options import (
     CHANNEL_PORT,
+    DOOR,
+    DOOR_FOLDER,
     EDGE,
     EGRESS,
     EGRESS_PORT,
     HOSTS,
     IMAGES,
     INTERNAL,
+    KEEPING,
     OURS,
     SECRETS,
     Options,
@@ -36,6 +38,10 @@ _SIGNING: Final = "/run/signing"
 """Where the keys are that sign: made by the gateway, read by serving, unknown to the worker."""
 _OWN: Final = "/tmp/plane"  # noqa: S108 - in the container's memory
 """The data folder of processes that keep nothing."""
+_CONFIG: Final = "config"
+_CONFIG_FOLDER: Final = "/run/config"
+_DOOR_KB: Final = 64
+"""Two sockets and their folder."""
 _VOLUMES: Final = (
     "pgdata",
     "miniodata",
@@ -46,6 +52,7 @@ _VOLUMES: Final = (
     "keys",
     "signing",
     "tenant",
+    DOOR,
 )
 
 
@@ -64,16 +71,39 @@ def plane(options: Options) -> Plane:
             "Name a folder with --channel, or leave --mode out: the plane is offline then.",
         )
     networks = _networks(options)
-    services = _here(options)
+    services = tuple(_configured(service, options) for service in _here(options))
     used = {volume for service in services for volume in service.volumes}
     return Plane(
         project=f"frostbyte-{options.tenant}",
         services=services,
         networks=networks,
         volumes=tuple(volume for volume in _VOLUMES if volume in used),
-        folders=options.on.folders if options.on is not None else {},
+        folders=options.on.folders if options.on is not None else _config_folder(options),
+        in_memory={DOOR: _DOOR_KB} if options.on is None else {},
         by_hand=options.on is not None,
+        secrets_group=options.told("SECRETS_GROUP"),
+        by_environment=options.by_environment,
     )
+
+
+_CONFIGURED: Final = ("intake-gateway", "serving", "celery-worker")
+
+
+def _config_folder(options: Options) -> dict[str, str]:
+    return {_CONFIG: options.config.folder} if options.config is not None else {}
+
+
+def _configured(service: Service, options: Options) -> Service:
+    """Whoever judges has the rules; the gateway, which begins the plane, its first configuration too."""
+    if options.config is None or service.name not in _CONFIGURED:
+        return service
+    told = dict(service.environment)
+    if options.config.tenant and service.name == _CONFIGURED[0]:
+        told["FROSTBYTE_TENANT_CONFIG"] = f"{_CONFIG_FOLDER}/tenant.json"
+    if options.config.policy:
+        told["FROSTBYTE_POLICY_DIR"] = f"{_CONFIG_FOLDER}/policy"
+    volumes = {**service.volumes, _CONFIG: f"{_CONFIG_FOLDER}:ro"}
+    return replace(service, environment=told, volumes=volumes, given=options.config.digest)
 
 
 def _here(options: Options) -> tuple[Service, ...]:
@@ -90,9 +120,13 @@ def _here(options: Options) -> tuple[Service, ...]:
         _gateway(options),
         _serving(options),
         _worker(options),
+        *([_keeping(options)] if options.on is not None and options.on.keeping else []),
     )
     if options.on is None:
-        return services
+        # Docker's own resolver forwards what it does not know, on some hosts in the host's name: so it is told to ask
+        # an address that nobody has.
+        inside = (replace(service, resolver=options.told("DEAD_END")) for service in services)
+        return (*inside, _door(options))
     wanted = set(options.on.services) - ({"nomic-embed"} if options.remote else set())
     if options.on.ways_out:
         services = (_egress(options), *services)
@@ -105,17 +139,7 @@ def _here(options: Options) -> tuple[Service, ...]:
 
 
 def _networks(options: Options) -> tuple[Network, ...]:
-    on = options.on
-    try:
-        inside, outer = ip_network(options.subnet), ip_network(options.edge if on is None else on.between)
-    except ValueError:
-        raise Invalid("compose_subnet", "A network is not written as one.", "Write it as 172.28.0.0/16.") from None
-    if inside.overlaps(outer) or outer.num_addresses < 8 or inside.num_addresses < 32:
-        raise Invalid(
-            "compose_subnet",
-            "The two networks overlap or are too small.",
-            "Take one of at least 32 addresses inside and one of at least 8 for the edge.",
-        )
+    on, (inside, outer) = options.on, options.networks
     if on is not None:
         plane_bridge, hosts_bridge = on.bridges
         return (
@@ -123,9 +147,18 @@ def _networks(options: Options) -> tuple[Network, ...]:
             Network(name=HOSTS, subnet=str(outer), internal=False, bridge=hosts_bridge),
         )
     return (
-        Network(name=INTERNAL, subnet=str(inside), internal=True),
-        # A bridge must not be internal to publish a port. This one leads nowhere: nobody has its default route.
-        Network(name=EDGE, subnet=str(outer), internal=False, gateway=str(outer[1]), dead_end=str(outer[-2])),
+        # Engines (20.10) have the bridge for the default route of an internal network as well, and their rules on the
+        # host alone stop what is sent there.
+        Network(name=INTERNAL, subnet=options.told("SUBNET"), internal=True, dead_end=options.told("DEAD_END")),
+        # A bridge must not be internal to publish a port. This one leads nowhere: its default route is an address that
+        # nobody has.
+        Network(
+            name=EDGE,
+            subnet=options.told("EDGE_SUBNET"),
+            internal=False,
+            gateway=options.told("EDGE_GATEWAY"),
+            dead_end=options.told("EDGE_DEAD_END"),
+        ),
     )
 
 
@@ -191,7 +224,7 @@ def _settings(options: Options) -> dict[str, str]:
     told = {
         "FROSTBYTE_MODE": options.mode,
         "FROSTBYTE_TENANT_ID": options.tenant,
-        "FROSTBYTE_LOCAL_NETWORK": options.subnet,
+        "FROSTBYTE_LOCAL_NETWORK": options.told("SUBNET"),
         "FROSTBYTE_SECRETS_DIR": "/run/keys",
         "FROSTBYTE_DATABASE_URL_FILE": f"{SECRETS}/database-url",
         "FROSTBYTE_OBJECTS_URL": f"{options.http}://{options.place('minio')}",
@@ -251,15 +284,6 @@ def _waits(options: Options) -> dict[str, Ready]:
     return {**_STORES, **({EGRESS: Ready.HEALTHY} if options.on is not None else {})}
 
 
-def _serving_address(options: Options) -> str:
-    """The network's last, far from those that the engine gives out.
-
-    A name would have no address while the gateway starts, for serving comes after it; and the gateway refuses to send
-    people's tokens to a name that it cannot look up.
-    """
-    return str(ip_network(options.subnet)[-2])
-
-
 CHANNEL_FILES: Final = ("channel-certificate.pem", "channel-key.pem", "channel-authority.pem", "control-keys")
 """What the gateway shows and believes on the control channel."""
 _CHANNEL: Final = MappingProxyType(
@@ -275,14 +299,13 @@ _CHANNEL: Final = MappingProxyType(
 
 def _gateway(options: Options) -> Service:
     on, (certificate, key) = options.on, pair("gateway")
-    address = "127.0.0.1" if on is None else "0.0.0.0"  # noqa: S104 - the host's rules say who comes
     edge = {
         "FROSTBYTE_TLS_CERTIFICATE": f"{SECRETS}/{certificate}",
         "FROSTBYTE_TLS_KEY": f"{SECRETS}/{key}",
         "FROSTBYTE_TLS_CLIENT_CA": f"{SECRETS}/channel-authority.pem",
     }
     clamd, conf = _clamd(options)
-    channel = {options.channel_port: CHANNEL_PORT} if options.channel_port else {}
+    reached = {} if on is None else _published(options)
     return Service(
         name="intake-gateway",
         image=options.image("api"),
@@ -290,16 +313,16 @@ def _gateway(options: Options) -> Service:
         user=OURS,
         limits=limits(options, "intake-gateway", 3072, 2, 256),
         check=None,
-        networks=(INTERNAL, EDGE if on is None else HOSTS),
+        networks=(INTERNAL,) if on is None else (INTERNAL, HOSTS),
         environment={
             **_settings(options),
             **clamd,
             "FROSTBYTE_DATABASE_OWNER_URL_FILE": f"{SECRETS}/database-owner-url",
             "FROSTBYTE_ROLES": "intake",
             "FROSTBYTE_SIGNING_DIR": _SIGNING,
-            "FROSTBYTE_SERVING_URL": f"http://{_serving_address(options)}:8080",
+            "FROSTBYTE_SERVING_URL": f"http://{options.told('SERVING_ADDRESS')}:8080",
             **(_CHANNEL if options.channel_port else {}),
-            **(edge if on is not None else {}),
+            **(edge if on is not None else _sockets(options)),
         },
         secrets=(
             *_credentials(options),
@@ -308,13 +331,49 @@ def _gateway(options: Options) -> Service:
             *(CHANNEL_FILES if options.channel_port else ()),
             *((certificate, key) if on is not None else ()),
         ),
-        volumes={"gatewaydata": "/var/lib/frostbyte", "keys": "/run/keys", "signing": _SIGNING},
+        volumes={
+            "gatewaydata": "/var/lib/frostbyte",
+            "keys": "/run/keys",
+            "signing": _SIGNING,
+            **({DOOR: DOOR_FOLDER} if on is None else {}),
+        },
         scratch={"/tmp": 512},  # noqa: S108
         needs=_waits(options),
-        publishes={options.port: 8080, **channel},
-        published_at=address,
-        # Its names are asked of nobody outside.
-        resolver=_networks(options)[1].dead_end,
+        publishes=reached,
+        published_at="0.0.0.0",  # noqa: S104 - the host's rules say who comes
+    )
+
+
+def _published(options: Options) -> dict[int | str, int]:
+    return {options.told("PORT"): 8080, **({options.channel_port: CHANNEL_PORT} if options.channel_port else {})}
+
+
+def _sockets(options: Options) -> dict[str, str]:
+    """Where the gateway meets the door: nothing else of it can be reached from outside, and it reaches nobody there."""
+    told = {"FROSTBYTE_SOCKET": f"{DOOR_FOLDER}/gateway"}
+    if options.channel_port:
+        told["FROSTBYTE_CHANNEL_SOCKET"] = f"{DOOR_FOLDER}/channel"
+    return told
+
+
+def _door(options: Options) -> Service:
+    """The only one with a route. It has no secret, keeps nothing, and shares one folder in memory with the gateway."""
+    channel = {"FROSTBYTE_CHANNEL_LISTEN": f"0.0.0.0:{CHANNEL_PORT}"} if options.channel_port else {}
+    return Service(
+        name=DOOR,
+        image=options.image("api"),
+        role=Role.DOOR,
+        user=OURS,
+        limits=limits(options, DOOR, 256, 1, 32),  # see api/door/passing.py
+        command=("serve", "door"),
+        check=None,
+        networks=(EDGE,),
+        environment={**_sockets(options), **channel},
+        volumes={DOOR: f"{DOOR_FOLDER}:ro"},
+        scratch={"/tmp": 16},  # noqa: S108
+        needs={"intake-gateway": Ready.HEALTHY},
+        publishes=_published(options),
+        resolver=options.told("EDGE_DEAD_END"),
     )
 
 
@@ -328,7 +387,7 @@ def _serving(options: Options) -> Service:
         limits=limits(options, "serving", 3072, 2, 256),
         check=None,
         networks=options.networks_of_stores,
-        address=_serving_address(options),
+        address=options.told("SERVING_ADDRESS"),
         environment={
             **_settings(options),
             **clamd,
@@ -366,6 +425,33 @@ def _worker(options: Options) -> Service:
         needs={**_waits(options), "intake-gateway": Ready.HEALTHY},
         # A stage under way is finished.
         stop_seconds=180,
+    )
+
+
+def _keeping(options: Options) -> Service:
+    """Backs the plane up and puts it back, when somebody says so: beside the gateway, with what that one has."""
+    on = options.on
+    assert on is not None  # a plane that nobody keeps has none
+    files = tuple(value.removeprefix(f"{SECRETS}/") for value in on.keeping.values() if value.startswith(SECRETS))
+    return Service(
+        name=KEEPING,
+        image=options.image("api"),
+        role=Role.TASK,
+        user=OURS,
+        limits=limits(options, KEEPING, 768, 2, 128),
+        command=("plane", "backup", "list", "--json"),
+        check=None,
+        networks=options.networks_of_stores,
+        environment={
+            **_settings(options),
+            "FROSTBYTE_DATABASE_OWNER_URL_FILE": f"{SECRETS}/database-owner-url",
+            "FROSTBYTE_DATA_DIR": _OWN,
+            "FROSTBYTE_SIGNING_DIR": _SIGNING,
+            **on.keeping,
+        },
+        secrets=(*_credentials(options), "database-owner-url", *files),
+        volumes={"keys": "/run/keys", "signing": _SIGNING},
+        scratch={"/tmp": 256},  # noqa: S108
     )
 
 

@@ -2,50 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from frostbyte.deploy.compose.description import Network, Plane, Role, Service
+from frostbyte.deploy.compose.options import OURS
 
 _HEAD = """\
 # A Frostbyte plane, made by {maker}: change what it was told, not this file.
 # Every service runs without rights of its own, cannot write to its file system, and is held to limits. Secrets are
 # files below ./secrets. Start it with `docker compose up --detach --wait`.
 """
+_HEAD_OF_A_BUNDLE = """\
+# A Frostbyte plane, as its bundle was signed. What differs between hosts is in the .env of the plane's folder, which
+# install.sh writes; secrets are generated there, as files below ./secrets. Every service runs without rights of its
+# own, cannot write to its file system, and is held to limits; the door alone can be reached, from this host.
+"""
 _LOG_MB, _LOG_FILES = 10, 5
 
 
-def render(plane: Plane, secrets_group: int) -> str:
-    """The compose file.
-
-    Args:
-        secrets_group: the group of the secrets' files, which every service joins to read those that it is given.
-    """
+def render(plane: Plane) -> str:
+    """The compose file."""
     document = {
         "name": plane.project,
-        "services": {service.name: _service(service, plane, secrets_group) for service in plane.services},
+        "services": {service.name: _service(service, plane) for service in plane.services},
         "networks": {network.name: _network(network) for network in plane.networks},
-        "volumes": {name: {} for name in plane.volumes if name not in plane.folders},
+        "volumes": {name: _kept(name, plane) for name in plane.volumes if name not in plane.folders},
         "secrets": {name: {"file": f"./secrets/{name}"} for name in plane.secrets},
     }
     text: str = yaml.safe_dump(document, sort_keys=False, width=118, allow_unicode=True)
+    head = _HEAD_OF_A_BUNDLE if plane.by_environment else _HEAD
     maker = "the control plane" if plane.by_hand else "`frostbyte deploy compose`"
-    return _HEAD.format(maker=maker) + text
+    return head.format(maker=maker) + text
 
 
-def env_example(plane: Plane) -> str:
-    """What an operator may set beside the compose file: nothing secret, and nothing that must be set."""
+def env_example(plane: Plane, values: Mapping[str, str]) -> str:
+    """What stands in .env beside the compose file: nothing secret.
+
+    Args:
+        values: what must be set, by its variable without FROSTBYTE_ before it: of a bundle, see `Options.values`.
+    """
     return (
-        "# Copy to .env to change it. There are no secrets here: they are files in ./secrets, generated; no default\n"
-        "# password exists anywhere.\n"
-        f"COMPOSE_PROJECT_NAME={plane.project}\n"
-        "# FROSTBYTE_LOG_LEVEL: debug, info, warning or error\n"
-        "FROSTBYTE_LOG_LEVEL=info\n"
+        (
+            "# What differs between hosts. install.sh writes it as .env, with the ids of the images it has loaded.\n"
+            if values
+            else "# Copy to .env to change it.\n"
+        )
+        + "# There are no secrets here: they are files in ./secrets, generated; no default password exists anywhere.\n"
+        + f"COMPOSE_PROJECT_NAME={plane.project}\n"
+        + "".join(f"FROSTBYTE_{name}={value}\n" for name, value in values.items())
+        + "# FROSTBYTE_LOG_LEVEL: debug, info, warning or error\n"
+        + "FROSTBYTE_LOG_LEVEL=info\n"
     )
 
 
-def _service(service: Service, plane: Plane, secrets_group: int) -> dict[str, Any]:
+def _kept(name: str, plane: Plane) -> dict[str, Any]:
+    """A volume of the engine's, or one in memory, which no container can fill and no restart finds again."""
+    if name not in plane.in_memory:
+        return {}
+    told = f"size={plane.in_memory[name]}k,mode=0700,uid={OURS.replace(':', ',gid=')},nodev,nosuid,noexec"
+    return {"driver": "local", "driver_opts": {"type": "tmpfs", "device": "tmpfs", "o": told}}
+
+
+def _service(service: Service, plane: Plane) -> dict[str, Any]:
     ours = any(name.startswith("FROSTBYTE_") for name in service.environment)
     environment = {
         **service.environment,
@@ -53,14 +74,14 @@ def _service(service: Service, plane: Plane, secrets_group: int) -> dict[str, An
     }
     told = {
         "image": service.image,
-        "pull_policy": "never" if plane.by_hand else "",
+        "pull_policy": "never" if plane.by_hand or plane.by_environment else "",
         "profiles": ["task"] if plane.by_hand and service.role is Role.TASK else [],
         "labels": {
             "io.frostbyte.role": service.role.value,
             **({"io.frostbyte.given": service.given} if service.given else {}),
         },
         "user": service.user,
-        "group_add": [str(secrets_group)] if service.secrets else [],
+        "group_add": [plane.secrets_group] if service.secrets else [],
         "entrypoint": list(service.entrypoint),
         "command": list(service.command),
         "environment": environment,
@@ -138,6 +159,8 @@ def _network(network: Network) -> dict[str, Any]:
             "com.docker.network.bridge.enable_ip_masquerade": "false",
         }
     if network.dead_end:
-        address |= {"gateway": network.gateway, "aux_addresses": {"DefaultGatewayIPv4": network.dead_end}}
-        told["driver_opts"] = {"com.docker.network.bridge.enable_ip_masquerade": "false"}
+        address |= {"gateway": network.gateway} if network.gateway else {}
+        address["aux_addresses"] = {"DefaultGatewayIPv4": network.dead_end}
+        if not network.internal:
+            told["driver_opts"] = {"com.docker.network.bridge.enable_ip_masquerade": "false"}
     return told | {"ipam": {"config": [address]}}

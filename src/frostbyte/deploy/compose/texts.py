@@ -46,6 +46,8 @@ AlertEncrypted no
 MaxThreads 4
 ReadTimeout 300
 CommandReadTimeout 30
+# Reading signatures anew, it waits for its idle threads to end.
+IdleTimeout 5
 """
 _HBA: Final = """\
 # Over the network by TLS alone, and nobody without a password.

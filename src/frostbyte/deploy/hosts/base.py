@@ -51,7 +51,7 @@ class BaseHosts:
                 networks=_NETWORKS,
             )
         )
-        text = render(project, SECRETS_GROUP)
+        text = render(project)
         found.append(HostFile(path=f"{layout.FOLDER}/docker-compose.yml", content=text.encode(), mode=0o600))
         for name in project.secrets:
             path = f"{layout.FOLDER}/secrets/{name}"

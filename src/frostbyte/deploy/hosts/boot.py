@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
-from frostbyte.control_plane.provisioning.hosting import Surroundings
+from frostbyte.control_plane.provisioning.hosting import VOLUME_PROGRAM, Surroundings
 from frostbyte.control_plane.provisioning.resources import HostRole
 from frostbyte.deploy.hosts import layout
 from frostbyte.deploy.hosts.firewall import clocks, rules
 
 CONFIGURE: Final = "/usr/local/sbin/frostbyte-configure"
 """What cloud-init runs once all files are there; it may be run again."""
-VOLUME_SCRIPT: Final = "/usr/local/sbin/frostbyte-volume"
-VOLUME_SECONDS: Final = 120
-"""How long a host waits for the volume that was attached to it before it started."""
-
 _FIREWALL: Final = f"""\
 [Unit]
 Description=Frostbyte's packet filter
@@ -72,33 +69,17 @@ net.ipv6.conf.all.accept_redirects = 0
 -kernel.kptr_restrict = 2
 -fs.suid_dumpable = 0
 """
-_VOLUME: Final = f"""\
-#!/bin/sh
-# Mounts the one volume of this host at {layout.VOLUME}, now and at every boot. Run again, it changes nothing.
-set -eu
-place={layout.VOLUME}
-mkdir -p "$place"
-if ! findmnt --noheadings --mountpoint "$place" >/dev/null; then
-    waited=0
-    while :; do
-        set -- /dev/disk/by-id/scsi-0HC_Volume_*
-        [ $# -gt 1 ] && {{ echo "more than one volume is attached" >&2; exit 1; }}
-        [ -b "$1" ] && break
-        [ "$waited" -lt {VOLUME_SECONDS} ] || {{ echo "no volume is attached" >&2; exit 1; }}
-        waited=$((waited + 1))
-        sleep 1
-    done
-    if ! grep -q " $place " /etc/fstab; then
-        # nofail: a host without its volume still answers SSH; its engine does not start.
-        echo "$1 $place ext4 nofail,x-systemd.device-timeout=60s,noatime,nodev,nosuid,noexec 0 2" >>/etc/fstab
-    fi
-    systemctl daemon-reload
-    mount "$place"
-fi
-findmnt --noheadings --mountpoint "$place" >/dev/null || {{ echo "the volume is not mounted" >&2; exit 1; }}
-chown 0:0 "$place"
-chmod 0711 "$place"
-"""
+_FOLDERS: Final = "    # -- folders\n"
+
+
+def volume_script(on_volume: Mapping[str, str]) -> str:
+    """What mounts, opens and encrypts a host's volume: volume.sh, with the folders that are made on it.
+
+    Args:
+        on_volume: path, and `uid:gid` of who writes there.
+    """
+    text = (Path(__file__).parent / "volume.sh").read_text(encoding="utf-8")
+    return text.replace(_FOLDERS, "".join(f"    {line}\n" for line in _made(on_volume)))
 
 
 def files(host: Surroundings, folders: Mapping[str, str], on_volume: Mapping[str, str]) -> dict[str, tuple[str, int]]:
@@ -116,13 +97,13 @@ def files(host: Surroundings, folders: Mapping[str, str], on_volume: Mapping[str
         "/etc/ssh/sshd_config.d/00-frostbyte.conf": (_sshd(host), 0o600),
         "/etc/sysctl.d/90-frostbyte.conf": (_SYSCTL, 0o644),
         "/etc/chrony/chrony.conf": (_chrony(host), 0o644),
-        CONFIGURE: (_configure(host, folders, on_volume), 0o755),
+        CONFIGURE: (_configure(host, folders), 0o755),
     }
     if host.role in layout.ENGINES:
         found["/etc/docker/daemon.json"] = (_engine(host), 0o644)
         found["/etc/systemd/system/docker.service.d/frostbyte.conf"] = (_after(host), 0o644)
     if host.role in layout.KEEPERS:
-        found[VOLUME_SCRIPT] = (_VOLUME, 0o755)
+        found[VOLUME_PROGRAM] = (volume_script(on_volume), 0o755)
     return found
 
 
@@ -192,7 +173,13 @@ def _after(host: Surroundings) -> str:
     return unit + (f"RequiresMountsFor={layout.VOLUME}\n" if host.role in layout.KEEPERS else "")
 
 
-def _configure(host: Surroundings, folders: Mapping[str, str], on_volume: Mapping[str, str]) -> str:
+def _made(folders: Mapping[str, str]) -> list[str]:
+    """Commands that make folders, each its user's alone."""
+    owners = {path: owner.split(":") for path, owner in folders.items()}
+    return [f"install -d -o {user} -g {group} -m 0700 {path}" for path, (user, group) in owners.items()]
+
+
+def _configure(host: Surroundings, folders: Mapping[str, str]) -> str:
     lines = [
         "#!/bin/sh",
         "# Puts in force what cloud-init wrote. It installs and fetches nothing, and may be run again.",
@@ -206,12 +193,15 @@ def _configure(host: Surroundings, folders: Mapping[str, str], on_volume: Mappin
         "/usr/sbin/sshd -t",
         "systemctl reload-or-restart ssh.service",
         "if systemctl cat chrony.service >/dev/null 2>&1; then systemctl restart chrony.service; fi",
+        *_made(folders),
     ]
     if host.role in layout.KEEPERS:
-        lines.append(VOLUME_SCRIPT)
-    for path, owner in (*folders.items(), *on_volume.items()):
-        user, group = owner.split(":")
-        lines.append(f"install -d -o {user} -g {group} -m 0700 {path}")
-    if host.role in layout.ENGINES and host.role is not HostRole.BUILDER:
+        # An encrypted volume waits for its key, and the engine for the volume: `frostbyte-volume open` starts it then.
+        lines += [
+            f"{VOLUME_PROGRAM} boot",
+            "systemctl enable docker.service",
+            f"if findmnt --mountpoint {layout.VOLUME} >/dev/null; then systemctl restart docker.service; fi",
+        ]
+    elif host.role in layout.ENGINES and host.role is not HostRole.BUILDER:
         lines += ["systemctl enable docker.service", "systemctl restart docker.service"]
     return "\n".join(lines) + "\n"

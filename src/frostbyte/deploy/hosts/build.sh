@@ -21,7 +21,8 @@ client="$(apt-cache --names-only search '^docker-cli$' | cut -d' ' -f1)"
 printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 trap 'rm -f /usr/sbin/policy-rc.d' EXIT
-apt install -y --no-install-recommends docker.io $client "$compose" iptables nftables chrony zstd e2fsprogs >/dev/null
+apt install -y --no-install-recommends docker.io $client "$compose" iptables nftables chrony zstd e2fsprogs \
+    cryptsetup-bin >/dev/null
 rm -f /usr/sbin/policy-rc.d
 trap - EXIT
 
@@ -32,5 +33,6 @@ done
 systemctl start docker.service
 docker compose version >/dev/null
 docker info >/dev/null
+cryptsetup --version >/dev/null
 # What is there, for the list that the snapshot is known by.
 dpkg-query --show --showformat '${Package} ${Version}\n' docker.io "$compose" nftables

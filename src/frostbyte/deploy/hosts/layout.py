@@ -18,6 +18,8 @@ SIGNING: Final = f"{FOLDER}/signing"
 """What signs the tenant's audit log and tokens; the gateway makes it."""
 VOLUME: Final = "/srv/frostbyte"
 """Where the volume is mounted."""
+KEPT_SIGNING: Final = f"{VOLUME}/signing-kept"
+"""Where a gateway's keys that sign lie a second time; in no container."""
 RULES: Final = "/etc/frostbyte/firewall.nft"
 
 PLANE_BRIDGE: Final = "fb-plane"

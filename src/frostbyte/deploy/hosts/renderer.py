@@ -15,6 +15,7 @@ from frostbyte.control_plane.provisioning.hosting import (
     GATEWAY_PORT,
     Given,
     HostKey,
+    Keeping,
     Project,
     Surroundings,
 )
@@ -22,17 +23,18 @@ from frostbyte.control_plane.provisioning.ports import HostFile
 from frostbyte.control_plane.provisioning.resources import HostRole
 from frostbyte.deploy.compose import PASSWORDS, SECRETS_GROUP, OnHost, Options, plane, render, texts
 from frostbyte.deploy.compose.description import Plane, Service
-from frostbyte.deploy.compose.options import EGRESS, OURS, QDRANT
+from frostbyte.deploy.compose.options import EGRESS, KEEPING, OURS, QDRANT, SECRETS
 from frostbyte.deploy.compose.stores import pair
 from frostbyte.deploy.compose.texts import Token
-from frostbyte.deploy.hosts import cloud_init, facts, layout
+from frostbyte.deploy.hosts import cloud_init, facts, growing, layout
 from frostbyte.deploy.hosts.firewall import rules
 from frostbyte.kernel.errors import Invalid
 
+SCANNER: Final = "clamav"
 STORES: Final = ("postgres", "redis", "minio", "qdrant")
 _SERVICES: Final = MappingProxyType(
     {
-        HostRole.GATEWAY: (EGRESS, "nomic-embed", "intake-gateway", "serving"),
+        HostRole.GATEWAY: (EGRESS, "nomic-embed", "intake-gateway", "serving", KEEPING),
         HostRole.WORKER: ("clamav", "celery-worker"),
         HostRole.DB: (*STORES, "storage", "storage-destroy"),
     }
@@ -47,6 +49,7 @@ _IMAGES: Final = MappingProxyType(
         "storage": "api",
         "storage-destroy": "api",
         EGRESS: "api",
+        KEEPING: "api",
         "celery-worker": "worker",
     }
 )
@@ -100,9 +103,7 @@ class HostRenderer:
         project = replace(project, services=tuple(_marked(service, contents) for service in project.services))
         found = [
             HostFile(path=layout.RULES, content=rules(host).encode()),
-            HostFile(
-                path=f"{layout.FOLDER}/docker-compose.yml", content=render(project, SECRETS_GROUP).encode(), mode=0o600
-            ),
+            HostFile(path=f"{layout.FOLDER}/docker-compose.yml", content=render(project).encode(), mode=0o600),
         ]
         for name in project.secrets:
             text = contents.get(name, "")
@@ -125,10 +126,19 @@ class HostRenderer:
             services=ends or stores,
             stores=stores,
             tasks=tuple(name for name in here if name == "storage"),
+            backing=next((name for name in here if name == KEEPING), ""),
             erasing=next((name for name in here if name == "storage-destroy"), ""),
             reread=("postgres", "minio") if across else (),
             restart=("redis",) if across else (),
+            working=tuple(name for name in here if name == "celery-worker"),
+            signing=_volumes(role).get("signing", ("", ""))[0],
+            keeping=layout.KEPT_SIGNING if role is HostRole.DB else "",
+            **_scanning(here),
         )
+
+    def growing(self, size_gb: int) -> tuple[str, str]:
+        """See Renderer."""
+        return growing.scripts(size_gb)
 
     def images(self, role: HostRole) -> tuple[str, ...]:
         """See Renderer."""
@@ -164,6 +174,8 @@ class HostRenderer:
             "control-keys": given.control_keys,
             "embedding-key": given.secrets.get("embedding-key", ""),
         }
+        if given.keeping is not None:
+            contents |= {name: text for name, (_, text) in _keys_of(given.keeping).items()}
         return contents
 
 
@@ -181,6 +193,13 @@ def _services(role: HostRole) -> tuple[str, ...]:
     if role not in _SERVICES:
         raise ValueError(f"no tenant's host is of the role {role.value}")
     return _SERVICES[role]
+
+
+def _scanning(services: Sequence[str]) -> dict[str, str]:
+    if SCANNER not in services:
+        return {}
+    folder, owner = _VOLUMES[HostRole.WORKER]["clamavdata"]
+    return {"scanner": SCANNER, "signatures": folder, "signatures_owner": owner}
 
 
 def _volumes(role: HostRole) -> dict[str, tuple[str, str]]:
@@ -231,9 +250,28 @@ def _options(host: Surroundings, given: Given) -> Options:
             egress_address=layout.EGRESS_ADDRESS,
             embedder_address=layout.EMBEDDER_ADDRESS,
             ways_out=host.ways_out,
+            keeping=_kept(given.keeping),
             remote=(given.remote.endpoint, given.remote.model) if given.remote is not None else (),
         ),
     )
+
+
+def _kept(keeping: Keeping | None) -> dict[str, str]:
+    if keeping is None:
+        return {}
+    told = {"FROSTBYTE_BACKUP_URL": keeping.url, "FROSTBYTE_BACKUP_RECIPIENTS": ",".join(keeping.recipients)}
+    told |= {variable: f"{SECRETS}/{name}" for name, (variable, _) in _keys_of(keeping).items()}
+    return told | ({"FROSTBYTE_BACKUP_REGION": keeping.region} if keeping.region else {})
+
+
+def _keys_of(keeping: Keeping) -> dict[str, tuple[str, str]]:
+    """Files that its place needs: the variable that names each, and what is in it."""
+    found = {
+        "backup-access-key": ("FROSTBYTE_BACKUP_ACCESS_KEY_FILE", keeping.access_key),
+        "backup-secret-key": ("FROSTBYTE_BACKUP_SECRET_KEY_FILE", keeping.secret_key),
+        "backup-authority.pem": ("FROSTBYTE_BACKUP_CA_FILE", keeping.authority),
+    }
+    return {name: each for name, each in found.items() if each[1]}
 
 
 def _sealing(project: Plane, given: Given) -> list[HostFile]:

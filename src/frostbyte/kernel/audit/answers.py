@@ -16,11 +16,14 @@ import msgspec
 
 from frostbyte.kernel.audit import merkle
 from frostbyte.kernel.audit.events import event_fields
+from frostbyte.kernel.audit.logs import NamedLog, ProvenChain
 from frostbyte.kernel.audit.proofs import ProvenEvent
 from frostbyte.kernel.canonical import canonical
 from frostbyte.kernel.errors import Conflict
 
 FORMAT: Final = "frostbyte-proof/1"
+FORMAT_OF_SEVERAL_LOGS: Final = "frostbyte-proof/2"
+"""Where an event lies in a log that has ended. A verifier of the first format would judge it wrongly."""
 
 
 class Chunk(Protocol):
@@ -132,8 +135,7 @@ def build_proof(
     doc_id: UUID,
     generation: str,
     place: Place,
-    events: Sequence[ProvenEvent],
-    note: str,
+    proven: ProvenChain,
     attested: Attested,
     disclosure: Disclosure | None = None,
 ) -> dict[str, Any]:
@@ -141,13 +143,12 @@ def build_proof(
 
     Args:
         tenant_id: whose plane this is.
-        verifier_key: the log's key (`Signer.verifier_key`).
+        verifier_key: key of the log that grows (`Signer.verifier_key`).
         chunk: the chunk with its text as shown.
         doc_id: its document.
         generation: the one that the answer came from.
         place: the chunk in the chunk tree.
-        events: the document's chain under the checkpoint, in any order.
-        note: the checkpoint.
+        proven: the document's whole chain.
         attested: versions.
         disclosure: the source's sha256 and nonce for those who may see them.
 
@@ -155,15 +156,16 @@ def build_proof(
         Conflict: `proof_incomplete`: the events do not hold the source's and the index's commitments. The document was
             erased or processed again in between.
     """
-    ordered = sorted(events, key=lambda item: item.sequence)
+    ordered, note = [item for _, item in proven.events], proven.checkpoint.note
     bound = commitment(place.nonce, place.root)
     indexed = _last(
         ordered, "INDEX_WRITTEN", lambda said: said == said | {"output_hash": bound, "generation": generation}
     )
     # A retry is an ingestion too, but brings no file: it carries on what the chain had come to.
     ingested = _last(ordered, "DOCUMENT_INGESTED", lambda said: said.get("output_hash") != said.get("input_hash"))
+    several = bool(proven.earlier)
     return {
-        "format": FORMAT,
+        "format": FORMAT_OF_SEVERAL_LOGS if several else FORMAT,
         "tenant_id": tenant_id,
         "origin": note.partition("\n")[0],
         "public_key": verifier_key,
@@ -189,16 +191,30 @@ def build_proof(
             if disclosure is None
             else {"sha256": disclosure.sha256.hex(), "nonce": disclosure.nonce.hex()},
         },
-        "events": [
-            {
-                "sequence": item.sequence,
-                "event": event_fields(item.event),
-                "path": [value.hex() for value in item.path],
-            }
-            for item in ordered
-        ],
+        "events": [event_proof(item) | ({"log": log} if several else {}) for log, item in proven.events],
         "checkpoint": note,
         "attested": msgspec.structs.asdict(attested),
+        **({"earlier": [earlier_log(item) for item in proven.earlier]} if several else {}),
+    }
+
+
+def event_proof(item: ProvenEvent) -> dict[str, Any]:
+    """An event and its audit path, as JSON."""
+    return {
+        "sequence": item.sequence,
+        "event": event_fields(item.event),
+        "path": [value.hex() for value in item.path],
+    }
+
+
+def earlier_log(item: NamedLog) -> dict[str, Any]:
+    """A log that has ended, its last checkpoint, and the event by which the next log names it, as JSON."""
+    return {
+        "log": item.row.log,
+        "origin": item.row.origin,
+        "public_key": item.row.public_key,
+        "checkpoint": item.row.note,
+        "named_by": event_proof(item.by),
     }
 
 

@@ -57,7 +57,28 @@ class EventType(StrEnum):
     TOKEN_REVOKED = "TOKEN_REVOKED"  # noqa: S105 - the name of an event
     API_KEY_CREATED = "API_KEY_CREATED"
     API_KEY_REVOKED = "API_KEY_REVOKED"
+    SIGNED_IN = "SIGNED_IN"
+    SIGN_IN_REFUSED = "SIGN_IN_REFUSED"
+    SIGNED_OUT = "SIGNED_OUT"
+    ACCOUNT_CREATED = "ACCOUNT_CREATED"
+    ACCOUNT_CHANGED = "ACCOUNT_CHANGED"
+    ACCOUNT_SET_UP = "ACCOUNT_SET_UP"
+    ACCOUNT_LINKED = "ACCOUNT_LINKED"
+    ACCOUNT_RECOVERED = "ACCOUNT_RECOVERED"
+    EXPORT_BEGUN = "EXPORT_BEGUN"
+    EXPORT_ENDED = "EXPORT_ENDED"
     PLANE_RESTORED = "PLANE_RESTORED"
+    BACKUP_TAKEN = "BACKUP_TAKEN"
+    HOLD_PLACED = "HOLD_PLACED"
+    HOLD_RELEASED = "HOLD_RELEASED"
+    RETENTION_RUN = "RETENTION_RUN"
+    CLOCK_DOUBTED = "CLOCK_DOUBTED"
+    CLOCK_CONFIRMED = "CLOCK_CONFIRMED"
+    WEBHOOK_ADDED = "WEBHOOK_ADDED"
+    WEBHOOK_REMOVED = "WEBHOOK_REMOVED"
+    WEBHOOK_ROTATED = "WEBHOOK_ROTATED"
+    WEBHOOK_DELIVERED = "WEBHOOK_DELIVERED"
+    WEBHOOK_FAILED = "WEBHOOK_FAILED"
 
     PROJECT_CREATED = "PROJECT_CREATED"
     TENANT_CREATED = "TENANT_CREATED"
@@ -71,6 +92,10 @@ class EventType(StrEnum):
     TENANT_RESUMED = "TENANT_RESUMED"
     TENANT_SCALED = "TENANT_SCALED"
     TENANT_UPDATED = "TENANT_UPDATED"
+    TENANT_REPAIRED = "TENANT_REPAIRED"
+    TENANT_BACKED_UP = "TENANT_BACKED_UP"
+    TENANT_RESTORED = "TENANT_RESTORED"
+    TENANT_REFRESHED = "TENANT_REFRESHED"
     TENANT_DEPROVISION_STARTED = "TENANT_DEPROVISION_STARTED"
     TENANT_DEPROVISIONED = "TENANT_DEPROVISIONED"
     TENANT_DEPROVISION_FAILED = "TENANT_DEPROVISION_FAILED"
@@ -86,7 +111,10 @@ class EventType(StrEnum):
     RESOURCE_CHANGED = "RESOURCE_CHANGED"
     RESOURCE_KEPT = "RESOURCE_KEPT"
     RESOURCE_REMOVED = "RESOURCE_REMOVED"
+    VOLUME_OPENED = "VOLUME_OPENED"
     ORPHAN_CONFIRMED = "ORPHAN_CONFIRMED"
+
+    SUPPORT_COLLECTED = "SUPPORT_COLLECTED"
 
     LEDGER_FINDING = "LEDGER_FINDING"
     LEDGER_ACKNOWLEDGED = "LEDGER_ACKNOWLEDGED"
@@ -127,6 +155,7 @@ _UUID = _text(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _GENERATION = _text(r"[0-9a-f]{16}")
 _MIME = _text(r"[a-z0-9][a-z0-9.+-]{0,62}/[a-z0-9][a-z0-9.+-]{0,80}")
 _NAME = _text(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
+_MATTER = _text(r"(?=[^0-9]*[0-9])[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 _CLOUD_ID = _text(r"[A-Za-z0-9*][A-Za-z0-9*._:/-]{0,127}")
 _ACTOR = _text(r"[A-Za-z0-9][A-Za-z0-9._:@/+|-]{0,159}")
 
@@ -135,7 +164,7 @@ _INTEGERS: Final = (
     "accepted", "attempt", "attempts", "bytes", "cells", "characters", "chars", "checkpoint_size", "chunks",
     "confidence_milli", "config_version", "count", "counted", "dimensions", "documents", "dropped",
     "duplicates", "duration_ms", "end", "erased", "failed", "files", "found", "from_version", "generations",
-    "images", "incarnation", "indexed", "key_version", "limit", "new_version", "old_size", "old_version",
+    "held", "images", "incarnation", "indexed", "key_version", "limit", "new_version", "old_size", "old_version",
     "page", "pages", "position", "quarantined", "received", "redacted", "rejected", "released", "remaining", "results",
     "retention_days", "score_milli", "sequence", "size", "start", "to_version", "top_k", "total", "unread",
     "version", "waiting", "withheld",
@@ -146,8 +175,8 @@ _CODES: Final = (
     "verdict",
 )
 _UUIDS: Final = (
-    "batch_id", "chunk_id", "config_id", "doc_id", "erasure_id", "event_id", "export_id", "job_id",
-    "operation_id", "provision_id", "query_id", "receipt_id", "request_id",
+    "batch_id", "chunk_id", "config_id", "delivery_id", "doc_id", "erasure_id", "event_id", "export_id", "hold_id",
+    "job_id", "operation_id", "provision_id", "query_id", "receipt_id", "request_id", "run_id", "webhook_id",
 )
 # fmt: on
 
@@ -155,14 +184,15 @@ DETAILS: Final[Mapping[str, Check]] = {
     **dict.fromkeys(_INTEGERS, _integer),
     **dict.fromkeys(_CODES, _CODE),
     **dict.fromkeys(_UUIDS, _UUID),
-    **dict.fromkeys(("input_hash", "output_hash", "old_root", "root", "spec_hash", "manifest_hash"), _HASH),
+    **dict.fromkeys(("input_hash", "output_hash", "old_root", "root", "spec_hash", "manifest_hash", "old_key"), _HASH),
     **dict.fromkeys(("model", "pipeline_version", "parser", "policy", "embedding", "signature"), _LABEL),
     **dict.fromkeys(("generation", "old_generation"), _GENERATION),
     **dict.fromkeys(("chunk_ids", "doc_ids"), _list_of(_UUID)),
     **dict.fromkeys(("changed", "codes", "scopes", "filters"), _list_of(_CODE)),
     **dict.fromkeys(("needs_review", "remote", "stand_in", "ocr"), _flag),
-    **dict.fromkeys(("origin", "old_origin", "token_id", "key_id", "format"), _NAME),
+    **dict.fromkeys(("origin", "old_origin", "token_id", "key_id", "format", "host"), _NAME),
     "cloud_id": _CLOUD_ID,
+    "matter": _MATTER,
     "engine": _ENGINE,
     "subject": _ACTOR,
     "pii_type": _WORD,

@@ -168,11 +168,11 @@ class Sequencer:
     @staticmethod
     def _proof(uow: AuditUnitOfWork, old: int, size: int) -> list[bytes]:
         """Empty where the witness saw a larger log than ours: it will refuse, and must see that we asked."""
-        return merkle.consistency_proof(old, size, tree_lookup(uow)) if old <= size else []
+        return merkle.consistency_proof(old, size, tree_lookup(uow.audit)) if old <= size else []
 
 
 def _edge(uow: AuditUnitOfWork, size: int) -> list[bytes]:
     """The complete subtrees that make up the log."""
     positions = merkle.pieces(0, size)
-    nodes = tree_lookup(uow)(positions)
+    nodes = tree_lookup(uow.audit)(positions)
     return [nodes[position] for position in positions]

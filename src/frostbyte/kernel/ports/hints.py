@@ -31,6 +31,10 @@ class HintQueue(Hints, Protocol):
         """Put hints for these jobs there. Raises Unavailable("queue_unavailable"); some may be there all the same."""
         ...
 
+    def ping(self) -> None:
+        """Ask the server for an answer. Raises Unavailable("queue_unavailable")."""
+        ...
+
     def close(self) -> None:
         """Let go of connections; what was announced and is not sent yet may be lost."""
         ...

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 import msgspec
+
+from frostbyte.kernel.records import ScannerRow
 
 
 class Verdict(StrEnum):
@@ -35,9 +38,25 @@ class Scanner(Protocol):
     """True for the development stand-in that scans nothing."""
 
     def scan(self, chunks: Iterable[bytes]) -> ScanResult: ...
+    def signatures_made_at(self) -> datetime | None:
+        """When the signatures were made that it scans with now; None where it does not say, or has none."""
+        ...
+
     def check(self, max_file_size: int) -> None:
         """At start: is the engine there, and are its limits above `max_file_size` bytes?
 
         Raises Invalid("scanner_limits") if a larger file would pass unscanned.
         """
+        ...
+
+
+class Scanners(Protocol):
+    """What the plane's scanners say of their signatures."""
+
+    def saw(self, name: str, made_at: datetime | None, now: datetime) -> None:
+        """A scanner answered now. What was not seen for a day is forgotten."""
+        ...
+
+    def seen(self, now: datetime, seconds: float) -> list[ScannerRow]:
+        """Those that answered within the last seconds, by name."""
         ...

@@ -18,7 +18,14 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from frostbyte.kernel.errors import FrostbyteError
+from frostbyte.kernel.errors import FrostbyteError, Unavailable
+from frostbyte.kernel.ports.accounts import Accounts
+from frostbyte.kernel.ports.backups import Backups
+from frostbyte.kernel.ports.keeping import Erasures, Holds, Retention
+from frostbyte.kernel.ports.listing import Listing
+from frostbyte.kernel.ports.rebuilds import Rebuilds
+from frostbyte.kernel.ports.scanner import Scanners
+from frostbyte.kernel.ports.webhooks import Webhooks
 from frostbyte.kernel.records import (
     ApiKeyRow,
     BatchRow,
@@ -28,19 +35,17 @@ from frostbyte.kernel.records import (
     CosignatureRow,
     DocumentRow,
     DocumentTally,
-    ErasureRow,
+    EndedLogRow,
     EventRow,
-    HandoutRow,
     JobRow,
     JobTally,
     PlaneStandingRow,
-    RebuildCounts,
-    RebuildRow,
     ReceiptRow,
     RevocationRow,
     SequencedEvent,
     Stage,
     State,
+    Upkeep,
 )
 
 
@@ -56,7 +61,11 @@ class Documents(Protocol):
         ...
 
     def put(self, row: DocumentRow) -> None:
-        """Insert or replace."""
+        """Insert or replace.
+
+        Raises Conflict("document_held") where it would become erased while a hold covers it, unless the erasure's key
+        is destroyed already: what was erased elsewhere can only be written down.
+        """
         ...
 
     def page(
@@ -76,50 +85,6 @@ class Documents(Protocol):
 
     def tally(self) -> list[DocumentTally]:
         """All documents, counted by state, code and whether nothing scanned them."""
-        ...
-
-    def received_before(self, moment: datetime, limit: int = 100) -> list[DocumentRow]:
-        """Not erased documents older than `moment`, oldest first (for retention)."""
-        ...
-
-
-class Rebuilds(Protocol):
-    """Rebuilds of the index. At most one is open: the newest."""
-
-    def put(self, row: RebuildRow) -> None:
-        """Begin or end one; waits for the transactions that hold the collections (see below), and they for this."""
-        ...
-
-    def latest(self) -> RebuildRow | None: ...
-    def beside(self) -> int:
-        """How many there were that filled a collection of their own."""
-        ...
-
-    def serving(self) -> str:
-        """The name of the vector collection that was last switched to; '' for the first."""
-        ...
-
-    def collections(self, *, hold: bool = False) -> tuple[str, str]:
-        """Names of the collection that serves and of the one that is made; '' for the first one, and for none.
-
-        `hold` keeps rebuilds from beginning and from ending, and so from switching, until the transaction ends.
-        """
-        ...
-
-    def counts(self, rebuild_id: UUID, since: datetime) -> RebuildCounts:
-        """Over all documents that search sees or that the rebuild touched."""
-        ...
-
-    def pending(self, rebuild_id: UUID, limit: int) -> list[DocumentRow]:
-        """Documents with passages that search sees, at rest, which the rebuild has not touched; newest first."""
-        ...
-
-    def switch(self) -> int:
-        """Make what was rebuilt beside the active generations active; returns for how many documents."""
-        ...
-
-    def forget_replaced(self, limit: int) -> int:
-        """Remove chunks of generations that are neither active nor being made, of documents at rest."""
         ...
 
 
@@ -204,6 +169,10 @@ class Jobs(Protocol):
         """Give the lease back until a moment; `refund` uncounts the attempt. False if the fence was lost."""
         ...
 
+    def leased(self, now: datetime) -> int:
+        """Jobs that somebody is at: their leases hold."""
+        ...
+
     def counts(self) -> dict[str, int]:
         """Open jobs by stage, plus `dead`."""
         ...
@@ -214,13 +183,33 @@ class Jobs(Protocol):
 
 
 class AuditLog(Protocol):
-    """Append-only events, and the sequencer's tables."""
+    """Append-only events, and the sequencer's tables.
+
+    A plane that was restored has several logs, numbered from 0; events are in one of them. What is asked for is that
+    of the log that grows, unless it comes from `of`.
+    """
+
+    def of(self, log: int) -> AuditLog:
+        """The log of this number."""
+        ...
+
+    def ended(self) -> list[EndedLogRow]:
+        """The logs before the one that grows, oldest first; none but on a plane that was restored."""
+        ...
+
+    def end(self, row: EndedLogRow) -> None:
+        """End the log that grows, and with it begin the next; nothing is added to it from then on."""
+        ...
+
+    def log_of(self, event_id: UUID) -> int | None:
+        """Number of the log that holds the event, or None while it is not sequenced."""
+        ...
 
     def append(self, event: EventRow) -> None: ...
     def append_many(self, events: Sequence[EventRow]) -> None: ...
     def event(self, event_id: UUID) -> EventRow | None: ...
     def sequence_of(self, event_id: UUID) -> int | None:
-        """Its leaf index, or None while it is not sequenced."""
+        """Its leaf index, or None while it is not sequenced, or where another log holds it."""
         ...
 
     def events(
@@ -231,9 +220,17 @@ class AuditLog(Protocol):
         since: datetime | None = None,
         until: datetime | None = None,
         after_sequence: int = -1,
+        before_sequence: int | None = None,
+        newest_first: bool = False,
         limit: int = 100,
     ) -> list[SequencedEvent]:
-        """Sequenced events in order."""
+        """Sequenced events in order, or in the opposite one; those between the two numbers, without them."""
+        ...
+
+    def newest(
+        self, tenant_id: str, *, since: datetime | None = None, before: datetime | None = None, limit: int = 100
+    ) -> list[EventRow]:
+        """The newest events of a tenant, numbered or not, newest first: from `since` on, and before `before`."""
         ...
 
     def lines(self, *, after_sequence: int, until: int, limit: int) -> list[bytes]:
@@ -280,7 +277,14 @@ class Standing(Protocol):
         ...
 
     def put(self, row: PlaneStandingRow) -> None:
-        """Replace it, but for the lease."""
+        """Replace it, but for the lease and the upkeep."""
+        ...
+
+    def keep(self, upkeep: Upkeep) -> None:
+        """Change what is taken. Waits for transactions that began a job or wrote into the log, and they for this.
+
+        Once FROZEN is committed, no event, receipt or cosignature is added any more (`plane_updating`), by whomever.
+        """
         ...
 
     def grant(self, now: datetime, seconds: float) -> None:
@@ -312,8 +316,8 @@ class Chunks(Protocol):
         """Visible chunks ordered by (doc_id, ordinal), for export."""
         ...
 
-    def withheld(self, limit: int = 100) -> list[ChunkRow]:
-        """Withheld chunks of active generations: the review queue."""
+    def withheld(self, limit: int = 100, *, kept: bool = False) -> list[ChunkRow]:
+        """Withheld chunks of active generations: the review queue, or with `kept` those that a reviewer left so."""
         ...
 
     def delete_document(self, doc_id: UUID, *, except_generation: str = "") -> None: ...
@@ -355,20 +359,6 @@ class Access(Protocol):
         ...
 
 
-class Erasures(Protocol):
-    """Erasures and exports handed out."""
-
-    def put(self, row: ErasureRow) -> None: ...
-    def of_document(self, doc_id: UUID) -> list[ErasureRow]: ...
-    def get(self, erasure_id: UUID) -> ErasureRow | None: ...
-    def unfinished(self) -> list[ErasureRow]:
-        """Those without vectors_gone_at."""
-        ...
-
-    def add_handout(self, row: HandoutRow) -> None: ...
-    def handouts_of(self, doc_id: UUID) -> list[HandoutRow]: ...
-
-
 class AuditUnitOfWork(Protocol):
     """One transaction as the log sees it: all that numbering, signing and exporting need, of a plane or of whatever
     else keeps an audit."""
@@ -386,6 +376,8 @@ class AccessUnitOfWork(AuditUnitOfWork, Protocol):
 
     @property
     def access(self) -> Access: ...
+    @property
+    def accounts(self) -> Accounts: ...
 
 
 class UnitOfWork(AccessUnitOfWork, Protocol):
@@ -396,6 +388,8 @@ class UnitOfWork(AccessUnitOfWork, Protocol):
     @property
     def batches(self) -> Batches: ...
     @property
+    def listing(self) -> Listing: ...
+    @property
     def jobs(self) -> Jobs: ...
     @property
     def chunks(self) -> Chunks: ...
@@ -404,9 +398,19 @@ class UnitOfWork(AccessUnitOfWork, Protocol):
     @property
     def erasures(self) -> Erasures: ...
     @property
+    def holds(self) -> Holds: ...
+    @property
+    def retention(self) -> Retention: ...
+    @property
     def rebuilds(self) -> Rebuilds: ...
     @property
     def standing(self) -> Standing: ...
+    @property
+    def scanners(self) -> Scanners: ...
+    @property
+    def backups(self) -> Backups: ...
+    @property
+    def webhooks(self) -> Webhooks: ...
 
     def lock_content(self, doc_id: UUID) -> None:
         """Wait for and hold the advisory lock of this content until the transaction ends.
@@ -417,6 +421,15 @@ class UnitOfWork(AccessUnitOfWork, Protocol):
 
 
 AuditUnitOfWorkFactory = Callable[[], AbstractContextManager[AuditUnitOfWork]]
+
+
+def frozen() -> Unavailable:
+    """The error for what would have to be written down while the plane is frozen, and what its callers are told."""
+    return Unavailable(
+        "plane_updating",
+        "This plane is being updated: it takes nothing new now, and nothing that it took is lost.",
+        "Try again in a few minutes.",
+    )
 
 
 def only_reading() -> FrostbyteError:

@@ -29,7 +29,8 @@ class Effects:
         self.effects: Mapping[str, Effect] = {
             "nothing": lambda project, given, at: None,
             "server_created": _status("off"),
-            "server_started": _status("running"),
+            "server_started": _started,
+            "server_restarted": _started,
             "server_stopped": _status("off"),
             "server_shut": self._shut,
             "server_halted": self._halted,
@@ -263,6 +264,13 @@ class Effects:
         zone = project.zones.get(given["zone"])
         if zone is not None and zone.serial == given["serial"]:
             zone.published = dict(zone.sets)
+
+
+def _started(project: Project, given: Given, at: datetime) -> None:
+    server = project.servers.get(given["server"])
+    if server is not None:
+        server.status = "running"
+        server.starts += 1
 
 
 def _status(name: str) -> Effect:

@@ -51,6 +51,8 @@ class Server(Record, kw_only=True):
     """Public keys, as they were when it was made."""
     rebuild_protected: bool = False
     boots: bool = True
+    starts: int = 0
+    """How often it was started, reboots included."""
 
     @property
     def public(self) -> bool:

@@ -122,8 +122,8 @@ def reboot(call: Call) -> Answer:
     """Restart it, gently or not: here it only takes its time."""
     server = of(call)
     command = "reset_server" if call.path.endswith("/reset") else "reboot_server"
-    drives = "restarted" if server.status == "running" else ""
-    return _answer(call, _begin(call, server, command, "nothing", {}, takes="start", drives=drives))
+    drives, effect = ("restarted", "server_restarted") if server.status == "running" else ("", "nothing")
+    return _answer(call, _begin(call, server, command, effect, {}, takes="start", drives=drives))
 
 
 def join(call: Call) -> Answer:

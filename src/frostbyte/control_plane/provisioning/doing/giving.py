@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from frostbyte.control_plane.provisioning.doing.told import Told
-from frostbyte.control_plane.provisioning.hosting import Given, HostKey, Release, Surroundings
+from frostbyte.control_plane.provisioning.hosting import Given, HostKey, Keeping, Release, Surroundings
 from frostbyte.control_plane.provisioning.ports import Certificates, HostFile, Renderer, Vault
-from frostbyte.control_plane.provisioning.resources import HostRole
+from frostbyte.control_plane.provisioning.resources import HostRole, Owner
 from frostbyte.control_plane.provisioning.steps import Context, Step
 
 CERTIFICATES: Final = "certificates"
 """Key of the step whose facts say for which addresses each server's certificate is."""
 Releases = Callable[[str], Release]
 """What a version of Frostbyte runs. Raises Conflict("release_unknown")."""
+Kept = Callable[[Owner], Keeping | None]
+"""Where an owner's backups are kept; None where they are not."""
 
 
-def surroundings(step: Step, context: Context, told: Told) -> Surroundings:
-    """What a server's or a host's spec says of the host and what is around it."""
+def nowhere(owner: Owner) -> Keeping | None:
+    """For planes that are not backed up."""
+    return None
+
+
+def surroundings(step: Step, context: Context, told: Told, kept: Kept = nowhere) -> Surroundings:
+    """What a server's or a host's spec says of the host and what is around it.
+
+    Args:
+        kept: where the owner's backups are kept: a plane that is backed up reaches that too.
+    """
     spec = step.spec
     role = HostRole(spec["role"])
     edge = told.addresses([spec["edge"]] if spec["edge"] else [], context)
@@ -38,8 +49,13 @@ def surroundings(step: Step, context: Context, told: Told) -> Surroundings:
         edge=edge,
         control=edge,  # the control plane runs on the edge's host
         bastion=told.addresses(before, context),
-        ways_out=tuple(spec["egress"]),
+        ways_out=_ways(spec["egress"], kept(context.owner)),
     )
+
+
+def _ways(told: Sequence[str], keeping: Keeping | None) -> tuple[str, ...]:
+    endpoint = keeping.endpoint if keeping is not None else ""
+    return tuple(dict.fromkeys((*told, *([endpoint] if endpoint else []))))
 
 
 def user_data(renderer: Renderer, told: Told, people: tuple[str, ...]) -> Callable[[Step, Context, HostKey], str]:
@@ -52,6 +68,7 @@ class Giving:
 
     Args:
         control_keys: the control plane's verifying keys, one a line.
+        kept: where owners' backups are kept.
     """
 
     def __init__(
@@ -61,9 +78,10 @@ class Giving:
         certificates: Certificates,
         releases: Releases,
         control_keys: Callable[[], str],
+        kept: Kept = nowhere,
     ) -> None:
         self._renderer, self._vault, self._certificates = renderer, vault, certificates
-        self._releases, self._control_keys = releases, control_keys
+        self._releases, self._control_keys, self.kept = releases, control_keys, kept
 
     def files(self, step: Step, context: Context, around: Surroundings) -> list[HostFile]:
         """The files of a host. Raises as `Renderer.files`, `Releases`, and whatever vault and authority say."""
@@ -81,10 +99,6 @@ class Giving:
             remote=release.remote,
             stand_in_vectors=release.stand_in_vectors,
             memory_mb=release.memory_mb,
+            keeping=self.kept(owner),
         )
         return self._renderer.files(around, given)
-
-    def images(self, release: str, role: HostRole) -> tuple[str, ...]:
-        """Ids or references of the images that a host of this role runs."""
-        images = self._releases(release).images
-        return tuple(images[name] for name in self._renderer.images(role))

@@ -11,13 +11,14 @@ from dataclasses import replace
 from typing import Final
 
 from frostbyte.control_plane.provisioning.doing.giving import Giving, surroundings
+from frostbyte.control_plane.provisioning.doing.images import Images
 from frostbyte.control_plane.provisioning.doing.told import Told
 from frostbyte.control_plane.provisioning.hosting import Project
 from frostbyte.control_plane.provisioning.ports import HostAddress, HostFile, Hosts, Renderer
 from frostbyte.control_plane.provisioning.receipts import Erasing
 from frostbyte.control_plane.provisioning.resources import HostRole
 from frostbyte.control_plane.provisioning.steps import Context, Outcome, Step
-from frostbyte.kernel.errors import Conflict, FrostbyteError
+from frostbyte.kernel.errors import FrostbyteError
 
 BOOT_SECONDS: Final = 300.0
 """For a first boot with cloud-init, at one attempt; a slow host is asked again (retry.AGAIN), a quarter of an hour and
@@ -31,6 +32,12 @@ ERASE_SECONDS: Final = 3600.0
 START_SECONDS: Final = 500.0
 """For containers until all are healthy; clamd alone reads its signatures for minutes."""
 STOP_SECONDS: Final = 120.0
+QUIET_SECONDS: Final = 200.0
+"""For all containers of a host to end: a worker alone may take three minutes."""
+DRAIN_SECONDS: Final = 560.0
+"""For a worker to end the stage that it is in, below `lease.LONGEST_CALL_SECONDS`. Few stages take longer."""
+_DOORS: Final = ("gateway", "single")
+"""Hosts that others of the tenant are reached through."""
 _GONE: Final = frozenset({"host_unreachable", "host_slow", "host_key_wrong", "host_refused", "base_incomplete"})
 """Why a host cannot be asked for anything any more."""
 _AWAY: Final = _GONE | {"host_command_failed"}
@@ -116,13 +123,13 @@ class Files(OnHost):
         self._told, self._renderer, self._giving = told, renderer, giving
 
     def do(self, step: Step, context: Context) -> Outcome:
-        files = self._giving.files(step, context, surroundings(step, context, self._told))
+        files = self._giving.files(step, context, surroundings(step, context, self._told, self._giving.kept))
         self._hosts.put(self._way.to(step, context), files)
         return Outcome(facts={"files": len(files)})
 
     def again(self, step: Step, context: Context) -> None:
         """See steps.Again. A container sees its secrets' files themselves, not their names: they are written over."""
-        files = self._giving.files(step, context, surroundings(step, context, self._told))
+        files = self._giving.files(step, context, surroundings(step, context, self._told, self._giving.kept))
         host, project = self._way.to(step, context), self._renderer.project(HostRole(step.spec["role"]))
         self._hosts.put(host, [_beside(file, project.folder) for file in files])
         self._hosts.run(host, reread(project), seconds=REREAD_SECONDS)
@@ -164,25 +171,19 @@ class Storage(OnHost):
 class Deploy(OnHost):
     """What a host runs is up and well: each container has passed its own health check when this returns.
 
-    Images are there before anything is started: a host fetches none. Taken away, containers end as they wish.
+    Images are there before anything is started: a host fetches none, so what it lacks is brought. Taken away,
+    containers end as they wish.
     """
 
-    def __init__(self, hosts: Hosts, told: Told, renderer: Renderer, giving: Giving) -> None:
+    def __init__(self, hosts: Hosts, told: Told, renderer: Renderer, images: Images) -> None:
         super().__init__(hosts, told)
-        self._renderer, self._giving = renderer, giving
+        self._renderer, self._images = renderer, images
 
     def do(self, step: Step, context: Context) -> Outcome:
         role = HostRole(step.spec["role"])
         project = self._renderer.project(role)
         host = self._way.to(step, context)
-        images = self._giving.images(step.spec["release"], role)
-        lacking = {image for image in images if image.startswith("sha256:")} - self._hosts.images(host)
-        if lacking:
-            raise Conflict(
-                "host_image_missing",
-                f"{host.name} has not {len(lacking)} of the {len(images)} images that it is to run.",
-                "Build the snapshot of this version (`frostbyte hosts build`): hosts fetch nothing.",
-            )
+        self._images.bring(host, step.spec["release"], role)
         self._hosts.up(host, project.folder, project.services, seconds=START_SECONDS)
         return Outcome(facts={"services": list(project.services), "release": step.spec["release"]})
 
@@ -191,6 +192,69 @@ class Deploy(OnHost):
         try:
             host = self._way.to(step, context)
             self._hosts.down(host, project.folder, volumes=False, seconds=STOP_SECONDS)
+        except FrostbyteError as error:
+            if error.code not in _AWAY:
+                raise
+
+
+class Quieting:
+    """Ends what runs on a server before that is switched off: see servers.Quiet."""
+
+    def __init__(self, hosts: Hosts, told: Told, renderer: Renderer) -> None:
+        self._hosts, self._renderer, self._way = hosts, renderer, Way(told)
+
+    def __call__(self, step: Step, context: Context) -> None:
+        name, peers = step.spec["host"], step.spec["peers"]
+        via = ("bastion",) if step.spec["public"] else ("bastion", *(one for one in _DOORS if one in peers))
+        try:
+            host = self._way.settled(name, via, context)
+        except FrostbyteError as error:
+            if error.code != "base_incomplete":
+                raise
+            return  # it never settled: nothing of ours runs there
+        folder = self._renderer.project(HostRole(step.spec["role"])).folder
+        self._hosts.stop(host, folder, seconds=QUIET_SECONDS)
+
+
+class Drain(OnHost):
+    """A host that leaves has ended what it worked on, and what lies on it alone lies on its heir.
+
+    A worker that does not answer is not waited for: its jobs' leases run out, and others do them. A stage that takes
+    longer than the time it is given is ended, and done again elsewhere as well.
+    """
+
+    def __init__(self, hosts: Hosts, told: Told, renderer: Renderer) -> None:
+        super().__init__(hosts, told)
+        self._renderer = renderer
+
+    def do(self, step: Step, context: Context) -> Outcome:
+        heir = step.spec["heir"]
+        project = self._renderer.project(HostRole(step.spec["role"]))
+        try:
+            host = self._way.to(step, context)
+            self._hosts.stop(host, project.folder, () if heir else project.working, seconds=DRAIN_SECONDS)
+        except FrostbyteError as error:
+            if heir or error.code not in _GONE:
+                raise
+            return Outcome(facts={"drained": False})
+        carried = self._carried(host, project, self._way.settled(heir, ("bastion",), context)) if heir else 0
+        return Outcome(facts={"drained": True, "carried": carried})
+
+    def _carried(self, host: HostAddress, project: Project, heir: HostAddress) -> int:
+        """What signs is given on while nobody signs: how many files."""
+        target = self._renderer.project(HostRole.GATEWAY).signing
+        found = self._hosts.read(host, project.signing)
+        self._hosts.put(
+            heir, [replace(file, path=f"{target}{file.path.removeprefix(project.signing)}") for file in found]
+        )
+        return len(found)
+
+    def undo(self, step: Step, outcome: Outcome | None, context: Context) -> None:
+        """It works on, if it is still there."""
+        project = self._renderer.project(HostRole(step.spec["role"]))
+        try:
+            host = self._way.to(step, context)
+            self._hosts.up(host, project.folder, project.services, seconds=START_SECONDS)
         except FrostbyteError as error:
             if error.code not in _AWAY:
                 raise

@@ -88,6 +88,10 @@ class Owned(ABC):
         self.fits(step, found, context)
         return self._outcome(step, found, context, adopted=True)
 
+    def lasts(self, step: Step, outcome: Outcome, context: Context) -> bool:
+        """See steps.Lasting."""
+        return self._cloud.show(self.kind, outcome.resource_id) is not None
+
     def do(self, step: Step, context: Context) -> Outcome:
         try:
             found = self.make(step, context)

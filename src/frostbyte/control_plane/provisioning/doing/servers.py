@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -26,6 +27,12 @@ UserData = Callable[[Step, Context, HostKey], str]
 """cloud-init's user data of a server."""
 Known = Callable[[UUID, Context], bool]
 """Whether the journal knows a run as one of this owner."""
+Quiet = Callable[[Step, Context], None]
+"""Ends what runs on a server well. Raises as Hosts."""
+SHUT_SECONDS: Final = 90.0
+"""For a system to end by itself before its power is cut: as long as systemd waits for a unit."""
+WAS: Final = "was"
+"""The fact of a server that a run has made into another type: which run, and the type before."""
 RUNNING: Final = "running"
 OFF: Final = "off"
 
@@ -39,13 +46,21 @@ class Server(Owned):
         seed: 32 secret bytes for first host keys.
         told: of other steps.
         user_data: what it is told to become.
+        quiet: ends what runs on a server, before that is switched off to be changed.
     """
 
     kind = Kind.SERVER
 
-    def __init__(self, cloud: Cloud, seed: bytes, told: Told, user_data: UserData) -> None:
+    def __init__(
+        self,
+        cloud: Cloud,
+        seed: bytes,
+        told: Told,
+        user_data: UserData,
+        quiet: Quiet = lambda step, context: None,
+    ) -> None:
         super().__init__(cloud)
-        self._seed, self._told, self._user_data = seed, told, user_data
+        self._seed, self._told, self._user_data, self._quiet = seed, told, user_data, quiet
 
     def make(self, step: Step, context: Context) -> Found:
         key = first_key(self._seed, context.owner, step.name, context.run_id)
@@ -115,9 +130,53 @@ class Server(Owned):
         return
 
     def change(self, step: Step, outcome: Outcome, context: Context) -> Outcome | None:
-        """What it was told at its first boot is sent to it whenever it changes (`files`); the rest has to fit."""
-        super().verify(step, outcome, context)
-        return outcome
+        """What it was told at its first boot is sent to it whenever it changes (`files`). Another type it becomes where
+        it is, switched off, and its `start` switches it on; everything else has to fit.
+
+        Which type it was before this run is kept: on the way back it becomes that one again, also where the way back
+        would allow what it is now.
+        """
+        found = self._cloud.show(self.kind, outcome.resource_id)
+        if found is None:
+            raise missing(step)
+        if not self.ours(found, context):
+            raise not_ours(step)
+        types = self._becoming(step, outcome, found, context)
+        if types:
+            self._become(step, found, context, types)
+            found = self._cloud.show(self.kind, outcome.resource_id) or found
+        self.fits(step, found, context)
+        after = self._outcome(step, found, context)
+        was = {"run": str(context.run_id), "type": outcome.facts.get("type", "")}
+        moved = after.facts["type"] != outcome.facts.get("type")
+        kept = {WAS: was} if moved else {WAS: outcome.facts[WAS]} if WAS in outcome.facts else {}
+        return replace(after, facts={**after.facts, **kept})
+
+    def _becoming(self, step: Step, outcome: Outcome, found: Found, context: Context) -> list[str]:
+        """The types that it may become, best first; [] where it stays what it is."""
+        here = [one for one in step.spec["candidates"] if one["location"] == found.facts.get("location")]
+        was = outcome.facts.get(WAS, {})
+        if was.get("run") == str(context.run_id) and was.get("type") in {one["type"] for one in here}:
+            return [] if was["type"] == found.facts.get("type") else [was["type"]]
+        if not here or found.facts.get("type") in {one["type"] for one in here}:
+            return []
+        own = outcome.facts.get("architecture")
+        fitting = [one["type"] for one in here if one["architecture"] == own]
+        if not fitting:
+            raise different(step, "architecture")
+        return fitting
+
+    def _become(self, step: Step, found: Found, context: Context, types: Sequence[str]) -> None:
+        if found.facts.get("status") != OFF:
+            self._quiet(step, context)
+            self._cloud.shut_down(found.resource_id, seconds=SHUT_SECONDS)
+        for number, one in enumerate(types):
+            try:
+                self._cloud.change_type(found.resource_id, one)
+                return
+            except CloudError as error:
+                if error.code != "cloud_out_of_stock" or number == len(types) - 1:
+                    raise
 
 
 class _OnServer:
@@ -165,6 +224,10 @@ class Join(_OnServer):
         self._cloud.join(server.resource_id, network.resource_id, spec["address"])
         return Outcome(facts={"address": spec["address"]})
 
+    def lasts(self, step: Step, outcome: Outcome, context: Context) -> bool:
+        found = self._left(step, context)
+        return found is not None and found.facts.get("private_address") == step.spec["address"]
+
     def verify(self, step: Step, outcome: Outcome, context: Context) -> None:
         return
 
@@ -178,6 +241,10 @@ class Start(_OnServer):
     def do(self, step: Step, context: Context) -> Outcome:
         self._cloud.start(context.outcome(step.spec["server"]).resource_id)
         return Outcome()
+
+    def lasts(self, step: Step, outcome: Outcome, context: Context) -> bool:
+        found = self._left(step, context)
+        return found is not None and found.facts.get("status") == RUNNING
 
     def verify(self, step: Step, outcome: Outcome, context: Context) -> None:
         found = self._there(step, context)
@@ -218,6 +285,7 @@ class Volume(Owned):
                 labels=context.owner.labels(context.run_id, step.key),
                 size_gb=step.spec["size_gb"],
                 location=server.facts["location"],
+                empty=bool(step.spec.get("encrypted")),
             )
         )
 
@@ -234,9 +302,25 @@ class Volume(Owned):
         if found.facts.get("server"):
             self._cloud.detach(found.resource_id)
 
+    def change(self, step: Step, outcome: Outcome, context: Context) -> Outcome | None:
+        """It grows where it is; its host's `grow` step has the file system follow."""
+        found = self._cloud.show(self.kind, outcome.resource_id)
+        if found is None:
+            raise missing(step)
+        if not self.ours(found, context):
+            raise not_ours(step)
+        if found.facts.get("size_gb", 0) < step.spec["size_gb"]:
+            self._cloud.resize_volume(found.resource_id, step.spec["size_gb"])
+            found = self._cloud.show(self.kind, outcome.resource_id) or found
+        self.fits(step, found, context)
+        return self._outcome(step, found, context)
+
 
 class Attach:
-    """A volume at its server. Verified by the volume itself; the host mounts it, which its `settle` waits for."""
+    """A volume at its server. Verified by the volume itself; the host mounts it, which its `settle` waits for.
+
+    Where another server of the same owner has it, that one is shut down before it is taken from it.
+    """
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
@@ -250,8 +334,33 @@ class Attach:
 
     def do(self, step: Step, context: Context) -> Outcome:
         volume, server = self._both(step, context)
-        self._cloud.attach(volume, server)
+        found = self._cloud.show(Kind.VOLUME, volume)
+        holder = str(found.facts.get("server") or "") if found is not None else ""
+        if holder != server:
+            if holder:
+                self._given_up(step, context, volume, holder)
+            self._quiet(server)
+            self._cloud.attach(volume, server)
         return Outcome(facts={"volume": volume})
+
+    def lasts(self, step: Step, outcome: Outcome, context: Context) -> bool:
+        volume, server = self._both(step, context)
+        found = self._cloud.show(Kind.VOLUME, volume)
+        return found is not None and found.facts.get("server") == server
+
+    def _quiet(self, server: str) -> None:
+        """A host that runs lost its volume under its feet: it takes it at a boot, and its `start` step follows."""
+        found = self._cloud.show(Kind.SERVER, server)
+        if found is not None and found.facts.get("status") == RUNNING:
+            self._cloud.shut_down(server, seconds=SHUT_SECONDS)
+
+    def _given_up(self, step: Step, context: Context, volume: str, holder: str) -> None:
+        found = self._cloud.show(Kind.SERVER, holder)
+        if found is not None and not context.owner.owns(found.labels):
+            raise not_ours(step)
+        if found is not None and found.facts.get("status") != OFF:
+            self._cloud.shut_down(holder, seconds=SHUT_SECONDS)  # it has written everything, and unmounted it
+        self._cloud.detach(volume)
 
     def verify(self, step: Step, outcome: Outcome, context: Context) -> None:
         volume, server = self._both(step, context)

@@ -12,14 +12,14 @@ from frostbyte.control_plane.provisioning.doing.owned import different, not_ours
 from frostbyte.control_plane.provisioning.doing.told import Told
 from frostbyte.control_plane.provisioning.ports import Certificates, Dns, ProvisioningFactory, Renderer, Vault
 from frostbyte.control_plane.provisioning.receipts import Destroying
-from frostbyte.control_plane.provisioning.resources import Found, WantedRecord
+from frostbyte.control_plane.provisioning.resources import Found, Owner, WantedRecord
 from frostbyte.control_plane.provisioning.steps import Context, Outcome, Step
 from frostbyte.control_plane.registry.addresses import checked_endpoints
 from frostbyte.control_plane.registry.changes import ITSELF, changed, found
 from frostbyte.control_plane.registry.records import EndpointsRow
 from frostbyte.kernel.audit.events import EventType
 from frostbyte.kernel.clock import Clock
-from frostbyte.kernel.errors import NotFound, Unavailable
+from frostbyte.kernel.errors import Conflict, NotFound, Unavailable
 
 ENTROPY: Final = 32
 """Random bytes of a generated secret."""
@@ -30,13 +30,26 @@ LogKey = Callable[[EndpointsRow], str]
 class Secrets:
     """Generated and sealed before any host needs them; what is there stays. Verified: the sealed file opens."""
 
-    def __init__(self, vault: Vault, renderer: Renderer, destroying: Destroying) -> None:
-        self._vault, self._renderer, self._destroying = vault, renderer, destroying
+    def __init__(
+        self,
+        vault: Vault,
+        renderer: Renderer,
+        destroying: Destroying,
+        served: Callable[[Owner], bool] = lambda owner: False,
+    ) -> None:
+        self._vault, self._renderer, self._destroying, self._served = vault, renderer, destroying, served
 
     def find(self, step: Step, context: Context) -> Outcome | None:
         return None  # `do` keeps what is there
 
     def do(self, step: Step, context: Context) -> Outcome:
+        if self._served(context.owner) and not self._vault.open(context.owner):
+            raise Conflict(
+                "tenant_keys_lost",
+                "The tenant was in service, and its keys and passwords are not in the vault: others would shut its "
+                "plane out of its own documents.",
+                "Put its folder in the vault back from a backup (docs/backups.md), or export the tenant by its plane.",
+            )
         names = self._renderer.secrets()
         self._vault.keep(context.owner, {name: secrets.token_urlsafe(ENTROPY) for name in names})
         return Outcome(facts={"recipients": list(self._vault.recipients(context.owner)), "secrets": len(names)})
@@ -113,6 +126,10 @@ class Record:
             )
         )
         return Outcome(resource_id=there.resource_id, facts=self._facts(there))
+
+    def lasts(self, step: Step, outcome: Outcome, context: Context) -> bool:
+        there = self._there(step)
+        return there is not None and sorted(there.facts["values"]) == sorted(outcome.facts["values"])
 
     def verify(self, step: Step, outcome: Outcome, context: Context) -> None:
         spec = step.spec

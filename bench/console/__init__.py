@@ -1,0 +1,1 @@
+"""What the consoles cost."""

@@ -1,0 +1,1 @@
+"""Issuers of OpenID Connect: over HTTP, and one in memory."""

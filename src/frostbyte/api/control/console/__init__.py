@@ -1,0 +1,1 @@
+"""The operators' console: pages over the control plane's use cases."""

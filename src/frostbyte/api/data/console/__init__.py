@@ -1,0 +1,1 @@
+"""The tenant's console: pages over the plane's use cases."""

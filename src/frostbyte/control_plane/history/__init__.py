@@ -1,0 +1,1 @@
+"""What happened to a tenant, told in sentences."""

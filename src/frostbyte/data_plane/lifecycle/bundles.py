@@ -1,0 +1,149 @@
+"""Reading documents for a backup: all objects of one together, small ones at once and ahead of their turn."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
+
+import msgspec
+
+from frostbyte.data_plane.lifecycle.catalog import bundle_head
+from frostbyte.data_plane.lifecycle.exported import PART, SMALL, of_document
+from frostbyte.kernel.backup.packs import PIECE
+from frostbyte.kernel.errors import NotFound
+from frostbyte.kernel.ports.blobs import BlobStore
+from frostbyte.kernel.records import DocumentRow
+
+AHEAD: Final = 8
+"""Groups of documents that are read at once."""
+GROUP: Final = 8
+"""Documents in a group: handing one to a thread costs as much as reading an object."""
+_TAG: Final = 16 + 16 + 4 + 4
+"""Bytes of a tag: document, stamp, number of the piece, number of pieces."""
+
+
+class TakenAway(Exception):
+    """A document's object was removed while it was read: the document was erased, or processed anew."""
+
+
+class Bundled(msgspec.Struct, frozen=True):
+    """A document's objects as they were found.
+
+    Attributes:
+        row: the document.
+        objects: name, size and beginning of each; of a small one all of it.
+        missing: names of objects that a healthy plane has.
+    """
+
+    row: DocumentRow
+    objects: tuple[tuple[str, int, bytes], ...]
+    missing: tuple[str, ...]
+
+    @property
+    def head(self) -> bytes:
+        """What the bundle begins with."""
+        return bundle_head([(name, size) for name, size, _ in self.objects])
+
+
+class Bundles:
+    """Reads documents' objects in the order in which they are wanted, some ahead of the others.
+
+    Use it as a context manager.
+
+    Args:
+        blobs: the objects.
+    """
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self.blobs = blobs
+        self._threads = ThreadPoolExecutor(AHEAD, thread_name_prefix="bundles")
+
+    def __enter__(self) -> Bundles:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._threads.shutdown(cancel_futures=True)
+
+    def read(self, rows: Iterable[DocumentRow]) -> Iterator[Bundled]:
+        """Each document. Raises as the store, but not NotFound."""
+        ahead: deque[Future[list[Bundled]]] = deque()
+        group: list[DocumentRow] = []
+        for row in rows:
+            group.append(row)
+            if len(group) == GROUP:
+                ahead.append(self._threads.submit(self._group, group))
+                group = []
+            if len(ahead) > AHEAD:
+                yield from ahead.popleft().result()
+        if group:
+            ahead.append(self._threads.submit(self._group, group))
+        while ahead:
+            yield from ahead.popleft().result()
+
+    def blocks(self, name: str, size: int, start: bytes) -> Iterator[bytes]:
+        """All of an object. Raises TakenAway."""
+        yield start
+        at = len(start)
+        while at < size:
+            try:
+                block = self.blobs.get_range(name, at, min(PART, size - at))
+            except NotFound:
+                block = b""
+            if not block:
+                raise TakenAway
+            at += len(block)
+            yield block
+
+    def _group(self, rows: list[DocumentRow]) -> list[Bundled]:
+        return [self._one(row) for row in rows]
+
+    def _one(self, row: DocumentRow) -> Bundled:
+        objects: list[tuple[str, int, bytes]] = []
+        missing: list[str] = []
+        for wanted in of_document(row):
+            try:
+                start, size = self.blobs.head(wanted.name, SMALL)
+            except NotFound:
+                if wanted.needed:
+                    missing.append(wanted.name)
+                continue
+            objects.append((wanted.name, size, start))
+        return Bundled(row, tuple(objects), tuple(missing))
+
+
+def tagged(bundled: Bundled, stamp: bytes, shelf: Bundles) -> Iterator[tuple[bytes, bytes]]:
+    """The pieces of a bundle, each with its tag; without a stamp nobody will know them again, and they have none.
+
+    Raises:
+        TakenAway: an object was removed meanwhile.
+    """
+    head = bundled.head
+    count = max(1, -(-(len(head) + sum(size for _, size, _ in bundled.objects)) // PIECE))
+    for number, piece in enumerate(_pieces(bundled, head, shelf)):
+        tag = bundled.row.doc_id.bytes + stamp + number.to_bytes(4, "big") + count.to_bytes(4, "big")
+        yield tag if stamp else b"", piece
+
+
+def _pieces(bundled: Bundled, head: bytes, shelf: Bundles) -> Iterator[bytes]:
+    if all(len(start) == size for _, size, start in bundled.objects):
+        whole = b"".join((head, *(start for _, _, start in bundled.objects)))
+        yield from (whole[at : at + PIECE] for at in range(0, len(whole), PIECE))
+        return
+    held = bytearray(head)
+    for name, size, start in bundled.objects:
+        for block in shelf.blocks(name, size, start):
+            held += block
+            while len(held) >= PIECE:
+                yield bytes(held[:PIECE])
+                del held[:PIECE]
+    if held:
+        yield bytes(held)
+
+
+def read_tag(tag: bytes) -> tuple[bytes, int, int] | None:
+    """Whose piece it is (document and stamp), its number, and of how many; None where it is no such tag."""
+    if len(tag) != _TAG:
+        return None
+    return tag[:32], int.from_bytes(tag[32:36], "big"), int.from_bytes(tag[36:], "big")

@@ -1,0 +1,44 @@
+"""Where the words of a question stand in a passage, found as search finds them: by stem, number and date, not letter
+by letter.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from frostbyte.data_plane.serve.alike import forms
+
+MOST: Final = 200
+"""Places in one passage that are told."""
+_TOKEN: Final = re.compile(r"§+|\w+(?:[-./@:_,'’]\w+)*")
+_PART: Final = re.compile(r"\w+")
+
+
+def highlights(text: str, asked: frozenset[str]) -> list[tuple[int, int]]:
+    """The places of the question's words.
+
+    Args:
+        text: a passage as it is shown.
+        asked: the forms of the question's words (see `alike.forms`).
+
+    Returns:
+        From and to in characters of the text, in order, not overlapping; at most MOST.
+    """
+    found: list[tuple[int, int]] = []
+    if not asked:
+        return found
+    for token in _TOKEN.finditer(text):
+        if len(found) >= MOST:
+            break
+        named = forms(token[0]) & asked
+        if named:
+            parts = [(part.span(), forms(part[0])) for part in _PART.finditer(token[0])]
+            meant = [span for span, said in parts if said & asked]
+            more = named - frozenset[str]().union(
+                *(said for _, said in parts)
+            )  # it is meant as it stands: a file number
+            whole = more or len(meant) == len(parts)
+            at = token.start()
+            found += [token.span()] if whole else [(at + start, at + end) for start, end in meant]
+    return found[:MOST]

@@ -1,0 +1,167 @@
+"""Images on their way from an engine into a bundle: each read once, a layer that several share packed once."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from threading import Condition
+from types import TracebackType
+from typing import Final
+
+from frostbyte.deploy.bundle import archive, layout, leaks, sbom
+from frostbyte.deploy.bundle.contents import laid_over
+from frostbyte.deploy.bundle.lock import LockedImage
+from frostbyte.deploy.bundle.manifest import Image, Layer
+from frostbyte.deploy.bundle.packing import Packed, Packer
+from frostbyte.kernel.errors import Invalid
+from frostbyte.kernel.ports.engine import Engine, Entry, Stored
+
+_SMALL: Final = 1 << 20
+"""Bytes of a configuration at most. What is larger is a layer."""
+_TEXTS: Final = ("manifest.json", "repositories", "index.json", "oci-layout", "VERSION", "json")
+"""What engines write beside configurations and layers; none of it is believed or needed."""
+
+
+class Passing:
+    """Takes images, from several threads, and writes each as an archive. Use it in a `with`."""
+
+    def __init__(self, bundle: Path, architecture: str, seen: Callable[[int], None]) -> None:
+        self._bundle = bundle
+        self._architecture = architecture
+        self._layers = bundle / ".layers"
+        self._changed = Condition()
+        self._claimed: set[str] = set()
+        """Names of entries that somebody reads or has read."""
+        self._reading = 0
+        self._packed: dict[str, Packed] = {}
+        self._texts: dict[str, bytes] = {}
+        """Configurations, by their digest."""
+        self._failed: BaseException | None = None
+        self._seen = seen
+        self._packer = Packer(self._layers, seen=self._read_on)
+
+    def __enter__(self) -> Passing:
+        self._layers.mkdir()
+        (self._bundle / layout.IMAGES).mkdir()
+        self._packer.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if error is not None:
+            self.stop(error)
+        self._packer.__exit__(kind, error, at)
+        shutil.rmtree(self._layers, ignore_errors=True)
+
+    def stop(self, why: BaseException) -> None:
+        """Whoever reads stops at the next bytes, and whoever waits goes on to fail."""
+        with self._changed:
+            self._failed = self._failed or why
+            self._changed.notify_all()
+
+    def _read_on(self, count: int) -> None:
+        if self._failed is not None:
+            raise self._failed
+        self._seen(count)
+
+    def take(self, locked: LockedImage, stored: Stored, engine: Engine) -> tuple[Image, list[sbom.Package]]:
+        """Read an image, write its archive, and say what is in it.
+
+        Raises:
+            Invalid: `bundle_differs`: what came is not what the lock says; `bundle_secret`, `bundle_layer`.
+            Unavailable: as `Engine.entries`.
+        """
+        try:
+            return self._take(locked, stored, engine)
+        except BaseException as error:
+            self.stop(error)
+            raise
+
+    def _take(self, locked: LockedImage, stored: Stored, engine: Engine) -> tuple[Image, list[sbom.Package]]:
+        with engine.entries(stored) as entries:
+            for entry in entries:
+                self._entry(entry)
+        configuration, layers = self._whole(locked)
+        if secrets := sorted({path for layer in layers for path in layer.contents.secrets}):
+            raise leaks.refusal(f"the image {locked.key}", secrets[0])
+        if names := leaks.in_configuration(configuration):
+            raise leaks.refusal(f"the image {locked.key}", f"its variable {names[0]}")
+        file, tag = f"{layout.IMAGES}/{locked.key}.tar", archive.image_tag(locked.key, locked.image_id)
+        written = archive.write(self._bundle / file, configuration, tag, layers)
+        image = Image(
+            key=locked.key,
+            name=locked.name,
+            file=file,
+            sha256=written.sha256,
+            size=written.size,
+            digest=locked.digest,
+            image_id=locked.image_id,
+            tag=tag,
+            architecture=self._architecture,
+            layers=tuple(Layer(diff_id=one.diff_id, size=one.size, packed=one.packed) for one in layers),
+        )
+        return image, sbom.packages(laid_over([layer.contents for layer in layers]))
+
+    def _entry(self, entry: Entry) -> None:
+        if entry.name.rpartition("/")[2] in _TEXTS or not entry.size:
+            return
+        with self._changed:
+            if entry.name in self._claimed:
+                return  # it came with another image
+            self._claimed.add(entry.name)
+            self._reading += 1
+        try:
+            self._read(entry)
+        finally:
+            with self._changed:
+                self._reading -= 1
+                self._changed.notify_all()
+
+    def _read(self, entry: Entry) -> None:
+        first = next(entry.chunks, b"")
+        if first.startswith(b"{") and entry.size <= _SMALL:
+            text = first + b"".join(entry.chunks)
+            with self._changed:
+                self._texts[f"sha256:{hashlib.sha256(text).hexdigest()}"] = text
+            return
+
+        def chunks() -> Iterator[bytes]:
+            yield first
+            yield from entry.chunks
+
+        packed = self._packer.pack(chunks())
+        with self._changed:
+            self._packed[packed.diff_id] = packed
+
+    def _whole(self, locked: LockedImage) -> tuple[bytes, list[Packed]]:
+        """Its configuration and layers, when those that it shares have been read by whoever claimed them."""
+        with self._changed:
+            # Whoever waits here reads nothing, so the last one to read wakes all others.
+            self._changed.wait_for(lambda: self._failed or self._there(locked) or not self._reading)
+            if self._failed is not None:
+                raise self._failed
+            if not self._there(locked):
+                raise differs(locked.name)
+            return self._texts[locked.image_id], [self._packed[layer] for layer in locked.layers]
+
+    def _there(self, locked: LockedImage) -> bool:
+        return locked.image_id in self._texts and all(layer in self._packed for layer in locked.layers)
+
+
+def differs(name: str) -> Invalid:
+    """The error for what is not as the lock says."""
+    return Invalid(
+        "bundle_differs",
+        f"{name[:80]} is not what the lock says it is.",
+        "Fetch what the lock names, or make the lock anew: frostbyte bundle lock.",
+    )
+
+
+def expected(stored: Mapping[str, Stored]) -> int:
+    """About how many bytes of layers will be read: those that are shared come once."""
+    return sum(
+        {
+            layer: size for image in stored.values() for layer, size in zip(image.layers, image.sizes, strict=False)
+        }.values()
+    )

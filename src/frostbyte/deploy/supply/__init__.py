@@ -1,0 +1,1 @@
+"""Signed sets of what grows old: how one is made, and how one is read."""

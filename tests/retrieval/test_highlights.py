@@ -1,0 +1,48 @@
+"""Where a question's words stand in a passage."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frostbyte.data_plane.serve.alike import forms
+from frostbyte.data_plane.serve.highlights import MOST, highlights
+
+
+def shown(text: str, question: str) -> str:
+    made, at = "", 0
+    for start, end in highlights(text, forms(question)):
+        made, at = f"{made}{text[at:start]}[{text[start:end]}]", end
+    return made + text[at:]
+
+
+@pytest.mark.parametrize(
+    ("question", "passage"),
+    [
+        ("terminate the agreement", "Either party may [terminate] this [Agreement]."),
+        ("terminating agreements", "Either party may [terminate] this [agreement]."),  # by stem
+        ("the of and", "Of all the words and signs."),  # words without meaning
+        ("1250", "A fee of [1.250,00] is due; 12 50 is not."),  # a number by its value
+        ("Kuendigung", "Die [Kündigung] bedarf der Schriftform."),  # umlauts as people type them
+        ("AB-12/7", "See file [AB-12/7] and AB."),
+        ("notice", "90-day-[notice] and [notices]"),  # a part of a token alone
+        ("nothing", "Of what was asked there is no word here."),
+        ("", "Without a question."),
+        ("𝔘nicode agreement", "𝕬𝖘𝖙𝖗𝖆𝖑 letters before the [agreement]."),
+    ],
+)
+def test_words_are_marked_as_search_finds_them(question: str, passage: str) -> None:
+    assert shown(passage.replace("[", "").replace("]", ""), question) == passage
+
+
+@given(st.text(max_size=300), st.text(max_size=60))
+def test_places_lie_in_the_text_in_order_and_apart(text: str, question: str) -> None:
+    places = highlights(text, forms(question))
+    flat = [at for place in places for at in place]
+    assert flat == sorted(flat)
+    assert all(0 <= start < end <= len(text) for start, end in places)
+
+
+def test_a_passage_full_of_the_word_is_marked_so_often() -> None:
+    assert len(highlights("notice " * 1000, forms("notice"))) == MOST
