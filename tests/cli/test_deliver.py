@@ -7,14 +7,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from typer.main import get_command
 
 from cli.fake_plane import Ended, Run
 from control.memory_plane import Admin
-from frostbyte.cli import app, deliver
+from frostbyte.cli import deliver
 from frostbyte.cli.exits import Exit
 from frostbyte.control_plane.registry.records import OperationKind, OperationRow
 from offline.miniature import Miniature, Signer
@@ -31,18 +29,11 @@ def signer(tmp_path_factory: pytest.TempPathFactory) -> Signer:
     return Signer(tmp_path_factory.mktemp("signer"))
 
 
-@pytest.fixture(scope="module")
-def built() -> Any:
-    """The command line, put together once: that takes longer than most commands."""
-    return get_command(app.app)
-
-
 @pytest.fixture
-def office(admin: Admin, built: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+def office(admin: Admin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
     """Tenants on hosts of ours, served by the Admin API; each wait of a command is one turn of what carries out."""
     made = Office(tmp_path, ("acme", "beta"))
     control = admin.control
-    monkeypatch.setattr(app, "app", built)
     monkeypatch.setenv("FROSTBYTE_CONTROL_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(control, "hosting", SimpleNamespace(rounds=made.rounds, shelf=made.shelf))
     monkeypatch.setattr(control, "foreman", made.foreman)
