@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import psycopg
@@ -20,6 +21,7 @@ from frostbyte.adapters.postgres.embedded import _programs
 from frostbyte.adapters.postgres.schema import OWNER, WRITER
 from servers.process import ServerProcess, free_port
 
+BACKEND_SECONDS = 20.0
 PASSWORD = "test-postgres-T4vNw92LpQ"
 
 
@@ -106,9 +108,33 @@ class PostgresServer(ServerProcess):
             )
         return self.dsn(OWNER, name)
 
+    def kill(self) -> None:
+        """SIGKILL. Its backends are sessions of their own that notice by themselves, and as long as one of them holds
+        the cluster's shared memory no new server may start: a power cut would have ended them too, so they are waited
+        for."""
+        held = self._shared_memory()
+        super().kill()
+        deadline = time.monotonic() + BACKEND_SECONDS
+        while held is not None and _attached(held) and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def _shared_memory(self) -> str | None:
+        """The identifier of its segment, from the seventh line of its lock file."""
+        try:
+            return (self.cluster / "postmaster.pid").read_text().splitlines()[6].split()[1]
+        except (FileNotFoundError, IndexError):
+            return None
+
     def _answers(self) -> bool:
         try:
             psycopg.connect(self.dsn(), connect_timeout=2).close()
         except psycopg.OperationalError as error:
             return "certificate" in str(error).lower()  # it answers, and wants to be asked with TLS
         return True
+
+
+def _attached(segment: str) -> int:
+    """How many processes hold a segment of shared memory (proc_sysvipc(5): column `nattch`)."""
+    head, *rows = Path("/proc/sysvipc/shm").read_text().splitlines()
+    at = head.split().index
+    return sum(int(row.split()[at("nattch")]) for row in rows if row.split()[at("shmid")] == segment)
