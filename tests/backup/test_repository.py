@@ -89,6 +89,15 @@ def test_a_member_may_stay_as_it_was_without_being_read(store: Clocked, made: Ma
     assert second.written == 0
 
 
+def test_the_last_one_taken_is_the_latest_within_a_second_and_with_a_clock_set_back(store: Clocked, made: Made) -> None:
+    taken = [take(made(store), {"a": [str(number).encode()]}).name for number in range(8)]
+    taken.append(take(made(store), {"a": [b"back"]}, day=-1).name)
+    assert made(store).snapshots() == taken
+    latest = made(store).latest()
+    assert latest is not None
+    assert all_of(made(store), latest) == {"a": b"back"}
+
+
 def test_what_the_target_has_lost_is_known_and_stored_again(store: Clocked, made: Made) -> None:
     first = take(made(store), {"log/0": [b"segment"]})
     store.delete(packs.name_of(first.packs[0]))

@@ -205,7 +205,8 @@ class Repository:
         Args:
             parent: what it has most in common with; what is lost of it by now is known after this (`writer.lost`).
         """
-        return SnapshotWriter(self.target, self.key, parent, self._save)
+        newest = "".join(self.snapshots()[-1:])
+        return SnapshotWriter(self.target, self.key, parent, newest, self._save)
 
     def read(self, snapshot: Snapshot) -> SnapshotReader:
         """What reads a snapshot."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
+
+from frostbyte.kernel.backup.snapshot import moment_of
 
 
 class Keep(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,15 +37,11 @@ def kept(snapshots: Sequence[Kept], keep: Keep) -> set[str]:
     for count, period in ((keep.daily, _day), (keep.weekly, _week), (keep.monthly, _month)):
         by_period: dict[str, Kept] = {}
         for item in newest_first:
-            stands = by_period.setdefault(period(_moment(item.name)), item)
+            stands = by_period.setdefault(period(moment_of(item.name)), item)
             if item.good and not stands.good:
-                by_period[period(_moment(item.name))] = item
+                by_period[period(moment_of(item.name))] = item
         stay |= {item.name for item in list(by_period.values())[: max(0, count)]}
     return stay
-
-
-def _moment(name: str) -> datetime:
-    return datetime.strptime(name[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
 
 _day: Callable[[datetime], str] = "{:%Y-%m-%d}".format

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from frostbyte.kernel.backup import packs
 from frostbyte.kernel.backup.packs import FULL, PIECE, Filling, Place
-from frostbyte.kernel.backup.snapshot import Member, Snapshot
+from frostbyte.kernel.backup.snapshot import Member, Snapshot, named
 from frostbyte.kernel.backup.target import Target
 from frostbyte.kernel.clock import iso
 from frostbyte.kernel.ids import new_id
@@ -30,11 +30,14 @@ class SnapshotWriter:
         target: where to.
         key: the repository's.
         parent: the snapshot that this one may refer to.
+        newest: the last snapshot's name, '' before the first: this one's will sort after it.
         save: makes the snapshot's list durable.
     """
 
-    def __init__(self, target: Target, key: bytes, parent: Snapshot | None, save: Callable[[Snapshot], None]) -> None:
-        self._target, self._key, self._save = target, key, save
+    def __init__(
+        self, target: Target, key: bytes, parent: Snapshot | None, newest: str, save: Callable[[Snapshot], None]
+    ) -> None:
+        self._target, self._key, self._newest, self._save = target, key, newest, save
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="backup")
         self._sending: deque[tuple[int, Future[tuple[bytes, int]]]] = deque()
         self._table: list[bytes] = []
@@ -45,13 +48,13 @@ class SnapshotWriter:
         self._written = 0
         self._size = 0
         there = set(packs.listed(target))
-        named = parent.packs if parent else ()
-        self.lost: frozenset[bytes] = frozenset(named) - there
+        known = parent.packs if parent else ()
+        self.lost: frozenset[bytes] = frozenset(known) - there
         """Packs of the parent that the target does not have any more: what they held has to be stored again."""
-        self._stray = there.difference(named)
+        self._stray = there.difference(known)
         self._old = {member.name: member for member in parent.members} if parent else {}
-        self._old_packs = named
-        self._old_sizes = dict(zip(named, parent.sizes, strict=True)) if parent else {}
+        self._old_packs = known
+        self._old_sizes = dict(zip(known, parent.sizes, strict=True)) if parent else {}
         self._known = self._pieces_of(parent) if parent else {}
 
     def put(self, data: bytes, *, tag: bytes = b"", squeeze: bool = False) -> Place:
@@ -141,7 +144,7 @@ class SnapshotWriter:
         self.settle()
         snapshot_id = new_id()
         snapshot = Snapshot(
-            name=f"{taken_at:%Y%m%dT%H%M%SZ}-{snapshot_id.hex[-8:]}",
+            name=named(taken_at, snapshot_id, self._newest),
             snapshot_id=snapshot_id,
             taken_at=iso(taken_at),
             facts=facts,
