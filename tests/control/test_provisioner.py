@@ -72,7 +72,8 @@ class Loop:
         found = workshops or (lambda owner: house.workshop)
         engine = Engine(house.store.unit_of_work, house.clock, found, holder="control", pace=pace)
         self.stop = threading.Event()
-        self._thread = threading.Thread(target=Provisioner(self.provisioning, engine).run, args=(self.stop,))
+        self.provisioner = Provisioner(self.provisioning, engine)
+        self._thread = threading.Thread(target=self.provisioner.run, args=(self.stop,))
 
     def __enter__(self) -> Provisioning:
         self._thread.start()
@@ -96,6 +97,26 @@ def test_the_loop_finds_what_was_left_running_and_what_begins() -> None:
         house.is_up()
         base = provisioning.begin_base("north", Direction.UP, {"locations": ["nbg1"]}, actor="alice")
         until(lambda: house.run(base.run_id).state is not RunState.RUNNING)
+
+
+def test_one_that_is_halted_ends_its_call_and_begins_nothing_more() -> None:
+    house = House()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def held(_: Any) -> Any:
+        begun.set()
+        assert go_on.wait(10)
+        return house.workshop
+
+    loop = Loop(house, held)
+    with loop:
+        run_id = house.begin()
+        assert begun.wait(10)
+        assert not loop.provisioner.halt(0.01), "a call is under way"
+        go_on.set()
+        assert loop.provisioner.halt(10)
+        assert house.run(run_id).state is RunState.RUNNING
+        assert list(house.world.made) == ["fb-other-network"]
 
 
 def test_a_base_has_runs_of_its_own_without_any_operation() -> None:

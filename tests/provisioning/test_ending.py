@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -35,6 +37,7 @@ from provisioning.scripted import Clock
 
 BASE = Owner(environment="try", project_id="p")
 ACME = Owner(environment="try", project_id="p", tenant_id="acme")
+LATE = Owner(environment="try", project_id="p", tenant_id="late")
 OTHER = Owner(environment="production", project_id="p", tenant_id="beta")
 
 
@@ -79,7 +82,7 @@ class Sky:
 
     def tenant(self, cloud: HetznerCloud, owner: Owner) -> None:
         labels = owner.labels(new_id(), "x")
-        cidr = "10.7.0.0/16" if owner is ACME else "10.8.0.0/16"
+        cidr = {"acme": "10.7.0.0/16", "beta": "10.8.0.0/16", "late": "10.9.0.0/16"}[owner.tenant_id]
         network = cloud.create_network(
             WantedNetwork(
                 name=owner.name("net"),
@@ -103,7 +106,7 @@ class Sky:
         return cloud.observe()
 
     def end(self, own: str) -> list[str]:
-        return end_everything(self.cloud, self.dns, own_server=own, pause=lambda: None)
+        return end_everything(self.cloud, self.dns, environment="try", own_server=own, pause=lambda: None)
 
 
 def test_from_elsewhere_nothing_is_left_and_other_environments_are_untouched() -> None:
@@ -113,6 +116,23 @@ def test_from_elsewhere_nothing_is_left_and_other_environments_are_untouched() -
     assert sky.of(sky.cloud) == []
     assert sky.dns.observe() == []
     assert {(one.kind, one.name) for one in sky.of(sky.others)} == before
+
+
+def test_names_of_other_environments_stay() -> None:
+    sky = Sky()
+    theirs = OTHER.labels(new_id(), "record")
+    zone, values = "frostbyte.example", ("198.18.0.8",)
+    sky.dns.put(WantedRecord(zone=zone, name="beta.pipeline", type="A", values=values, labels=theirs))
+    assert sky.end("") == []
+    assert [one.name for one in sky.dns.observe()] == ["beta.pipeline"]
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_what_was_just_being_made_is_found_by_another_look(own: bool) -> None:
+    sky = Sky()
+    sky.cloud = Late(sky.cloud, lambda: sky.tenant(sky.cloud, LATE))  # type: ignore[assignment]
+    assert sky.end(sky.edge.resource_id if own else "") == []
+    assert {one.kind for one in sky.of(sky.cloud)} <= {Kind.FIREWALL}
 
 
 def test_the_own_host_goes_last_with_its_address_and_only_its_firewall_stays() -> None:
@@ -143,14 +163,37 @@ def test_a_try_ends_at_its_moment_and_not_before() -> None:
     registry, clock = MemoryRegistry(), Clock()
     Projects(registry.unit_of_work, "try", clock).create("p", actor="operator")
     ends = clock.now() + timedelta(hours=2)
-    expiry = Expiry(ends, clock, registry.unit_of_work, lambda: [base], lambda _: sky.cloud, lambda _: sky.dns)
+    there: list[int] = []
+    halt = lambda: there.append(len(sky.of(sky.cloud)))  # noqa: E731
+    clouds = lambda _: sky.cloud, lambda _: sky.dns
+    expiry = Expiry(ends, clock, registry.unit_of_work, lambda: [base], *clouds, halt)
     stop = Stops(4)
     clock.pass_(7199)
     expiry.run(stop)
+    assert there == []
     assert len(sky.of(sky.cloud)) > 5
     clock.pass_(1)
     expiry.run(Stops(4))
     assert sky.of(sky.cloud) == []
+    assert len(there) == 1
+    assert there[0] > 5, "whoever makes things is stopped before anything is taken away"
+
+
+class Late:
+    """A cloud in which something is ordered while the first server is being deleted."""
+
+    def __init__(self, cloud: HetznerCloud, order: Callable[[], None]) -> None:
+        self._cloud, self._order = cloud, order
+        self._ordered = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cloud, name)
+
+    def delete(self, kind: Kind, resource_id: str) -> None:
+        self._cloud.delete(kind, resource_id)
+        if not self._ordered:
+            self._ordered = True
+            self._order()
 
 
 class Stops(threading.Event):

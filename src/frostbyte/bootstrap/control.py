@@ -407,7 +407,7 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
             ends=authorities.ends_at,
         ),
     )
-    expiry = _expiry(settings, store, clock, clouds)
+    expiry = _expiry(settings, store, clock, hosting)
     return ControlPlane(
         settings=settings,
         clock=clock,
@@ -464,7 +464,7 @@ def _clouds(
     )
 
 
-def _expiry(settings: ControlSettings, store: PostgresRegistry, clock: Clock, clouds: Clouds) -> dict[str, Loop]:
+def _expiry(settings: ControlSettings, store: PostgresRegistry, clock: Clock, hosting: Hosting) -> dict[str, Loop]:
     """What ends a try; nothing where there is no end."""
     if settings.expires_at is None:
         return {}
@@ -474,7 +474,8 @@ def _expiry(settings: ControlSettings, store: PostgresRegistry, clock: Clock, cl
             projects = uow.projects.page(limit=1000)
         return [Owner(environment=settings.environment, project_id=row.project_id) for row in projects]
 
-    return {"expiry": Expiry(settings.expires_at, clock, store.unit_of_work, owners, clouds.cloud, clouds.dns).run}
+    ends_at, clouds = settings.expires_at, hosting.clouds
+    return {"expiry": Expiry(ends_at, clock, store.unit_of_work, owners, clouds.cloud, clouds.dns, hosting.halt).run}
 
 
 def hold(folder: Path) -> FileLock:

@@ -30,6 +30,7 @@ class Expiry:
         ends_at: when.
         owners: bases of the environment.
         cloud, dns: of a project.
+        halt: keeps whoever makes things from making more; called before anything is taken away.
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class Expiry:
         owners: Callable[[], list[Owner]],
         cloud: Callable[[str], Cloud],
         dns: Callable[[str], Dns],
+        halt: Callable[[], object],
     ) -> None:
         self._ends_at, self._clock, self._unit_of_work = ends_at, clock, unit_of_work
+        self._halt = halt
         self._owners, self._cloud, self._dns = owners, cloud, dns
 
     def run(self, stop: threading.Event) -> None:
@@ -54,12 +57,14 @@ class Expiry:
 
     def end(self, pause: Callable[[], object]) -> bool:
         """Take everything away now; whether nothing is left that could not be."""
+        self._halt()
         left: list[str] = []
         for owner in self._owners():
             try:
                 left += end_everything(
                     self._cloud(owner.project_id),
                     self._dns(owner.project_id),
+                    environment=owner.environment,
                     own_server=self._own_server(owner),
                     pause=pause,
                 )

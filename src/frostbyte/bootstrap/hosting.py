@@ -13,7 +13,7 @@ from frostbyte.control_plane.backup.daily import Daily
 from frostbyte.control_plane.killswitch.holding import Holding
 from frostbyte.control_plane.provisioning.apply import Engine
 from frostbyte.control_plane.provisioning.desk import Desk
-from frostbyte.control_plane.provisioning.lease import Pace
+from frostbyte.control_plane.provisioning.lease import LONGEST_CALL_SECONDS, Pace
 from frostbyte.control_plane.provisioning.planner import Planner
 from frostbyte.control_plane.provisioning.ports import ProvisioningFactory
 from frostbyte.control_plane.provisioning.provisioner import Provisioner
@@ -97,6 +97,10 @@ class Hosting:
                 shelf=self.shelf,
             )
         )
+
+    def halt(self) -> bool:
+        """Make nothing more, for good; whether what was under way has come to a stop."""
+        return self._provisioner.halt(LONGEST_CALL_SECONDS)
 
     def there(self) -> list[str]:
         """Tenants with hosts of ours that stand, by name."""

@@ -50,7 +50,7 @@ def up(
     """Make a project's base, or go on where it was interrupted: edge, control plane, bastion, firewalls, names, TLS."""
     end = _moment(expires_at) if expires_at else ""
     with bench(project) as at:
-        if end and at.stands():
+        if end and at.stands() and at.asked().get("expires_at") != end:
             raise CommandFailed(
                 "base_stands",
                 "A base that stands cannot be given an end: its control plane would not know of it.",

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from frostbyte.control_plane.provisioning.ports import Cloud, Dns
-from frostbyte.control_plane.provisioning.resources import Found, Kind
+from frostbyte.control_plane.provisioning.resources import ENVIRONMENT, Found, Kind
 from frostbyte.kernel.errors import FrostbyteError
 
 ORDER: Final = (Kind.SERVER, Kind.VOLUME, Kind.NETWORK, Kind.SNAPSHOT, Kind.PRIMARY_IP, Kind.SSH_KEY, Kind.FIREWALL)
@@ -22,10 +22,15 @@ TURNS: Final = 5
 """How often what could not be taken away is tried again: a firewall is released late, a volume is detached late."""
 
 
-def end_everything(cloud: Cloud, dns: Dns, *, own_server: str, pause: Callable[[], object]) -> list[str]:
-    """Take away everything of the cloud's environment.
+def end_everything(
+    cloud: Cloud, dns: Dns, *, environment: str, own_server: str, pause: Callable[[], object]
+) -> list[str]:
+    """Take away everything of an environment.
 
     Args:
+        cloud: which shows what is of this environment alone.
+        dns: which shows the records of every environment.
+        environment: whose records go.
         own_server: id of the server that this runs on: the last call deletes it, and does not return where it is true.
             '' where it runs elsewhere.
         pause: waits between two turns.
@@ -34,15 +39,17 @@ def end_everything(cloud: Cloud, dns: Dns, *, own_server: str, pause: Callable[[
         what could not be taken away, by kind and name; empty where all is gone but what the own server holds.
     """
     for record in dns.observe():
+        if record.labels.get(ENVIRONMENT) != environment:
+            continue
         which = str(record.facts["zone"]), record.name, record.resource_id.rpartition("/")[2]
         _tried(partial(dns.remove, *which))
     left: list[Found] = []
-    for turn in range(TURNS):
-        if turn:
-            pause()
-        left = [one for one in _ordered(cloud.observe()) if one.resource_id != own_server and not _gone(cloud, one)]
-        if not [one for one in left if not _held(one, own_server)]:
+    for turn in range(TURNS + 1):  # until a look finds nothing: what was just being made shows itself in the next one
+        left = [one for one in _ordered(cloud.observe()) if one.resource_id != own_server]
+        if turn == TURNS or all(_held(one, own_server) for one in left):
             break
+        if [one for one in left if not _gone(cloud, one) and not _held(one, own_server)]:
+            pause()
     if own_server and cloud.show(Kind.SERVER, own_server) is not None:
         for one in left:
             if one.kind is Kind.PRIMARY_IP and _held(one, own_server):

@@ -35,16 +35,32 @@ class Provisioner:
         self._provisioning, self._engine = provisioning, engine
         self._under_way: dict[UUID, Future[RunRow | None]] = {}
         self._rests: dict[UUID, float] = {}
+        self._halted, self._idle = threading.Event(), threading.Event()
 
     def run(self, stop: threading.Event) -> None:
-        """Until `stop` is set. What is under way then is finished as far as its call, and given back."""
+        """Until `stop` is set or it is halted. What is under way is then finished as far as its call, given back."""
+        over = _Either(stop, self._halted)
         with ThreadPoolExecutor(RUNS, thread_name_prefix="run") as pool:
-            while not stop.is_set():
+            while not over.is_set():
                 try:
-                    self.turn(pool, stop)
+                    self.turn(pool, over)
                 except FrostbyteError as error:  # the journal is away
                     _log.warning("provisioner_waits", code=error.code)
                 self._provisioning.wait(TURN_SECONDS)
+        self._idle.set()
+
+    def halt(self, seconds: float) -> bool:
+        """Begin nothing more, for good: everything is about to be taken away.
+
+        Args:
+            seconds: how long the calls that are under way are waited for.
+
+        Returns:
+            whether they have ended.
+        """
+        self._halted.set()
+        self._provisioning.wake()
+        return self._idle.wait(seconds)
 
     def turn(self, pool: ThreadPoolExecutor, stop: threading.Event) -> None:
         """Take up what is due and not under way."""
@@ -69,3 +85,14 @@ class Provisioner:
         else:
             self._rests.pop(run_id, None)
             _log.info("run_ended", state=ended.state.value, direction=ended.direction.value, code=ended.code)
+
+
+class _Either(threading.Event):
+    """Set as soon as one of two is."""
+
+    def __init__(self, first: threading.Event, second: threading.Event) -> None:
+        super().__init__()
+        self._both = first, second
+
+    def is_set(self) -> bool:
+        return any(one.is_set() for one in self._both)
