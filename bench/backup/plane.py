@@ -38,7 +38,7 @@ from frostbyte.data_plane.lifecycle.backup import Taken
 from frostbyte.data_plane.serve.search import Filters, Mode
 from frostbyte.kernel.audit.events import EventType, make_event
 from frostbyte.kernel.ids import chunk_id, new_id
-from frostbyte.kernel.records import ChunkRow, DocumentRow, EventRow
+from frostbyte.kernel.records import ChunkRow, DocumentRow, EventRow, ReceiptRow
 from frostbyte.kernel.sealing import seal
 from frostbyte.kernel.settings import Settings, load
 from frostbyte.kernel.vault import DocumentKey, Vault
@@ -61,9 +61,13 @@ def filled(folder: Path, documents: int) -> Iterator[Plane]:
     stop = threading.Event()
     sequencer = threading.Thread(target=plane.sequencer.run, args=(stop,))
     try:
-        first = _first(plane)
+        first, receipt = _first(plane)
         for start in range(0, documents - 1, _BATCH):
-            _copy(plane, folder / "objects", first, min(_BATCH, documents - 1 - start))
+            receipts = [
+                replace(receipt, receipt_id=new_id(), position=start + number + 1)
+                for number in range(min(_BATCH, documents - 1 - start))
+            ]
+            _copy(plane, folder / "objects", first, receipts)
         while plane.sequencer.run_once():
             pass
         sequencer.start()
@@ -75,7 +79,7 @@ def filled(folder: Path, documents: int) -> Iterator[Plane]:
         plane.close()
 
 
-def _first(plane: Plane) -> DocumentRow:
+def _first(plane: Plane) -> tuple[DocumentRow, ReceiptRow]:
     session = plane.intake.open_batch("bench")
     sink = session.file("bench.txt")
     sink.write(_TEXT)
@@ -84,11 +88,13 @@ def _first(plane: Plane) -> DocumentRow:
     while plane.runner.run_one():
         pass
     assert doc_id is not None
-    return plane.documents.row(doc_id)
+    with plane.store.unit_of_work(reading=True) as uow:
+        (receipt,) = uow.batches.receipts(session.batch_id)
+    return plane.documents.row(doc_id), receipt
 
 
-def _copy(plane: Plane, objects: Path, first: DocumentRow, count: int) -> None:
-    """Copies of the first document, written without waiting for the disk."""
+def _copy(plane: Plane, objects: Path, first: DocumentRow, receipts: list[ReceiptRow]) -> None:
+    """A copy of the first document for each receipt, of the same upload, written without waiting for the disk."""
     vault, clock = plane.vault, plane.clock
     key = vault.load_key(first.key_object)
     kept = Artefacts(vault)
@@ -99,7 +105,7 @@ def _copy(plane: Plane, objects: Path, first: DocumentRow, count: int) -> None:
     documents: list[DocumentRow] = []
     chunks: list[list[ChunkRow]] = []
     events: list[EventRow] = []
-    for _ in range(count):
+    for _ in receipts:
         doc_id, own = new_id(), vault.new_key()
         renamed = {str(first.doc_id): str(doc_id)}
         for row in rows:
@@ -135,6 +141,8 @@ def _copy(plane: Plane, objects: Path, first: DocumentRow, count: int) -> None:
     with plane.store.unit_of_work() as uow:
         for row in documents:
             uow.documents.put(row)
+        for row, receipt in zip(documents, receipts, strict=True):
+            uow.batches.add_receipt(replace(receipt, doc_id=row.doc_id, sealed_name=row.sealed_name))
         for of_document in chunks:
             uow.chunks.put_generation(of_document[0].doc_id, first.generation, of_document)
         uow.audit.append_many(events)

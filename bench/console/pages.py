@@ -8,7 +8,8 @@ pages are those that an administrator finds by following links from the first on
 
 * `page at the server`: from the request to the last byte of the page, over a connection that stands; the median of the
   rounds after a first one, for the slowest page. What is timed is everything that the server does for it.
-* `the same, first time`: the very first request of each page, for the slowest page.
+* `acceptance report of that upload`: the same for the page that sums all of its files' accounts.
+* `a page, first time`: the very first request of each page, for the slowest page.
 * `first paint in a browser`: first-contentful-paint as Debian's Chromium measures it, with styles and scripts from its
   cache, for the slowest page; left out where there is no Chromium.
 """
@@ -38,6 +39,7 @@ from frostbyte.data_plane.serve.search import Filters, Mode
 from frostbyte.kernel import logging
 
 TARGET_MS: Final = 300.0
+REPORT: Final = "/console/batches/{}/report"
 ROUNDS: Final = 9
 _CHROMIUM: Final = "chromium"
 
@@ -149,7 +151,8 @@ def measure(documents: int) -> list[Line]:
     note = f"{len(pages)} pages, {documents:,} documents"
     return [
         _line("page of the console at the server, slowest", warm[slowest], f"{note}; {slowest}"),
-        _line("the same, first time", pages[first][1], first),
+        _line("acceptance report of that upload, at the server", warm[REPORT], f"one upload of {documents:,} files"),
+        _line("a page, first time", pages[first][1], first),
         *(
             [_line("first paint in Chromium, slowest", max(paint.values()), max(paint, key=paint.__getitem__))]
             if paint

@@ -141,18 +141,25 @@ def test_accounts_of_an_upload_are_summed_once_a_document(store: Store) -> None:
 
     documents = [
         document(state=State.INDEXED, account=account(10, control=1, header=2)),
-        document(state=State.INDEXED, account=account(20, header=5)),
+        document(state=State.QUARANTINED, account=account(20, header=5)),
+        document(state=State.INDEXED, account=account(5)),
         document(),
     ]
     for position, one in enumerate([*documents, documents[0]]):  # the first one was sent twice
         write(store, lambda uow, one=one: uow.documents.put(one))
-        made = receipt(row.batch_id, position, doc_id=one.doc_id)
+        outcome = Outcome.DUPLICATE if position == len(documents) else Outcome.ACCEPTED
+        made = receipt(row.batch_id, position, doc_id=one.doc_id, outcome=outcome)
         write(store, lambda uow, made=made: uow.batches.add_receipt(made))
+    refused = receipt(row.batch_id, 9, outcome=Outcome.REJECTED, code="type_not_accepted")
+    write(store, lambda uow: uow.batches.add_receipt(refused))
     found = read(store, lambda lists: lists.account(row.batch_id))
     assert found == AccountTally(
-        states={State.INDEXED: 2, State.RECEIVED: 1},
-        numbers={key: {"found": 30, "indexed": 24, "redacted": 2, "withheld": 4} for key in units},
+        outcomes={Outcome.ACCEPTED: 4, Outcome.DUPLICATE: 1, Outcome.REJECTED: 1},
+        states={State.INDEXED: 2, State.QUARANTINED: 1, State.RECEIVED: 1},
+        numbers={key: {"found": 35, "indexed": 26, "redacted": 3, "withheld": 6} for key in units},
         dropped={key: {"control": 1, "header": 7} for key in units},
     )
     nothing = read(store, lambda lists: lists.account(new_id()))
-    assert (nothing.states, nothing.numbers["pages"]["found"], nothing.dropped["pages"]) == ({}, 0, {})
+    assert (nothing.outcomes, nothing.states, nothing.numbers["pages"]["found"], nothing.dropped["pages"]) == (
+        {}, {}, 0, {},
+    )  # fmt: skip

@@ -61,7 +61,8 @@ class MemoryListing:
         ]
 
     def account(self, batch_id: UUID) -> AccountTally:
-        ids = {row.doc_id for row in self._receipts.rows() if row.batch_id == batch_id and row.doc_id is not None}
+        receipts = [row for row in self._receipts.rows() if row.batch_id == batch_id]
+        ids = {row.doc_id for row in receipts if row.doc_id is not None}
         rows = [row for row in map(self._documents.get, ids) if row is not None]
         numbers = {unit: dict.fromkeys(("found", "indexed", "redacted", "withheld"), 0) for unit in _UNITS}
         dropped = {unit: Counter[str]() for unit in _UNITS}
@@ -71,6 +72,7 @@ class MemoryListing:
                     numbers[unit][field] += account[unit][field]
                 dropped[unit].update(account[unit]["dropped"])
         return AccountTally(
+            outcomes=dict(Counter(row.outcome for row in receipts)),
             states=dict(Counter(row.state for row in rows)),
             numbers=numbers,
             dropped={unit: dict(sorted(reasons.items())) for unit, reasons in dropped.items()},

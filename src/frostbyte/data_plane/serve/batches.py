@@ -95,20 +95,16 @@ class Batches:
         }
 
     def sums(self, batch_id: UUID, subject: str | None) -> dict[str, Any]:
-        """The acceptance report without its files: totals and the account, summed where the rows are.
+        """The acceptance report without its files: totals, the account, summed where the rows are, and who sent it.
 
         Raises:
             NotFound: `batch_not_found`.
         """
         with self._unit_of_work(reading=True) as uow:
             batch = self.own(uow, batch_id, subject)
-            files = uow.listing.tally([batch_id], batch.created_at)
             found = uow.listing.account(batch_id)
-        outcomes = Counter[Outcome]()
-        for tally in files:
-            outcomes[tally.outcome] += tally.count
         account = {unit: {**numbers, "dropped": found.dropped[unit]} for unit, numbers in found.numbers.items()}
-        return self._summed(batch, outcomes, found.states, account)
+        return self._summed(batch, Counter(found.outcomes), found.states, account) | {"sender": batch.subject}
 
     def _summed(
         self, batch: BatchRow, outcomes: Counter[Outcome], stored: dict[State, int], account: dict[str, Any]

@@ -32,6 +32,8 @@ class FileTally(Row, frozen=True, kw_only=True):
 class AccountTally(Row, frozen=True, kw_only=True):
     """What the accounts of an upload's documents sum to. Each document counts once, however often it was sent."""
 
+    outcomes: dict[Outcome, int]
+    """Files by what was answered to them; here one counts as often as it was sent."""
     states: dict[State, int]
     """Documents by state."""
     numbers: dict[str, dict[str, int]]

@@ -100,7 +100,6 @@ def report(
         visit,
         "data/report.html",
         sums=plane.batches.sums(batch_id, subject),
-        sent=plane.lists.progress(batch_id, subject),
         rejected=files((), _PROBLEMS),
         troubled=files((State.FAILED, State.QUARANTINED, State.WAITING), _PROBLEMS),
         found=files(None, _PAGE, after),
