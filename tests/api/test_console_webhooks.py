@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from api.test_console_uploads import Visitor
 from frostbyte.adapters.memory.webhooks import MemoryCourier
+from frostbyte.kernel.ids import new_id
 from frostbyte.kernel.ports.webhooks import Answer
 
 ROOT = "/console/webhooks"
@@ -105,3 +107,24 @@ def test_many_messages_are_pages_and_states_narrow_them(api: Any, admin: Visitor
     assert admin.page(f"{path}?limit=3&{older}").count("<tr>") == 3
     assert admin.page(f"{path}?state=dead").count("Given up</span>") == 3
     assert "Nothing waits" in admin.page(f"{path}?state=waiting")
+
+
+def test_what_was_given_up_is_said_above_all_and_gone_when_somebody_has_decided(
+    api: Any, admin: Visitor, courier: MemoryCourier
+) -> None:
+    posted(admin, f"{ROOT}/hosts", hosts="hooks.example")
+    shown = posted(admin, ROOT, 201, url="https://hooks.example/gone").text
+    path = re.findall(rf"{ROOT}/[0-9a-f-]{{36}}", shown)[0]
+    assert "given up: a server" not in admin.page(ROOT)
+    courier.answers.append(Answer(code="webhook_gone", status=410))
+    api.indexed("gone.txt", f"Notice of termination {new_id()}".encode())
+    deadline = time.monotonic() + 20
+    while "1 message was given up: a server of yours" not in admin.page(ROOT):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    [removal] = re.findall(rf"{path}/deliveries/[0-9a-f-]{{36}}/removal", admin.page(f"{path}?state=dead"))
+    led = posted(admin, removal).headers["location"]
+    assert "The message is off the list." in admin.page(led)
+    assert "given up: a server" not in admin.page(ROOT)
+    assert "/removal" in admin.page(path), "that of the webhook itself"
+    assert f"{path}/deliveries" not in admin.page(path)

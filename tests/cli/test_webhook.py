@@ -82,5 +82,7 @@ def test_a_test_that_is_not_taken_ends_with_3(plane: FakePlane, run: Run) -> Non
 def test_what_is_sent_again_and_removed(plane: FakePlane, run: Run) -> None:
     plane.on("POST", f"/webhooks/{HOOK}/deliveries/{DELIVERY}/retry", (202, SENT | {"state": "waiting"}))
     assert run("webhook", "retry", HOOK, DELIVERY).code == Exit.OK
+    plane.on("DELETE", f"/webhooks/{HOOK}/deliveries/{DELIVERY}", (204, {}))
+    assert run("webhook", "discard", HOOK, DELIVERY).code == Exit.OK
     plane.on("DELETE", f"/webhooks/{HOOK}", {})
     assert json.loads(run("webhook", "remove", HOOK, "--json").out) == {"webhook_id": HOOK, "removed": True}

@@ -9,14 +9,17 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from frostbyte.adapters.memory.webhooks import MemoryCourier
 from frostbyte.bootstrap import watch as watching
 from frostbyte.bootstrap.data import Plane
 from frostbyte.bootstrap.watch import Answer, Watch
 from frostbyte.data_plane.lifecycle.holds import Reason
 from frostbyte.kernel.errors import Unavailable
+from frostbyte.kernel.ports.webhooks import Answer as Carried
 from frostbyte.kernel.records import TrustedTimeRow
 
 Metrics = Callable[[], dict[str, float]]
@@ -124,6 +127,34 @@ def test_old_counts_are_not_shown(plane: Plane, client: Any, metrics: Metrics) -
     text = client.get("/metrics").text
     assert "frostbyte_jobs_dead_count" not in text
     assert float(text.split("\nfrostbyte_watch_age_seconds ")[1].split()[0]) >= 100
+
+
+def test_messages_that_were_given_up_are_counted_and_said_until_somebody_decides(
+    plane: Plane, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def says() -> bool:
+        return any("webhook" in warning for warning in plane.health()["warnings"])
+
+    courier = MemoryCourier()
+    monkeypatch.setattr(plane.webhooks.desk._delivery, "_courier", courier)
+    version = plane.configuration.show()["version"]
+    plane.configuration.change({"webhook_hosts": ["hooks.example"]}, expected=version, actor="tester")
+    desk = plane.webhooks.desk
+    webhook_id = UUID(desk.add("https://hooks.example/", actor="tester")["webhook_id"])
+    courier.answers += [Carried(code="webhook_gone", status=410)] * 2
+    desk.test(webhook_id, actor="tester")
+    assert metrics()["frostbyte_webhooks_dead_count"] == 0, "whoever tries it sees what comes of it"
+    assert not says()
+    send(plane, "one.txt", b"A contract about cold storage.")
+    settle(plane)
+    assert plane.webhooks.dispatch.turn() == 1
+    assert metrics()["frostbyte_webhooks_dead_count"] == 1
+    assert says()
+    [dead] = [row for row in desk.deliveries(webhook_id)["deliveries"] if row["batch_id"]]
+    desk.again(webhook_id, UUID(dead["delivery_id"]))
+    assert metrics()["frostbyte_webhooks_dead_count"] == 0
+    assert not says()
+    desk.remove(webhook_id, actor="tester")
 
 
 def test_holds_and_retention_are_counted(plane: Plane, metrics: Metrics) -> None:

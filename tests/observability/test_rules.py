@@ -35,7 +35,7 @@ ALERTS: Final[dict[str, Any]] = dict(alerts())
 BOTH: Final = [str(RULES), str(CONTROL_RULES)]
 NAME: Final = re.compile(r"\bfrostbyte_[a-z0-9_]+")
 SHAPE: Final = re.compile(
-    r"frostbyte_(api|audit|dependency|control|disk|documents|embedder|jobs|plane|queue|stage|watch)_[a-z0-9_]+"
+    r"frostbyte_(api|audit|dependency|control|disk|documents|embedder|jobs|plane|queue|stage|watch|webhooks)_[a-z0-9_]+"
     r"_(seconds|bytes|bytes_total|count|bool|total|events|tokens|texts)"
 )
 

@@ -119,6 +119,28 @@ def test_what_has_ended_is_not_claimed_and_comes_back_by_hand(store: Store) -> N
     assert now(store, row) == delivered
 
 
+def test_what_was_given_up_of_batches_is_counted_until_somebody_decides(store: Store) -> None:
+    mine = added(store).webhook_id
+    ended = {"ended_at": NOW, "batch_id": new_id()}
+    dead, other = (owed(store, mine, state=Fate.DEAD, **ended) for _ in range(2))
+    delivered, waits = owed(store, mine, state=Fate.DELIVERED, **ended), owed(store, mine)
+    owed(store, mine, state=Fate.DEAD, ended_at=NOW, kind=Kind.TEST)
+
+    def given_up() -> int:
+        with store.unit_of_work(reading=True) as uow:
+            return uow.webhooks.given_up()
+
+    assert given_up() == 2
+    for row in (delivered, waits):
+        assert not write(store, lambda uow, row=row: uow.webhooks.drop(row.delivery_id))
+        assert now(store, row) == row
+    assert write(store, lambda uow: uow.webhooks.drop(dead.delivery_id))
+    assert now(store, dead) is None
+    assert not write(store, lambda uow: uow.webhooks.drop(dead.delivery_id))
+    assert write(store, lambda uow: uow.webhooks.again(other.delivery_id, NOW))
+    assert given_up() == 0
+
+
 def test_deliveries_are_shown_newest_first_counted_and_forgotten(store: Store) -> None:
     mine, other = added(store).webhook_id, added(store).webhook_id
     rows = [owed(store, mine, created_at=later(number)) for number in range(3)]

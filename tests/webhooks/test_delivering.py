@@ -145,6 +145,29 @@ def test_after_a_day_it_is_dead_and_shown_and_a_person_sends_it_again(bench: Ben
         bench.desk.again(webhook_id, UUID(dead["delivery_id"]))
 
 
+def test_what_nobody_needs_any_more_is_discarded_by_name_and_what_goes_on_is_not(bench: Bench) -> None:
+    webhook_id, _ = bench.add()
+    bench.courier.answers += [Answer(code="webhook_gone", status=410)]
+    batch_id = bench.ended()
+    bench.dispatch.turn()
+    assert bench.desk.list()["given_up"] == 1
+    [dead] = bench.told(webhook_id)
+    delivery_id = UUID(dead["delivery_id"])
+    with pytest.raises(NotFound):
+        bench.desk.discard(bench.add("https://b.example/")[0], delivery_id, actor="ann")
+    bench.desk.discard(webhook_id, delivery_id, actor="ann")
+    assert bench.desk.list()["given_up"] == 0
+    assert bench.told(webhook_id) == []
+    noted = bench.events()[-1]
+    assert (noted.type, noted.actor, noted.details["action"]) == ("WEBHOOK_FAILED", "ann", "discarded")
+    assert (noted.details["batch_id"], noted.details["delivery_id"]) == (str(batch_id), str(delivery_id))
+    bench.ended()
+    [waits] = bench.told(webhook_id)
+    with pytest.raises(Conflict, match="not given up"):
+        bench.desk.discard(webhook_id, UUID(waits["delivery_id"]), actor="ann")
+    assert bench.told(webhook_id) == [waits]
+
+
 def test_both_secrets_sign_for_a_day_and_a_stolen_one_no_more(bench: Bench) -> None:
     webhook_id, old = bench.add()
     new = bench.desk.rotate(webhook_id, actor="ann")["secret"]

@@ -176,6 +176,8 @@ class Plane:
             warnings.append(f"{(said := doubted(doubt)).message} {said.remedy}")
         if self.watch.tallies is not None and (trouble := self.watch.tallies.signatures.trouble):
             warnings.append(WORDS[trouble][0])
+        if self.watch.tallies is not None and self.watch.tallies.webhooks_dead:
+            warnings.append("Messages to webhooks were given up: `frostbyte webhook list` says how many, and whose.")
         if self.gate.waits is not None:
             warnings.append(self.gate.waits.message)
         if production and self.stand_ins:

@@ -62,6 +62,8 @@ class Tallies:
     """When a run of retention last ended; None before the first."""
     clock_doubted: bool
     """Whether the plane does not believe its clock, so that nothing expires."""
+    webhooks_dead: int
+    """Messages to webhooks that were given up."""
 
 
 @dataclass
@@ -195,6 +197,7 @@ def _tally(plane: Plane) -> Tallies:
             holds=uow.holds.count(),
             retained_at=_retained_at(uow),
             clock_doubted=bool((trusted := uow.retention.trusted()) and trusted.doubt),
+            webhooks_dead=uow.webhooks.given_up(),
         )
 
 

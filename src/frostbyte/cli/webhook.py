@@ -138,7 +138,7 @@ def deliveries(
         )
     out().print(shown)
     if any(item["state"] == "dead" for item in found["deliveries"]):
-        hint(f"Send one again with: frostbyte webhook retry {webhook} DELIVERY")
+        hint(f"Send one again with: frostbyte webhook retry {webhook} DELIVERY, or let it be with: discard")
 
 
 @app.command("retry")
@@ -155,3 +155,19 @@ def retry(
         print_json(done)
     else:
         out().print(text("It is sent now.", "green"))
+
+
+@app.command("discard")
+def discard(
+    webhook: Which,
+    delivery: Annotated[str, typer.Argument(help="The delivery's id.", show_default=False)],
+    as_json: AsJson = False,
+    token: Token = None,
+) -> None:
+    """Take a message that was given up off the list: nobody needs it any more. The audit keeps it."""
+    with Client(find_token(token)) as client:
+        client.answer("DELETE", f"/webhooks/{segment(webhook)}/deliveries/{segment(delivery)}")
+    if as_json:
+        print_json({"delivery_id": delivery, "discarded": True})
+    else:
+        out().print(text("It is off the list.", "green"))

@@ -68,7 +68,7 @@ SENTENCES: Final[Mapping[EventType, str]] = {
     _E.WEBHOOK_REMOVED: "A webhook was removed.",
     _E.WEBHOOK_ROTATED: "A webhook's secret was made anew[ ({status})].",
     _E.WEBHOOK_DELIVERED: "A webhook took a message[ at attempt {attempts}].",
-    _E.WEBHOOK_FAILED: "A webhook did not take a message[ in {attempts:attempt}][: {code}].",
+    _E.WEBHOOK_FAILED: "A webhook did not take a message[ in {attempts:attempt}][: {code}][; it was {action}].",
     _E.TENANT_CONFIG_UPDATED: "The configuration was changed[: {changed}][ (version {config_version})].",
     _E.TENANT_SUSPENDED: "The tenant was suspended[: {reason}].",
     _E.TENANT_RESUMED: "The tenant was let run again[: {reason}].",

@@ -13,6 +13,7 @@ SAID: Final = {
     "closed": "The upload is closed: what arrived goes on.",
     "erased": "The document is erased. Keep this receipt.",
     "webhook_removed": "The webhook is removed.",
+    "webhook_discarded": "The message is off the list. The audit keeps that it was given up, and who discarded it.",
     "webhook_sent_again": "The message is sent now. Open this page again in a moment to see what came of it.",
     "signed_out": "You are signed out.",
     "acknowledged": "It is acknowledged; the log is tried again.",

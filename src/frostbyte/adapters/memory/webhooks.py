@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from frostbyte.adapters.memory.tables import Table, Transaction
 from frostbyte.kernel.ports.webhooks import Answer
-from frostbyte.kernel.webhooks.records import DeliveryRow, DeliveryTally, Fate, WebhookRow
+from frostbyte.kernel.webhooks.records import DeliveryRow, DeliveryTally, Fate, Kind, WebhookRow
 
 
 class MemoryWebhooks:
@@ -98,6 +98,16 @@ class MemoryWebhooks:
             DeliveryTally(webhook_id=webhook, state=state, count=len(moments), newest=max(moments))
             for (webhook, state), moments in sorted(groups.items())
         ]
+
+    def given_up(self) -> int:
+        return sum(row.state is Fate.DEAD and row.kind is not Kind.TEST for row in self._owed.rows())
+
+    def drop(self, delivery_id: UUID) -> bool:
+        held = self._owed.get(delivery_id, lock=True)
+        if held is None or held.state is not Fate.DEAD:
+            return False
+        self._owed.delete(delivery_id)
+        return True
 
     def forget(self, state: Fate, ended_before: datetime) -> int:
         gone = [

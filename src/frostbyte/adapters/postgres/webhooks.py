@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from frostbyte.adapters.postgres.mapping import Repository, Table
-from frostbyte.kernel.webhooks.records import DeliveryRow, DeliveryTally, Fate, WebhookRow
+from frostbyte.kernel.webhooks.records import DeliveryRow, DeliveryTally, Fate, Kind, WebhookRow
 
 WEBHOOKS: Final = Table("webhooks", WebhookRow, "webhook_id")
 DELIVERIES: Final = Table("webhook_deliveries", DeliveryRow, "delivery_id")
@@ -100,6 +100,15 @@ class PostgresWebhooks(Repository):
             DeliveryTally(webhook_id=webhook, state=Fate(state), count=count, newest=newest)
             for webhook, state, count, newest in records
         ]
+
+    def given_up(self) -> int:
+        record = self._one(
+            "SELECT count(*) FROM webhook_deliveries WHERE state = 'dead' AND kind <> %s", [Kind.TEST.value]
+        )
+        return int(record[0]) if record else 0
+
+    def drop(self, delivery_id: UUID) -> bool:
+        return self._run("DELETE FROM webhook_deliveries WHERE delivery_id = %s AND state = 'dead'", [delivery_id]) == 1
 
     def forget(self, state: Fate, ended_before: datetime) -> int:
         return self._run(

@@ -86,6 +86,7 @@ class PlaneGauges(Collector):
                 yield from _hints(watch)
                 yield from _signatures(watch.tallies)
                 yield from _keeping(watch.tallies)
+                yield _one("frostbyte_webhooks_dead_count", "Messages given up", watch.tallies.webhooks_dead)
 
 
 def _one(name: str, about: str, value: float) -> Metric:

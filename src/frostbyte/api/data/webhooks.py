@@ -89,3 +89,10 @@ def list_deliveries(
 def retry_delivery(webhook_id: UUID, delivery_id: UUID, plane: PlaneDep, caller: Administrator) -> dict[str, Any]:
     """Send a message at once that waits, or once more what was given up; its id stays."""
     return plane.webhooks.desk.again(webhook_id, delivery_id)
+
+
+@router.delete("/{webhook_id}/deliveries/{delivery_id}", status_code=204)
+def discard_delivery(webhook_id: UUID, delivery_id: UUID, plane: PlaneDep, caller: Administrator) -> Response:
+    """Take a message that was given up off the list: nobody needs it any more. The audit keeps it."""
+    plane.webhooks.desk.discard(webhook_id, delivery_id, actor=caller.subject)
+    return Response(status_code=204)

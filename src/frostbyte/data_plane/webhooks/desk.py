@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
@@ -55,13 +56,15 @@ class WebhookDesk:
         self._waits = waits
 
     def list(self) -> dict[str, Any]:
-        """All of them, oldest first, and the servers that the configuration names."""
+        """All of them, oldest first, the servers that the configuration names, and how many batches' messages were
+        given up."""
         with self._unit_of_work(reading=True) as uow:
-            rows, tallies = uow.webhooks.all(), uow.webhooks.tally()
+            rows, tallies, given_up = uow.webhooks.all(), uow.webhooks.tally(), uow.webhooks.given_up()
         return {
             "webhooks": [self._shown(row, tallies) for row in rows],
             "hosts": list(self._config().webhook_hosts),
             "most": MOST,
+            "given_up": given_up,
         }
 
     def show(self, webhook_id: UUID) -> dict[str, Any]:
@@ -175,19 +178,29 @@ class WebhookDesk:
         """
         with self._unit_of_work() as uow:
             _found(uow, webhook_id)
-            row = uow.webhooks.delivery(delivery_id, lock=True)
-            if row is None or row.webhook_id != webhook_id:
-                raise NotFound(
-                    "webhook_delivery_not_found",
-                    "There is no such delivery; what ended is kept for some days.",
-                    "List them: `frostbyte webhook deliveries WEBHOOK`.",
-                )
+            _owed(uow, webhook_id, delivery_id)
             if not uow.webhooks.again(delivery_id, self._clock.now()):
                 raise Conflict("webhook_delivered", "This message was delivered.", "Nothing to do.")
             row = uow.webhooks.delivery(delivery_id)
             uow.commit()
         assert row is not None
         return shown(row)
+
+    def discard(self, webhook_id: UUID, delivery_id: UUID, *, actor: str) -> None:
+        """Take a message that was given up off the list: nobody needs it any more. The audit keeps it.
+
+        Raises:
+            NotFound: `webhook_not_found`, `webhook_delivery_not_found`.
+            Conflict: `webhook_not_dead`.
+        """
+        with self._unit_of_work() as uow:
+            webhook = _found(uow, webhook_id)
+            row = _owed(uow, webhook_id, delivery_id)
+            if not uow.webhooks.drop(delivery_id):
+                raise Conflict("webhook_not_dead", "This message was not given up.", "Nothing to discard.")
+            about = {"action": "discarded", "delivery_id": row.delivery_id, "batch_id": row.batch_id}
+            self._note(uow, EventType.WEBHOOK_FAILED, webhook, actor, Fate.DEAD.value, about)
+            uow.commit()
 
     def _secret(self, row: WebhookRow) -> str:
         return keys.shown(self._keys.secret(row.webhook_id, row.salt))
@@ -206,14 +219,18 @@ class WebhookDesk:
             "deliveries": {state.value: own[state].count if state in own else 0 for state in Fate},
         }
 
-    def _note(self, uow: UnitOfWork, type: EventType, row: WebhookRow, actor: str, status: str) -> None:
+    def _note(
+        self,
+        uow: UnitOfWork,
+        type: EventType,
+        row: WebhookRow,
+        actor: str,
+        status: str,
+        about: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         found = addresses.address(self._keys.open(row.webhook_id, row.sealed_url))
-        details = {
-            "component": "webhooks",
-            "webhook_id": row.webhook_id,
-            "host": str(found.place),
-            "status": status,
-        }
+        details = {"component": "webhooks", "webhook_id": row.webhook_id, "host": str(found.place), "status": status}
+        details |= {name: value for name, value in about.items() if value is not None}
         uow.audit.append(make_event(self._tenant_id, type, self._clock, actor, "webhook", str(row.webhook_id), details))
 
 
@@ -236,6 +253,17 @@ def shown(row: DeliveryRow) -> dict[str, Any]:
         "remedy": said.remedy if said else None,
         "duration_ms": row.duration_ms,
     }
+
+
+def _owed(uow: UnitOfWork, webhook_id: UUID, delivery_id: UUID) -> DeliveryRow:
+    row = uow.webhooks.delivery(delivery_id, lock=True)
+    if row is None or row.webhook_id != webhook_id:
+        raise NotFound(
+            "webhook_delivery_not_found",
+            "There is no such delivery; what ended is kept for some days.",
+            "List them: `frostbyte webhook deliveries WEBHOOK`.",
+        )
+    return row
 
 
 def _found(uow: UnitOfWork, webhook_id: UUID, *, lock: bool = False) -> WebhookRow:

@@ -62,6 +62,14 @@ class Webhooks(Protocol):
         """All deliveries, counted by webhook and state."""
         ...
 
+    def given_up(self) -> int:
+        """Messages of batches that were given up and that nobody has decided on; tests do not count."""
+        ...
+
+    def drop(self, delivery_id: UUID) -> bool:
+        """Remove one that was given up; False for any other."""
+        ...
+
     def forget(self, state: Fate, ended_before: datetime) -> int:
         """Remove those that ended so before a moment; how many."""
         ...

@@ -102,6 +102,13 @@ def retry(plane: PlaneDep, visit: Administrator, webhook_id: UUID, delivery_id: 
     return _done(f"/{webhook_id}", "webhook_sent_again")
 
 
+@router.post("/{webhook_id}/deliveries/{delivery_id}/removal")
+def discard(plane: PlaneDep, visit: Administrator, webhook_id: UUID, delivery_id: UUID) -> Response:
+    """Take a message that was given up off the list."""
+    plane.webhooks.desk.discard(webhook_id, delivery_id, actor=visit.caller.subject)
+    return _done(f"/{webhook_id}", "webhook_discarded")
+
+
 def _list(
     request: Request,
     plane: Plane,
