@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,7 @@ def started(state: State, project: Project, name: str, service: dict[str, Any], 
             "state": "created",
             "health": "",
             "exit": 0,
+            "policy": str(service.get("restart", "no")).partition(":")[0],
             "made": made,
         }
         state.containers[key] = before
@@ -196,6 +198,12 @@ def started(state: State, project: Project, name: str, service: dict[str, Any], 
 
     well = start(name, mounts=mounts | given, labels=image["Labels"]) and name not in facts()["unwell"]
     before["state"], before["exit"] = ("exited", 0 if well else 1) if task else ("running", 0)
+    if (loop := facts()["looping"].get(name)) is not None:
+        before |= {"state": "restarting", "health": ""} | loop
+        if loop.get("blocks"):  # as Compose does: it waits for ever for what others need
+            state.keep()
+            time.sleep(60)
+        return False
     before["health"] = "" if task else ("healthy" if well else "unhealthy")
     return well
 

@@ -2,7 +2,7 @@
 It knows the part of Docker's command line that the scripts use, and refuses every other word. Images are real archives,
 whose layers are checked. Frostbyte's own commands are in `answers.py`. `FROSTBYTE_STANDIN` is its folder:
     state.json, volumes/NAME/   images, networks, containers; what is in a volume
-    calls, facts.json           each command line, in order; what a test wants it to be: version, architecture ...
+    calls, facts.json           each command line, in order; what a test wants it to be (FACTS)
     die             `N before|after`, or `WORDS before|after`: at this call all processes end as by a power cut
 """
 
@@ -31,15 +31,14 @@ FACTS = {
     "security": ["name=seccomp,profile=default"],
     "containerd": False,
     "unwell": [],
+    "looping": {},
     "silent": False,
     "root": "",
 }
-"""`containerd`: ids are others than the archives', as engines with its store have them. `unwell`: services that do not
-get well. `silent`: its server does not answer. `root`: where it keeps its data, if not here."""
+"""`containerd`: ids are others than in archives. `unwell`: services that do not get well, `looping` those that end when
+they start. `silent`: its server does not answer. `root`: where it keeps its data, if not here."""
 
-
-PIPED = b""
-"""What came by stdin for `load`."""
+PIPED = b""  # what came by stdin for `load`
 
 
 class Refused(Exception):
@@ -306,7 +305,8 @@ def network(state: State, words: list[str]) -> None:
 def about(name: str, one: dict[str, Any]) -> dict[str, Any]:
     """A container, as `ps` and `inspect` show it."""
     health = {"running": f" ({one['health']})" if one["health"] else ""}
-    status = {"running": "Up 2 minutes", "exited": f"Exited ({one['exit']}) 2 minutes ago", "created": "Created"}
+    ended = f"({one['exit']}) 2 minutes ago"
+    status = {"running": "Up 2 minutes", "exited": f"Exited {ended}", "restarting": f"Restarting {ended}"}
     return {
         "ID": name,
         "Id": name,
@@ -314,7 +314,7 @@ def about(name: str, one: dict[str, Any]) -> dict[str, Any]:
         "Names": name,
         "Image": one["image"],
         "Labels": one["labels"],
-        "Status": status[one["state"]] + health.get(one["state"], ""),
+        "Status": status.get(one["state"], "Created") + health.get(one["state"], ""),
         "Health": one["health"],
         "Service": one["labels"].get("com.docker.compose.service", ""),
         "ExitCode": one["exit"],
@@ -336,12 +336,13 @@ def inspect(state: State, words: list[str]) -> None:
             refuse(f"No such container: {name}")
         one = state.containers[name]
         row = about(name, one) | {
-            "RestartCount": 0,
+            "RestartCount": one.get("restarts", 0),
+            "HostConfig": {"RestartPolicy": {"Name": one.get("policy", "no")}},
             "State": {
                 "Status": one["state"],
                 "Health": {"Status": one["health"]},
                 "ExitCode": one["exit"],
-                "OOMKilled": False,
+                "OOMKilled": one.get("oom", False),
                 "StartedAt": "2026-03-01T10:00:00Z",
             },
             "Config": {"Labels": one["labels"], "Image": one["image"]},
@@ -473,9 +474,8 @@ def dispatch(state: State, words: list[str]) -> int:
         print(shown(told.one("--format", "-f"), about))
         return 0
     if verb == "stats":
-        for name, one in state.containers.items():
-            if one["state"] == "running":
-                print(f"{name} 0.10% 20MiB / 1GiB 4")
+        running = (name for name, one in state.containers.items() if one["state"] == "running")
+        print("".join(f"{name} 0.10% 20MiB / 1GiB 4\n" for name in running), end="")
         return 0
     if verb == "system":
         print("Images\t1.2GB\t8\nLocal Volumes\t3.4MB\t11")
