@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from frostbyte.cli.bundle import key_missing, progress
+from frostbyte.cli.bundle import app, key_missing, progress
 from frostbyte.cli.errors import CommandFailed
 from frostbyte.cli.options import AsJson
 from frostbyte.cli.output import err, hint, out, print_json, size_text, text
 
 
+@app.command("delta")
 def delta(
     old: Annotated[Path, typer.Argument(help="The bundle that the host has.", show_default=False)],
     new: Annotated[Path, typer.Argument(help="The bundle that it is to have.", show_default=False)],
@@ -50,6 +51,7 @@ def delta(
         hint(f"on a host that runs {made.manifest.base}: scripts/update.sh")
 
 
+@app.command("assemble")
 def assemble(
     folder: Annotated[Path, typer.Argument(help="The delta bundle.", show_default=False)],
     key: Annotated[str, typer.Argument(help="Which of its images.", show_default=False)],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from frostbyte.cli.base import control
 from frostbyte.cli.control import control_client
 from frostbyte.cli.errors import CommandFailed
 from frostbyte.cli.exits import Exit
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from frostbyte.bootstrap.control_backup import Report
 
 
+@control.command("backup")
 def backup(as_json: AsJson = False, token: ControlToken = None) -> None:
     """Back up the control plane now, and try the backup: register, journal, ledger, audit, keys, vault, authorities."""
     with control_client(token) as client:
@@ -38,6 +40,7 @@ def backup(as_json: AsJson = False, token: ControlToken = None) -> None:
         )
 
 
+@control.command("restore")
 def restore(
     identity: Annotated[
         Path, typer.Option("--identity", help="The file of age-keygen that is kept offline.", show_default=False)

@@ -29,7 +29,7 @@ def demo_operations(
     samples: Annotated[Path, typer.Option("--samples", help="A folder with a document to send.")] = Path("samples"),
     keep: Annotated[bool, typer.Option("--keep", help="Leave the folder with all logs.")] = False,
 ) -> None:
-    """Show the days after on a simulated cloud: scaled under load, updated, repaired, backed up, restored, forgotten.
+    """The days after, on a simulated cloud: scaled under load, updated, repaired, backed up, restored, forgotten.
 
     Servers are processes of this machine; everything else is what runs for real.
     """

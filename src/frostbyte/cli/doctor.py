@@ -39,7 +39,7 @@ Check = Callable[["Settings"], Finding]
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check Python, packages, model weights, OCR, disk, port, scanner and the plane. Ends with 3 if something fails."""
+    """Check Python, packages, model weights, OCR, disk, port, scanner and the plane. Ends with 3 if one fails."""
     findings = examine()
     if as_json:
         print_json([asdict(finding) for finding in findings])
