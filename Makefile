@@ -11,7 +11,7 @@ JOBS ?= 2
 SLOW_JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-online demo-operations demo-offline up bundle release test fast slow browser screenshots containers lint format bench soak lock clean
+.PHONY: help setup demo demo-online try-hetzner demo-operations demo-offline up bundle release test fast slow browser screenshots containers lint format bench soak lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS='	' read -r name about; do printf '  make %-12s %s\n' "$$name" "$$about"; done
@@ -24,6 +24,9 @@ demo: setup ## see it work: a plane, sample documents, answers and their proofs,
 
 demo-online: setup ## a tenant's whole life on a simulated cloud: base, provision, crash, resume, suspend, deprovision
 	@FROSTBYTE_SOPS="$$(tools/sops/build.sh)" FROSTBYTE_TRAEFIK="$$(tools/traefik/build.sh --if-built)" $(FROSTBYTE) demo-online
+
+try-hetzner: setup ## the same on your own Hetzner project, for money: HCLOUD_TOKEN, and TRY="--zone ... --email ... --operators ..."
+	@FROSTBYTE_SOPS="$$(tools/sops/build.sh)" $(FROSTBYTE) try-hetzner $(TRY)
 
 demo-operations: setup ## the days after on a simulated cloud: scale, update, back up, repair, restore, forget
 	@FROSTBYTE_SOPS="$$(tools/sops/build.sh)" FROSTBYTE_TRAEFIK="$$(tools/traefik/build.sh --if-built)" $(FROSTBYTE) demo-operations

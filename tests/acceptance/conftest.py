@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ import pytest
 from frostbyte.bootstrap.data import Plane, build
 from frostbyte.kernel.settings import load
 
+# Whole stories of some minutes each, with every process of theirs: an exhaustive run. In CI their decisions and what
+# ends a try are tested without processes (tests/cli/test_try_hetzner.py, tests/provisioning/test_ending.py).
+collect_ignore = [] if os.environ.get("FROSTBYTE_SOAK") == "all" else ["test_stories.py"]
 SAMPLES = Path(__file__).parents[2] / "samples"
 
 

@@ -87,6 +87,7 @@ def test_every_command_that_shows_something_has_json() -> None:
         "demo",
         "demo-online",
         "demo-operations",
+        "try-hetzner",
         "bundle assemble",
         "proof get",
         "simulate hetzner",

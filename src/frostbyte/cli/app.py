@@ -64,6 +64,12 @@ COMMANDS: Final = (
         "Show a tenant's whole life on a simulated cloud, in some minutes: no account, no cost, nothing stays behind.",
     ),
     Entry(
+        "try-hetzner",
+        "try_hetzner:try_hetzner",
+        OPERATION,
+        "Show a tenant's life on your own Hetzner project (HCLOUD_TOKEN), for money: cost first, all gone after --ttl.",
+    ),
+    Entry(
         "demo-operations",
         "demo_operations:demo_operations",
         OPERATION,

@@ -51,7 +51,7 @@ def sky(prefix: str, *, keep: bool) -> Iterator[Sky]:
         with _simulator(folder) as told:
             yield Sky(folder, told)
     finally:
-        _ended(folder)
+        ended(folder)
         if keep:
             say(f"All logs are in {folder}.")
         else:
@@ -202,7 +202,7 @@ class Sky:
         control = Path(self.process("control").environment["FROSTBYTE_CONTROL_DATA_DIR"])
         plane = self.process("intake-gateway")
         host, token = (
-            f"{TENANT}.{DOMAIN}",
+            f"{TENANT}.{self.environment['FROSTBYTE_CONTROL_DOMAIN']}",
             (Path(plane.environment["FROSTBYTE_DATA_DIR"]) / "token").read_text().strip(),
         )
         if self._record_of("traefik") is not None:
@@ -287,7 +287,7 @@ def document(samples: Path) -> Path:
     )
 
 
-def _ended(folder: Path) -> None:
+def ended(folder: Path) -> None:
     """End every process of every host."""
     from frostbyte.adapters.hosts.local import LocalHosts
 
