@@ -166,6 +166,64 @@ def test_another_key_than_the_kept_one_is_shouted_until_a_person_takes_it(tamper
     expect(verdict).to_contain_text("which you compared")
 
 
+def seen(page: Page, size: int, root: str) -> None:
+    """Let this be the only checkpoint that the browser remembers."""
+    page.evaluate(
+        """([size, root]) => {
+            const place = Object.keys(localStorage).find(name => name.startsWith("frostbyte-log-key:"));
+            const kept = JSON.parse(localStorage.getItem(place));
+            localStorage.setItem(place, JSON.stringify({...kept, roots: {[size]: root}})); }""",
+        [size, root],
+    )
+
+
+def test_a_longer_log_has_to_begin_with_what_the_browser_saw(library: PlaneConsole, page_of: Opener) -> None:
+    page = page_of("user", passage(library), forgiven=("status of 409", "status of 429"))
+    verdict = page.locator("#verdict")
+    verify(page)
+    expect(verdict).to_contain_text("The proof holds")
+    expect(verdict).not_to_contain_text("begins with that of")
+    library.ingest(("a later note.txt", b"1. Later\n\nThe wombat samples came after the contract.\n"))
+    page.goto(passage(library, "wombat samples"))
+    verify(page)
+    expect(verdict.locator(".checked")).to_contain_text("begins with that of")
+    expect(verdict.locator(".checked")).to_contain_text("nothing of it was changed or taken out")
+    assert grave(page) == []
+
+    checkpoints = library.ask("GET", "/audit/checkpoints")["checkpoints"]
+    old = next(row for row in checkpoints if row["size"] < checkpoints[-1]["size"])
+    seen(page, old["size"], "0" * 64)
+    page.reload()
+    verify(page)
+    expect(verdict.get_by_role("alert")).to_contain_text("does not hold")
+    expect(verdict.locator(".failed")).to_contain_text("forked")
+    expect(verdict.locator(".failed")).to_contain_text("is not of the same log")
+    page.reload()
+    verify(page)
+    expect(verdict.locator(".failed"), "it is not forgotten").to_contain_text("forked")
+
+    seen(page, 10**6, "0" * 64)
+    page.reload()
+    verify(page)
+    expect(verdict.locator(".failed")).to_contain_text("and now it has fewer")
+
+    seen(page, old["size"], old["root"])
+    refusal = json.dumps({"code": "rate_limited", "detail": "Too many requests.", "remedy": "Wait."})
+    page.route(
+        "**/api/v1/audit/consistency?*",
+        lambda route: route.fulfill(status=429, content_type="application/problem+json", body=refusal),
+    )
+    page.reload()
+    verify(page)
+    expect(verdict).to_contain_text("The proof holds")
+    expect(verdict.locator(".attested")).to_contain_text("it was not shown (Too many requests.)")
+    expect(verdict.locator(".checked")).not_to_contain_text("begins with")
+    page.unroute("**/api/v1/audit/consistency?*")
+    page.reload()
+    verify(page)
+    expect(verdict.locator(".checked"), "asked again").to_contain_text("begins with that of")
+
+
 def test_a_page_that_shows_another_text_than_was_proven_is_told(tampering: Any) -> None:
     page, _ = tampering
     page.reload()

@@ -28,6 +28,10 @@ const does = {
     const root = await verify.rootFromPath(bytes(leaf), index, size, path.map(bytes));
     return root && verify.hex(root);
   },
+  async begins({ old, whole, path }) {
+    const note = ({ size, root }) => ({ size, root: bytes(root) });
+    return verify.beginsWith(note(old), note(whole), path.map(bytes));
+  },
   async signed({ note, key }) {
     return verify.signedBy(verify.readNote(note), await verify.readKey(key));
   },

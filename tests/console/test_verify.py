@@ -14,6 +14,7 @@ from tests.servers.lanes import need, program
 
 from frostbyte import console
 from frostbyte.cli import verifier
+from frostbyte.kernel.audit import merkle
 
 VECTORS = Path(__file__).parent.parent / "vectors"
 RUNNER = Path(__file__).parent / "run_verify.mjs"
@@ -233,19 +234,72 @@ def test_the_first_key_is_kept_and_another_one_is_told_until_a_person_takes_it(r
         ["remember", "acme", 7, "aa"],
         ["remember", "acme", 7, "bb"],
         ["remember", "acme", 8, "bb"],
+        ["newest", "acme"],
+        ["remember", "acme", 10, "cc"],
+        ["remember", "acme", 9, "dd"],
+        ["newest", "acme"],
+        ["newest", "other"],
         ["replace", "acme", "two"],
         ["meet", "acme", "two"],
         ["meet", "acme", "one"],
+        ["newest", "acme"],
     ]
     [found] = run({"does": "pins", "acts": acts})
     assert [said for said, _ in found] == [
         *("new", None, "known", "new", "changed", None),
-        *(True, True, False, True, None, "known", "changed"),
+        *(True, True, False, True, {"size": 8, "root": "bb"}, True, True, {"size": 10, "root": "cc"}, None),
+        *(None, "known", "changed", None),
     ]
     assert found[5][1]["compared"]
     assert not found[4][1]["compared"]
     assert found[-1][1]["former"] == ["one"]
     assert found[-1][1]["roots"] == {}, "another log may have other roots"
+
+
+def begins(tree: Any, old: int, new: int, path: list[str], **roots: str) -> dict[str, Any]:
+    before, now = roots.get("before", tree["roots"][old]), roots.get("now", tree["roots"][new])
+    return {"does": "begins", "old": {"size": old, "root": before}, "whole": {"size": new, "root": now}, "path": path}
+
+
+def ours(case: dict[str, Any]) -> bool:
+    """What our own verifier says."""
+    (old, before), (new, now) = ((case[one]["size"], bytes.fromhex(case[one]["root"])) for one in ("old", "whole"))
+    return merkle.verify_consistency(old, new, before, now, [bytes.fromhex(part) for part in case["path"]])
+
+
+def test_a_log_begins_with_an_earlier_one_or_it_is_another(run: Run) -> None:
+    tree = load("merkle.json")
+    given = [(case["from"], case["to"], case["path"]) for case in tree["consistency"]]
+    same = [(size, size, list[str]()) for size in range(1, len(tree["roots"]))]
+    assert all(run(*(begins(tree, *case) for case in (*given, *same))))
+    other, spoiled = tree["leaf_hashes"][0], list[dict[str, Any]]()
+    for old, new, path in (*given, *same):
+        spoiled += [begins(tree, old, new, path, before=other), begins(tree, old, new, path, now=other)]
+        spoiled += [begins(tree, old, new, [*path, other]), begins(tree, new, old, path)]
+        spoiled += [begins(tree, old, size, path) for size in range(1, len(tree["roots"]))]
+        for at in range(len(path)):
+            spoiled.append(begins(tree, old, new, [*path[:at], other, *path[at + 1 :]]))
+            spoiled.append(begins(tree, old, new, path[:at] + path[at + 1 :]))
+    verdicts = run(*spoiled)
+    assert verdicts == [ours(case) for case in spoiled]
+    assert verdicts.count(False) > 200
+
+
+def test_large_logs_are_compared_without_losing_a_bit(run: Run) -> None:
+    """Sizes above 2^32, where JavaScript's own bit operations would be wrong; the old tree is perfect."""
+    old, leaf = 2**40, bytes(32)
+    siblings = [bytes([number]) * 32 for number in range(1, 4)]
+    root = leaf
+    for sibling in siblings:  # 2^43 events: the old log, and three times its double beside it
+        root = merkle.node_hash(root, sibling)
+    asked = {
+        "does": "begins",
+        "old": {"size": old, "root": leaf.hex()},
+        "whole": {"size": 2**43, "root": root.hex()},
+        "path": [sibling.hex() for sibling in siblings],
+    }
+    assert merkle.verify_consistency(old, 2**43, leaf, root, siblings)
+    assert run(asked, asked | {"whole": {"size": 2**42, "root": root.hex()}}) == [True, False]
 
 
 def test_without_storage_every_page_is_the_first(run: Run) -> None:

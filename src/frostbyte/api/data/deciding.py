@@ -187,13 +187,13 @@ def audit_proof(event_id: UUID, plane: PlaneDep, caller: Auditor, _: Counted) ->
 @router.get("/audit/consistency", tags=["audit"], responses=_FAILS)
 def consistency(
     plane: PlaneDep,
-    caller: Auditor,
+    caller: Annotated[Caller, needs(Scope.AUDIT, Scope.QUERY)],
     _: Counted,
     old_size: Annotated[int, Query(ge=0, le=2**53)],
     new_size: Annotated[int, Query(ge=0, le=2**53)],
     log: Log = None,
 ) -> dict[str, Any]:
-    """Why a larger log begins with a smaller one."""
+    """Why a larger log begins with a smaller one: hashes alone, for whoever compares the checkpoints of proofs."""
     return plane.record.consistency(old_size, new_size, log)
 
 

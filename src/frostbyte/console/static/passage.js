@@ -1,10 +1,21 @@
 // The page of a passage: keys turn pages, and the proof is checked here and now, by verify.js.
 
-import { textOf } from "./api.js";
+import { Refusal, ask, textOf } from "./api.js";
 import { filled } from "./dom.js";
 import { announce } from "./page.js";
 import { Pins } from "./pins.js";
-import { Unreadable, Unsupported, fingerprint, hex, readNote, sha256, verifyProof } from "./verify.js";
+import {
+  Unreadable,
+  Unsupported,
+  beginsWith,
+  fingerprint,
+  hex,
+  readNote,
+  readPath,
+  rootOf,
+  sha256,
+  verifyProof,
+} from "./verify.js";
 
 const room = document.getElementById("proof");
 const button = document.getElementById("verify");
@@ -54,10 +65,7 @@ async function judge(text, fileDigest) {
   const verdict = await verifyProof(text, pins.kept?.key ?? String(told.public_key), { earlierKeys: known, fileDigest, shown });
   if (verdict.ok) {
     if (state === "new") pins.keep(told.public_key);
-    const note = readNote(told.checkpoint);
-    if (!pins.remember(note.size, hex(note.root))) {
-      verdict.fail("forked", `checkpoint of ${note.size} events`, "this browser saw another state of the log of that size");
-    }
+    await compare(verdict, readNote(told.checkpoint));
   }
   const parts = [verdict.ok ? filled("holds", { about: `${verdict.checked.length} things were computed and compared in this browser.` }) : filled("broken", {})];
   if (verdict.failures.length) parts.push(failures(verdict.failures));
@@ -67,6 +75,36 @@ async function judge(text, fileDigest) {
   if (told.source?.disclosure) parts.push(fileRoom());
   show(...parts);
   announce(verdict.ok ? "The proof holds." : "The proof does not hold.");
+}
+
+/** Whether the proof's log and the one that this browser saw last are one: the smaller is how the larger begins. */
+async function compare(verdict, note) {
+  const [kept, where] = [pins.newest(), `checkpoint of ${note.size} events`];
+  if (kept !== null && kept.size !== note.size) {
+    const known = { size: kept.size, root: rootOf(kept.root) };
+    const [old, whole] = known.size < note.size ? [known, note] : [note, known];
+    const claim = `the log of ${whole.size} events begins with that of ${old.size}`;
+    try {
+      const told = await ask("GET", `/api/v1/audit/consistency?old_size=${old.size}&new_size=${whole.size}`);
+      if (!(await beginsWith(old, whole, readPath(told)))) {
+        verdict.fail("forked", where, `what this browser saw of the log, ${known.size} events, is not of the same log`);
+        return;
+      }
+    } catch (error) {
+      if (error instanceof Refusal && error.code === "log_smaller") {
+        verdict.fail("forked", where, `this browser saw ${known.size} events of the log, and now it has fewer`);
+      } else if (error instanceof Refusal) {
+        verdict.attested.push(`that ${claim}: it was not shown (${error.message})`);
+      } else {
+        throw error;
+      }
+      return; // not remembered: the next visit compares with what was seen before
+    }
+    verdict.checked.push(`${claim}, ${old === known ? "which" : "of which the larger"} this browser saw before: nothing of it was changed or taken out`);
+  }
+  if (!pins.remember(note.size, hex(note.root))) {
+    verdict.fail("forked", where, "this browser saw another state of the log of that size");
+  }
 }
 
 function show(...parts) {

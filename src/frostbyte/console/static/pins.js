@@ -34,6 +34,12 @@ export class Pins {
     this.#keep({ key, since: now.toISOString(), compared: true, former, roots: {} });
   }
 
+  /** The largest checkpoint that is remembered: `{size, root}`; null where none is. */
+  newest() {
+    const size = Math.max(...Object.keys(this.kept?.roots ?? {}).map(Number));
+    return Number.isFinite(size) ? { size, root: this.kept.roots[size] } : null;
+  }
+
   /** Remembers a checkpoint that was signed by the kept key; false where one of this size had another root. */
   remember(size, root) {
     const before = this.kept.roots[size];

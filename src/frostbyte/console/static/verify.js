@@ -106,6 +106,56 @@ export async function rootFromPath(leaf, index, size, path) {
   return sha256(left ? joined([1], inner, sibling) : joined([1], sibling, inner));
 }
 
+/**
+ * Whether a path shows that the log of the larger of two checkpoints begins with that of the smaller one (RFC 9162,
+ * section 2.1.4.2): whoever changed an event under the smaller one, or took one out, finds no such path.
+ *
+ * @param {{size: number, root: Uint8Array}} old
+ * @param {{size: number, root: Uint8Array}} whole
+ * @param {Uint8Array[]} path
+ */
+export async function beginsWith(old, whole, path) {
+  if (old.size === whole.size) {
+    return path.length === 0 && same(old.root, whole.root);
+  }
+  if (!(old.size > 0 && old.size < whole.size) || path.length === 0) {
+    return false;
+  }
+  let [place, last] = [old.size - 1, whole.size - 1];
+  const up = () => ([place, last] = [Math.floor(place / 2), Math.floor(last / 2)]);
+  while (place % 2 === 1) {
+    up();
+  }
+  const hashes = place === 0 ? [old.root, ...path] : path; // where the old tree is perfect its root is known
+  let [before, now] = [hashes[0], hashes[0]];
+  for (const sibling of hashes.slice(1)) {
+    if (last === 0) {
+      return false;
+    }
+    if (place % 2 === 1 || place === last) {
+      before = await sha256(joined([1], sibling, before));
+      now = await sha256(joined([1], sibling, now));
+      while (place % 2 === 0 && place !== 0) {
+        up();
+      }
+    } else {
+      now = await sha256(joined([1], now, sibling));
+    }
+    up();
+  }
+  return last === 0 && same(before, old.root) && same(now, whole.root);
+}
+
+/** What a plane answers for why one log begins with another: the hashes. Anything else is none (Unreadable). */
+export function readPath(told) {
+  return KINDS.object(told) && KINDS.hashes(told.path) ? told.path.map(unhex) : unreadable("a consistency path is none");
+}
+
+/** A root as it was kept. */
+export function rootOf(text) {
+  return KINDS.hash(text) ? unhex(text) : unreadable("a kept root is none");
+}
+
 /** A C2SP verifier key, name+hash+base64: type 1 signs a log's checkpoints, type 4 a witness's cosignatures. */
 export async function readKey(text) {
   const [, name, id, encoded] = /^([^+\s]+)\+([0-9a-f]{8})\+(\S+)$/.exec(text.trim()) ?? unreadable("the key is none");
