@@ -37,6 +37,7 @@ class LocalBlobs:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._folder = str(root)
         self.incoming = root / _INCOMING
         with _translated():
             self.incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -56,8 +57,7 @@ class LocalBlobs:
 
     def get(self, name: str) -> bytes:
         """The whole object. Raises NotFound("object_missing")."""
-        with _translated():
-            return self._path(name).read_bytes()
+        return self._beginning(name, None)[0]
 
     def get_range(self, name: str, start: int, length: int) -> bytes:
         """At most `length` bytes from `start`; fewer at the end. Raises NotFound("object_missing")."""
@@ -66,8 +66,7 @@ class LocalBlobs:
 
     def head(self, name: str, length: int) -> tuple[bytes, int]:
         """Its first `length` bytes and the size of all of it. Raises NotFound("object_missing")."""
-        with _translated(), open(self._path(name), "rb", buffering=0) as file:
-            return _read(file.fileno(), 0, length), os.fstat(file.fileno()).st_size
+        return self._beginning(name, length)
 
     def size(self, name: str) -> int:
         """Its bytes. Raises NotFound("object_missing")."""
@@ -98,6 +97,24 @@ class LocalBlobs:
         """Seconds since it was written. Raises NotFound("object_missing")."""
         with _translated():
             return time.time() - self._path(name).stat().st_mtime
+
+    def _beginning(self, name: str, length: int | None) -> tuple[bytes, int]:
+        """Its first bytes, or all of them, and its size.
+
+        Backups and exports ask this of each small object there is, so it is written out: a path's parts, a context
+        manager and room for more bytes than there are cost twice what the system calls do.
+        """
+        try:
+            descriptor = os.open(f"{self._folder}/{check_object_name(name)}", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                size = os.fstat(descriptor).st_size
+                return _read(descriptor, 0, size if length is None else min(length, size)), size
+            finally:
+                os.close(descriptor)
+        except FileNotFoundError:
+            raise _missing() from None
+        except OSError as error:
+            raise unavailable(error) from error
 
     def _path(self, name: str) -> Path:
         return self._root.joinpath(*check_object_name(name).split("/"))
@@ -219,9 +236,13 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise NotFound("object_missing", "The stored object is not there.", "Restore it from a backup.") from error
+        raise _missing() from error
     except OSError as error:
         raise unavailable(error) from error
+
+
+def _missing() -> NotFound:
+    return NotFound("object_missing", "The stored object is not there.", "Restore it from a backup.")
 
 
 def unavailable(error: OSError) -> FrostbyteError:
