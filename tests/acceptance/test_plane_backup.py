@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pyrage
 import pytest
 from typer.testing import CliRunner
@@ -17,8 +18,10 @@ from typer.testing import CliRunner
 from acceptance.conftest import sample
 from acceptance.test_plane_import import answers, chunks, document, send, settle
 from frostbyte.adapters.objects.local import LocalBlobs
+from frostbyte.adapters.postgres.snapshot import PostgresSnapshot
 from frostbyte.bootstrap import backup_target, vaulting
 from frostbyte.bootstrap.data import Plane, build
+from frostbyte.bootstrap.database import access
 from frostbyte.bootstrap.restoring import identity, restoring
 from frostbyte.bootstrap.vaulting import Vaulting
 from frostbyte.cli.app import app
@@ -28,6 +31,7 @@ from frostbyte.data_plane.restore import Imported
 from frostbyte.kernel.audit.events import EventType, make_event
 from frostbyte.kernel.backup.mirror import Mirror
 from frostbyte.kernel.backup.repository import Verdict
+from frostbyte.kernel.backup.retention import Keep
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid, Unavailable
 from frostbyte.kernel.records import State
 from frostbyte.kernel.settings import Settings, load
@@ -197,6 +201,54 @@ def test_nothing_new_is_nothing_stored(site: Site) -> None:
     names = set(site.store.names("packs/"))
     assert site.verify().ok
     assert set(site.store.names("packs/")) == names
+
+
+def test_where_nothing_changed_no_document_is_looked_at(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docs = [send(site.plane, f"{number}.txt", content) for number, content in enumerate(OTHERS[:3])]
+    looked: list[str] = []
+    documents, pieces = PostgresSnapshot.documents, PostgresSnapshot.pieces
+
+    def looking(self: PostgresSnapshot, page: int = 500) -> Any:
+        looked.append("rows")
+        return documents(self, page)
+
+    def reading(self: PostgresSnapshot, table: Any) -> Any:
+        looked.append(table.name)
+        return pieces(self, table)
+
+    monkeypatch.setattr(PostgresSnapshot, "documents", looking)
+    monkeypatch.setattr(PostgresSnapshot, "pieces", reading)
+
+    def taken() -> tuple[Taken, set[str]]:
+        looked.clear()
+        return site.take(), {"rows", "documents", "chunks", "receipts"} & set(looked)
+
+    first, seen = taken()
+    assert (first.documents, first.stored, seen) == (3, 3, {"rows", "documents", "chunks", "receipts"})
+    for _ in range(2):
+        last, seen = taken()
+        assert (last.documents, last.stored, seen) == (3, 0, set())
+        assert last.size > first.size
+    site.work(lambda found: found.repository.prune(Keep(daily=1, weekly=0, monthly=0)))
+    assert site.work(lambda found: found.repository.snapshots()) == [last.snapshot]
+    assert site.verify(last.snapshot).ok
+    assert site.restore(tmp_path / "elsewhere", keys=True).documents == 3
+
+    site.plane.erasure.erase(docs[0], actor="officer", reason="request")
+    changed, seen = taken()
+    assert (changed.documents, changed.stored) == (2, 0)
+    assert {"rows", "documents"} <= seen
+    found = access("", "", "", site.settings.data_dir / "postgres")
+    with psycopg.connect(found.owner, autocommit=True) as connection:
+        connection.execute("DELETE FROM backup_runs WHERE snapshot = %s", [changed.snapshot])
+    if found.server is not None:
+        found.server.stop()
+    back, seen = taken()
+    assert (back.documents, back.stored) == (2, 0)
+    assert {"rows", "documents", "chunks"} <= seen, "a database that does not know the snapshot is read"
+    assert site.verify(back.snapshot).ok
 
 
 def test_a_long_log_is_stored_once(site: Site) -> None:

@@ -168,6 +168,30 @@ def test_a_lost_or_damaged_shard_is_made_anew_of_what_there_is(store: Clocked) -
     assert caught.value.code == "backup_damaged"
 
 
+def test_where_nothing_differs_no_shard_is_looked_at_but_what_is_left_over_goes(
+    store: Clocked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = {"keys/a": b"one", "keys/b": b"two"}
+    bring(store, there)
+    store.put("mirror/" + "0" * 64, b"of a run that was cut off")
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_Change", never)
+        done = bring(store, there, epoch=3)
+        with pytest.raises(AssertionError):
+            bring(store, there | {"keys/c": b"three"}, epoch=3)
+    assert (done.entries, done.added, done.removed, done.spared, done.written) == (2, 0, 0, 0, 0)
+    assert len(list(store.names("mirror/"))) == 2
+    assert held(store) == there
+    with pytest.raises(Conflict):
+        bring(store, there, epoch=2)
+    bring(store, {"keys/a": b"one"}, spare=["keys/b"], epoch=3)
+    assert bring(store, {"keys/a": b"one"}, epoch=3).removed == 1, "what is spared is asked for again each time"
+
+
 def test_the_plane_before_a_restored_one_is_refused(store: Clocked) -> None:
     bring(store, {"keys/a": b"one"}, epoch=2)
     with pytest.raises(Conflict) as caught:

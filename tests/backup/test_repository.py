@@ -89,6 +89,29 @@ def test_a_member_may_stay_as_it_was_without_being_read(store: Clocked, made: Ma
     assert second.written == 0
 
 
+def test_packs_that_a_kept_member_tells_of_are_needed_and_counted(store: Clocked, made: Made) -> None:
+    with made(store).begin(None) as writer:
+        place = writer.put(bytes(5000), tag=b"bundle")
+        writer.settle()
+        writer.member("rows", [os.urandom(3000)])
+        writer.member("catalog", [writer.table[place.pack]])
+        first = writer.commit(taken_at=START, facts={})
+        assert not writer.crowded([place.pack], 0.9)
+    with made(store).begin(first) as writer:
+        assert writer.keep_member("catalog")
+        slots = writer.keep_packs([place.pack], place.size)
+        second = writer.commit(taken_at=START + timedelta(days=1), facts={})
+    assert [second.packs[slot] for slot in slots] == [first.packs[place.pack]]
+    assert second.size == place.size + 32
+    made(store).prune(Keep(daily=1, weekly=0, monthly=0))
+    store.now = 2 * GRACE_SECONDS
+    assert made(store).prune(Keep(daily=1, weekly=0, monthly=0)).packs == 0, "both packs are of use"
+    assert made(store).read(second).piece(second.packs[slots[0]], place) == bytes(5000)
+    with made(store).begin(second) as writer:
+        writer.keep(first.packs[1], first.members[1].pieces[0])
+        assert writer.crowded([0], 0.4), "32 bytes of 3,032"
+
+
 def test_the_last_one_taken_is_the_latest_within_a_second_and_with_a_clock_set_back(store: Clocked, made: Made) -> None:
     taken = [take(made(store), {"a": [str(number).encode()]}).name for number in range(8)]
     taken.append(take(made(store), {"a": [b"back"]}, day=-1).name)

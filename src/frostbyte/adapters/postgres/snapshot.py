@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import psycopg
@@ -25,8 +26,17 @@ from frostbyte.adapters.postgres.pool import CONNECT_SECONDS, LOCK_WAIT, Postgre
 from frostbyte.adapters.postgres.unit_of_work import READ_LOCK
 from frostbyte.kernel.archive.contents import TableHead
 from frostbyte.kernel.errors import Unavailable
+from frostbyte.kernel.ports.snapshot import Tally
 from frostbyte.kernel.ports.unit_of_work import AuditUnitOfWorkFactory
 from frostbyte.kernel.records import CheckpointRow, DocumentRow, ErasureRow
+
+_MARK: Final = (
+    "SELECT system_identifier, oid, pg_snapshot_xmin(pg_current_snapshot())::text "
+    "FROM pg_control_system(), pg_database WHERE datname = current_database()"
+)
+"""Which server and database, and the first transaction that had not ended for certain."""
+_TOO_LONG_AGO: Final = 1 << 31
+"""Transactions after which a row's number of the one that wrote it (32 bits) may be a later one's as well."""
 
 
 class PostgresSnapshot(Repository):
@@ -80,6 +90,17 @@ class PostgresSnapshot(Repository):
         ended = self._all("SELECT size FROM ended_logs ORDER BY log")
         return (*(record[0] for record in ended), self.checkpoint.size)
 
+    @property
+    def mark(self) -> str:
+        found = self._one(_MARK)
+        assert found is not None  # it is about the database that is asked
+        return "/".join(map(str, found))
+
+    def tallies(self, since: str = "") -> dict[str, Tally]:
+        wanted = [table.name for table in self.tables if table.name not in tables.LOG.keys() | tables.SEGMENTED.keys()]
+        with translated():
+            return tables.tallies(self._held, wanted, _first_fresh(since, self.mark))
+
     def segment(self, table: TableHead, log: int, start: int, end: int) -> Iterator[bytes]:
         with translated():
             yield from tables.segment(self._later, table, log, start, end)
@@ -114,6 +135,15 @@ class PostgresSnapshot(Repository):
             ERASURES.select + "WHERE erasure_id <> ALL(%s) ORDER BY requested_at, erasure_id", [self._erasures]
         )
         return [ERASURES.decode(record) for record in records]
+
+
+def _first_fresh(since: str, now: str) -> int | None:
+    """The first transaction whose rows the snapshot of a mark may not have had; None where nothing can be told."""
+    *place, first = since.split("/")
+    *here, latest = now.split("/")
+    if place != here or int(latest) - int(first) >= _TOO_LONG_AGO - 1:
+        return None
+    return int(first)
 
 
 class PostgresSnapshots:

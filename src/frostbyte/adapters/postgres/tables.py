@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from graphlib import TopologicalSorter
 from typing import Final, LiteralString
 
@@ -13,6 +13,7 @@ from psycopg import sql
 from frostbyte.adapters.postgres.mapping import Connection
 from frostbyte.kernel.archive.contents import TableHead
 from frostbyte.kernel.archive.file import broken
+from frostbyte.kernel.ports.snapshot import Tally
 
 LEFT_OUT: Final = {("audit_events", "written_by")}
 """Columns that mean something to their own server alone: numbers of transactions."""
@@ -113,6 +114,19 @@ def pieces(connection: Connection, table: TableHead, log_size: int) -> Iterator[
             held, size = [], 0
     if held:
         yield b"".join(held)
+
+
+def tallies(connection: Connection, names: Sequence[str], first: int | None) -> dict[str, Tally]:
+    """Rows of tables, and those of them that no transaction before `first` wrote (all of them for None).
+
+    A row's version names the transaction that wrote it, by 32 bits; `age` counts back from now as they wrap around.
+    """
+    fresh: sql.Composable = sql.SQL("true")
+    if first is not None:
+        fresh = sql.SQL("age(xmin) <= age({}::xid)").format(sql.Literal(str(first % (1 << 32))))
+    query = sql.SQL("SELECT {name}, count(*), count(*) FILTER (WHERE {fresh}) FROM {table}")
+    asked = [query.format(name=sql.Literal(name), fresh=fresh, table=sql.Identifier(name)) for name in names]
+    return {name: Tally(*told) for name, *told in connection.execute(sql.SQL(" UNION ALL ").join(asked)).fetchall()}
 
 
 def segment(connection: Connection, table: TableHead, log: int, start: int, end: int) -> Iterator[bytes]:

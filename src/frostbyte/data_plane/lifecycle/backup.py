@@ -16,10 +16,11 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from frostbyte.data_plane.lifecycle import bundles, catalog
-from frostbyte.data_plane.lifecycle.bundles import Bundled, Bundles
+from frostbyte.data_plane.lifecycle import bundles, catalog, standing
+from frostbyte.data_plane.lifecycle.bundles import Bundles
 from frostbyte.data_plane.lifecycle.catalog import Found, Kept
 from frostbyte.data_plane.lifecycle.mirroring import KeyMirror, Mirrored
+from frostbyte.data_plane.lifecycle.standing import Bundled, Standing
 from frostbyte.kernel.archive.contents import DATABASE, Head
 from frostbyte.kernel.archive.file import HEAD
 from frostbyte.kernel.audit.checkpoint import Signer
@@ -172,19 +173,23 @@ class PlaneBackup:
             repository.begin(parent) as writer,
             Bundles(self._blobs) as shelf,
         ):
-            work = _Work(database, writer, shelf, repository.read(parent) if parent else None, progress)
+            work = _Work(
+                database, writer, shelf, repository.read(parent) if parent else None, progress,
+                standing.of(parent, known=self._knows(parent)),
+            )  # fmt: skip
             work.documents()
             missing = self._lacking(work)
             work.tables()
-            head = self._head(run, database, len(work.kept))
+            head = self._head(run, database, work.count)
             writer.member(HEAD, (msgspec.json.encode(head),))
             run, mirrored = self._mirrored(repository, run)
-            snapshot = writer.commit(taken_at=database.taken_at, facts=_facts(head, database, missing))
+            facts = _facts(head, database, missing) | work.standing()
+            snapshot = writer.commit(taken_at=database.taken_at, facts=facts)
             erased = len(database.erased_since())
             taken = Taken(
                 snapshot=snapshot.name,
                 repository=repository.id,
-                documents=len(work.kept),
+                documents=work.count,
                 stored=work.stored,
                 erased=erased,
                 missing=missing,
@@ -196,6 +201,11 @@ class PlaneBackup:
                 mirror=mirrored,
             )
         return taken, replace(run, snapshot=snapshot.name)
+
+    def _knows(self, parent: Snapshot | None) -> bool:
+        """Whether this database has gone on from the state that a snapshot has."""
+        with self._unit_of_work(reading=True) as uow:
+            return parent is not None and uow.backups.of_snapshot(parent.name) is not None
 
     def _mirrored(self, repository: Repository, run: BackupRunRow) -> tuple[BackupRunRow, Mirrored]:
         read_at, done = self._mirror.bring(repository)
@@ -275,20 +285,32 @@ class _Work:
         shelf: Bundles,
         before: SnapshotReader | None,
         progress: Progress,
+        stood: Standing | None,
     ) -> None:
         self._database, self._writer, self._shelf, self._progress = database, writer, shelf, progress
+        self._reader = before
         self._before = before.snapshot if before else None
-        self._old = _usable(catalog.read(before), before.snapshot, writer.lost) if before else {}
+        self._tallies = standing.tallies(database, stood)
+        self._same = standing.unchanged(stood, self._tallies)
+        self._stood = stood
+        self._old: dict[bytes, Found] = {}
+        self._bundled: Bundled | None = None
+        self.count = 0
+        """Documents."""
         self.kept: list[Kept] = []
-        self.lacking: list[Bundled] = []
+        self.lacking: list[bundles.Bundled] = []
         self.stored = 0
 
     def documents(self) -> None:
         """Every document's bundle, stored or named again."""
-        strays = _strays(self._writer)
-        fresh = self._unchanged(strays)
-        for bundled in self._shelf.read(fresh):
-            self._store(bundled)
+        if not self._all_as_before():
+            if self._reader is not None:
+                self._old = _usable(catalog.read(self._reader), self._reader.snapshot, self._writer.lost)
+            strays = _strays(self._writer)
+            fresh = self._unchanged(strays)
+            for bundled in self._shelf.read(fresh):
+                self._store(bundled)
+            self.count = len(self.kept)
         self._writer.member(catalog.BATCHES, (msgspec.json.encode(self._database.batch_keys()),))
 
     def tables(self) -> None:
@@ -300,11 +322,43 @@ class _Work:
                     for start in range(0, size, SEGMENT):
                         self._segment(table, log, start, min(start + SEGMENT, size))
             else:
-                self._writer.member(f"{DATABASE}/{table.name}.copy", self._database.pieces(table))
+                name = f"{DATABASE}/{table.name}.copy"
+                if table.name not in self._same or not self._writer.keep_member(name):
+                    self._writer.member(name, self._database.pieces(table))
             self._progress("tables", done, len(tables))
+        if self._bundled is not None:
+            return
         self._writer.settle()
         for name, page in catalog.pages(self.kept, self._writer.table):
             self._writer.member(name, (page,))
+
+    def standing(self) -> dict[str, Any]:
+        """What the run after this one is told."""
+        if self._bundled is None:
+            self._writer.settle()
+            packs = sorted({place.pack for kept in self.kept for place in kept.places})
+            self._bundled = Bundled(
+                packs=packs,
+                bytes=sum(place.size for kept in self.kept for place in kept.places),
+                settled=all(kept.stamp for kept in self.kept)
+                and not self.lacking
+                and not self._writer.crowded(packs, CROWDED),
+            )
+        return standing.told(self._database, self._tallies, self._bundled)
+
+    def _all_as_before(self) -> bool:
+        """Name every document again without looking at any, where the table of documents is what it was."""
+        if self._stood is None or self._before is None or self._writer.lost:
+            return False
+        bundled = self._stood.bundled
+        if standing.DOCUMENTS not in self._same or not bundled.settled:
+            return False
+        for member in self._before.members:
+            if member.name.startswith(f"{catalog.FOLDER}/"):
+                self._writer.keep_member(member.name)
+        self._bundled = replace(bundled, packs=self._writer.keep_packs(bundled.packs, bundled.bytes))
+        self.count = int(self._before.facts["documents"])
+        return True
 
     def _unchanged(self, strays: dict[bytes, list[tuple[bytes, Place]]]) -> Iterator[DocumentRow]:
         """Names again what is stored already; gives the rows of all others."""
@@ -326,7 +380,7 @@ class _Work:
         places = tuple(self._writer.keep(pack, place) for pack, place in pieces)
         self.kept.append(Kept(row.doc_id.bytes, stamp, catalog.key_number(row), places))
 
-    def _store(self, bundled: Bundled) -> None:
+    def _store(self, bundled: bundles.Bundled) -> None:
         row = bundled.row
         stamp = b"" if bundled.missing else catalog.stamp_of(row)
         if bundled.missing:

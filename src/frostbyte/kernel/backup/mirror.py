@@ -41,6 +41,8 @@ class _Head(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     written_at: str
     facts: dict[str, Any]
+    whole: bytes = b""
+    """A hash of all names with their marks, where the shards hold just that."""
 
 
 class _Entry(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -134,15 +136,22 @@ class Mirror:
                 "A plane that was restored from this backup writes into it now; this one is the plane before.",
                 "Stop this plane's backups (FROSTBYTE_BACKUP_URL), or give it a place of its own.",
             )
-        work = _Change(self, before, marks, values, spare, distrust=distrust)
-        shards = work.shards()
-        head = _Head(shards=shards, epoch=epoch, written_at=written_at, facts=facts)
+        whole, there = _listing(sorted(marks), marks), set(self._names())
+        if before is not None and not distrust and before.whole == whole and there.issuperset(_names_of(before.shards)):
+            shards, done = (
+                before.shards,
+                Mirrored(entries=len(marks), added=0, removed=0, spared=0, healed=0, written=0),
+            )
+        else:
+            work = _Change(self, before, marks, values, spare, there, distrust=distrust)
+            shards, done = work.shards(), work.done()
+            whole = whole if work.as_wanted else b""
+            there = set(self._names())
+        head = _Head(shards=shards, epoch=epoch, written_at=written_at, facts=facts, whole=whole)
         self._target.put_proven(HEAD, seal(self._key, HEAD, msgspec.msgpack.encode(head)))
-        named = {_name(shard.sha256) for shard in shards if shard} | {HEAD}
-        for name in self._names():
-            if name not in named:
-                self._target.delete(name)
-        return work.done()
+        for name in sorted(there - _names_of(shards) - {HEAD}):
+            self._target.delete(name)
+        return done
 
     def _names(self) -> list[str]:
         return list(self._target.names(f"{FOLDER}/"))
@@ -183,6 +192,7 @@ class _Change:
         marks: Mapping[str, str],
         values: Callable[[Sequence[str]], Mapping[str, tuple[str, bytes]]],
         spare: Callable[[list[str]], Iterable[str]],
+        there: set[str],
         *,
         distrust: bool,
     ) -> None:
@@ -193,7 +203,9 @@ class _Change:
         for name in sorted(marks):
             self._wanted[_number(name, count)].append(name)
         self._entries = self._added = self._removed = self._spared = self._healed = self._written = 0
-        self._there = set(mirror._names())
+        self._there = there
+        self.as_wanted = True
+        """Whether every shard holds what is wanted and nothing else, as far as they were made."""
         self._distrust = distrust
         self._old = old if len(old) == count else (None,) * count
         self._moved = self._divided(old) if len(old) != count else None
@@ -233,7 +245,7 @@ class _Change:
 
     def _shard(self, number: int) -> _Shard | None:
         names, old = self._wanted[number], self._old[number]
-        listing = self._listing(names)
+        listing = _listing(names, self._marks)
         if old is not None and old.listing == listing and not self._distrust and _name(old.sha256) in self._there:
             self._entries += len(names)
             return old
@@ -250,11 +262,13 @@ class _Change:
         found |= {name: before[name] for name in stay}
         self._entries += len(found)
         if not found:
+            self.as_wanted &= not names
             return None
         sha256, size = self._mirror._write(found)
         self._written += size
         # With something in it that is not wanted, or without something that is, the next change looks again.
         same = found.keys() == set(names) and all(entry.mark == self._marks[name] for name, entry in found.items())
+        self.as_wanted &= same
         return _Shard(sha256, listing if same else b"")
 
     def _found(self, names: list[str], before: _Entries) -> _Entries:
@@ -265,8 +279,13 @@ class _Change:
         kept = {name: before[name] for name in set(names).difference(fresh)}
         return kept | {name: _Entry(*told) for name, told in fetched.items()}
 
-    def _listing(self, names: list[str]) -> bytes:
-        return hashlib.sha256("\n".join(f"{name} {self._marks[name]}" for name in names).encode()).digest()
+
+def _listing(names: Iterable[str], marks: Mapping[str, str]) -> bytes:
+    return hashlib.sha256("\n".join([f"{name} {marks[name]}" for name in names]).encode()).digest()
+
+
+def _names_of(shards: Iterable[_Shard | None]) -> set[str]:
+    return {_name(shard.sha256) for shard in shards if shard}
 
 
 def _shards_for(entries: int, now: int) -> int:

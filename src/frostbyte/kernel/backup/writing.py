@@ -42,6 +42,7 @@ class SnapshotWriter:
         self._sending: deque[tuple[int, Future[tuple[bytes, int]]]] = deque()
         self._table: list[bytes] = []
         self._sizes: list[int] = []
+        self._used: list[int] = []
         self._slots: dict[bytes, int] = {}
         self._members: list[Member] = []
         self._filling: Filling | None = None
@@ -69,8 +70,10 @@ class SnapshotWriter:
             filling = self._filling = Filling(len(self._table))
             self._table.append(b"")
             self._sizes.append(0)
+            self._used.append(0)
         place = filling.add(data, tag, squeeze=squeeze)
         self._size += place.size
+        self._used[place.pack] += place.size
         if filling.size >= FULL or filling.count >= _CROWDED:
             self._send()
         return place
@@ -81,13 +84,27 @@ class SnapshotWriter:
         Returns:
             the same place, as this writer's table counts.
         """
-        slot = self._slots.get(pack)
-        if slot is None:
-            slot = self._slots[pack] = len(self._table)
-            self._table.append(pack)
-            self._sizes.append(self._old_sizes[pack])
+        slot = self._slot(pack)
         self._size += place.size
+        self._used[slot] += place.size
         return replace(place, pack=slot)
+
+    def keep_packs(self, slots: Iterable[int], size: int) -> list[int]:
+        """Have the snapshot need packs of the parent for places that a member tells which is kept as it is.
+
+        Args:
+            slots: their numbers in the parent's table.
+            size: bytes that those places take, in all.
+
+        Returns:
+            their numbers in this writer's table.
+        """
+        self._size += size
+        return [self._slot(self._old_packs[slot]) for slot in slots]
+
+    def crowded(self, slots: Iterable[int], share: float) -> bool:
+        """Whether the snapshot uses less than this share of one of these packs."""
+        return any(self._used[slot] < share * self._sizes[slot] for slot in slots)
 
     def member(self, name: str, blocks: Iterable[bytes], *, squeeze: bool = True) -> None:
         """Store a named part. A piece of it that the parent has too is not stored again.
@@ -166,6 +183,15 @@ class SnapshotWriter:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def _slot(self, pack: bytes) -> int:
+        slot = self._slots.get(pack)
+        if slot is None:
+            slot = self._slots[pack] = len(self._table)
+            self._table.append(pack)
+            self._sizes.append(self._old_sizes[pack])
+            self._used.append(0)
+        return slot
 
     def _send(self) -> None:
         filling = self._filling

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from frostbyte.kernel.archive.contents import TableHead
 from frostbyte.kernel.ports.unit_of_work import AuditUnitOfWorkFactory
 from frostbyte.kernel.records import CheckpointRow, DocumentRow, ErasureRow
+
+
+class Tally(NamedTuple):
+    """How many rows a table has, and how many of them an earlier snapshot may not have had as they are.
+
+    As many rows as then, and none that is fresh: the table is what it was, since a row that changes is a fresh one, and
+    one that goes is missing in the number.
+    """
+
+    rows: int
+    fresh: int
 
 
 class Snapshot(Protocol):
@@ -55,6 +66,19 @@ class Snapshot(Protocol):
     @property
     def logs(self) -> tuple[int, ...]:
         """Events in each log, by its number; the last one is the one that grows."""
+        ...
+
+    @property
+    def mark(self) -> str:
+        """What a later snapshot of the same database knows this one by (`tallies`); it means something there alone."""
+        ...
+
+    def tallies(self, since: str = "") -> dict[str, Tally]:
+        """Of each table that does not belong to the log: its rows, and those that came or changed.
+
+        Args:
+            since: the mark of an earlier snapshot, from which this database has gone on; '' for none.
+        """
         ...
 
     def segment(self, table: TableHead, log: int, start: int, end: int) -> Iterator[bytes]:
