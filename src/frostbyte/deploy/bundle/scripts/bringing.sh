@@ -6,7 +6,8 @@
 # keep_bundle SIGNERS: the signed files without images and models: what runs is what was checked, and the disk can go
 # back into its safe.
 keep_bundle() {
-    local part="$INTO/bundles/$BUNDLE_ID.part" path kept=()
+    local part="$INTO/bundles/$BUNDLE_ID.part" path folder all kept=()
+    local -A folders=()
     if [[ -d $INTO/bundles/$BUNDLE_ID ]]; then return; fi
     rm -rf -- "$part"
     mkdir -p -- "$part"
@@ -16,13 +17,22 @@ keep_bundle() {
             SHA256SUMS | SHA256SUMS.sig) ;;
             *) kept+=("$path") ;;
         esac
-        mkdir -p -- "$(dirname -- "$part/$path")"
-        cp --preserve=mode -- "$BUNDLE/$path" "$part/$path"
+        folder=.
+        if [[ $path == */* ]]; then folder="${path%/*}"; fi
+        folders["$folder"]+="$path "
+    done
+    all=("${!folders[@]}")
+    mkdir -p -- "${all[@]/#/$part/}"
+    # Names in a bundle have no blanks (read_sums).
+    # shellcheck disable=SC2086
+    for folder in "${!folders[@]}"; do
+        (cd -- "$BUNDLE" && cp --preserve=mode -t "$part/$folder" -- ${folders[$folder]})
     done
     check_signature "$part" "$1"
     read_sums "$part"
     check_sums "$part" "${kept[@]}"
-    sync -f -- "$part"
+    # These files alone: a whole file system may have gigabytes of others to write.
+    sync -- "${kept[@]/#/$part/}" "$part"/SHA256SUMS{,.sig} "${all[@]/#/$part/}"
     mv -T -- "$part" "$INTO/bundles/$BUNDLE_ID"
     sync -- "$INTO/bundles"
 }

@@ -4,8 +4,10 @@
 # project: the name of the plane's compose project.
 project() { printf 'frostbyte-%s' "$BUNDLE_TENANT"; }
 
-# inside COMMAND...: one of our commands in the gateway.
-inside() { compose exec -T intake-gateway frostbyte "$@"; }
+# inside COMMAND...: one of our commands in the gateway; beside COMMAND...: in the worker. Not by Compose, which reads the
+# whole project first.
+inside() { docker exec --interactive "$(project)-intake-gateway-1" frostbyte "$@"; }
+beside() { docker exec --interactive "$(project)-celery-worker-1" frostbyte "$@"; }
 
 # containers: a line for each of the plane's containers: service, state, and what Docker says of it, apart by tabs.
 containers() {
@@ -15,10 +17,11 @@ containers() {
 
 # unwell: the services that are not well, with what Docker says of each; nothing where all are. A service without a
 # container is not well; a task that has ended with 0 is. Where Docker does not say which there are, none is well.
+# SERVICES are those that there are, where somebody has asked already.
 unwell() {
     local service state status services
     local -A seen=()
-    services="$(compose config --services)" || services=''
+    services="${SERVICES:-$(compose config --services)}" || services=''
     if [[ -z $services ]]; then
         say "docker: does not say which services there are"
         return
@@ -101,7 +104,8 @@ bring_up() {
 # start_plane SECONDS: all of it, or a stop that names what is not well and shows its last lines. Says what it waits for
 # whenever that changes. A service that cannot start is not waited for.
 start_plane() {
-    local ill names before='' more=yes until=$((SECONDS + $1)) next=$SECONDS
+    local ill names before='' more=yes until=$((SECONDS + $1)) next=$SECONDS SERVICES
+    SERVICES="$(compose config --services)" || SERVICES=''
     note_starts
     while true; do
         if [[ -n $more ]] && ((SECONDS >= next)); then

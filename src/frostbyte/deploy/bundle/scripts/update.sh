@@ -190,7 +190,6 @@ check_room() {
 
 # ---------------------------------------------------------------------------------------------------------- in the plane
 
-beside() { compose exec -T celery-worker frostbyte "$@"; }
 as_administrator() { compose run --rm --no-deps -T storage "$@"; }
 
 # models_of_before VERB: by the image that runs or ran, which is there whatever happens.
@@ -266,11 +265,12 @@ forward() {
         write_secrets "$(setting FROSTBYTE_IMAGE_API)"
     fi
     put_in_use "$NEW_ID"
-    compose config --quiet ||
+    SERVICES="$(compose config --services)" ||
         stop "$EXIT_FAILED" project_unreadable "Compose cannot read the new bundle's project with this host's settings." \
             "Look at what it says; bring a newer Compose, or another bundle."
     renew
-    start_plane "$START_SECONDS"
+    # Other signatures, other papers: the project is the same, and so is every container.
+    if [[ $KIND == all || $KIND == models || -n $(unwell) ]]; then start_plane "$START_SECONDS"; fi
     step "Verifying, without changing anything"
     case "$KIND" in
         all) beside plane verify --expect <"$INTO/state/update.before" ;;
@@ -279,11 +279,11 @@ forward() {
     esac
 }
 
-# finish: the only way is forward. Done again, it changes nothing.
+# finish [again]: the only way is forward. Done again, it changes nothing; after a cut the plane may have to be started.
 finish() {
     read_begun
     read_manifest "$INTO/bundles/$NEW_ID"
-    if [[ -n $(unwell) ]]; then start_plane "$START_SECONDS"; fi
+    if [[ ${1-} == again && -n $(unwell) ]]; then start_plane "$START_SECONDS"; fi
     inside plane open --updated-to "$LABEL"
     if [[ $KIND == all ]]; then as_administrator plane snapshot drop "$BUNDLE_TENANT" --mark "$MARK"; fi
     models_of_before drop
@@ -350,7 +350,7 @@ end_begun() {
         forget
     elif journal_has forward; then
         step "Finishing an update that was cut off"
-        finish
+        finish again
     else
         step "An update was cut off before its end"
         back
