@@ -109,20 +109,18 @@ def _layers(lock: Lock, docker: Engine, folder: Path) -> tuple[list[Path], int]:
     """Every layer once, as a file."""
     wanted = {layer for image in lock.images for layer in image.layers}
     found: dict[str, Path] = {}
-    for image in lock.images:
-        stored = docker.find(image.image_id, lock.architecture)
-        assert stored is not None, image.name
-        with docker.entries(stored) as entries:
-            for entry in entries:
-                if entry.name.endswith("layer.tar"):
-                    path = folder / f"layer-{len(found)}"
-                    digest = hashlib.sha256()
-                    with path.open("wb") as file:
-                        for chunk in entry.chunks:
-                            digest.update(chunk)
-                            file.write(chunk)
-                    if (name := f"sha256:{digest.hexdigest()}") in wanted:
-                        found.setdefault(name, path)
+    stored = [docker.find(image.image_id, lock.architecture) for image in lock.images]
+    with docker.entries([one for one in stored if one is not None]) as entries:
+        for entry in entries:
+            if entry.name.endswith("layer.tar"):
+                path = folder / f"layer-{len(found)}"
+                digest = hashlib.sha256()
+                with path.open("wb") as file:
+                    for chunk in entry.chunks:
+                        digest.update(chunk)
+                        file.write(chunk)
+                if (name := f"sha256:{digest.hexdigest()}") in wanted:
+                    found.setdefault(name, path)
     assert set(found) == wanted, "layers that are packed in the engine's store are not measured"
     return list(found.values()), sum(path.stat().st_size for path in found.values())
 

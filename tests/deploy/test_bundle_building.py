@@ -8,7 +8,7 @@ import json
 import subprocess
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from frostbyte.deploy.bundle.checking import Finding, _image, check
 from frostbyte.deploy.bundle.contents import Contents
 from frostbyte.deploy.bundle.manifest import Image, decode, encode, table
 from frostbyte.deploy.bundle.packing import Packed
-from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid, Unavailable
+from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid
 from frostbyte.kernel.ports.engine import Entry, Stored
 
 
@@ -258,26 +258,44 @@ def test_a_bundle_that_is_there_is_not_written_over_and_a_key_that_does_not_sign
         building.build(order, engine)
 
 
-def test_when_one_image_fails_the_others_are_not_read_to_their_end(tmp_path: Path) -> None:
+def test_when_a_model_is_another_the_images_are_not_read_to_their_end(tmp_path: Path) -> None:
     """An engine gives gigabytes: who has lost already does not wait for them."""
     folder, engine = bundles.sources(tmp_path), bundles.engine()
     lock = bundles.lock(engine, folder)
+    model = folder / lock.models[0].path
+    model.write_bytes(b"!" * model.stat().st_size)
     read: list[int] = []
 
     class Endless(type(engine)):  # type: ignore[misc]
         @contextmanager
-        def entries(self, image: Stored) -> Iterator[Iterator[Entry]]:
-            if image.reference == "frostbyte/nomic-embed:1":  # the largest one, so it is begun first
-                while not read:
-                    time.sleep(0.001)
-                raise Unavailable("engine_broke_off", "The engine stopped.")
-            yield iter([Entry(name=image.reference, size=1 << 40, chunks=self.bytes())])
+        def entries(self, images: Sequence[Stored]) -> Iterator[Iterator[Entry]]:
+            yield iter([Entry(name="layer.tar", size=1 << 40, chunks=self.bytes())])
 
         def bytes(self) -> Iterator[bytes]:
             while len(read) < 20_000:
                 read.append(1)
+                time.sleep(0.001)
                 yield bytes(1000)
 
     engine.__class__ = Endless
-    assert refused(folder, engine, lock) == "engine_broke_off"
+    assert refused(folder, engine, lock) == "bundle_differs"
     assert len(read) < 20_000
+
+
+def test_images_are_asked_for_together_and_what_they_share_is_read_once(tmp_path: Path) -> None:
+    folder, engine = bundles.sources(tmp_path), bundles.engine()
+    lock = bundles.lock(engine, folder)
+    asked: list[list[str]] = []
+    given: list[str] = []
+
+    class Watched(type(engine)):  # type: ignore[misc]
+        @contextmanager
+        def entries(self, images: Sequence[Stored]) -> Iterator[Iterator[Entry]]:
+            asked.append([image.reference for image in images])
+            with super().entries(images) as entries:
+                yield (given.append(entry.name) or entry for entry in entries)
+
+    engine.__class__ = Watched
+    building.build(bundles.order(folder, lock, tmp_path / "out"), engine)
+    assert [len(one) for one in asked] == [len(lock.images)]
+    assert len(given) == len(set(given))

@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -70,7 +70,7 @@ def test_an_image_is_found_by_its_name_its_digest_and_its_id(kept: Engine) -> No
 def test_it_gives_its_configuration_and_its_layers(kept: Engine) -> None:
     found = kept.find("place:5000/thing:1", "amd64")
     assert found is not None
-    with kept.entries(found) as given:
+    with kept.entries([found]) as given:
         came = [b"".join(entry.chunks) for entry in given]
     raw = [gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data for data in came]
     digests = {f"sha256:{hashlib.sha256(data).hexdigest()}" for data in raw}
@@ -127,11 +127,12 @@ class ByManifest(bundles.MemoryEngine):
         return replace(found, image_id="") if found is not None else None
 
     @contextmanager
-    def entries(self, image: Stored) -> Iterator[Iterator[Entry]]:
-        _, configuration, layers = self._images[image.reference]
+    def entries(self, images: Sequence[Stored]) -> Iterator[Iterator[Entry]]:
+        kept = [self._images[image.reference] for image in images]
+        layers = [gzip.compress(layer, mtime=0) for _, _, laid in kept for layer in laid]
         other = json.dumps({"architecture": "arm64", "rootfs": {"diff_ids": ["sha256:" + "0" * 64]}}).encode()
         attested = b'{"rootfs": "none"}'
-        blobs = [b"[{}]", other, attested, configuration, *(gzip.compress(layer, mtime=0) for layer in layers)]
+        blobs = list(dict.fromkeys([b"[{}]", other, attested, *(text for _, text, _ in kept), *layers]))
         names = ["manifest.json", *(f"blobs/sha256/{hashlib.sha256(blob).hexdigest()}" for blob in blobs[1:])]
         yield (Entry(name=name, size=len(blob), chunks=iter([blob])) for name, blob in zip(names, blobs, strict=True))
 
@@ -191,7 +192,7 @@ def test_no_docker_and_one_that_breaks_off(tmp_path: Path) -> None:
     assert image is not None
     with (
         pytest.raises(Unavailable) as broke,
-        DockerEngine(str(program)).entries(image) as given,
+        DockerEngine(str(program)).entries([image]) as given,
     ):
         assert [len(b"".join(entry.chunks)) for entry in given] == [3000]
     assert broke.value.code == "engine_broke_off"

@@ -49,11 +49,11 @@ class DockerEngine:
         )
 
     @contextmanager
-    def entries(self, image: Stored) -> Iterator[Iterator[Entry]]:
+    def entries(self, images: Sequence[Stored]) -> Iterator[Iterator[Entry]]:
         """See Engine."""
         try:
             process = subprocess.Popen(  # noqa: S603
-                [self._program, "save", image.reference],
+                [self._program, "save", *(image.reference for image in images)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -65,11 +65,11 @@ class OciLayout:
         )
 
     @contextmanager
-    def entries(self, image: Stored) -> Iterator[Iterator[Entry]]:
+    def entries(self, images: Sequence[Stored]) -> Iterator[Iterator[Entry]]:
         """See Engine."""
-        manifest = self._json(image.reference)
-        blobs = [manifest["config"], *manifest["layers"]]
-        yield (self._entry(str(blob["digest"])) for blob in blobs)
+        manifests = [self._json(image.reference) for image in images]
+        blobs = [blob for manifest in manifests for blob in (manifest["config"], *manifest["layers"])]
+        yield (self._entry(digest) for digest in dict.fromkeys(str(blob["digest"]) for blob in blobs))
 
     def resolve(self, reference: str, architecture: str) -> str:
         """See Engine: the folder is its own registry."""

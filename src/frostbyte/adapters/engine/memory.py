@@ -59,15 +59,15 @@ class MemoryEngine:
         return None
 
     @contextmanager
-    def entries(self, image: Stored) -> Iterator[Iterator[Entry]]:
+    def entries(self, images: Sequence[Stored]) -> Iterator[Iterator[Entry]]:
         """See Engine."""
-        _, configuration, layers = self._images[image.reference]
-        named = [(f"{image.image_id.removeprefix('sha256:')}.json", configuration)]
-        named += [
-            (f"{diff_id.removeprefix('sha256:')}/layer.tar", layer)
-            for diff_id, layer in zip(image.layers, layers, strict=True)
-        ]
-        yield (Entry(name=name, size=len(data), chunks=iter([data])) for name, data in named)
+        named: dict[str, bytes] = {}
+        for image in images:
+            _, configuration, layers = self._images[image.reference]
+            named[f"{image.image_id.removeprefix('sha256:')}.json"] = configuration
+            for diff_id, layer in zip(image.layers, layers, strict=True):
+                named[f"{diff_id.removeprefix('sha256:')}/layer.tar"] = layer
+        yield (Entry(name=name, size=len(data), chunks=iter([data])) for name, data in named.items())
 
     def resolve(self, reference: str, architecture: str) -> str:
         """See Engine."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,13 +15,10 @@ from frostbyte.deploy.bundle.folder import put, whole
 from frostbyte.deploy.bundle.locating import locate, missing
 from frostbyte.deploy.bundle.lock import Lock, complete
 from frostbyte.deploy.bundle.manifest import Image, Manifest, Model, encode, table
-from frostbyte.deploy.bundle.passing import Passing, differs, expected
+from frostbyte.deploy.bundle.passing import Passing, Taken, differs, expected
 from frostbyte.kernel.errors import Invalid
 from frostbyte.kernel.ports.engine import Engine, Stored
 
-AT_ONCE: Final = 2
-"""Images that are read at the same time. An engine of 20.10 writes a whole image to its disk before the first byte
-comes; meanwhile another one is packed. More would only take its processors away."""
 _MIB: Final = 1 << 20
 _ROOM_MB: Final = 2048
 """Disk for what a plane keeps of its own at first: databases, logs, vectors."""
@@ -53,9 +50,6 @@ class Order:
     models: Path
     out: Path
     key: Path | None
-
-
-Taken = tuple[Image, list[sbom.Package]]
 
 
 def build(order: Order, engine: Engine, report: Report | None = None) -> tuple[Path, Manifest]:
@@ -100,24 +94,30 @@ def build(order: Order, engine: Engine, report: Report | None = None) -> tuple[P
 
 
 def _read(order: Order, stored: Mapping[str, Stored], engine: Engine, part: Path, report: Report) -> list[Taken]:
-    """Images and models, largest first, several at a time."""
+    """Images, all in one go, and models beside them."""
     locked = {image.key: image for image in order.lock.images}
     report.begin(expected(stored) + sum(model.size for model in order.lock.models))
     with (
         Passing(part, order.lock.architecture, report.read) as passing,
-        ThreadPoolExecutor(AT_ONCE, thread_name_prefix="read") as pool,
+        ThreadPoolExecutor(1, thread_name_prefix="copy") as pool,
     ):
-        largest = sorted(stored, key=lambda key: (-sum(stored[key].sizes), key))
-        images = [pool.submit(passing.take, locked[key], stored[key], engine) for key in largest]
         models = [pool.submit(_copy, model, order.models, part, report) for model in order.lock.models]
+        for model in models:
+            model.add_done_callback(lambda done: _stopped(passing, done))
         try:
+            taken = passing.take([(locked[key], stored[key]) for key in sorted(stored)], engine)
             for model in models:
                 model.result()
-            return sorted((image.result() for image in images), key=lambda taken: taken[0].key)
-        except BaseException as error:
-            passing.stop(error)
+        except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+        return sorted(taken, key=lambda one: one[0].key)
+
+
+def _stopped(passing: Passing, done: Future[None]) -> None:
+    """An engine gives gigabytes: who has lost already does not wait for them."""
+    if not done.cancelled() and (error := done.exception()) is not None:
+        passing.stop(error)
 
 
 def _copy(model: Model, models: Path, part: Path, report: Report) -> None:

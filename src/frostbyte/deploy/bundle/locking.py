@@ -86,7 +86,7 @@ def _identity(stored: Stored, engine: Engine) -> str:
         Invalid: `bundle_differs`: no configuration there names these layers.
     """
     found = ""
-    with engine.entries(stored) as entries:
+    with engine.entries([stored]) as entries:
         for entry in entries:
             first = next(entry.chunks, b"")
             if not first.startswith(b"{") or entry.size > 1 << 20:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
-from threading import Condition
 from types import TracebackType
 from typing import Final
 
@@ -18,23 +19,26 @@ from frostbyte.deploy.bundle.packing import Packed, Packer
 from frostbyte.kernel.errors import Invalid
 from frostbyte.kernel.ports.engine import Engine, Entry, Stored
 
+WRITERS: Final = 2
+"""Archives that are written at the same time, beside the reading."""
 _SMALL: Final = 1 << 20
 """Bytes of a configuration at most. What is larger is a layer."""
 _TEXTS: Final = ("manifest.json", "repositories", "index.json", "oci-layout", "VERSION", "json")
 """What engines write beside configurations and layers; none of it is believed or needed."""
 
 
+Taken = tuple[Image, list[sbom.Package]]
+
+
 class Passing:
-    """Takes images, from several threads, and writes each as an archive. Use it in a `with`."""
+    """Takes images and writes each as an archive. Use it in a `with`."""
 
     def __init__(self, bundle: Path, architecture: str, seen: Callable[[int], None]) -> None:
         self._bundle = bundle
         self._architecture = architecture
         self._layers = bundle / ".layers"
-        self._changed = Condition()
-        self._claimed: set[str] = set()
-        """Names of entries that somebody reads or has read."""
-        self._reading = 0
+        self._read_before: set[str] = set()
+        """Names of entries."""
         self._packed: dict[str, Packed] = {}
         self._texts: dict[str, bytes] = {}
         """Configurations, by their digest."""
@@ -49,40 +53,46 @@ class Passing:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if error is not None:
-            self.stop(error)
         self._packer.__exit__(kind, error, at)
         shutil.rmtree(self._layers, ignore_errors=True)
 
     def stop(self, why: BaseException) -> None:
-        """Whoever reads stops at the next bytes, and whoever waits goes on to fail."""
-        with self._changed:
-            self._failed = self._failed or why
-            self._changed.notify_all()
+        """From another thread: whoever reads stops at the next bytes, and fails of that."""
+        self._failed = self._failed or why
 
     def _read_on(self, count: int) -> None:
         if self._failed is not None:
             raise self._failed
         self._seen(count)
 
-    def take(self, locked: LockedImage, stored: Stored, engine: Engine) -> tuple[Image, list[sbom.Package]]:
-        """Read an image, write its archive, and say what is in it.
+    def take(self, images: Sequence[tuple[LockedImage, Stored]], engine: Engine) -> list[Taken]:
+        """Read images in one go, write the archive of each as soon as all of it was read, and say what is in it.
+
+        An engine is asked once: what images share it then gives once, and does half its work for it.
 
         Raises:
             Invalid: `bundle_differs`: what came is not what the lock says; `bundle_secret`, `bundle_layer`.
             Unavailable: as `Engine.entries`.
         """
-        try:
-            return self._take(locked, stored, engine)
-        except BaseException as error:
-            self.stop(error)
-            raise
+        waiting = [locked for locked, _ in images]
+        written: list[Future[Taken]] = []
+        with ThreadPoolExecutor(WRITERS, thread_name_prefix="write") as pool:
+            try:
+                with engine.entries([stored for _, stored in images]) as entries:
+                    for entry in entries:
+                        self._entry(entry)
+                        whole = [locked for locked in waiting if self._there(locked)]
+                        waiting = [locked for locked in waiting if locked not in whole]
+                        written += [pool.submit(self._write, locked) for locked in whole]
+                if waiting:
+                    raise differs(waiting[0].name)
+                return [one.result() for one in written]
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
-    def _take(self, locked: LockedImage, stored: Stored, engine: Engine) -> tuple[Image, list[sbom.Package]]:
-        with engine.entries(stored) as entries:
-            for entry in entries:
-                self._entry(entry)
-        configuration, layers = self._whole(locked)
+    def _write(self, locked: LockedImage) -> Taken:
+        configuration, layers = self._texts[locked.image_id], [self._packed[layer] for layer in locked.layers]
         if secrets := sorted({path for layer in layers for path in layer.contents.secrets}):
             raise leaks.refusal(f"the image {locked.key}", secrets[0])
         if names := leaks.in_configuration(configuration):
@@ -104,46 +114,16 @@ class Passing:
         return image, sbom.packages(laid_over([layer.contents for layer in layers]))
 
     def _entry(self, entry: Entry) -> None:
-        if entry.name.rpartition("/")[2] in _TEXTS or not entry.size:
+        if entry.name.rpartition("/")[2] in _TEXTS or not entry.size or entry.name in self._read_before:
             return
-        with self._changed:
-            if entry.name in self._claimed:
-                return  # it came with another image
-            self._claimed.add(entry.name)
-            self._reading += 1
-        try:
-            self._read(entry)
-        finally:
-            with self._changed:
-                self._reading -= 1
-                self._changed.notify_all()
-
-    def _read(self, entry: Entry) -> None:
+        self._read_before.add(entry.name)
         first = next(entry.chunks, b"")
         if first.startswith(b"{") and entry.size <= _SMALL:
             text = first + b"".join(entry.chunks)
-            with self._changed:
-                self._texts[f"sha256:{hashlib.sha256(text).hexdigest()}"] = text
+            self._texts[f"sha256:{hashlib.sha256(text).hexdigest()}"] = text
             return
-
-        def chunks() -> Iterator[bytes]:
-            yield first
-            yield from entry.chunks
-
-        packed = self._packer.pack(chunks())
-        with self._changed:
-            self._packed[packed.diff_id] = packed
-
-    def _whole(self, locked: LockedImage) -> tuple[bytes, list[Packed]]:
-        """Its configuration and layers, when those that it shares have been read by whoever claimed them."""
-        with self._changed:
-            # Whoever waits here reads nothing, so the last one to read wakes all others.
-            self._changed.wait_for(lambda: self._failed or self._there(locked) or not self._reading)
-            if self._failed is not None:
-                raise self._failed
-            if not self._there(locked):
-                raise differs(locked.name)
-            return self._texts[locked.image_id], [self._packed[layer] for layer in locked.layers]
+        packed = self._packer.pack(chain((first,), entry.chunks))
+        self._packed[packed.diff_id] = packed
 
     def _there(self, locked: LockedImage) -> bool:
         return locked.image_id in self._texts and all(layer in self._packed for layer in locked.layers)

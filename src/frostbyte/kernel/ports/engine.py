@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -54,8 +54,10 @@ class Engine(Protocol):
         """
         ...
 
-    def entries(self, image: Stored) -> AbstractContextManager[Iterator[Entry]]:
-        """All files of an image, each to be read before the next is asked for. Layers may be gzipped.
+    def entries(self, images: Sequence[Stored]) -> AbstractContextManager[Iterator[Entry]]:
+        """All files of some images, each to be read before the next is asked for. Layers may be gzipped.
+
+        What several images share comes once where the engine can say so: ask for all of them together.
 
         Raises:
             Unavailable: `engine_unavailable`; `engine_broke_off` when the stream ends early.
