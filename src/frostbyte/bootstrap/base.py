@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 ACTOR: Final = "operator"
 HOLDER: Final = "control-up"
-"""Who works on a base: the data folder's lock sees to it that it is one process at a time."""
+"""Who works on a base or builds its snapshots: the data folder's lock sees to it that it is one process at a time."""
 TOKEN_FILE: Final = "edge-token"  # noqa: S105 - a name
 """An operator's token of the control plane on the edge's host, in this machine's data folder."""
 URL_FILE: Final = "edge-url"
@@ -154,7 +154,7 @@ class Bench:
 
     def plan(self, request: Mapping[str, Any]) -> Plan:
         """What would be done; nothing is touched. Raises as Workshop.plan."""
-        return self._hosting.clouds.workshop(self.owner).plan(self.owner, request)
+        return self.hosting.clouds.workshop(self.owner).plan(self.owner, request)
 
     def running(self) -> RunRow | None:
         """A run that was interrupted."""
@@ -164,7 +164,7 @@ class Bench:
 
     def asked(self) -> dict[str, Any]:
         """What its base was last asked for: an end that it was given stays when it is changed."""
-        runs = [run for run in self._hosting.runs.runs(self.owner) if run.direction is Direction.UP]
+        runs = [run for run in self.hosting.runs.runs(self.owner) if run.direction is Direction.UP]
         return next((run.request for run in runs if ASKED not in run.request), {})
 
     def stands(self) -> bool:
@@ -182,12 +182,14 @@ class Bench:
             raise Conflict(
                 "base_goes_down", "This base is being taken away.", "Run `frostbyte control down` to its end first."
             )
-        if run is None:
-            if self.owner.project_id not in {row.project_id for row in self.plane.projects.page(limit=1000)}:
-                self.plane.projects.create(self.owner.project_id, actor=ACTOR)
-            checked(self.plan(request))
-            run = self._hosting.runs.begin_base(self.owner.project_id, Direction.UP, request, actor=ACTOR)
-        return self._carried(run, seen)
+        return self.carried(run or self.begun(request), seen)
+
+    def begun(self, request: Mapping[str, Any]) -> RunRow:
+        """A run up, of a project that is entered if it is new. Raises Conflict: the plan's first problem."""
+        if self.owner.project_id not in {row.project_id for row in self.plane.projects.page(limit=1000)}:
+            self.plane.projects.create(self.owner.project_id, actor=ACTOR)
+        checked(self.plan(request))
+        return self.hosting.runs.begin_base(self.owner.project_id, Direction.UP, request, actor=ACTOR)
 
     def down(self, seen: Callable[[EntryRow], None]) -> RunRow:
         """Take it away, or go on with that. What was only half made is made or taken back first.
@@ -198,25 +200,25 @@ class Bench:
         self._unused()
         run = self.running()
         if run is not None and run.direction is not Direction.DOWN:
-            self._carried(run, seen)
+            self.carried(run, seen)
             run = None
         if run is None:
-            run = self._hosting.runs.begin_base(
+            run = self.hosting.runs.begin_base(
                 self.owner.project_id, Direction.DOWN, {"destroy_data": True}, actor=ACTOR
             )
-        return self._carried(run, seen)
+        return self.carried(run, seen)
 
     def entries(self) -> list[EntryRow]:
         """Everything that the journal says of it."""
-        return self._hosting.runs.entries(self.owner)
+        return self.hosting.runs.entries(self.owner)
 
     def remains(self) -> list[EntryRow]:
         """What of it may exist and cost something."""
-        return self._hosting.runs.remaining(self.owner)
+        return self.hosting.runs.remaining(self.owner)
 
     def _unused(self) -> None:
         """No tenant of the project has anything left: their hosts would stand without an edge, and cost money."""
-        found = self._hosting.clouds.cloud(self.owner.project_id).observe()
+        found = self.hosting.clouds.cloud(self.owner.project_id).observe()
         tenants = sorted({one.labels.get(OWNER, "") for one in found} - {self.owner.label, ""})
         if tenants:
             names = ", ".join(name.removeprefix("tenant.") for name in tenants[:5])
@@ -226,16 +228,18 @@ class Bench:
                 "Deprovision them first; `frostbyte sweep` shows what nobody owns.",
             )
 
-    def _carried(self, run: RunRow, seen: Callable[[EntryRow], None]) -> RunRow:
+    def carried(self, run: RunRow, seen: Callable[[EntryRow], None]) -> RunRow:
+        """A run to its end. Raises Conflict: `run_interrupted`."""
         plane = self.plane
-        engine = Engine(plane.store.unit_of_work, plane.clock, self._hosting.clouds.workshop, holder=HOLDER, seen=seen)
+        engine = Engine(plane.store.unit_of_work, plane.clock, self.hosting.clouds.workshop, holder=HOLDER, seen=seen)
         done = engine.carry(run.run_id, threading.Event())
         if done is None:
             raise Conflict("run_interrupted", "The run goes on another time.", "Type the same command once more.")
         return done
 
     @property
-    def _hosting(self) -> Hosting:
+    def hosting(self) -> Hosting:
+        """What makes hosts."""
         hosting = self.plane.hosting
         assert hosting is not None
         return hosting

@@ -5,77 +5,43 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
+from frostbyte.bootstrap.base import Bench
 from frostbyte.bootstrap.provisioning import release
-from frostbyte.control_plane.provisioning.apply import Engine
 from frostbyte.control_plane.provisioning.building import ASKED, BuildRequest, snapshots
 from frostbyte.control_plane.provisioning.hosting import Release
-from frostbyte.control_plane.provisioning.journal import Direction, EntryRow, RunRow
-from frostbyte.control_plane.provisioning.planned import checked
-from frostbyte.control_plane.provisioning.resources import Owner
+from frostbyte.control_plane.provisioning.journal import EntryRow, RunRow
 from frostbyte.control_plane.provisioning.settings import ProvisioningSettings
 from frostbyte.control_plane.provisioning.specs import ArchiveSpec
-from frostbyte.control_plane.provisioning.steps import Plan
 from frostbyte.kernel.errors import Conflict, Invalid
 
-if TYPE_CHECKING:
-    from frostbyte.bootstrap.control import ControlPlane
-    from frostbyte.bootstrap.hosting import Hosting
-
-ACTOR: Final = "operator"
-HOLDER: Final = "hosts-build"
-"""Who builds: the data folder's lock sees to it that it is one process at a time."""
 SAVE_SECONDS: Final = 900.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Yard:
-    """Where snapshots of a project are built.
-
-    Attributes:
-        plane: built and not started.
-    """
-
-    plane: ControlPlane
-    owner: Owner
-
-    def plan(self, asked: BuildRequest) -> Plan:
-        """What would be done; nothing is touched. Raises Conflict: `no_builder`."""
-        return checked(self._hosting.clouds.workshop(self.owner).plan(self.owner, asked.values()))
+class Yard(Bench):
+    """Where snapshots of a project are built: on its base's bench."""
 
     def build(self, asked: BuildRequest, seen: Callable[[EntryRow], None]) -> RunRow:
         """Build it, or go on with what was interrupted.
 
         Raises:
-            Conflict: `base_busy`: a run of the base goes on that is no build, or builds something else.
+            Conflict: `base_busy`: a run of the base goes on that is no build, or builds something else; `no_builder`.
         """
-        with self.plane.store.unit_of_work() as uow:
-            running = uow.journal.running(self.owner)
-        run = running[0] if running else None
-        if run is not None and run.request.get(ASKED) != asked.values()[ASKED]:
+        run, request = self.running(), asked.values()
+        if run is not None and run.request.get(ASKED) != request[ASKED]:
             raise Conflict(
                 "base_busy",
                 "Something else is being done to this project's base.",
                 "Let that end first: type the command that began it once more.",
             )
-        if run is None:
-            if self.owner.project_id not in {row.project_id for row in self.plane.projects.page(limit=1000)}:
-                self.plane.projects.create(self.owner.project_id, actor=ACTOR)
-            self.plan(asked)
-            run = self._hosting.runs.begin_base(self.owner.project_id, Direction.UP, asked.values(), actor=ACTOR)
-        plane = self.plane
-        engine = Engine(plane.store.unit_of_work, plane.clock, self._hosting.clouds.workshop, holder=HOLDER, seen=seen)
-        done = engine.carry(run.run_id, threading.Event())
-        if done is None:
-            raise Conflict("run_interrupted", "The run goes on another time.", "Type the same command once more.")
-        return done
+        return self.carried(run or self.begun(request), seen)
 
     def snapshots(self) -> list[EntryRow]:
         """Those that are there, the newest first."""
@@ -92,12 +58,6 @@ class Yard:
             archives: where each came from, by name.
         """
         return keep_release(self.plane.settings.provisioning, version, images, archives)
-
-    @property
-    def _hosting(self) -> Hosting:
-        hosting = self.plane.hosting
-        assert hosting is not None
-        return hosting
 
 
 def keep_release(

@@ -70,7 +70,8 @@ def build(
                 "Look at the lines above, and type the same command again.",
                 exit_code=Exit.PROBLEMS,
             )
-        made = next(row for row in yard.snapshots() if row.name == yard.plan(asked).facts["snapshot"])
+        name = yard.plan(asked.values()).facts["snapshot"]
+        made = next(row for row in yard.snapshots() if row.name == name)
         ids = {name: _only(made.facts["images"][one.sha256]) for name, one in images.items()}
         path = yard.written_down(release, ids, archives)
     if as_json:
