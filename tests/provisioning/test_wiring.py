@@ -10,11 +10,13 @@ import pytest
 
 from frostbyte.adapters.hetzner.world.world import World
 from frostbyte.adapters.secrets.files import FileSecrets
+from frostbyte.api.control.carrying import working
 from frostbyte.api.hetzner.serving import Serving
 from frostbyte.bootstrap.authorities import Authorities
 from frostbyte.bootstrap.control import ControlPlane, build
 from frostbyte.bootstrap.provisioning import Clouds, OwnKeys, release, ssh_key
 from frostbyte.control_plane.provisioning.resources import Kind
+from frostbyte.control_plane.registry.records import OperationKind
 from frostbyte.control_plane.registry.states import Move
 from frostbyte.control_plane.settings import load
 from frostbyte.kernel.errors import Conflict, Invalid, Unavailable
@@ -99,3 +101,15 @@ def test_online_nothing_is_sealed_that_only_this_host_could_open(tmp_path: Path)
         clouds.vault  # noqa: B018
     assert missing.value.code == "recovery_recipient_missing"
     assert "age-keygen" in missing.value.remedy
+
+
+def test_without_sops_it_says_so_and_not_that_no_cloud_is_known(tmp_path: Path, sky: Serving) -> None:
+    told = {"FROSTBYTE_CONTROL_DATA_DIR": str(tmp_path / "control"), "FROSTBYTE_HCLOUD_ENDPOINT": sky.endpoint}
+    plane = build(load(told | {"FROSTBYTE_HCLOUD_TOKEN": sky.token, "FROSTBYTE_SOPS": str(tmp_path / "nowhere")}))
+    try:
+        with pytest.raises(Unavailable) as missing:
+            working(plane, "acme", OperationKind.ROTATE_KEYS, {}, actor="alice", reason="requested")
+        assert missing.value.code == "sops_missing"
+        assert "sops" in missing.value.remedy
+    finally:
+        plane.close()

@@ -63,6 +63,8 @@ class Hosting:
         self.desk = Desk(unit_of_work, self._planner, self.runs, self.operations)
         self.sweeper = Sweeper(unit_of_work, environment, clock, clouds.site)
         self._regiving = Regiving(unit_of_work, environment, clouds.workshop, clouds.certificates)
+        self.lacking: Unavailable | None = None
+        """Why nothing is done on hosts: secrets cannot be sealed. None where they can be."""
         self._unlocking = Unlocking(unit_of_work, clock, self._regiving.standing, self._reach)
         self.foreman = Foreman(unit_of_work, self.operations, clock, tuple(self._duties(unit_of_work, clock)))
         self.look: Callable[[str], TenantHealth | None] = lambda _: None
@@ -84,6 +86,7 @@ class Hosting:
         except Unavailable as error:
             if error.code not in ("sops_missing", "recovery_recipient_missing"):
                 raise
+            self.lacking = error
             return ()
         return duties(
             Parts(

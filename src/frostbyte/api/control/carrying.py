@@ -49,10 +49,10 @@ def working(
         how: as upkeep.foreman.Foreman.begin has it: who, why, as it was seen, once.
 
     Raises:
-        FrostbyteError: what `Foreman.begin` raises; Unavailable("provisioning_missing").
+        FrostbyteError: what `Foreman.begin` raises; Unavailable as `missing`.
     """
     if control.foreman is None or kind not in control.foreman.kinds:
-        raise missing()
+        raise missing(control)
     return control.foreman.begin(tenant_id, kind, request, **how)
 
 
@@ -63,12 +63,18 @@ def provisioning_of(control: ControlPlane) -> Asked:
         Unavailable: `provisioning_missing`.
     """
     if control.provisioning is None:
-        raise missing()
+        raise missing(control)
     return control.provisioning
 
 
-def missing() -> Unavailable:
-    """Nothing here can make hosts or look at them."""
+def missing(control: ControlPlane) -> Unavailable:
+    """What is missing here for making hosts and working on them.
+
+    Returns:
+        `sops_missing` or `recovery_recipient_missing` where secrets cannot be sealed, else `provisioning_missing`.
+    """
+    if control.hosting is not None and control.hosting.lacking is not None:
+        return control.hosting.lacking
     return Unavailable(
         "provisioning_missing",
         "This control plane makes no hosts: it knows no cloud.",

@@ -110,7 +110,7 @@ def stop(round_id: UUID, decision: Decided, body: Stopped = Stopped()) -> dict[s
 
 def _there(control: ControlPlane) -> tuple[Rounds, Any]:
     if control.rounds is None or control.hosting is None:
-        raise missing()
+        raise missing(control)
     return control.rounds, control.hosting
 
 

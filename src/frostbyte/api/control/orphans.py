@@ -38,7 +38,7 @@ class Confirmed(BaseModel):
 def sweeper_of(control: ControlPlane) -> Sweeper:
     """What looks. Raises Unavailable("provisioning_missing")."""
     if control.sweeper is None:
-        raise missing()
+        raise missing(control)
     return control.sweeper
 
 
