@@ -10,6 +10,7 @@ import typer
 
 from frostbyte.cli import (
     tenant_backup,
+    tenant_ending,
     tenant_receipt,
     tenant_refresh,
     tenant_repair,
@@ -347,6 +348,9 @@ def deprovision(
     tenant: Tenant,
     confirm: Confirm = None,
     destroy_data: Destroy = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be destroyed and what stands in the way; do nothing.")
+    ] = False,
     reason: Known = "requested",
     version: Seen = None,
     waits: Wait = True,
@@ -354,6 +358,9 @@ def deprovision(
     token: ControlToken = None,
 ) -> None:
     """Close a tenant for good: edge shut, plane closed, its log pulled a last time, its hosts taken away."""
+    if dry_run:
+        tenant_ending.show(tenant, token, destroy_data=destroy_data, as_json=as_json)
+        return
     body = {"confirm": _confirmed(tenant, confirm), "reason": reason, "destroy_data": destroy_data}
     begin(tenant, "deprovision", body, version=version, waits=waits, as_json=as_json, token=token)
 

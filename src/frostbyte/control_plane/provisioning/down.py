@@ -4,13 +4,22 @@ is not ours to remove."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from frostbyte.control_plane.provisioning.catalogue import Catalogue
 from frostbyte.control_plane.provisioning.journal import EntryRow, EntryState
 from frostbyte.control_plane.provisioning.resources import Kind, Owner
 from frostbyte.control_plane.provisioning.steps import Action, Plan, Step
+
+
+def parted(entries: Iterable[EntryRow], *, destroy_data: bool) -> tuple[list[EntryRow], list[EntryRow]]:
+    """What of live entries goes, and what stays: volumes, unless the data is to be destroyed. In their order."""
+    going: list[EntryRow] = []
+    kept: list[EntryRow] = []
+    for entry in entries:
+        (kept if entry.kind == Kind.VOLUME and not destroy_data else going).append(entry)
+    return going, kept
 
 
 def down(owner: Owner, entries: Sequence[EntryRow], catalogue: Catalogue, *, destroy_data: bool) -> Plan:
@@ -26,8 +35,7 @@ def down(owner: Owner, entries: Sequence[EntryRow], catalogue: Catalogue, *, des
         a plan whose `monthly` is what goes on being paid; `facts.kept` names what stays.
     """
     live = {entry.key: entry for entry in entries if entry.state is not EntryState.GONE and entry.owner == owner}
-    kept = {key: entry for key, entry in live.items() if entry.kind == Kind.VOLUME and not destroy_data}
-    going = {key: entry for key, entry in live.items() if key not in kept}
+    going, kept = ({one.key: one for one in part} for part in parted(live.values(), destroy_data=destroy_data))
     built_on: dict[str, list[str]] = defaultdict(list)
     for entry in going.values():
         for need in entry.needs:

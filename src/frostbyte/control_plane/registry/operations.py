@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -64,6 +65,19 @@ Told = tuple[EventType, Mapping[str, Any]]
 """An event and what it says besides the operation's id, reason and outcome."""
 Hook = Callable[[OperationRow], None]
 """Carries on an operation that a killed control plane left running; returns at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """How a move would go that was not begun.
+
+    Attributes:
+        holds: legal holds in the tenant's plane, as it says now or else said last; None where it never did.
+        refusals: what it would be refused with; () where it would begin.
+    """
+
+    holds: int | None
+    refusals: tuple[FrostbyteError, ...]
 
 
 class Operations:
@@ -129,6 +143,28 @@ class Operations:
             kept(uow, once, operation, self._clock)
             uow.commit()
         return operation
+
+    def tried(self, tenant_id: str, move: Move) -> Tried:
+        """What `begin` would say now. All is done as there, and nothing is written.
+
+        Raises:
+            NotFound: `tenant_not_found`.
+        """
+        held = self._holds(tenant_id) if self._holds is not None else None
+        refusals: list[FrostbyteError] = []
+        with self._unit_of_work() as uow:  # it ends without a commit
+            row = seen(uow, tenant_id, None)
+            last = uow.standings.get(tenant_id)
+            try:
+                _see_that_nothing_is_held(uow, row, held)
+            except Conflict as error:
+                refusals.append(error)
+            try:
+                self._begin(uow, row, move, "nobody", "dry_run", self._runs)
+            except FrostbyteError as error:
+                refusals.append(error)
+        known = last.holds if held is None and last is not None else held
+        return Tried(holds=known, refusals=tuple(refusals))
 
     def attach(
         self,
