@@ -13,7 +13,7 @@ A chunk's text is read by range from `.chunks`, so that an answer costs a frame 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -185,6 +185,12 @@ class Artefacts:
     def name(doc_id: UUID, generation: str, kind: str) -> str:
         """The object's name."""
         return f"normalized/{doc_id}.{generation}.{kind}"
+
+    @staticmethod
+    def names(doc_id: UUID, generation: str) -> Iterator[tuple[str, str]]:
+        """Kind and name of each object that a generation may have."""
+        stem = f"normalized/{doc_id}.{generation}."
+        return ((kind, stem + kind) for kind in ALL)
 
     def put(self, row: DocumentRow, generation: str, kind: str, key: DocumentKey, data: bytes) -> None:
         """Seal and store durably."""

@@ -18,18 +18,18 @@ from psycopg import IsolationLevel, sql
 
 from frostbyte.adapters.postgres import tables
 from frostbyte.adapters.postgres.audit import SEQUENCER_LOCK, PostgresAuditLog, SequencerMark
-from frostbyte.adapters.postgres.documents import DOCUMENTS
 from frostbyte.adapters.postgres.errors import translated
 from frostbyte.adapters.postgres.keeping import ERASURES
-from frostbyte.adapters.postgres.mapping import Connection, Repository, Session, prepare
+from frostbyte.adapters.postgres.mapping import Connection, Repository, Session, Table, prepare
 from frostbyte.adapters.postgres.pool import CONNECT_SECONDS, LOCK_WAIT, PostgresTransaction
 from frostbyte.adapters.postgres.unit_of_work import READ_LOCK
 from frostbyte.kernel.archive.contents import TableHead
 from frostbyte.kernel.errors import Unavailable
-from frostbyte.kernel.ports.snapshot import Tally
+from frostbyte.kernel.ports.snapshot import HeldDocument, Tally
 from frostbyte.kernel.ports.unit_of_work import AuditUnitOfWorkFactory
-from frostbyte.kernel.records import CheckpointRow, DocumentRow, ErasureRow
+from frostbyte.kernel.records import CheckpointRow, ErasureRow
 
+_HELD: Final = Table("documents", HeldDocument, "doc_id")
 _MARK: Final = (
     "SELECT system_identifier, oid, pg_snapshot_xmin(pg_current_snapshot())::text "
     "FROM pg_control_system(), pg_database WHERE datname = current_database()"
@@ -110,12 +110,12 @@ class PostgresSnapshot(Repository):
         found = Repository(Session(self._later))._one(query, [size])
         return found is not None and bytes(found[0]) == root and size <= self.checkpoint.size
 
-    def documents(self, page: int = 500) -> Iterator[list[DocumentRow]]:
+    def documents(self, page: int = 500) -> Iterator[list[HeldDocument]]:
         last = UUID(int=0)
         while records := self._all(
-            DOCUMENTS.select + "WHERE state <> 'erased' AND doc_id > %s ORDER BY doc_id LIMIT %s", [last, page]
+            _HELD.select + "WHERE state <> 'erased' AND doc_id > %s ORDER BY doc_id LIMIT %s", [last, page]
         ):
-            rows = [DOCUMENTS.decode(record) for record in records]
+            rows = [_HELD.decode(record) for record in records]
             yield rows
             last = rows[-1].doc_id
 

@@ -33,10 +33,10 @@ from frostbyte.kernel.clock import Clock, iso
 from frostbyte.kernel.errors import FrostbyteError, Invalid, Unavailable
 from frostbyte.kernel.ids import new_id
 from frostbyte.kernel.ports.blobs import BlobStore
+from frostbyte.kernel.ports.snapshot import HeldDocument, Snapshots
 from frostbyte.kernel.ports.snapshot import Snapshot as Database
-from frostbyte.kernel.ports.snapshot import Snapshots
 from frostbyte.kernel.ports.unit_of_work import AuditLog, UnitOfWorkFactory
-from frostbyte.kernel.records import BackupRunRow, DocumentRow, EventRow, State
+from frostbyte.kernel.records import BackupRunRow, EventRow, State
 
 SEGMENT: Final = 4096
 """Events of the log whose rows are stored together."""
@@ -360,7 +360,7 @@ class _Work:
         self.count = int(self._before.facts["documents"])
         return True
 
-    def _unchanged(self, strays: dict[bytes, list[tuple[bytes, Place]]]) -> Iterator[DocumentRow]:
+    def _unchanged(self, strays: dict[bytes, list[tuple[bytes, Place]]]) -> Iterator[HeldDocument]:
         """Names again what is stored already; gives the rows of all others."""
         done = 0
         for page in self._database.documents(_PAGE):
@@ -376,7 +376,7 @@ class _Work:
             done += len(page)
             self._progress("documents", done, 0)
 
-    def _keep(self, row: DocumentRow, stamp: bytes, pieces: Iterable[tuple[bytes, Place]]) -> None:
+    def _keep(self, row: HeldDocument, stamp: bytes, pieces: Iterable[tuple[bytes, Place]]) -> None:
         places = tuple(self._writer.keep(pack, place) for pack, place in pieces)
         self.kept.append(Kept(row.doc_id.bytes, stamp, catalog.key_number(row), places))
 

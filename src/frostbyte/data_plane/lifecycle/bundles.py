@@ -14,12 +14,14 @@ from frostbyte.data_plane.lifecycle.exported import PART, SMALL, of_document
 from frostbyte.kernel.backup.packs import PIECE
 from frostbyte.kernel.errors import NotFound
 from frostbyte.kernel.ports.blobs import BlobStore
-from frostbyte.kernel.records import DocumentRow
+from frostbyte.kernel.ports.snapshot import HeldDocument
 
 AHEAD: Final = 8
 """Groups of documents that are read at once."""
-GROUP: Final = 8
-"""Documents in a group: handing one to a thread costs as much as reading an object."""
+GROUP: Final = 64
+"""Documents in a group, at most: handing one to a thread costs as much as reading an object."""
+GROUP_BYTES: Final = 1 << 20
+"""Bytes of documents, as they were received, from which on a group has no more: it is held in memory."""
 _TAG: Final = 16 + 16 + 4 + 4
 """Bytes of a tag: document, stamp, number of the piece, number of pieces."""
 
@@ -37,7 +39,7 @@ class Bundled(msgspec.Struct, frozen=True):
         missing: names of objects that a healthy plane has.
     """
 
-    row: DocumentRow
+    row: HeldDocument
     objects: tuple[tuple[str, int, bytes], ...]
     missing: tuple[str, ...]
 
@@ -66,15 +68,17 @@ class Bundles:
     def __exit__(self, *exc: object) -> None:
         self._threads.shutdown(cancel_futures=True)
 
-    def read(self, rows: Iterable[DocumentRow]) -> Iterator[Bundled]:
+    def read(self, rows: Iterable[HeldDocument]) -> Iterator[Bundled]:
         """Each document. Raises as the store, but not NotFound."""
         ahead: deque[Future[list[Bundled]]] = deque()
-        group: list[DocumentRow] = []
+        group: list[HeldDocument] = []
+        size = 0
         for row in rows:
             group.append(row)
-            if len(group) == GROUP:
+            size += row.size
+            if len(group) == GROUP or size >= GROUP_BYTES:
                 ahead.append(self._threads.submit(self._group, group))
-                group = []
+                group, size = [], 0
             if len(ahead) > AHEAD:
                 yield from ahead.popleft().result()
         if group:
@@ -96,10 +100,10 @@ class Bundles:
             at += len(block)
             yield block
 
-    def _group(self, rows: list[DocumentRow]) -> list[Bundled]:
+    def _group(self, rows: list[HeldDocument]) -> list[Bundled]:
         return [self._one(row) for row in rows]
 
-    def _one(self, row: DocumentRow) -> Bundled:
+    def _one(self, row: HeldDocument) -> Bundled:
         objects: list[tuple[str, int, bytes]] = []
         missing: list[str] = []
         for wanted in of_document(row):

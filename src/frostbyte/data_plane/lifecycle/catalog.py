@@ -17,7 +17,8 @@ import msgspec
 from frostbyte.kernel.backup.packs import Place
 from frostbyte.kernel.backup.reading import SnapshotReader
 from frostbyte.kernel.backup.target import damaged
-from frostbyte.kernel.records import DocumentRow, State
+from frostbyte.kernel.ports.snapshot import HeldDocument
+from frostbyte.kernel.records import State
 
 FOLDER: Final = "catalog"
 BATCHES: Final = "catalog-of-batches"
@@ -61,7 +62,7 @@ class Found(msgspec.Struct, frozen=True, gc=False):
         return ((self.packs[place.pack], place) for place in self.kept.places)
 
 
-def stamp_of(row: DocumentRow) -> bytes:
+def stamp_of(row: HeldDocument) -> bytes:
     """What is another whenever the document's objects may be others; empty while a stage may be writing some.
 
     Whatever changes a document's objects for good is an event in its chain.
@@ -74,7 +75,7 @@ def stamp_of(row: DocumentRow) -> bytes:
     return hashlib.sha256("|".join(map(str, said)).encode()).digest()[:16]
 
 
-def key_number(row: DocumentRow) -> int:
+def key_number(row: HeldDocument) -> int:
     """The number at the end of its key's name."""
     return int(row.key_object.rpartition(".")[2])
 

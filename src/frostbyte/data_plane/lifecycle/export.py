@@ -28,9 +28,9 @@ from frostbyte.kernel.clock import Clock, iso
 from frostbyte.kernel.errors import FrostbyteError, NotFound, Unavailable
 from frostbyte.kernel.ids import new_id
 from frostbyte.kernel.ports.blobs import BlobStore
-from frostbyte.kernel.ports.snapshot import Snapshot, Snapshots
+from frostbyte.kernel.ports.snapshot import HeldDocument, Snapshot, Snapshots
 from frostbyte.kernel.ports.unit_of_work import UnitOfWorkFactory
-from frostbyte.kernel.records import DocumentRow, HandoutRow
+from frostbyte.kernel.records import HandoutRow
 from frostbyte.kernel.vault import TenantKeys
 
 KIND: Final = "plane"
@@ -327,7 +327,7 @@ class _Work:
             with suppress(NotFound):
                 yield name, self._p._blobs.get(name)
 
-    def _lack(self, item: Wanted, row: DocumentRow) -> None:
+    def _lack(self, item: Wanted, row: HeldDocument) -> None:
         if item.needed:
             self._missing.append(item)
             self._generations[row.doc_id] = row.active_generation

@@ -15,7 +15,7 @@ from frostbyte.data_plane import artefacts
 from frostbyte.data_plane.artefacts import Artefacts
 from frostbyte.kernel.errors import NotFound
 from frostbyte.kernel.ports.blobs import BlobStore
-from frostbyte.kernel.records import DocumentRow
+from frostbyte.kernel.ports.snapshot import HeldDocument
 
 SMALL: Final = 1 << 20
 """Bytes up to which an object is read in one exchange."""
@@ -45,19 +45,19 @@ class Read(msgspec.Struct, frozen=True):
     start: bytes
 
 
-def of_document(row: DocumentRow) -> list[Wanted]:
+def of_document(row: HeldDocument) -> list[Wanted]:
     """What holds a document's content, and never its key."""
     found = [Wanted(row.raw_object, row.doc_id)]
     for generation in dict.fromkeys((row.active_generation, row.generation)):
         if generation:
             found += [
-                Wanted(Artefacts.name(row.doc_id, generation, kind), row.doc_id, _needed(row, generation, kind))
-                for kind in artefacts.ALL
+                Wanted(name, row.doc_id, _needed(row, generation, kind))
+                for kind, name in Artefacts.names(row.doc_id, generation)
             ]
     return found
 
 
-def _needed(row: DocumentRow, generation: str, kind: str) -> bool:
+def _needed(row: HeldDocument, generation: str, kind: str) -> bool:
     return generation == row.active_generation and kind not in artefacts.SOMETIMES
 
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import NamedTuple, Protocol
+from uuid import UUID
 
 from frostbyte.kernel.archive.contents import TableHead
 from frostbyte.kernel.ports.unit_of_work import AuditUnitOfWorkFactory
-from frostbyte.kernel.records import CheckpointRow, DocumentRow, ErasureRow
+from frostbyte.kernel.records import CheckpointRow, ErasureRow, Row, State
 
 
 class Tally(NamedTuple):
@@ -21,6 +22,24 @@ class Tally(NamedTuple):
 
     rows: int
     fresh: int
+
+
+class HeldDocument(Row, frozen=True, kw_only=True):
+    """Of a document's row, what decides which objects it has: all rows are read, and most of their fields are not it.
+
+    See `DocumentRow`.
+    """
+
+    doc_id: UUID
+    incarnation: int
+    state: State
+    size: int
+    raw_object: str
+    key_object: str
+    generation: str = ""
+    active_generation: str = ""
+    rebuild: UUID | None = None
+    last_event_id: UUID | None = None
 
 
 class Snapshot(Protocol):
@@ -89,7 +108,7 @@ class Snapshot(Protocol):
         """Whether the log that grows had this root when it had so many events, and has grown since."""
         ...
 
-    def documents(self, page: int = 500) -> Iterator[list[DocumentRow]]:
+    def documents(self, page: int = 500) -> Iterator[list[HeldDocument]]:
         """All documents that are not erased, by id, page by page."""
         ...
 
