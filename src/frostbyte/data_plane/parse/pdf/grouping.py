@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -92,7 +91,7 @@ def breaks_early(block: Block, number: int) -> bool:
         return False
     text = first.text.strip()
     word = text.split(None, 1)[0] if text else ""
-    here, there = place(last), place(first)
+    here, there = (place(last), place(first)) if last.turn else (last.box, first.box)
     room = block.edge - here[2]
     wide = (there[2] - there[0]) / max(1, len(text))
     if room < (len(word) + 2) * wide or room < 2 * last.size:
@@ -125,7 +124,8 @@ def _set_edges(found: list[Block | Grid]) -> None:
         if isinstance(block, Block):
             for line in block.lines:
                 if len(line[-1].text) >= _LONG:
-                    ends[round(place(line[-1])[2] / 4)] += 1
+                    last = line[-1]
+                    ends[round((place(last) if last.turn else last.box)[2] / 4)] += 1
     edges = sorted(4.0 * end for end, count in ends.items() if count + ends[end - 1] + ends[end + 1] >= 3)
     for block in found:
         if isinstance(block, Block) and len(block.lines) > 1:
@@ -136,11 +136,16 @@ def _set_edges(found: list[Block | Grid]) -> None:
 def _leading(ordered: Sequence[Item]) -> float:
     """Median distance of neighbouring baselines of one size, in em."""
     steps: list[float] = []
-    for before, after in itertools.pairwise(ordered):
-        if isinstance(before, Run) and isinstance(after, Run) and abs(before.size - after.size) < 0.1:
-            step = (after.baseline - before.baseline) / max(before.size, 1.0)
+    base = size = float("inf")  # nothing is of the size of what stands before the first, or of a grid
+    for item in ordered:
+        if isinstance(item, Grid):
+            size = float("inf")
+            continue
+        if -0.1 < size - item.size < 0.1:
+            step = (item.baseline - base) / (size if size > 1.0 else 1.0)
             if 0.5 < step < 2.0:
                 steps.append(step)
+        base, size = item.baseline, item.size
     return median(steps) if steps else 1.2
 
 
@@ -149,7 +154,7 @@ def _beside(last: Run, item: Run) -> bool:
         return False
     if last.hidden != item.hidden or last.turn != item.turn:
         return False
-    a, b = place(last), place(item)
+    a, b = (place(last), place(item)) if item.turn else (last.box, item.box)
     if item.leftward or last.leftward:
         return b[2] <= a[0] + 1 and same_row(a, b)
     return b[0] >= a[2] - 1 and same_row(a, b)

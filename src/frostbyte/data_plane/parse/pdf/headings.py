@@ -32,6 +32,7 @@ _SAME: Final = 0.04
 """Part by which sizes of one level differ."""
 
 _NUMBER: Final = re.compile(r"^\s*((?:\d{1,2}|[A-Z])(?:\.\d{1,3}){0,5})[.):]?(?:\s|$)")
+_SMALL: Final = re.compile("[a-z]")
 _CHAPTER: Final = re.compile(
     r"^\s*(?:chapter|appendix|part|section|article|annex|kapitel|anhang|teil|abschnitt|artikel|anlage|§)\s*(?:\d+|[IVXLC]+|[A-Z])\b",
     re.IGNORECASE,
@@ -157,8 +158,10 @@ def _by_type(rest: list[Place], body: Body) -> None:
 
 def _style(block: Block) -> Style:
     first = block.lines[0][-1]
-    letters = [character for character in block.text if character.isalpha()]
-    capitals = len(letters) >= 4 and all(character.isupper() for character in letters)
+    text, capitals = block.text, False
+    if _SMALL.search(text) is None:  # most blocks are told by their first word
+        letters = [character for character in text if character.isalpha()]
+        capitals = len(letters) >= 4 and all(character.isupper() for character in letters)
     return (round(block.size * 2) / 2, block.bold, first.font, capitals)
 
 
