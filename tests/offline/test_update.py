@@ -156,6 +156,23 @@ def test_what_is_exchanged_alone_leaves_all_else_running(
     assert ("index rebuild" in done.stdout) is (kind == "models")
 
 
+@pytest.mark.slow
+def test_what_the_containers_were_started_with_stays_until_all_of_it_moves(
+    plane: Plane, bundles: Callable[[Miniature], Path]
+) -> None:
+    """The gateway reads its configuration out of the bundle that it was started with, whatever came since."""
+    kept, first = plane.host.into / "bundles", plane.host.into.joinpath("bundle").readlink().name
+    for day in (1, 2):
+        newer = Miniature(created_at=f"2026-03-0{day}T12:00:00Z", signatures=f"Newer:0:0:5{day}\n")
+        done = plane.update(bundles(newer))
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert (kept / first / "config/tenant.json").is_file()
+    assert len(list(kept.iterdir())) == 3
+    assert plane.update(bundles(NEW)).returncode == 0
+    assert len(list(kept.iterdir())) == 2
+    assert not (kept / first).exists()
+
+
 def _misfit(text: str, name: str) -> Miniature:
     return Miniature(**{**vars(NEW), "changes": {name: text}})
 

@@ -297,9 +297,12 @@ finish() {
     say "  Now prove it: $INTO/bundle/scripts/verify.sh --into $INTO"
 }
 
-# clear_older: of the bundles that were brought here, the one that runs and the one before it stay.
+# clear_older: of the bundles that were brought here, the one that runs and the one before it stay. Only where all of it
+# was exchanged: a container sees the files of the bundle that it was started with until it is started anew, and where
+# signatures or models alone came, none of those that look at the tenant's configuration was.
 clear_older() {
     local folder
+    if [[ $KIND != all ]]; then return; fi
     for folder in "$INTO"/bundles/*; do
         case "${folder##*/}" in
             "$NEW_ID" | "$OLD_ID") ;;
