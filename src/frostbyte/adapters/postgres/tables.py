@@ -31,12 +31,18 @@ LOG: Final[dict[str, LiteralString]] = {
 
 SEGMENTED: Final[dict[str, LiteralString]] = {
     "audit_sequence": "audit_sequence AS rows WHERE log = {log} AND sequence >= {start} AND sequence < {end}",
-    "audit_events": "audit_sequence JOIN audit_events AS rows USING (event_id) "
-    "WHERE log = {log} AND sequence >= {start} AND sequence < {end}",
-    "audit_nodes": "generate_series(0, 62) AS levels (l) JOIN audit_nodes AS rows ON rows.log = {log} "
-    "AND rows.level = l::smallint AND rows.index >= ({start}::bigint >> l) AND rows.index < ({end}::bigint >> l)",
+    "audit_events": "audit_sequence AS numbered CROSS JOIN LATERAL "
+    "(SELECT * FROM audit_events WHERE audit_events.event_id = numbered.event_id OFFSET 0) AS rows "
+    "WHERE numbered.log = {log} AND numbered.sequence >= {start} AND numbered.sequence < {end}",
+    "audit_nodes": "generate_series(0, 62) AS levels (l) CROSS JOIN LATERAL "
+    "(SELECT * FROM audit_nodes WHERE log = {log} AND level = l::smallint "
+    "AND index >= ({start}::bigint >> l) AND index < ({end}::bigint >> l) OFFSET 0) AS rows",
 }
-"""Tables of the log that only grow: what once came with a number of events never changes."""
+"""Tables of the log that only grow: what once came with a number of events never changes.
+
+`OFFSET 0` has the server ask its index for each row or level. Left to choose, it reads a whole table for every segment
+as soon as that is a few hundred thousand rows, and a log's backup takes the square of its length.
+"""
 _SHORT: Final = 128 << 10
 _LONG: Final = 1 << 20
 _ENDS: Final = 0xFF
