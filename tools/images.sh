@@ -52,19 +52,41 @@ for name in HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy; do
     if [ -n "${!name:-}" ]; then options+=(--build-arg "$name"); fi
 done
 
-for image in "${@:-api worker nomic-embed}"; do
-    for name in $image; do
-        case "$name" in # what no package carries is built from pinned sources, outside of Docker
-            minio | traefik) built "$name" ;;
-            control) built sops ;;
-        esac
-        echo "building $namespace/$name:$tag" >&2
-        DOCKER_BUILDKIT=1 docker build --quiet --file deploy/images/Dockerfile --target "$name" \
-            --secret "id=ca,src=$secrets/ca" --secret "id=pip,src=$secrets/pip" "${options[@]}" \
-            --build-arg BASE="${BASE:-debian:trixie-slim}" --build-arg SOURCE_DATE_EPOCH="$epoch" \
-            --build-arg VERSION="$version" --build-arg REVISION="$revision" \
-            --build-arg SOURCE="${SOURCE_URL:-unknown}" --tag "$namespace/$name:$tag" . >/dev/null
-        docker image inspect --format '{{index .RepoTags 0}} {{.Size}}' "$namespace/$name:$tag" \
-            | awk '{ printf "%s\t%.0f MB\n", $1, $2 / 1e6 }'
-    done
+read -ra images <<<"${*:-api worker nomic-embed}"
+for name in "${images[@]}"; do # what no package carries is built from pinned sources, outside of Docker
+    case "$name" in
+        minio | traefik) built "$name" ;;
+        control) built sops ;;
+    esac
+done
+
+build() { # NAME
+    echo "building $namespace/$1:$tag" >&2
+    DOCKER_BUILDKIT=1 docker build --quiet --file deploy/images/Dockerfile --target "$1" \
+        --secret "id=ca,src=$secrets/ca" --secret "id=pip,src=$secrets/pip" "${options[@]}" \
+        --build-arg BASE="${BASE:-debian:trixie-slim}" --build-arg SOURCE_DATE_EPOCH="$epoch" \
+        --build-arg VERSION="$version" --build-arg REVISION="$revision" \
+        --build-arg SOURCE="${SOURCE_URL:-unknown}" --tag "$namespace/$1:$tag" . >/dev/null
+}
+
+# As many at once as there are processors: most of a build waits for one of them. What two images share is built once.
+running=0
+failed=
+for name in "${images[@]}"; do
+    if [ "$running" -ge "$(nproc)" ]; then
+        wait -n || failed=yes
+        running=$((running - 1))
+    fi
+    [ -z "$failed" ] || break
+    build "$name" &
+    running=$((running + 1))
+done
+while [ "$running" -gt 0 ]; do
+    wait -n || failed=yes
+    running=$((running - 1))
+done
+[ -z "$failed" ] || exit 1
+for name in "${images[@]}"; do
+    docker image inspect --format '{{index .RepoTags 0}} {{.Size}}' "$namespace/$name:$tag" \
+        | awk '{ printf "%s\t%.0f MB\n", $1, $2 / 1e6 }'
 done
