@@ -12,6 +12,19 @@ from frostbyte.cli.exits import Exit
 from frostbyte.kernel.errors import Conflict, FrostbyteError
 
 
+class Clock:
+    """Time that passes where somebody waits, and nowhere else."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
 class Fleet:
     """A control plane with four tenants that stand, as a client asks it."""
 
@@ -122,17 +135,18 @@ def test_an_update_that_runs_already_is_followed_and_one_left_half_done_is_ended
 def test_a_canary_has_to_be_seen_well_without_a_break(
     run: Run, tenants: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(fleet, "time", Clock())
+    monkeypatch.setattr(fleet, "LOOK_SECONDS", 5.0)
     tenants.levels = ["ok", "critical", "warn", "ok"]
-    begun = run("fleet", "update", "--to", "2.0", "--yes", "--soak", "0.05")
+    begun = run("fleet", "update", "--to", "2.0", "--yes", "--soak", "20")
     assert begun.code == Exit.OK, begun.err
     looks = [one for one in tenants.asked if one.startswith("health")]
     assert set(looks) == {"health alfa"}
-    assert len(looks) >= 4
+    assert len(looks) == 5, "at 0 s, at 5 s unwell, and from then on for 20 s"
     other = Fleet()
     tenants.runs, tenants.asked = other.runs, other.asked
     tenants.levels = ["critical"] * 1000
-    monkeypatch.setattr(fleet, "PATIENCE_SECONDS", 0.1)
-    stopped = run("fleet", "update", "--to", "2.0", "--yes", "--soak", "0.05")
+    stopped = run("fleet", "update", "--to", "2.0", "--yes", "--soak", "20")
     assert stopped.code == Exit.PROBLEMS
     assert "canary_unwell" in stopped.err
     assert tenants.runs["bravo"] == "1.0"
