@@ -11,10 +11,10 @@ from hypothesis import strategies as some
 
 from frostbyte.control_plane.provisioning import placement
 from frostbyte.control_plane.provisioning.desired import MOST_WORKERS, inside
-from frostbyte.control_plane.provisioning.down import down
 from frostbyte.control_plane.provisioning.plan import critical_seconds, plan
 from frostbyte.control_plane.provisioning.resources import LABEL_VALUE, HostRole
 from frostbyte.control_plane.provisioning.steps import Action, Plan
+from frostbyte.control_plane.provisioning.undo import backwards, parted
 from provisioning.planning import GROUND, NOW, RUN, base, carried_out, catalogue, changed, keys, wanted
 
 SOLD = catalogue()
@@ -129,9 +129,9 @@ def test_what_was_made_stays_whatever_the_market_does(
 
 
 @settings(max_examples=40, deadline=None)
-@given(values=requests, states=some.data(), destroy=some.booleans())
+@given(values=requests, states=some.data(), served=some.booleans(), destroy=some.booleans())
 def test_the_way_down_takes_everything_that_lives_and_nothing_before_what_stands_on_it(
-    values: dict[str, Any], states: some.DataObject, destroy: bool
+    values: dict[str, Any], states: some.DataObject, served: bool, destroy: bool
 ) -> None:
     made = plan(wanted(values), [], [], SOLD, NOW)
     if made.problems:
@@ -139,18 +139,19 @@ def test_the_way_down_takes_everything_that_lives_and_nothing_before_what_stands
     step_states = states.draw(
         some.dictionaries(some.sampled_from(keys(made)), some.sampled_from(["intended", "gone", "none"]), max_size=6)
     )
-    entries = carried_out(made, step_states)
-    going = down(made.owner, entries, SOLD, destroy_data=destroy)
-    sound_down = [step.key for step in going.steps]
-    live = {entry.key for entry in entries if entry.state != "gone"}
-    assert set(sound_down) == (live if destroy else live - {"volume"})
-    done: set[str] = set()
+    live = [entry for entry in carried_out(made, step_states) if entry.state != "gone"]
+    gone, kept = parted(live, served=served, destroy=destroy)
+    going = [entry.key for entry in gone]
+    assert {entry.key for entry in kept} == (
+        {entry.key for entry in live} & {"volume"} if served and not destroy else set()
+    )
+    assert sorted([*going, *(entry.key for entry in kept)]) == sorted(entry.key for entry in live)
+    waits, done = backwards(gone), set[str]()
     up = {step.key: set(step.needs) for step in made.steps}
-    for step in going.steps:
-        assert set(step.needs) <= done
-        assert not any(step.key in up[other] for other in set(sound_down) - done - {step.key})
-        done.add(step.key)
-    assert (going.monthly > 0) == ("volume" in live and not destroy)
+    for key in going:
+        assert waits[key] <= done
+        assert not any(key in up[other] for other in set(going) - done - {key})
+        done.add(key)
 
 
 @settings(max_examples=30, deadline=None)
@@ -185,7 +186,6 @@ def test_another_owners_journal_and_resources_count_for_nothing() -> None:
     made = plan(wanted(), [], carried_out(other), SOLD, NOW)
     assert set(made.facts["standings"].values()) == {"new"}
     assert made.facts["surplus"] == []
-    assert down(wanted().owner, carried_out(other), SOLD, destroy_data=True).steps == ()
 
 
 def test_labels_say_whose_step_it_is() -> None:

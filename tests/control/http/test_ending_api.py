@@ -67,6 +67,15 @@ def test_what_would_go_and_what_would_stay(destroys: bool, admin: Admin, hosts: 
     assert hosts.begun == begun
 
 
+def test_a_volume_that_nobody_was_served_from_does_not_stay(admin: Admin, hosts: Provisioned) -> None:
+    """Its provisioning failed half way: there is no data of anybody on it, and it would cost on."""
+    tenant = admin.tenant()
+    hosts.left = carried_out(hosts.plan(tenant).plan)
+    found = ending(admin, tenant)
+    assert found["kept"] == []
+    assert f"fb-{tenant}-data" in [row["name"] for row in found["destroyed"]]
+
+
 @pytest.mark.parametrize(("holds", "codes"), [(0, []), (2, ["tenant_held"])])
 def test_legal_holds_are_counted_and_stand_in_the_way(
     holds: int, codes: list[str], admin: Admin, hosts: Provisioned

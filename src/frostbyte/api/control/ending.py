@@ -10,7 +10,6 @@ from frostbyte.api.control import examples, shown
 from frostbyte.api.control.access import READ, ControlDep, TenantId, needs
 from frostbyte.api.control.carrying import provisioning_of
 from frostbyte.api.http.problems import responses
-from frostbyte.control_plane.provisioning.down import parted
 from frostbyte.control_plane.registry.states import Failed, Move
 from frostbyte.kernel.tokens import Caller
 
@@ -44,12 +43,11 @@ def ending(
     again = row.failed is Failed.DEPROVISION
     tried = control.operations.tried(tenant_id, Move.RETRY if again else Move.DEPROVISION)
     makes = control.provisioning is not None or destroy_data
-    entries = provisioning_of(control).remains(tenant_id) if makes else []
-    destroyed, kept = parted(entries, destroy_data=destroy_data)
+    going, kept = provisioning_of(control).ending(tenant_id, destroy_data=destroy_data) if makes else ([], [])
     return {
         "tenant_id": tenant_id,
         "state": row.state.value,
-        "destroyed": [shown.entry(one) for one in reversed(destroyed)],
+        "destroyed": [shown.entry(one) for one in going],
         "kept": [shown.entry(one) for one in kept],
         "holds": tried.holds,
         "problems": [

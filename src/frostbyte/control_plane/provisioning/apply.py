@@ -62,8 +62,13 @@ def served(uow: ProvisioningUnitOfWork, run: RunRow) -> bool:
             if other.run_id != run.run_id and other.state is RunState.SUCCEEDED:
                 return other.direction is Direction.UP
         return False
+    return tenant_served(uow, run.tenant_id)
+
+
+def tenant_served(uow: ProvisioningUnitOfWork, tenant_id: str) -> bool:
+    """As `served`, of a tenant."""
     before = None
-    while page := uow.operations.page(tenant_id=run.tenant_id, before=before):
+    while page := uow.operations.page(tenant_id=tenant_id, before=before):
         if any(row.kind is OperationKind.PROVISION and row.status is OperationStatus.SUCCEEDED for row in page):
             return True
         before = page[-1].operation_id

@@ -32,6 +32,14 @@ class Asked(Protocol):
         """
         ...
 
+    def ending(self, tenant_id: str, *, destroy_data: bool) -> tuple[list[EntryRow], list[EntryRow]]:
+        """What of `remains` deprovisioning would take away, in the order in which it goes, and what would stay.
+
+        Raises:
+            NotFound: `tenant_not_found`.
+        """
+        ...
+
     def begin(
         self,
         tenant_id: str,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from frostbyte.control_plane.provisioning.apply import tenant_served
 from frostbyte.control_plane.provisioning.drift import Difference
 from frostbyte.control_plane.provisioning.journal import EntryRow, EntryState
 from frostbyte.control_plane.provisioning.planner import Planned, Planner
 from frostbyte.control_plane.provisioning.ports import ProvisioningFactory
 from frostbyte.control_plane.provisioning.runs import Provisioning
+from frostbyte.control_plane.provisioning.undo import parted
 from frostbyte.control_plane.registry.changes import found
 from frostbyte.control_plane.registry.idempotency import Once
 from frostbyte.control_plane.registry.operations import Operations
@@ -45,6 +47,12 @@ class Desk:
         """See asking.Asked."""
         entries = self._provisioning.entries(self._provisioning.owner(tenant_id))
         return [row for row in entries if row.state is not EntryState.GONE]
+
+    def ending(self, tenant_id: str, *, destroy_data: bool) -> tuple[list[EntryRow], list[EntryRow]]:
+        """See asking.Asked."""
+        with self._unit_of_work() as uow:
+            in_service = tenant_served(uow, tenant_id)
+        return parted(self.remains(tenant_id), served=in_service, destroy=destroy_data)
 
     def begin(
         self,

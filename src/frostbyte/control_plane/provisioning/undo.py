@@ -53,6 +53,21 @@ def stays(run: RunRow, entry: EntryRow, *, served: bool) -> bool:
         served: whether the owner was ever in service.
     """
     destroy = run.direction is Direction.DOWN and run.request.get("destroy_data") is True
+    return _outlives(entry, served=served, destroy=destroy)
+
+
+def parted(entries: Sequence[EntryRow], *, served: bool, destroy: bool) -> tuple[list[EntryRow], list[EntryRow]]:
+    """What of live entries a way down would take away, the last first, and what would stay.
+
+    Args:
+        served: whether the owner was ever in service.
+        destroy: whether its data is to be destroyed.
+    """
+    kept = [entry for entry in entries if _outlives(entry, served=served, destroy=destroy)]
+    return [entry for entry in reversed(entries) if entry not in kept], kept
+
+
+def _outlives(entry: EntryRow, *, served: bool, destroy: bool) -> bool:
     return entry.kind == Kind.VOLUME and (served or bool(entry.facts.get(KEPT))) and not destroy
 
 
