@@ -168,7 +168,7 @@ def test_documents_are_listed_and_shown(sent: str, api: Any, visitor: Any) -> No
     [doc] = {
         re.search(r"/console/documents/([0-9a-f-]{36})", row).group(1)
         for row in listed.split("<tr>")
-        if "alert(1)" in row
+        if "{{ 7*7 }}" in row
     }  # type: ignore[union-attr]
     page = user.page(f"/console/documents/{doc}")
     assert "the freezer in hall four" in page
