@@ -14,6 +14,8 @@ from frostbyte.data_plane.patience import LIMIT_SECONDS, attempts, backoff
 from frostbyte.kernel.errors import Conflict, NotFound, StageFailed, Unavailable
 from frostbyte.kernel.records import Stage, State
 
+pytestmark = pytest.mark.slow
+
 Send = Callable[..., UUID]
 NOTE = b"The hull was painted in spring."
 

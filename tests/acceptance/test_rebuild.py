@@ -20,6 +20,8 @@ from frostbyte.kernel.ports.vectors import CollectionSpec
 from frostbyte.kernel.records import RebuildRow, State
 from frostbyte.kernel.settings import load
 
+pytestmark = pytest.mark.slow
+
 
 class Other:
     """Another model: 16 dimensions, a direction for each length of word."""
@@ -122,7 +124,6 @@ def generations(plane: Plane, ids: list[UUID]) -> list[str]:
     return [rows[doc_id].active_generation for doc_id in ids]
 
 
-@pytest.mark.slow
 def test_a_changed_configuration_is_applied_document_by_document(filled: tuple[Starter, Plane, list[UUID]]) -> None:
     _, plane, ids = filled
     before = generations(plane, ids)
@@ -148,7 +149,6 @@ def test_a_changed_configuration_is_applied_document_by_document(filled: tuple[S
         assert all(not uow.chunks.of_document(doc_id, old) for doc_id, old in zip(ids, before, strict=True))
 
 
-@pytest.mark.slow
 def test_what_is_of_todays_versions_is_passed_over(filled: tuple[Starter, Plane, list[UUID]]) -> None:
     _, plane, ids = filled
     before = generations(plane, ids)
@@ -196,7 +196,6 @@ def test_another_model_is_made_beside_and_switched_to_at_once(filled: tuple[Star
     assert ids[1] in found(plane, "Mietvertrag Werkhalle")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("embedder", [E5(), Other()], ids=["replaced one by one", "beside"])
 def test_a_plane_that_died_goes_on_where_it_was(filled: tuple[Starter, Plane, list[UUID]], embedder: Any) -> None:
     start, plane, ids = filled
@@ -214,7 +213,6 @@ def test_a_plane_that_died_goes_on_where_it_was(filled: tuple[Starter, Plane, li
     assert all(ids[n] in found(plane, text[:40]) for n, text in enumerate(TEXTS))
 
 
-@pytest.mark.slow
 def test_erasing_in_the_middle_erases_in_both(filled: tuple[Starter, Plane, list[UUID]]) -> None:
     start, plane, ids = filled
     plane = start(Other())
@@ -233,7 +231,6 @@ def test_erasing_in_the_middle_erases_in_both(filled: tuple[Starter, Plane, list
     assert [plane.ports.vectors.count(doc_id) for doc_id in ids] == [0, 0, 0, 1, 1]
 
 
-@pytest.mark.slow
 def test_a_failed_document_holds_the_switch_until_someone_decides(
     filled: tuple[Starter, Plane, list[UUID]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,7 +253,6 @@ def test_a_failed_document_holds_the_switch_until_someone_decides(
     assert ids[1] in found(plane, "Mietvertrag Werkhalle")
 
 
-@pytest.mark.slow
 def test_what_new_rules_forbid_is_not_shown_any_more(start: Starter) -> None:
     plane = start(E5())
     doc_id = put(plane, "Write to the harbour master at jane.doe@example.org about berths.")
@@ -270,7 +266,6 @@ def test_what_new_rules_forbid_is_not_shown_any_more(start: Starter) -> None:
     assert plane.ports.vectors.count() == 0
 
 
-@pytest.mark.slow
 def test_without_the_old_model_the_question_goes_by_words(
     filled: tuple[Starter, Plane, list[UUID]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

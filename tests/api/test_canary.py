@@ -12,6 +12,8 @@ import structlog
 
 from frostbyte.kernel.ids import new_id
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_canary_is_heard_nowhere(
     api: Any, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture

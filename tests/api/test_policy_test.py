@@ -5,6 +5,10 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 SHIPPED = files("frostbyte.data_plane.policy.rules")
 RULE = """
 [[rule]]

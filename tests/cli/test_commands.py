@@ -12,6 +12,8 @@ import pytest
 from cli.fake_plane import BATCH, FakePlane, Request, Run, doc_id, item, report
 from frostbyte.cli.exits import Exit
 
+pytestmark = pytest.mark.slow
+
 CHUNK = "11111111-1111-5111-8111-111111111111"
 ERASURE = "01990000-0000-7000-8000-0000000000e1"
 RESULT = {

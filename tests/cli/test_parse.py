@@ -14,6 +14,8 @@ from frostbyte.data_plane import policy
 from frostbyte.data_plane.chunking import Cutting
 from frostbyte.kernel.tenancy import config_from
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = Path(__file__).parents[2] / "samples"
 FILES = (
     "besucherdaten-richtlinie.pdf",

@@ -24,6 +24,8 @@ from frostbyte.deploy.bundle.packing import Packed
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid
 from frostbyte.kernel.ports.engine import Entry, Stored
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def built(tmp_path: Path) -> tuple[Path, Path]:

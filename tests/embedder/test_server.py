@@ -24,6 +24,8 @@ from servers.embedder import MODEL, EmbedderServer
 from servers.process import free_port
 from servers.tiny_model import TinyModel
 
+pytestmark = pytest.mark.slow
+
 SECRET = "do-not-tell-this-word"
 
 

@@ -22,6 +22,8 @@ from frostbyte.kernel.errors import Unavailable
 from frostbyte.kernel.ports.webhooks import Answer as Carried
 from frostbyte.kernel.records import TrustedTimeRow
 
+pytestmark = pytest.mark.slow
+
 Metrics = Callable[[], dict[str, float]]
 
 

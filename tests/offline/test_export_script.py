@@ -13,6 +13,8 @@ from offline.answers import ARCHIVE, EXPORT
 from offline.miniature import Host, Signer
 from servers.process import free_port
 
+pytestmark = pytest.mark.slow
+
 RECIPIENT = "age1" + "q" * 58
 
 
@@ -74,7 +76,6 @@ def test_what_is_not_whole_is_not_left(installed: Host, tmp_path: Path, facts: d
     assert f"[{name}]" in done.stderr
 
 
-@pytest.mark.slow
 def test_what_was_killed_is_left_under_no_good_name_and_taken_away_by_the_next(installed: Host, tmp_path: Path) -> None:
     for when in ("before", "after"):
         for ahead in range(1, 7):

@@ -16,6 +16,8 @@ from frostbyte.deploy.compose import Options
 from offline.miniature import SCRIPTS, Host, Miniature, Signer
 from servers.process import free_port
 
+pytestmark = pytest.mark.slow
+
 
 def install(host: Host, bundle: Path, signer: Signer, *more: str, port: int = 0) -> Any:
     """As an operator types it."""
@@ -52,7 +54,6 @@ def test_it_installs_and_says_address_sign_in_and_checkpoint(host: Host, miniatu
     assert (host.into / "trust/signers").read_bytes() == signer.signers.read_bytes()
 
 
-@pytest.mark.slow
 def test_twice_is_once(host: Host, miniature: Path, signer: Signer) -> None:
     port = free_port()
     assert install(host, miniature, signer, port=port).returncode == 0
@@ -129,7 +130,7 @@ def test_free_networks_are_proposed_where_the_host_has_others_and_they_do(
         ("no signers", 2, "usage"),
         ("option", 2, "usage"),
         ("delta", 10, "bundle_partial"),
-        pytest.param("unwell", 1, "service_unwell", marks=pytest.mark.slow),
+        ("unwell", 1, "service_unwell"),
     ],
 )
 def test_it_stops_with_a_name_and_what_to_do(

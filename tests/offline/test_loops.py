@@ -11,6 +11,8 @@ from offline.miniature import Host, Signer
 from offline.test_install import install, refused
 from servers.process import free_port
 
+pytestmark = pytest.mark.slow
+
 SAID = {"plane logs": {"stdout": "  error storage_full 3 times\n  17 lines are not shown\n"}}
 
 
@@ -30,7 +32,6 @@ def test_it_says_which_why_and_what_to_do(host: Host, miniature: Path, signer: S
     assert "waiting for" in done.stdout
 
 
-@pytest.mark.slow
 def test_starts_of_before_are_not_counted(host: Host, miniature: Path, signer: Signer) -> None:
     """Whoever made room on the disk runs the same command again, and the engine has not forgotten."""
     port = free_port()
@@ -48,7 +49,6 @@ def test_starts_of_before_are_not_counted(host: Host, miniature: Path, signer: S
     assert last.returncode == 0, last.stderr
 
 
-@pytest.mark.slow
 def test_a_task_that_has_given_up_is_not_waited_for(host: Host, miniature: Path, signer: Signer) -> None:
     host.told(looping={"storage": loops(0, state="exited", exit=4)})
     done = install(host, miniature, signer)
@@ -56,7 +56,6 @@ def test_a_task_that_has_given_up_is_not_waited_for(host: Host, miniature: Path,
     assert "storage has failed (exit code 4)" in done.stderr
 
 
-@pytest.mark.slow
 def test_compose_that_waits_for_it_for_ever_is_not_waited_for(host: Host, miniature: Path, signer: Signer) -> None:
     host.told(looping={"postgres": loops(3, blocks=True)})
     told = ["--signers", str(signer.signers), "--into", str(host.into), "--port", str(free_port())]

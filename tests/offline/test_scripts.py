@@ -18,6 +18,7 @@ def names(paths: list[Path]) -> list[str]:
     return [path.name for path in paths]
 
 
+@pytest.mark.slow
 def test_shellcheck_finds_nothing() -> None:
     need("shellcheck")
     command = ["shellcheck", "--external-sources", "--shell=bash", "--severity=style", *names(ALL)]

@@ -16,6 +16,8 @@ from frostbyte.adapters.children.troubles import Bounds
 from frostbyte.adapters.parsing import ParserPool
 from frostbyte.kernel.errors import StageFailed, Unavailable
 
+pytestmark = pytest.mark.slow
+
 ROGUE = (sys.executable, str(Path(__file__).parent / "rogue.py"))
 
 

@@ -22,6 +22,8 @@ from frostbyte.data_plane.parse.picture import redacted_png
 from frostbyte.data_plane.policy.account import Marks, blocked
 from frostbyte.kernel.errors import StageFailed
 
+pytestmark = pytest.mark.slow
+
 FONT = Path(reportlab.__file__).parent / "fonts" / "Vera.ttf"
 ENGLISH = (
     "The carrier hands over the goods at the gate",
@@ -203,7 +205,6 @@ def test_one_word_changes_one_word(read):
     assert [(x, y) for x, y in zip(before, after, strict=True) if x != y] == [("leader", "master")]
 
 
-@pytest.mark.slow
 def test_a_poor_page_is_told(read):
     image = page(ENGLISH[:2], size=(900, 180))
     image = image.resize((230, 46), Image.Resampling.BILINEAR).resize(image.size, Image.Resampling.BILINEAR)
@@ -397,7 +398,6 @@ def test_a_scan_that_lies_on_its_side_in_a_pdf(read, tmp_path):
     assert "Bericht nach" in again
 
 
-@pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(st.sampled_from(["text", "blank", "noise", "small"]), max_size=3), min_size=1, max_size=3))
 def test_every_picture_of_a_pdf_is_counted_with_an_outcome(read, make_pdf, pages):

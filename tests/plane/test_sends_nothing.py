@@ -8,6 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(__file__).parents[2] / "src" / "frostbyte"
 PROGRAM = """
 from frostbyte.adapters.embeddings.e5 import E5

@@ -14,6 +14,8 @@ from frostbyte.data_plane.artefacts import Redaction, View
 from frostbyte.data_plane.document import Cell, Document, Drop, Element, Image, Kind, Lineage, Page, Source, Span
 from frostbyte.kernel.errors import StageFailed
 
+pytestmark = pytest.mark.slow
+
 _SECRETS = ("jane@example.org", "536-90-4399", "DOB: 03/12/1985", "DE89 3704 0044 0532 0130 00")
 _WORDS = st.sampled_from(
     (

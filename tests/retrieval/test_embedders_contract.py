@@ -24,6 +24,8 @@ from frostbyte.kernel.ports.embedder import Embedder
 from retrieval.embedding_server import EmbeddingServer, reply, serving
 from servers.embedder import MODEL, EmbedderServer
 
+pytestmark = pytest.mark.slow
+
 _LOCAL = E5()
 SECRET = "sk-do-not-tell"
 

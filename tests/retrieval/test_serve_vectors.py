@@ -23,6 +23,8 @@ from frostbyte.api.vectors.options import load
 from frostbyte.kernel.errors import Invalid
 from servers.vectors import VectorsServer
 
+pytestmark = pytest.mark.slow
+
 FILTER = qm.Filter(must=[qm.FieldCondition(key="kind", match=qm.MatchValue(value="a"))])
 
 
@@ -333,7 +335,6 @@ def test_it_does_not_start_open_or_half_told(environment: dict[str, str], code: 
     assert refused.value.code == code
 
 
-@pytest.mark.slow
 def test_no_acknowledged_point_is_lost_by_kills(tmp_path: Path) -> None:
     """Four writers at once; the server is killed in the middle of it, four times."""
     server = VectorsServer(tmp_path / "s")

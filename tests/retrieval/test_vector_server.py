@@ -29,6 +29,8 @@ from frostbyte.kernel.ports.vectors import CollectionSpec, Point, Scope, SparseV
 from servers.process import free_port
 from servers.vectors import VectorsServer
 
+pytestmark = pytest.mark.slow
+
 SPEC = CollectionSpec(model="m", version="1", dimensions=4)
 NOTHING = SparseVector(indices=(), values=())
 

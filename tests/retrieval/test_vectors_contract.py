@@ -25,6 +25,8 @@ from frostbyte.adapters.qdrant.edge import EdgeVectors
 from frostbyte.kernel.errors import Conflict, Unavailable
 from frostbyte.kernel.ports.vectors import CollectionSpec, Point, Scope, SparseVector, VectorStore
 
+pytestmark = pytest.mark.slow
+
 SPEC = CollectionSpec(model="m", version="1", dimensions=4)
 DOC = UUID(int=1)
 
@@ -290,7 +292,6 @@ def test_compaction_takes_an_erased_vector_out_of_the_segments(tmp_path: Path) -
     store.close()
 
 
-@pytest.mark.slow
 def test_compacted_segments_still_find_the_nearest(tmp_path: Path) -> None:
     """Large enough for the one-byte copies: what they find is what the vectors themselves say."""
     numbers = np.random.default_rng(3)
@@ -467,7 +468,6 @@ while True:
 """
 
 
-@pytest.mark.slow
 def test_no_flushed_point_is_lost_in_kills_at_any_moment(tmp_path: Path) -> None:
     chance, first, promised = random.Random(11), 20, set[int]()
     for _ in range(6):

@@ -34,6 +34,8 @@ from servers.redis import RedisServer
 from servers.vectors import VectorsServer
 from storage.conftest import SPEC, Folders, quiet
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tenants(stores: list[TenantStore], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folders]:
@@ -109,7 +111,6 @@ def test_twice_is_once(stores: list[TenantStore], folders: Folders) -> None:
     assert [store.remains("twice") for store in stores] == [[], [], [], []]
 
 
-@pytest.mark.slow
 def test_destroying_one_leaves_the_other(stores: list[TenantStore], tenants: Folders, folders: Folders) -> None:
     # Names that begin alike are two tenants all the same.
     provision(stores, "acme2", folders("acme2"), quiet)
@@ -121,7 +122,6 @@ def test_destroying_one_leaves_the_other(stores: list[TenantStore], tenants: Fol
     assert "keys" in next(s for s in stores if s.name == "queue").remains("acme")
 
 
-@pytest.mark.slow
 def test_a_decoy_is_tried_and_gone(stores: list[TenantStore], tenants: Folders, tmp_path: Path) -> None:
     decoy = decoy_of("acme")
     report = with_decoy(stores, "acme", tenants("acme"), SecretFolder(tmp_path / "decoy", decoy), quiet)

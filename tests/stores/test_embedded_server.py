@@ -22,6 +22,8 @@ from frostbyte.kernel.errors import Conflict, FrostbyteError, Unavailable
 from servers.lanes import need
 from stores.store_rows import batch, document
 
+pytestmark = pytest.mark.slow
+
 CHILD = """
 import sys, time
 from pathlib import Path

@@ -20,6 +20,8 @@ from frostbyte.kernel.errors import NotFound, Unavailable
 from servers.buckets import administrator, bucket
 from servers.minio import PASSWORD, USER, MinioServer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def blobs(minio_server: MinioServer) -> Iterator[S3Blobs]:

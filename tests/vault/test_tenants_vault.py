@@ -21,6 +21,8 @@ from frostbyte.control_plane.provisioning.resources import Owner
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid, Unavailable
 from servers.lanes import built, need
 
+pytestmark = pytest.mark.slow
+
 ACME = Owner(environment="test", project_id="p1", tenant_id="acme")
 OTHER = Owner(environment="test", project_id="p1", tenant_id="other")
 BASE = Owner(environment="test", project_id="p1")

@@ -15,6 +15,8 @@ from frostbyte.data_plane.patience import attempts
 from frostbyte.kernel.records import JobRow, Stage
 from stores.store_rows import NOW, job
 
+pytestmark = pytest.mark.slow
+
 
 def test_who_wants_to_be_alone_is_alone_and_everybody_gets_in() -> None:
     room, lock = Room(), threading.Lock()
