@@ -313,7 +313,7 @@ class Making:
         self._work.check()
         try:
             return doing.do(step, self._work.scene)
-        except Exception as error:
+        except Exception as error:  # whatever was raised, it may have been made: that is noted, and the error goes on
             if step.kind is not None and getattr(error, "code", "") not in REFUSED:
                 self._work.unsure()
             raise

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -146,13 +146,6 @@ class Call:
 
 Handler: TypeAlias = Callable[[Call], Answer]
 Routes: TypeAlias = Sequence[tuple[str, str, Handler]]
-
-
-class Labelled(Protocol):
-    """What can be renamed and labelled."""
-
-    name: str
-    labels: dict[str, str]
 
 
 class Update(msgspec.Struct, kw_only=True):
