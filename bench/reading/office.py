@@ -1,8 +1,10 @@
 """Office files to the whole canonical document, beside openpyxl and python-docx, which people would use instead.
 
-Both files are generated. The workbook is written as Excel writes: shared strings, dates, amounts and shares in number
-formats, one formula column; 200,000 cells. The document has 300 sections of a heading, five paragraphs of five runs
-with fonts and revision marks, a table of eight rows, and a numbered list.
+The files are generated, and there are two of each kind. One is written as Office writes: the workbook has shared
+strings, dates, amounts and shares in number formats, one formula column, 200,000 cells; the document has 300 sections
+of a heading, five paragraphs of five runs with fonts and revision marks, a table of eight rows, and a numbered list.
+The other is as the library writes it that we are beside: as many cells of numbers and inline strings; the same
+sections with one bare run for each paragraph.
 
 Ours is `reader.parse`: text as shown, formulas, numbers of lists, the checked account. openpyxl reads values only
 (`read_only`, `data_only`), python-docx the text of all paragraphs and cells. Each runs in a process of its own, in
@@ -29,6 +31,7 @@ _ROUNDS: Final = 3
 _ROWS: Final = 20_000
 _SECTIONS: Final = 300
 _ROOT: Final = Path(__file__).parents[2]
+_OTHERS: Final = str(_ROOT / ".venv-bench/bin/python")
 _W: Final = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 _S: Final = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _KINDS: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -66,6 +69,37 @@ texts = [(paragraph.style.name, paragraph.text) for paragraph in document.paragr
 cells = [cell.text for table in document.tables for row in table.rows for cell in row.cells]
 print(time.process_time() - began)
 """
+_BOOK: Final = """
+import random, sys
+import openpyxl
+draw = random.Random(7)
+book = openpyxl.Workbook(write_only=True)
+sheet = book.create_sheet("Data")
+for row in range(int(sys.argv[2])):
+    amount, count = draw.randrange(10_000_000) / 100, draw.randint(1, 99)
+    name, town = draw.choice(("Ada Fenn", "Bo Lund", "Cem Aras")), draw.choice(("Bonn", "Ulm", "York"))
+    note, code = f"delivery note {row % 5000}", f"C-{row % 700:04}"
+    sheet.append([row, name, town, 45_000 + row % 900, amount, draw.random(), count, note, code, amount * count])
+book.save(sys.argv[1])
+"""
+_LETTER: Final = """
+import random, sys
+import docx
+draw = random.Random(8)
+words = "the supplier shall deliver every sample within thirty days of order and laboratory reports results".split()
+sentence = lambda amount: " ".join(draw.choice(words) for _ in range(amount)).capitalize() + "."
+document = docx.Document()
+for number in range(int(sys.argv[2])):
+    document.add_heading(f"Section {number}", 1)
+    for _ in range(5):
+        document.add_paragraph(sentence(60))
+    for row in document.add_table(rows=8, cols=4).rows:
+        for cell in row.cells:
+            cell.text = sentence(3)
+    for _ in range(4):
+        document.add_paragraph(sentence(9), style="List Number")
+document.save(sys.argv[1])
+"""
 
 
 def main() -> None:
@@ -74,10 +108,15 @@ def main() -> None:
         book, letter = Path(folder) / "book.xlsx", Path(folder) / "letter.docx"
         cells = workbook(book)
         document(letter)
+        bare_book, bare_letter = Path(folder) / "bare.xlsx", Path(folder) / "bare.docx"
+        for code, path, amount in ((_BOOK, bare_book, _ROWS), (_LETTER, bare_letter, _SECTIONS)):
+            subprocess.run([_OTHERS, "-c", code, path, str(amount)], check=True)
         show(
             [
                 measured("XLSX", book, _XLSX, _OPENPYXL, cells, "cells"),
+                measured("XLSX as openpyxl writes it", bare_book, _XLSX, _OPENPYXL, cells, "cells"),
                 measured("DOCX", letter, _DOCX, _PYTHON_DOCX, _SECTIONS, "pages"),
+                measured("DOCX as python-docx writes it", bare_letter, _DOCX, _PYTHON_DOCX, _SECTIONS, "pages"),
             ]
         )
 
@@ -87,9 +126,9 @@ def measured(name: str, path: Path, mime: str, reference: str, amount: int, unit
     ours, theirs = [], []
     for _ in range(_ROUNDS):
         ours.append(_seconds(sys.executable, _OURS, path, mime))
-        theirs.append(_seconds(str(_ROOT / ".venv-bench/bin/python"), reference, path, mime))
+        theirs.append(_seconds(_OTHERS, reference, path, mime))
     ratio = min(theirs) / min(ours)
-    whom = {"XLSX": "openpyxl read_only", "DOCX": "python-docx with tables"}[name]
+    whom = {"XLSX": "openpyxl read_only", "DOCX": "python-docx with tables"}[name[:4]]
     return Line(
         measure=f"{name} to canonical document",
         ours=amount / min(ours),

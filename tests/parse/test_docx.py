@@ -238,6 +238,29 @@ def test_tables_in_tables_keep_their_structure(page):
     assert [(c.row, c.column, got.text[c.start : c.end]) for c in grid.cells] == [(0, 0, "x1"), (0, 1, "x2")]
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [
+        (("a", "b c"), ("", "d")),
+        (("", ""), ("", "e")),
+        (("", "x"), ("y", ""), ("", "")),
+        (("tab\tand\x7fcontrol", "\u00e9"), ("soft\u00adhyphen", "  ")),
+    ],
+)
+@pytest.mark.parametrize("before", ["", p(r("Before"))])
+def test_plain_tables_read_the_same_at_one_stroke_and_cell_by_cell(page, texts, before):
+    """A bookmark, which says nothing, in one cell has each read by itself."""
+    rows = ["".join(tc(p(r(text)), '<w:tcW w:w="900"/>') for text in row) for row in texts]
+    table = "".join(f"<w:tr>{row}</w:tr>" for row in rows)
+    marked = table.replace("</w:tcPr>", '</w:tcPr><w:bookmarkStart w:id="0"/>', 1)
+    assert marked != table
+    quick, careful = (page(f"{before}<w:tbl>{one}</w:tbl>{p(r('After'))}") for one in (table, marked))
+    assert quick == careful
+    (found,) = [element for element in quick.elements if element.kind is Kind.TABLE]
+    shown = [[quick.reading(c.start, c.end) for c in found.cells if c.row == row] for row in range(len(texts))]
+    assert shown == [[text.strip(" ").replace("\x7f", "").replace("\u00ad", "") for text in row] for row in texts]
+
+
 def test_merged_cells_to_the_right_and_bold_headers(page):
     bold = "<w:b/>"
     body = (

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from frostbyte.data_plane.document import Cell, Grid, Kind, Mark
+from frostbyte.data_plane.document import Cell, Element, Grid, Kind, Mark
 from frostbyte.data_plane.parse.building import Open, PageBuilder
 from frostbyte.data_plane.parse.limits import ParseLimits, too_many_cells
 from frostbyte.data_plane.parse.marks import LIST_MARK
@@ -23,8 +22,6 @@ from frostbyte.data_plane.parse.office.styles import Style, Styles
 
 _MAX_DEPTH: Final = 40
 _GONE: Final = {"del": "deleted", "moveFrom": "moved_away"}
-_ODD: Final = re.compile("[\u00ad\ue000-\uf8ff]")
-"""Characters that the plain way through a paragraph does not know."""
 
 Relations = dict[str, tuple[str, str]]
 
@@ -133,16 +130,16 @@ class Writer:
         kind = place.kind
         if kind is Kind.PARAGRAPH:
             kind, level = self._role(style, label, level, text, contents)
-        start = self.builder.at
-        with self.builder.element(kind, level=level, hidden=place.hidden) as element:
-            start = element.start
-            self._begin(label, text)
-            if read is None:
-                self.builder.found(text)
-            else:
-                self._put(read, place)
+        builder = self.builder
+        start = builder.begin()
+        self._begin(label, text)
+        if read is None:
+            builder.found(text)
+        else:
+            self._put(read, place)
+        builder.end(Element(kind=kind, start=start, end=builder.at, level=level, hidden=place.hidden))
         if contents:
-            self.builder.marks.append(Mark(start=start, end=self.builder.at, kind="contents"))
+            builder.marks.append(Mark(start=start, end=builder.at, kind="contents"))
         if self._pending:
             self._settle()
 
@@ -159,12 +156,7 @@ class Writer:
 
     def _plain(self, node: Any, style: Style, place: Place) -> str | None:
         """The text of a paragraph that holds nothing but visible runs, or None."""
-        scan = place.scan
-        if node in scan.rich or style.hides or self.fields.open:
-            return None
-        text = "".join([found.text or "" for found in node.iter(scan.run_text)])
-        # Nothing odd is printable, and to ask is cheap.
-        return text if text.isascii() or text.isprintable() or not _ODD.search(text) else None
+        return None if style.hides or self.fields.open else place.scan.plain_text(node)
 
     def _properties(self, node: Any, place: Place) -> tuple[Style, str, int]:
         """Style, label of list or heading, and level: of the heading where positive, of the list where negative."""
@@ -342,8 +334,14 @@ class Writer:
             self._settle()
 
     def _fill(self, cells: list[tables.GridCell], place: Place, into: Open) -> None:
-        row = 0
         self._begin()
+        usual = self._usual
+        if usual is not None and not (usual.hides or self.fields.open or place.hidden or place.depth > _MAX_DEPTH):
+            texts = tables.plain_texts(cells, place.scan)
+            if texts is not None:
+                into.cells += tables.written(self.builder, cells, texts)
+                return
+        row = 0
         for index, cell in enumerate(cells):
             if index:
                 self.builder.insert("\n" if cell.row > row else "\t")
@@ -439,5 +437,5 @@ _HANGING: Final[dict[str, Callable[[Writer, _Pending], None]]] = {
 
 def _size(cells: list[tables.GridCell]) -> tuple[int, int]:
     """Rows and columns of the grid."""
-    rows = max((cell.row + cell.row_span for cell in cells), default=0)
-    return rows, max((cell.column + cell.column_span for cell in cells), default=0)
+    rows = max([cell.row + cell.row_span for cell in cells], default=0)
+    return rows, max([cell.column + cell.column_span for cell in cells], default=0)

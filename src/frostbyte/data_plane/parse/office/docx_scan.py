@@ -6,6 +6,7 @@ the careful reader sees only those.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ _RICH: Final = (
     "footnoteReference endnoteReference commentRangeStart commentRangeEnd commentReference ruby vanish shd highlight"
 ).split()
 """What a plain paragraph does not hold. Tabs also stand in properties, which costs a little time and nothing else."""
+_ODD: Final = re.compile("[\u00ad\ue000-\uf8ff]")
+"""Characters that the plain way through a paragraph does not know."""
 _OTHER: Final = ("{*}AlternateContent", "{*}oMath")
 
 
@@ -38,7 +41,8 @@ class Scan:
 
     def __init__(self, root: Any, styles: Styles) -> None:
         space = etree.QName(root).namespace or ""
-        self._paragraph = f"{{{space}}}p"
+        self.paragraph = f"{{{space}}}p"
+        """The tag of a paragraph."""
         self.run_text = f"{{{space}}}t"
         """The tag of what a plain paragraph has its text in."""
         self.rich: set[Any] = set()
@@ -54,6 +58,14 @@ class Scan:
             self._mark(node for node in named if attribute(node, "val") in styles.hiding)
         self._state(root, space)
 
+    def plain_text(self, paragraph: Any) -> str | None:
+        """The text of a paragraph that holds nothing but runs without a look that hides; None for any other."""
+        if paragraph in self.rich:
+            return None
+        text = "".join([found.text or "" for found in paragraph.iter(self.run_text)])
+        # Nothing odd is printable, and to ask is cheap.
+        return text if text.isascii() or text.isprintable() or not _ODD.search(text) else None
+
     def ground(self, paragraph: Any, ground: str) -> str:
         """The colour behind a paragraph."""
         stated = self.properties.get(paragraph)
@@ -62,7 +74,7 @@ class Scan:
     def _mark(self, nodes: Any) -> None:
         rich = self.rich
         for node in nodes:
-            for around in node.iterancestors(self._paragraph):
+            for around in node.iterancestors(self.paragraph):
                 if around in rich:
                     break
                 rich.add(around)
@@ -72,7 +84,7 @@ class Scan:
         for node in root.iter(*(f"{{{space}}}{name}" for name in names)):
             properties = node.getparent()
             paragraph = properties.getparent()
-            if paragraph is None or paragraph.tag != self._paragraph:
+            if paragraph is None or paragraph.tag != self.paragraph:
                 continue
             stated = self.properties.setdefault(paragraph, Stated())
             name = local(node)

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from frostbyte.data_plane.document import Cell, Span
+from frostbyte.data_plane.parse.building import PageBuilder
 from frostbyte.data_plane.parse.office.archive import attribute, is_on, local
+from frostbyte.data_plane.parse.office.docx_scan import Scan
 
 WRAPPERS: Final = frozenset({"sdt", "sdtContent", "customXml", "ins", "moveTo", "AlternateContent", "Choice"})
 _SPECIAL: Final = (
@@ -64,6 +67,55 @@ def grid(table: Any) -> list[GridCell]:
     if cells and not any(cell.header for cell in cells):
         _first_row(table, cells)
     return cells
+
+
+def plain_texts(cells: list[GridCell], scan: Scan) -> list[str] | None:
+    """The texts of cells that each hold one plain paragraph that states no style; None if one holds anything else."""
+    texts: list[str] = []
+    for cell in cells:
+        blocks = len(cell.node)
+        # A cell ends with a paragraph, and has its properties, if any, before all else.
+        paragraph = cell.node[-1] if blocks else None
+        if paragraph is None or paragraph.tag != scan.paragraph or paragraph in scan.properties:
+            return None
+        if blocks > 1 and (blocks > 2 or local(cell.node[0]) != "tcPr"):
+            return None
+        text = scan.plain_text(paragraph)
+        if text is None:
+            return None
+        texts.append(text if text.strip() else "")
+    return texts
+
+
+def written(builder: PageBuilder, cells: list[GridCell], texts: list[str]) -> list[Cell]:
+    """Write cells of such texts at one stroke: nearly all tables are made of them."""
+    made: list[Cell] = []
+    parts: list[str] = []
+    inserted: list[Span] = []
+    row, at = 0, builder.at
+    for cell, text in zip(cells, texts, strict=True):
+        if parts:
+            parts.append("\n" if cell.row > row else "\t")
+            # Separators around an empty cell are one.
+            start = inserted.pop().start if inserted and inserted[-1].end == at else at
+            inserted.append(Span(start=start, end=at + 1))
+            at += 1
+        parts.append(text)
+        row, end = cell.row, at + len(text)
+        made.append(
+            Cell(
+                row=row,
+                column=cell.column,
+                row_span=cell.row_span,
+                column_span=cell.column_span,
+                start=at,
+                end=end,
+                header=cell.header,
+            )
+        )
+        at = end
+    builder.found_and_inserted("".join(parts), inserted)
+    return made
 
 
 def _first_row(table: Any, cells: list[GridCell]) -> None:

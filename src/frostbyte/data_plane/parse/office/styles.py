@@ -242,5 +242,5 @@ def _read(node: Any) -> _Raw:
             ground = fill_of(child)
     look = read_look(fields["rPr"])[0] if "rPr" in fields else _PLAIN
     raw.look = look if ground is None else look.over(Look(fill=ground))
-    raw.shaded = any(local(item) == "shd" and fill_of(item) is not None for item in node.iter())
+    raw.shaded = any(fill_of(item) is not None for item in node.iter("{*}shd"))
     return raw
