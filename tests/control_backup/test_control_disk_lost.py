@@ -55,4 +55,4 @@ def test_all_that_is_younger_than_the_backup_is_known_again(ground: Ground) -> N
     codes = {(person.about, person.code) for person in report.adopted.persons}
     assert ("beta", "tenant_keys_lost") in codes
     assert ("fb-acme-worker-2", "host_key_unknown") in codes
-    assert report.adopted.tenants == ["beta"]
+    assert report.adopted.told.tenants == ["beta"]

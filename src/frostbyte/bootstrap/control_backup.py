@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid4
 
 import msgspec
@@ -28,7 +28,7 @@ from frostbyte.control_plane.backup.control import ControlBackup, Restored, Tria
 from frostbyte.control_plane.backup.hearing import Heard
 from frostbyte.control_plane.backup.keeper import Keeper
 from frostbyte.control_plane.provisioning.adopting import Adopting
-from frostbyte.control_plane.provisioning.adoption import Adoption
+from frostbyte.control_plane.provisioning.adoption import Adoption, Told
 from frostbyte.control_plane.settings import ControlSettings
 from frostbyte.kernel.backup.repository import Repository, sealed_key
 from frostbyte.kernel.clock import Clock, SystemClock
@@ -39,7 +39,8 @@ FOLDER: Final = "control"
 SECRET: Final = "backup"  # noqa: S105 - a name
 """Of what the repository's key is made of."""
 UNFINISHED: Final = "restored.json"
-"""In the data folder, from when a backup was put back until what is younger than it was looked for."""
+"""In the data folder, from when a backup is put back until its operator was told what is younger than it: what there
+is to tell, as far as it is known (`adoption.Told`)."""
 _TRIAL: Final = "frostbyte_trial_"
 
 
@@ -125,15 +126,10 @@ def _trial(found: Access) -> Trial:
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restore came to.
-
-    Attributes:
-        moved_on: tenants whose register was brought up to what their planes have heard.
-    """
+    """What a restore came to."""
 
     restored: Restored
     adopted: Adoption
-    moved_on: tuple[str, ...]
 
 
 def restored(settings: ControlSettings, told: BackupSettings, unseal: Callable[[bytes], bytes], name: str) -> Restored:
@@ -163,7 +159,7 @@ def restored(settings: ControlSettings, told: BackupSettings, unseal: Callable[[
         sole = Sole(found.writer)
         sole.take()
         undo.callback(sole.release)
-        _mark(settings.data_dir, {"snapshot": name})
+        _mark(settings.data_dir, _told(settings.data_dir))
         try:
             return restore(
                 repository,
@@ -180,7 +176,10 @@ def restored(settings: ControlSettings, told: BackupSettings, unseal: Callable[[
 
 
 def brought_up(settings: ControlSettings, done: Restored) -> Report:
-    """Look for what is younger than the backup, at the clouds and at planes. Nothing runs meanwhile."""
+    """Look for what is younger than the backup, at the clouds and at planes. Nothing runs meanwhile.
+
+    What a call that was cut off found is in the report as well. The caller says `finished` once it has been read.
+    """
     from frostbyte.bootstrap.control import build
 
     plane = build(settings)
@@ -188,15 +187,14 @@ def brought_up(settings: ControlSettings, done: Restored) -> Report:
         hosting, channels = plane.hosting, plane.channels
         assert hosting is not None
         assert channels is not None
-        adopted = Adopting(
+        adopted = Adoption(told=_told(settings.data_dir), keep=lambda told: _mark(settings.data_dir, told))
+        Adopting(
             plane.store.unit_of_work, settings.environment, plane.clock, hosting.clouds.site, hosting.clouds.workshop
-        ).adopt()
-        moved_on, persons = Heard(plane.store.unit_of_work, channels, plane.clock).ask()
-        adopted.persons += persons
+        ).adopt(adopted)
+        Heard(plane.store.unit_of_work, channels, plane.clock).ask(adopted)
     finally:
         plane.close()
-    finished(settings.data_dir)
-    return Report(restored=done, adopted=adopted, moved_on=tuple(moved_on))
+    return Report(restored=done, adopted=adopted)
 
 
 def see_that_it_is_finished(data_dir: Path) -> None:
@@ -210,11 +208,25 @@ def see_that_it_is_finished(data_dir: Path) -> None:
 
 
 def finished(data_dir: Path) -> None:
-    """What was put back is complete."""
+    """What was put back is complete, and whoever put it back has read what came of it."""
     (data_dir / UNFINISHED).unlink(missing_ok=True)
     sync_folder(data_dir)
 
 
-def _mark(data_dir: Path, what: dict[str, Any]) -> None:
-    (data_dir / UNFINISHED).write_text(json.dumps(what), encoding="ascii")
+def _mark(data_dir: Path, told: Told) -> None:
+    """Durably say that it is not finished, and what it has come to so far."""
+    fresh = data_dir / f".{UNFINISHED}"
+    with fresh.open("wb") as file:
+        file.write(msgspec.json.encode(told))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(fresh, data_dir / UNFINISHED)
     sync_folder(data_dir)
+
+
+def _told(data_dir: Path) -> Told:
+    """By calls that were cut off; nothing where there were none, or an earlier version's."""
+    try:
+        return msgspec.json.decode((data_dir / UNFINISHED).read_bytes(), type=Told)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return Told()

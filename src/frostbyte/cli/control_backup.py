@@ -54,7 +54,7 @@ def restore(
     goes on. Ends with 3 where something is left for a person.
     """
     from frostbyte.bootstrap import backup_target
-    from frostbyte.bootstrap.control_backup import brought_up, restored
+    from frostbyte.bootstrap.control_backup import brought_up, finished, restored
     from frostbyte.bootstrap.restoring import identity as identity_of
     from frostbyte.control_plane.settings import load
 
@@ -68,6 +68,7 @@ def restore(
         print_json(shown(report))
     else:
         _show(report)
+    finished(settings.data_dir)
     if report.adopted.persons:
         raise typer.Exit(Exit.PROBLEMS)
 
@@ -89,10 +90,10 @@ def shown(report: Report) -> dict[str, Any]:
                 "id": one.resource_id,
                 "replaced": one.replaced,
             }
-            for one in adopted.adopted
+            for one in adopted.told.adopted
         ],
-        "tenants_entered": adopted.tenants,
-        "tenants_moved_on": list(report.moved_on),
+        "tenants_entered": adopted.told.tenants,
+        "tenants_moved_on": adopted.told.moved_on,
         "for_a_person": [
             {"about": one.about, "code": one.code, "message": one.message, "remedy": one.remedy}
             for one in adopted.persons
@@ -105,15 +106,15 @@ def _show(report: Report) -> None:
     out().print(text(f"Put back as it was at {done.taken_at}, from {done.snapshot}.", "green"))
     if done.ended:
         out().print(text(f"{done.ended} operations were under way then; they are ended, and not gone on with."))
-    rows = table("owner", "=resource", "id", "", title=f"{len(adopted.adopted)} resources adopted")
-    for one in adopted.adopted:
+    rows = table("owner", "=resource", "id", "", title=f"{len(adopted.told.adopted)} resources adopted")
+    for one in adopted.told.adopted:
         what = "in place of another" if one.replaced else ""
         rows.add_row(text(one.owner), text(f"{one.kind.value} {one.name}"), text(one.resource_id), text(what))
-    if adopted.adopted:
+    if adopted.told.adopted:
         out().print(rows)
-    for name in adopted.tenants:
+    for name in adopted.told.tenants:
         out().print(text(f"{name}: entered in the register, as in service"))
-    for name in report.moved_on:
+    for name in adopted.told.moved_on:
         out().print(text(f"{name}: brought up to what its plane has heard"))
     for person in adopted.persons:
         out().print(text(f"! {person.message}", "yellow"))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from frostbyte.adapters.secrets.files import sync_folder, write_new
+from frostbyte.adapters.secrets.files import shred, sync_folder, write_new
 from frostbyte.kernel.archive.file import broken
 from frostbyte.kernel.errors import Unavailable
 
@@ -19,6 +20,8 @@ NEVER: Final = frozenset({f"{KEYS}/log.key"})
 """What signs the log never leaves: who restores begins a log of its own."""
 _PASSING: Final = "."
 """How names of files begin that are being written."""
+_LEFT: Final = re.compile(r"\.[0-9a-f]{32}")
+"""What `write_new` and `put` call them."""
 
 
 class KeptFiles:
@@ -41,7 +44,9 @@ class KeptFiles:
         return {name: data for name, data in self._below((KEYS, *PRIVATE)) if name not in NEVER}
 
     def put(self, files: Mapping[str, bytes], *, replace: bool) -> int:
-        """See the port."""
+        """See the port. What a write that was killed has left is destroyed: it is a copy of a secret."""
+        for folder in (KEYS, *PUBLIC, *PRIVATE):
+            _swept(self._root(f"{folder}/"))
         count = 0
         for name, data in sorted(files.items()):
             place = self._place(name)
@@ -78,6 +83,13 @@ class KeptFiles:
         if not known or any(part in ("", ".", "..") or "\0" in part for part in parts) or name in NEVER:
             raise broken("it holds a file that no control plane keeps")
         return self._root(name).joinpath(*parts)
+
+
+def _swept(root: Path) -> None:
+    """Nobody else writes meanwhile: the data folder is held."""
+    for path in root.rglob(f"{_PASSING}*") if root.is_dir() else ():
+        if _LEFT.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+            shred(path)
 
 
 def _folders(root: Path, wanted: Path) -> None:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from frostbyte.control_plane.channel import PlaneChannel
 from frostbyte.control_plane.killswitch.orders import order
-from frostbyte.control_plane.provisioning.adoption import Person
+from frostbyte.control_plane.provisioning.adoption import Adoption, Person
 from frostbyte.control_plane.registry.changes import changed, event_of, word
 from frostbyte.control_plane.registry.ports import RegistryFactory, RegistryUnitOfWork
 from frostbyte.control_plane.registry.records import EndpointsRow, TenantRow
@@ -46,24 +46,18 @@ class Heard:
     ) -> None:
         self._unit_of_work, self._channels, self._clock = unit_of_work, channels, clock
 
-    def ask(self) -> tuple[list[str], list[Person]]:
-        """Ask everybody. Tenants whose register was brought up to date, and what a person has to see to."""
-        moved_on: list[str] = []
-        persons: list[Person] = []
+    def ask(self, done: Adoption) -> None:
+        """Ask everybody, and tell whose register was brought up to date and what a person has to see to."""
         for tenant, endpoints in self._asked():
             try:
                 standing = self._channels(endpoints).standing()
             except FrostbyteError as error:
-                persons.append(_silent(tenant.tenant_id, error))
+                done.found.append(_silent(tenant.tenant_id, error))
                 continue
             if standing.tenant_id != tenant.tenant_id or standing.log_key != endpoints.log_key:
-                persons.append(_stranger(tenant.tenant_id))
+                done.found.append(_stranger(tenant.tenant_id))
                 continue
-            found = list(self._heard(tenant, standing))
-            persons += [person for person in found if person is not None]
-            if found:
-                moved_on.append(tenant.tenant_id)
-        return moved_on, persons
+            self._heard(tenant, standing, done)
 
     def _asked(self) -> Iterator[tuple[TenantRow, EndpointsRow]]:
         after = ""
@@ -78,11 +72,11 @@ class Heard:
                 return
             after = page[-1].tenant_id
 
-    def _heard(self, tenant: TenantRow, plane: PlaneStanding) -> Iterator[Person | None]:
-        """What became of one plane: nothing; None where the register followed it; or what a person has to see to."""
+    def _heard(self, tenant: TenantRow, plane: PlaneStanding, done: Adoption) -> None:
+        """Have the register follow one plane, and tell what follows of that for a person."""
         gap = plane.version - tenant.standing_version
         if max(gap, plane.config_version - tenant.config_version) > MOST:
-            yield _stranger(tenant.tenant_id)
+            done.found.append(_stranger(tenant.tenant_id))
             return
         wanted = order(tenant)
         newer = gap > 0 or (gap == 0 and plane.version > 0 and plane.state is not wanted)
@@ -102,11 +96,10 @@ class Heard:
             if late:
                 row = self._configured(uow, row, plane.config_version)
             if newer or late:
+                said = [self._said(tenant, plane)] if newer else []
+                said += [_configured_since(tenant.tenant_id, plane.config_version)] if late else []
+                done.tell(moved_on=[tenant.tenant_id], persons=[person for person in said if person is not None])
                 uow.commit()
-        if newer:
-            yield self._said(tenant, plane)
-        if late:
-            yield _configured_since(tenant.tenant_id, plane.config_version)
 
     def _suspended(self, uow: RegistryUnitOfWork, row: TenantRow) -> TenantRow:
         state, failed = moved(row.state, row.failed, Move.SUSPEND)

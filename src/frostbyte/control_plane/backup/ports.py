@@ -95,7 +95,7 @@ class Files(Protocol):
         ...
 
     def put(self, files: Mapping[str, bytes], *, replace: bool) -> int:
-        """Write them durably; how many were written.
+        """Write them durably, and destroy what a write that was killed has left; how many were written.
 
         Args:
             replace: whether those take the place of others that are there, as they do where nothing has begun yet.

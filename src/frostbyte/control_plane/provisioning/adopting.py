@@ -19,7 +19,7 @@ import msgspec
 from msgspec.structs import replace
 
 from frostbyte.control_plane.provisioning import adoption
-from frostbyte.control_plane.provisioning.adoption import Adopted, Adoption
+from frostbyte.control_plane.provisioning.adoption import Adoption
 from frostbyte.control_plane.provisioning.apply import Workshops
 from frostbyte.control_plane.provisioning.building import ASKED
 from frostbyte.control_plane.provisioning.journal import Direction, EntryRow, EntryState, RunRow, RunState
@@ -84,16 +84,20 @@ class Adopting:
         self._unit_of_work, self._environment, self._clock = unit_of_work, environment, clock
         self._site, self._workshops = site, workshops
 
-    def adopt(self) -> Adoption:
-        """Look at every project and adopt; again, and what was adopted is known."""
-        done = Adoption()
+    def adopt(self, done: Adoption | None = None) -> Adoption:
+        """Look at every project and adopt; again, and what was adopted is known.
+
+        Args:
+            done: what calls that were cut off have told.
+        """
+        done = done or Adoption()
         seen: set[tuple[Kind, str]] = set()
         for project_id in self._projects():
             try:
                 site = self._site(project_id)
                 found = [one for one in (*site.cloud.observe(), *site.dns.observe()) if self._ours(one)]
             except FrostbyteError as error:
-                done.persons.append(adoption.blind(project_id, error))
+                done.found.append(adoption.blind(project_id, error))
                 continue
             fresh = [one for one in found if (one.kind, _identity(one)) not in seen]  # projects may share a token
             seen |= {(one.kind, _identity(one)) for one in fresh}
@@ -110,10 +114,10 @@ class Adopting:
                 if owner is not None:
                     self._own(owner, mine, done)
             except FrostbyteError as error:
-                done.persons.append(adoption.refused(label, error))
+                done.found.append(adoption.refused(label, error))
         for owner in self._owners(project_id):
             if owner.label not in by_owner:
-                done.persons += self._gone(owner)
+                done.found += self._gone(owner)
 
     # -- whose it is -------------------------------------------------------------------------------------------------
 
@@ -141,7 +145,7 @@ class Adopting:
         if label == owner.label:
             return owner
         if not label.startswith(_TENANT):
-            done.persons.append(adoption.unreadable(label))
+            done.found.append(adoption.unreadable(label))
             return None
         owner = replace_tenant(owner, tenant_name(label.removeprefix(_TENANT)))
         with self._unit_of_work() as uow:
@@ -152,14 +156,14 @@ class Adopting:
         younger = any((one.kind.value, one.resource_id) not in known for one in found if one.kind is not Kind.RECORD)
         if row is None or (younger and _was_being_made(row)):
             self._enter(owner, row, found, done)
-            done.persons += [adoption.keys_lost(owner.tenant_id)] if row is None else [adoption.unsure(owner.tenant_id)]
         elif row.state is TenantState.DEPROVISIONED:
-            done.persons.append(adoption.comes_back(owner.tenant_id))
+            done.found.append(adoption.comes_back(owner.tenant_id))
             return None
         return owner
 
     def _enter(self, owner: Owner, row: TenantRow | None, found: Sequence[Found], done: Adoption) -> None:
         """As a tenant in service: so nobody makes it anew, or takes its volume away, by mistake."""
+        person = adoption.keys_lost(owner.tenant_id) if row is None else adoption.unsure(owner.tenant_id)
         with self._unit_of_work() as uow:
             if row is None:
                 row = self._created(uow, owner, _octet(found))
@@ -191,8 +195,8 @@ class Adopting:
                 type = event_of(move, row.failed)
                 row = changed(uow, self._clock, row, type, ACTOR, details, state=state, failed=failed)
             uow.operations.end(replace(operation, status=OperationStatus.SUCCEEDED, ended_at=self._clock.now()))
+            done.tell(tenants=[owner.tenant_id], persons=[person])
             uow.commit()
-        done.tenants.append(owner.tenant_id)
 
     def _created(self, uow: ProvisioningUnitOfWork, owner: Owner, octet: int | None) -> TenantRow:
         details = {"component": "registry", "version": 1, "config_version": 1, "to_state": word(TenantState.PENDING)}
@@ -292,22 +296,11 @@ class Adopting:
             ended = replace(run, state=RunState.SUCCEEDED, holder="", leased_until=None, ended_at=self._clock.now())
             uow.journal.put_run(ended)
             run_event(uow, self._clock, ended, EventType.RUN_ENDED, ACTOR, outcome=ended.state)
+            done.tell(
+                adopted=list(adoption.known(owner, entries, written)),
+                persons=adoption.strangers(owner, entries, written) if owner.tenant_id else (),
+            )
             uow.commit()
-        for step, outcome in written:
-            if step.kind is not None:
-                old = entries.get(step.key)
-                done.adopted.append(
-                    Adopted(
-                        project_id=owner.project_id,
-                        owner=owner.label,
-                        kind=step.kind,
-                        name=step.name,
-                        resource_id=outcome.resource_id,
-                        replaced=old is not None and old.state is EntryState.DONE,
-                    )
-                )
-        if owner.tenant_id:
-            done.persons += adoption.strangers(owner, entries, written)
 
     def _begun(self, uow: ProvisioningUnitOfWork, owner: Owner, request: Mapping[str, Any]) -> RunRow:
         """A run that begins and ends within one transaction: no provisioner ever sees it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -52,13 +52,56 @@ class Person:
 
 
 @dataclass(kw_only=True)
-class Adoption:
-    """What came of it."""
+class Told:
+    """What only the call that did it can say: whoever looks again finds it done.
+
+    Attributes:
+        adopted: what the journal knows from now on.
+        tenants: entered in the register, in service as far as can be seen.
+        moved_on: whose register was brought up to what their planes have heard.
+        persons: what follows of it for a person.
+    """
 
     adopted: list[Adopted] = field(default_factory=list)
     tenants: list[str] = field(default_factory=list)
-    """Entered in the register, in service as far as can be seen."""
+    moved_on: list[str] = field(default_factory=list)
     persons: list[Person] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class Adoption:
+    """What came of it.
+
+    Attributes:
+        told: by this call, and by those before it that were cut off.
+        keep: makes `told` durable. Called before the commit that it tells of: said twice is better than never.
+        found: what a person has to see to and every call finds anew.
+    """
+
+    told: Told = field(default_factory=Told)
+    keep: Callable[[Told], None] = lambda told: None
+    found: list[Person] = field(default_factory=list)
+
+    @property
+    def persons(self) -> list[Person]:
+        """All that a person has to see to."""
+        return [*self.told.persons, *self.found]
+
+    def tell(
+        self,
+        *,
+        adopted: Sequence[Adopted] = (),
+        tenants: Sequence[str] = (),
+        moved_on: Sequence[str] = (),
+        persons: Iterable[Person] = (),
+    ) -> None:
+        """Say it, each once, and have it kept."""
+        told = self.told
+        told.adopted += [one for one in adopted if one not in told.adopted]
+        told.tenants += [one for one in tenants if one not in told.tenants]
+        told.moved_on += [one for one in moved_on if one not in told.moved_on]
+        told.persons += [one for one in persons if one not in told.persons]
+        self.keep(told)
 
 
 def asked(last: Mapping[str, Any], found: Sequence[Found]) -> dict[str, Any]:
@@ -90,6 +133,21 @@ def _types(told: Mapping[str, Sequence[str]], servers: Mapping[str, Found]) -> d
         if type and role in types and type not in types[role]:
             types[role] = [type, *types[role]]
     return types
+
+
+def known(owner: Owner, entries: Mapping[str, EntryRow], written: Sequence[tuple[Step, Outcome]]) -> Iterator[Adopted]:
+    """What the journal knows from now on: pure."""
+    for step, outcome in written:
+        if step.kind is not None:
+            old = entries.get(step.key)
+            yield Adopted(
+                project_id=owner.project_id,
+                owner=owner.label,
+                kind=step.kind,
+                name=step.name,
+                resource_id=outcome.resource_id,
+                replaced=old is not None and old.state is EntryState.DONE,
+            )
 
 
 def strangers(
