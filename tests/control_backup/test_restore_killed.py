@@ -153,6 +153,7 @@ def lost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lost]:
     folder.chmod(0o755)  # the database's server is another user
     with ExitStack() as undo:
         serving = undo.enter_context(sky())
+        serving.world.requests_per_hour = 1_000_000  # all of an account's would be used up before the last kill
         patch = undo.enter_context(pytest.MonkeyPatch.context())
         yield Lost(folder, Ground(folder, serving, patch), undo)
 
