@@ -64,6 +64,10 @@ path_segment: Final = _getter("FPDFPath_GetPathSegment", _HANDLE, _HANDLE, _INT)
 segment_type: Final = _getter("FPDFPathSegment_GetType", _INT, _HANDLE)
 segment_closes: Final = _getter("FPDFPathSegment_GetClose", _INT, _HANDLE)
 
+annotation: Final = _getter("FPDFPage_GetAnnot", _HANDLE, _HANDLE, _INT)
+annotation_kind: Final = _getter("FPDFAnnot_GetSubtype", _INT, _HANDLE)
+close_annotation: Final = _getter("FPDFPage_CloseAnnot", None, _HANDLE)
+
 RAW_RECT = _of_reference("FPDFText_GetRect", _INT)
 """Left, top, right, bottom of a rectangle that `count_rects` counted."""
 _char_box = _of_reference("FPDFText_GetCharBox", _INT)

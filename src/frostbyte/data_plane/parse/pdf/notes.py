@@ -10,6 +10,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from frostbyte.data_plane.document import Box, Kind
+from frostbyte.data_plane.parse.pdf import native
 from frostbyte.data_plane.parse.pdf.text import Frame
 
 _MAX_NOTES: Final = 2_000
@@ -43,16 +44,19 @@ def read_notes(page: pdfium.PdfPage, frame: Frame, form: Any | None) -> list[Pag
         form: PDFium's form handle, for values that fields inherit; None for documents without a form.
     """
     notes: list[PageNote] = []
+    handle = ctypes.addressof(page.raw.contents)
     for number in range(min(raw.FPDFPage_GetAnnotCount(page.raw), _MAX_NOTES)):
-        annotation = raw.FPDFPage_GetAnnot(page.raw, number)
+        annotation = native.annotation(handle, number)
         if not annotation:
             continue
         try:
-            subtype = raw.FPDFAnnot_GetSubtype(annotation)
-            note = None if subtype in (_LINK, _POPUP) else _note(annotation, subtype, frame, form)
+            subtype = native.annotation_kind(annotation)
+            if subtype in (_LINK, _POPUP):
+                continue
+            note = _note(ctypes.cast(annotation, raw.FPDF_ANNOTATION), subtype, frame, form)
         finally:
-            raw.FPDFPage_CloseAnnot(annotation)
-        if note is not None and note.text.strip():
+            native.close_annotation(annotation)
+        if note.text.strip():
             notes.append(note)
     return notes
 

@@ -53,8 +53,9 @@ def _find_repeats(drafts: list[Draft]) -> None:
     seen: defaultdict[tuple[str, str], list[tuple[Draft, int]]] = defaultdict(list)
     alone: defaultdict[tuple[str, int], list[tuple[Draft, int]]] = defaultdict(list)
     running = _running_text(drafts)
-    for draft in drafts:
-        for number, block, edge in _at_edges(draft):
+    edges = [(draft, list(_at_edges(draft))) for draft in drafts]
+    for draft, found in edges:
+        for number, block, edge in found:
             places = seen[(edge, _CHANGING.sub("#", normal_title(block.text)))]
             if not places or places[-1][0] is not draft:
                 places.append((draft, number))
@@ -71,8 +72,8 @@ def _find_repeats(drafts: list[Draft]) -> None:
         if pages >= max(_FEW + 1, _PLACED * len(drafts)) and running[height] < _BODY * pages:
             for draft, number in places:
                 draft.roles.setdefault(number, (Kind(edge), 0))
-    for draft in drafts:
-        for number, block, edge in _at_edges(draft):
+    for draft, found in edges:
+        for number, block, edge in found:
             if number not in draft.roles and _PAGE_NUMBER.match(block.text.strip()):
                 draft.roles[number] = (Kind(edge), 0)
 

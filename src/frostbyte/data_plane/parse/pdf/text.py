@@ -110,6 +110,14 @@ class Drawing:
     truncated: bool = False
 
 
+def hundredths(left: float, top: float, right: float, bottom: float) -> Box:
+    """A box rounded to hundredths of a point. `round(x, 2)` prints the number and reads it again, twice the time."""
+    try:
+        return round(left * 100) / 100, round(top * 100) / 100, round(right * 100) / 100, round(bottom * 100) / 100
+    except (OverflowError, ValueError):  # endless, or no number: as files state that break PDFium's arithmetic
+        return round(left, 2), round(top, 2), round(right, 2), round(bottom, 2)
+
+
 class Frame:
     """Turns PDF coordinates into those of the page as it is shown."""
 
@@ -132,10 +140,10 @@ class Frame:
         """A box in shown coordinates, rounded to hundredths of a point."""
         if not self.rotation:
             across, down = self.left, self.top
-            return (round(left - across, 2), round(down - top, 2), round(right - across, 2), round(down - bottom, 2))
+            return hundredths(left - across, down - top, right - across, down - bottom)
         x0, y0 = self.point(left, bottom)
         x1, y1 = self.point(right, top)
-        return (round(min(x0, x1), 2), round(min(y0, y1), 2), round(max(x0, x1), 2), round(max(y0, y1), 2))
+        return hundredths(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
 
     def off_page(self, box: Box) -> bool:
         """Whether the box lies wholly outside the page."""
@@ -269,7 +277,7 @@ class PageText:
             left, top, right, bottom = min(lefts), min(tops), max(rights), max(bottoms)
         else:
             left, top, right, bottom = x, y - size, x, y
-        box = (round(left, 2), round(top, 2), round(right, 2), round(bottom, 2))
+        box = hundredths(left, top, right, bottom)
         if bottom - top > 2.5 * size and right - left > 2.5 * size and len(text) > 1:
             size = min(box[3] - box[1], box[2] - box[0])  # a font with a scale of its own (Type 3)
         if bold and len(pieces) > 1:
@@ -412,12 +420,16 @@ class PageText:
         get, handle = native.text_object, self._handle
         changes: list[int] = []
         hidden: str | None = None
+        before = -1
         for word in _WORD.finditer(text):
             start, last = word.start(), word.end() - 1
-            now = self._look(get(handle, index[start]), small)
+            first, final = get(handle, index[start]), get(handle, index[last])
+            if first == final == before:
+                continue  # the same object as the last letter's: nearly all words
+            now = self._look(first, small)
             if hidden is not None and now != hidden:
                 changes.append(start)
-            hidden = self._look(get(handle, index[last]), small)
+            before, hidden = final, self._look(final, small)
             if hidden != now:
                 changes.append(self._turning(index, start, last, now, small))
         if not changes:
