@@ -10,7 +10,7 @@ from PIL import Image, ImageChops
 
 from frostbyte.data_plane.document import Element, Kind, Page, Span
 from frostbyte.data_plane.document import Image as Picture
-from frostbyte.data_plane.parse.picture import boxes_for, redacted_png, render_page
+from frostbyte.data_plane.parse.picture import boxes_for, redacted_png
 from frostbyte.kernel.errors import NotFound
 
 PDF = "application/pdf"
@@ -131,15 +131,13 @@ def test_other_formats_have_no_pictures(sample, name):
 def test_no_such_page(sample, name):
     data, mime = sample(name)
     with pytest.raises(NotFound):
-        render_page(io.BytesIO(data), mime, 99)
+        redacted_png(io.BytesIO(data), mime, Page(number=99, text=""))
 
 
-def test_rendering_tells_its_scale(sample):
+def test_a_page_is_drawn_as_large_as_asked(sample):
     data, mime = sample("services-agreement.pdf")
-    pixels, width, height, scale = render_page(io.BytesIO(data), mime, 1, dpi=72)
-    assert (width, height) == (596, 842)
-    assert len(pixels) == 3 * width * height
-    assert scale == 1.0
+    page = Page(number=1, text="", width=595.28, height=841.89, unit="pt")
+    assert draw(data, mime, page, dpi=72).size == (596, 842)
 
 
 def _png(picture):

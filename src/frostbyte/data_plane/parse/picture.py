@@ -30,29 +30,6 @@ _OCR_PAD: Final = 1.5
 """Mean character widths added on both sides where a place inside a line is only estimated."""
 
 
-def render_page(
-    source: BinaryIO, mime: str, number: int, dpi: int = 110, limits: ParseLimits = DEFAULT_LIMITS
-) -> tuple[bytes, int, int, float]:
-    """Draw a page.
-
-    Args:
-        source: the document's bytes; seekable.
-        mime: its media type.
-        number: page, 1-based.
-        dpi: resolution for PDF; images are scaled down to at most an A4 page's length at it.
-        limits: bounds on pixels.
-
-    Returns:
-        RGB bytes, width and height in pixels, and pixels per page unit.
-
-    Raises:
-        NotFound: `no_page_picture`.
-        StageFailed: `damaged`, `encrypted`, `image_too_large`.
-    """
-    picture, scale = _draw(source, mime, number, dpi, limits)
-    return picture.tobytes(), picture.width, picture.height, scale
-
-
 def redacted_png(
     source: BinaryIO,
     mime: str,
@@ -65,6 +42,16 @@ def redacted_png(
     limits: ParseLimits = DEFAULT_LIMITS,
 ) -> bytes:
     """Draw `page` as PNG with `highlight` marked, then `redact` and images that nobody read filled black.
+
+    Args:
+        source: the document's bytes; seekable.
+        mime: its media type.
+        page: the page as it was parsed.
+        redact: ranges of `page.text` that nobody may see.
+        highlight: ranges to be found at a glance.
+        cover_images: whether images whose text nobody read are filled, too.
+        dpi: resolution for PDF; images are scaled down to at most an A4 page's length at it.
+        limits: bounds on pixels.
 
     Raises:
         NotFound: `no_page_picture`.
