@@ -7,8 +7,8 @@ whole way: parser, policy gates, embedder, index, and then `Search`. All three p
 nothing lie in one collection. A question counts if one of its first five passages is of the right document and holds
 the answer's characters (white space aside), or at least four fifths of them in one run.
 
-Beside it, from the same parsed text and the same model: fixed-size windows (1,000 characters, 200 overlapping) by
-vectors alone, the same windows in our own hybrid search, and our own passages by words alone. PII is flagged and not
+Beside it, from the same parsed text and the same model: fixed-size windows (1,000 characters, 200 overlapping) by one
+vector each, the same windows in our own hybrid search, and our own passages by words alone. PII is flagged and not
 redacted here, so that an answer may be an address. `--misses` lists what was missed of the tuning half; the other half
 is for counting only.
 """
@@ -89,6 +89,14 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     injection_score: float = 0.0
     pii: tuple[str, ...] = ()
     config_version: int = 0
+
+
+class Whole(E5):
+    """The same model, each text as one vector: what is usually done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spec = replace(self.spec, pieces=False)
 
 
 class Shelf:
@@ -187,7 +195,7 @@ def holds(text: str, answer: str) -> bool:
     return run >= ENOUGH * len(wanted)
 
 
-def fill(ours: Shelf, fixed: Shelf, texts: dict[str, str]) -> None:
+def fill(ours: Shelf, fixed: Shelf, plain: Shelf, texts: dict[str, str]) -> None:
     """Render, parse, judge and index every document, in our passages and in windows."""
     reader, rules, config = DirectReader(), policy.RuleSet.load(), config_from({"pii_policy": "flag"})
     for number, (name, text) in enumerate(texts.items()):
@@ -205,9 +213,10 @@ def fill(ours: Shelf, fixed: Shelf, texts: dict[str, str]) -> None:
             names=None,
         )
         ours.add(name, cleared.chunks, file.mime)
-        fixed.add(name, windows(name, document), file.mime)
-    ours.vectors.compact()
-    fixed.vectors.compact()
+        for shelf in (fixed, plain):
+            shelf.add(name, windows(name, document), file.mime)
+    for shelf in (ours, fixed, plain):
+        shelf.vectors.compact()
 
 
 Ask = Callable[[Question], list[tuple[str, str]]]
@@ -269,13 +278,14 @@ def main() -> None:
     embedder = E5()
     with tempfile.TemporaryDirectory() as name:
         ours, fixed = Shelf(Path(name) / "ours", embedder), Shelf(Path(name) / "fixed", embedder)
+        plain = Shelf(Path(name) / "plain", Whole())
         began = time.process_time()
-        fill(ours, fixed, texts)
+        fill(ours, fixed, plain, texts)
         seconds = time.process_time() - began
         print(f"{len(texts)} documents, {ours.count} passages, {fixed.count} windows, {seconds:.0f} CPU-s")
         ways: dict[str, Ask] = {
             "ours": lambda question: ours.ask(question, Mode.HYBRID),
-            "fixed windows by vectors": lambda question: fixed.ask(question, Mode.DENSE),
+            "fixed windows by vectors": lambda question: plain.ask(question, Mode.DENSE),
             "fixed windows in our search": lambda question: fixed.ask(question, Mode.HYBRID),
             "our passages by words alone": lambda question: ours.ask(question, Mode.LEXICAL),
             "our passages by meaning alone": lambda question: ours.ask(question, Mode.DENSE),
@@ -290,8 +300,8 @@ def main() -> None:
                 for title, text in shown:
                     if not title.startswith("held_back"):  # nobody who tunes may read it
                         print("    ", title, "|", " ".join(text.split())[:110])
-        ours.vectors.close()
-        fixed.vectors.close()
+        for shelf in (ours, fixed, plain):
+            shelf.vectors.close()
 
 
 if __name__ == "__main__":

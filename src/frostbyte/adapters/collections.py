@@ -128,7 +128,7 @@ class TwoCollections:
     def words(self, points: Sequence[Point]) -> None:
         """Write points without their vectors into the one that serves."""
         if self._serving.spec is not None:
-            self._serving.upsert([replace(point, dense=()) for point in points])
+            self._serving.upsert([replace(point, dense=(), pieces=()) for point in points])
 
     def flush(self) -> None:
         """Make all writes durable."""

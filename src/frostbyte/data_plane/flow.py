@@ -24,6 +24,7 @@ from frostbyte.data_plane.chunking import Cutting
 from frostbyte.data_plane.document import encode
 from frostbyte.data_plane.outcomes import Note, Outcome, drops, tell
 from frostbyte.data_plane.patience import attempts, backoff
+from frostbyte.data_plane.pieces import PIECES_VERSION
 from frostbyte.data_plane.terms import TERMS_VERSION, TermHasher
 from frostbyte.kernel.audit.events import EventType, chain
 from frostbyte.kernel.batches import complete_batches_of
@@ -96,11 +97,12 @@ class Flow:
     def generation(self, row: DocumentRow) -> str:
         """The generation that today's versions would make of this document."""
         spec = self._p.embedder.spec
+        pieces = f"/{PIECES_VERSION}" if spec.pieces else ""
         return generation_id(
             parser=parse.PARSER_VERSION,
             policy=policy.policy_version(self._p.rules(), self._p.names),
             config_version=row.config_version,
-            embedding=f"{spec.model}@{spec.version}/{spec.dimensions}/{spec.window}+{TERMS_VERSION}",
+            embedding=f"{spec.model}@{spec.version}/{spec.dimensions}/{spec.window}{pieces}+{TERMS_VERSION}",
             incarnation=row.incarnation,
         )
 

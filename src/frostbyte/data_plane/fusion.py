@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
-LEAST: Final = 0.5
+LEAST: Final = 0.2
 """What words weigh beside meaning (1) if two passages hold the question's words equally well."""
-LEAD: Final = 2.0
+LEAD: Final = 1.0
 """What they weigh more if the second holds none of them. Between 1 and 3 the tuning questions are answered as well."""
 DEPTH: Final = 50
 """The place in the ranking by meaning whose score counts 0. It is fixed: asking for more must not change the order."""

@@ -16,7 +16,6 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-import numpy as np
 
 from frostbyte.data_plane import artefacts, embed, index, policy
 from frostbyte.data_plane.artefacts import Artefacts
@@ -353,17 +352,17 @@ class _Work:
         key = self._vault.load_key(row.key_object)
         cleared = policy.load_cleared(self._artefacts.get(row, row.active_generation, artefacts.CLEARED, key))
         vectors = embed.decode(self._artefacts.get(row, row.active_generation, artefacts.VECTORS, key))
-        kept = {chunk.chunk_id: vector for chunk, vector in zip(cleared.chunks, vectors.tolist(), strict=True)}
+        numbered = zip(range(len(vectors)), cleared.chunks, strict=True)
+        kept = {chunk.chunk_id: vectors.of(number) for number, chunk in numbered}
         rows = self._uow.chunks.of_document(row.doc_id, row.active_generation)
         visible = {chunk.chunk_id for chunk in rows if not chunk.withheld}
         freed = tuple(sorted(visible.intersection(chunk.chunk_id for chunk in cleared.withheld)))
         if freed:
             cleared = policy.release(cleared, freed)
             kept |= embed.decode_released(self._artefacts.get(row, row.active_generation, artefacts.RELEASED, key))
-        points = [kept[chunk.chunk_id] for chunk in cleared.chunks]
         index.run(
             cleared.chunks,
-            np.array(points, dtype=np.float32).reshape(len(points), vectors.shape[1]),
+            embed.together([kept[chunk.chunk_id] for chunk in cleared.chunks], vectors.whole.shape[1]),
             store=collection,
             spec=self._p._embedder.spec,
             terms=self._terms,

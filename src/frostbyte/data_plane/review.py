@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from frostbyte.data_plane import artefacts, embed, index, policy
 from frostbyte.data_plane.again import send_again
 from frostbyte.data_plane.flow import Ports
+from frostbyte.data_plane.pieces import Embedded
 from frostbyte.kernel.audit.events import EventType, chain
 from frostbyte.kernel.errors import Conflict, Invalid, NotFound
 from frostbyte.kernel.ports.unit_of_work import UnitOfWork
@@ -189,7 +190,7 @@ class Review:
                 raise _rebuilding()
             rows = uow.chunks.of_document(row.doc_id, row.active_generation)
             _waits(next((item for item in rows if item.chunk_id == chunk_id), None), waiting=waiting)
-            self._store_vector(row, key, chunk_id, vectors[0].tolist())
+            self._store_vectors(row, key, chunk_id, vectors)
             changed = [
                 replace(item, withheld=False, kept=False) if item.chunk_id == chunk_id else item for item in rows
             ]
@@ -216,8 +217,8 @@ class Review:
             uow.commit()
         return {"chunk_id": str(chunk_id), "doc_id": str(row.doc_id), "event_id": str(event.event_id)}
 
-    def _store_vector(self, row: DocumentRow, key: DocumentKey, chunk_id: UUID, vector: list[float]) -> None:
-        """Store its vector beside those of the others, under the content's lock: a restored plane needs no embedder.
+    def _store_vectors(self, row: DocumentRow, key: DocumentKey, chunk_id: UUID, vectors: Embedded) -> None:
+        """Store its vectors beside those of the others, under the content's lock: a restored plane needs no embedder.
 
         One that is stored for a release that is not committed does no harm: the rows say what is released.
         """
@@ -225,7 +226,7 @@ class Review:
             made = embed.decode_released(self._artefacts.get(row, row.active_generation, artefacts.RELEASED, key))
         except NotFound:
             made = {}
-        data = embed.encode_released({**made, chunk_id: vector})
+        data = embed.encode_released({**made, chunk_id: vectors})
         self._artefacts.put(row, row.active_generation, artefacts.RELEASED, key, data)
 
     def _released(self, row: DocumentRow, cleared: policy.Cleared) -> tuple[UUID, ...]:

@@ -62,6 +62,7 @@ class E5:
             version=f"{_SHA256[:12]}.{_VERSION}",
             dimensions=384,
             window=MAX_TOKENS,
+            pieces=True,
         )
         self._threads = threads
         self._loaded: Model | None = None

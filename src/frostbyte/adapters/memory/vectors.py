@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 import numpy as np
@@ -45,7 +45,7 @@ class MemoryVectors:
         with self._lock:
             if self._spec is None:
                 raise Unavailable("vectors_unavailable", "The vector index was not set up.", "Index a document first.")
-            if any(len(point.dense) not in (0, self._spec.dimensions) for point in points):
+            if not all(point.fits(self._spec) for point in points):
                 raise _mismatch()
             self._points.update({point.chunk_id: point for point in points})
             self._table = None
@@ -70,11 +70,19 @@ class MemoryVectors:
             allowed = np.array([scope is None or _inside(point, scope) for point in table.points], dtype=bool)
             rankings = []
             cosines = None if dense is None else table.cosines(dense)
-            if cosines is not None:
-                rankings.append(_ranked(cosines, allowed & table.placed)[: candidates(limit)])
+            words: _Ranking | None = None
             if sparse is not None and sparse.indices:
                 weights = table.lexical(sparse)
-                rankings.append(_ranked(weights, allowed & (weights > 0))[: candidates(limit)])
+                words = _ranked(weights, allowed & (weights > 0))[: candidates(limit)]
+            if dense is not None and cosines is not None:
+                meaning = _ranked(cosines, allowed & table.placed)[: candidates(limit)]
+                if self._spec is not None and self._spec.pieces:
+                    rows = {row for row, _ in (*meaning, *(words or ())) if table.placed[row]}
+                    cosines = table.nearest(dense, rows)
+                    meaning = sorted(((row, float(cosines[row])) for row in rows), key=lambda one: (-one[1], one[0]))
+                rankings.append(meaning)
+            if words is not None:
+                rankings.append(words)
             best = fused(*rankings) if len(rankings) == 2 else [item for ranking in rankings for item in ranking]
             known = {} if cosines is None else {row: float(cosines[row]) for row, _ in best if table.placed[row]}
             return [_hit(table.points[row], score, known.get(row)) for row, score in best[:limit]]
@@ -141,6 +149,16 @@ class _Table:
             return np.zeros(len(self.points), dtype=np.float32)
         cosines: npt.NDArray[np.float32] = self._dense @ (vector / norm if norm else vector)
         return cosines
+
+    def nearest(self, dense: Sequence[float], rows: Iterable[int]) -> npt.NDArray[np.float32]:
+        """The cosine of each of these rows' nearest piece; others have 0."""
+        vector = np.array(dense, dtype=np.float32)
+        found = np.zeros(len(self.points), dtype=np.float32)
+        for row in rows:
+            pieces = np.array(self.points[row].pieces, dtype=np.float32)
+            lengths = np.linalg.norm(pieces, axis=1) * (np.linalg.norm(vector) or 1.0)
+            found[row] = (pieces @ vector / lengths).max()
+        return found
 
     def lexical(self, query: SparseVector) -> npt.NDArray[np.float32]:
         """Weights times the engine's inverse document frequency, ln(1 + (n - df + 0.5) / (df + 0.5))."""

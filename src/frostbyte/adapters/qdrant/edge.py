@@ -33,6 +33,7 @@ from frostbyte.adapters.qdrant.rankings import (
     GENERATION,
     INDEXED,
     LABELS,
+    PIECES,
     RECEIVED,
     TERMS,
     Found,
@@ -154,7 +155,7 @@ class EdgeVectors:
         shard, spec = self._shard, self._spec
         if shard is None or spec is None:
             raise Unavailable("vectors_unavailable", "The vector index was not set up.", "Index a document first.")
-        check_points([len(point.dense) for point in points], spec)
+        check_points(points, spec)
         with _translated():
             for at in range(0, len(points), _WRITE_BATCH):
                 made = [_point(point, spec) for point in points[at : at + _WRITE_BATCH]]
@@ -190,7 +191,7 @@ class EdgeVectors:
         if self._shard is None or self._spec is None or limit < 1 or () in (scope.doc_ids, scope.labels):
             return []
         check_length(dense, self._spec)
-        rankings = asked(dense, sparse)
+        rankings = asked(dense, sparse, pieces=self._spec.pieces)
         wanted, chosen = depth(rankings, limit), inside(scope)
         with _translated():
             requests = [request(one, dense, sparse, wanted, chosen) for one in rankings]
@@ -248,14 +249,27 @@ class EdgeVectors:
 
 
 def _config(spec: CollectionSpec) -> qe.EdgeConfig:
+    copies = qe.ScalarQuantizationConfig(type=qe.ScalarType.Int8, quantile=0.99, always_ram=True)
+    # No graph (m=0) but a copy of one byte a dimension: the engine holds the interpreter's lock while it works, so
+    # that building the graph of 50,000 x 768 would stop the whole process for a minute, this for two seconds.
+    unlinked = qe.HnswIndexConfig(m=0, ef_construct=4, full_scan_threshold=10)
     dense = {DENSE: qe.EdgeVectorParams(size=spec.dimensions, distance=qe.Distance.Cosine)}
+    if spec.pieces:  # looked at one by one, of points that are found already: no copies, half the room, on the disk
+        dense[DENSE] = qe.EdgeVectorParams(
+            size=spec.dimensions, distance=qe.Distance.Cosine, quantization_config=copies
+        )
+        dense[PIECES] = qe.EdgeVectorParams(
+            size=spec.dimensions,
+            distance=qe.Distance.Cosine,
+            on_disk=True,
+            multivector_config=qe.MultiVectorConfig(comparator=qe.MultiVectorComparator.MaxSim),
+            datatype=qe.VectorStorageDatatype.Float16,
+        )
     return qe.EdgeConfig(
         vectors=dense if spec.dimensions else None,
         sparse_vectors={TERMS: qe.EdgeSparseVectorParams(modifier=qe.Modifier.Idf)},
-        # No graph (m=0) but a copy of one byte a dimension: the engine holds the interpreter's lock while it works, so
-        # that building the graph of 50,000 x 768 would stop the whole process for a minute, this for two seconds.
-        hnsw_config=qe.HnswIndexConfig(m=0, ef_construct=4, full_scan_threshold=10),
-        quantization_config=qe.ScalarQuantizationConfig(type=qe.ScalarType.Int8, quantile=0.99, always_ram=True),
+        hnsw_config=unlinked,
+        quantization_config=None if spec.pieces else copies,
         # One deleted vector is enough to rewrite its segment: the engine's own 20% would keep erased ones for good.
         optimizers=qe.EdgeOptimizersConfig(
             deleted_threshold=0.0, vacuum_min_vector_number=1, indexing_threshold=_COPY_KILOBYTES
@@ -268,6 +282,8 @@ def _point(point: Point, spec: CollectionSpec) -> qe.Point:
     vectors: dict[str, Any] = {}
     if len(point.dense):
         vectors[DENSE] = list(point.dense)
+        if spec.pieces:
+            vectors[PIECES] = [list(piece) for piece in point.pieces]
     vectors[TERMS] = qe.SparseVector(list(point.sparse.indices), list(point.sparse.values))
     payload = {
         DOC_ID: str(point.doc_id),

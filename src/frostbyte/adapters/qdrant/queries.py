@@ -7,7 +7,17 @@ from typing import Final
 
 import qdrant_edge as qe
 
-from frostbyte.adapters.qdrant.rankings import DENSE, DOC_ID, LABELS, OVERSAMPLING, RECEIVED, SENT, TERMS, Ranking
+from frostbyte.adapters.qdrant.rankings import (
+    DENSE,
+    DOC_ID,
+    LABELS,
+    OVERSAMPLING,
+    PIECES,
+    RECEIVED,
+    SENT,
+    TERMS,
+    Ranking,
+)
 from frostbyte.kernel.ports.vectors import Scope, SparseVector
 
 EXACT_ENOUGH: Final = qe.SearchParams(quantization=qe.QuantizationSearchParams(rescore=True, oversampling=OVERSAMPLING))
@@ -25,12 +35,25 @@ def request(
     meaning = qe.Query.Nearest(list(dense or ()), using=DENSE)
     if ranking is Ranking.MEANING:
         return qe.QueryRequest(limit=limit, query=meaning, filter=chosen, with_payload=SENT, params=EXACT_ENOUGH)
+    inner = []
+    if ranking is Ranking.PIECES:
+        inner = [qe.Prefetch(limit=limit, query=meaning, filter=chosen, params=EXACT_ENOUGH)]
+        if sparse is None or not sparse.indices:
+            return _of_pieces(dense, inner, limit)
     assert sparse is not None
     words = qe.Query.Nearest(qe.SparseVector(list(sparse.indices), list(sparse.values)), using=TERMS)
     if ranking is Ranking.WORDS:
         return qe.QueryRequest(limit=limit, query=words, filter=chosen, with_payload=SENT)
-    inner = qe.Prefetch(limit=limit, query=words, filter=chosen)
-    return qe.QueryRequest(limit=limit, query=meaning, prefetches=[inner], params=_EXACT)
+    inner.append(qe.Prefetch(limit=limit, query=words, filter=chosen))
+    if ranking is Ranking.PIECES:
+        return _of_pieces(dense, inner, 2 * limit)
+    return qe.QueryRequest(limit=limit, query=meaning, prefetches=inner, params=_EXACT)
+
+
+def _of_pieces(dense: Sequence[float] | None, inner: list[qe.Prefetch], limit: int) -> qe.QueryRequest:
+    """What was found, by its nearest pieces."""
+    nearest = qe.Query.Nearest(list(dense or ()), using=PIECES)
+    return qe.QueryRequest(limit=limit, query=nearest, prefetches=inner, with_payload=SENT, params=_EXACT)
 
 
 def equals(key: str, value: str) -> qe.FieldCondition:

@@ -9,9 +9,11 @@ from uuid import UUID
 
 from frostbyte.data_plane.fusion import candidates, fused
 from frostbyte.kernel.errors import Conflict
-from frostbyte.kernel.ports.vectors import CollectionSpec, Hit, SparseVector
+from frostbyte.kernel.ports.vectors import CollectionSpec, Hit, Point, SparseVector
 
 DENSE: Final = "dense"
+PIECES: Final = "pieces"
+"""Several vectors a point, where the collection keeps those of pieces: a point is as near as the nearest of them."""
 TERMS: Final = "terms"
 DOC_ID: Final = "doc_id"
 GENERATION: Final = "generation"
@@ -34,6 +36,8 @@ class Ranking(Enum):
     """By BM25."""
     WORDS_BY_MEANING = 2
     """What WORDS finds, with its cosines: those of passages that MEANING does not reach."""
+    PIECES = 3
+    """What MEANING and WORDS find, by the cosine of each passage's nearest piece."""
 
 
 class Found(NamedTuple):
@@ -45,22 +49,28 @@ class Found(NamedTuple):
     score: float
 
 
-def asked(dense: Sequence[float] | None, sparse: SparseVector | None) -> tuple[Ranking, ...]:
-    """The rankings that a search needs; none if it asks for nothing."""
+def asked(dense: Sequence[float] | None, sparse: SparseVector | None, *, pieces: bool) -> tuple[Ranking, ...]:
+    """The rankings that a search needs; none if it asks for nothing.
+
+    Args:
+        pieces: whether the collection keeps the vectors of pieces.
+    """
     words = sparse is not None and bool(sparse.indices)
     if dense is None:
         return (Ranking.WORDS,) if words else ()
+    if pieces:
+        return (Ranking.PIECES, Ranking.WORDS) if words else (Ranking.PIECES,)
     return (Ranking.MEANING, Ranking.WORDS, Ranking.WORDS_BY_MEANING) if words else (Ranking.MEANING,)
 
 
 def depth(rankings: Sequence[Ranking], limit: int) -> int:
     """How many of each ranking are needed."""
-    return limit if len(rankings) == 1 else candidates(limit)
+    return limit if len(rankings) == 1 and Ranking.PIECES not in rankings else candidates(limit)
 
 
 def merged(found: Mapping[Ranking, Sequence[Found]], limit: int) -> list[Hit]:
     """The hits, best first, each with its cosine where a vector was asked for and it has one."""
-    meaning, words = found.get(Ranking.MEANING), found.get(Ranking.WORDS)
+    words, meaning = found.get(Ranking.WORDS), found.get(Ranking.MEANING, found.get(Ranking.PIECES))
     known = {one.id: one for one in (*(meaning or ()), *(words or ()))}
     cosines = {one.id: one.score for one in (*(meaning or ()), *found.get(Ranking.WORDS_BY_MEANING, ()))}
     if meaning is not None and words is not None:
@@ -94,10 +104,10 @@ def check_length(vector: Sequence[float] | None, pinned: CollectionSpec) -> None
         raise mismatch(f"A question's vector does not have the {pinned.dimensions} dimensions of the index.")
 
 
-def check_points(lengths: Sequence[int], pinned: CollectionSpec) -> None:
-    """Raises Conflict("embedding_mismatch") where a point's vector has another length; an empty one is none."""
-    if any(length not in (0, pinned.dimensions) for length in lengths):
-        raise mismatch(f"A vector does not have the {pinned.dimensions} dimensions of the index.")
+def check_points(points: Sequence[Point], pinned: CollectionSpec) -> None:
+    """Raises Conflict("embedding_mismatch") where a point's vectors are not as the collection keeps them."""
+    if not all(point.fits(pinned) for point in points):
+        raise mismatch(f"A vector does not have the {pinned.dimensions} dimensions of the index, or its pieces.")
 
 
 def mismatch(why: str) -> Conflict:

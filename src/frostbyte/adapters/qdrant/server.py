@@ -26,6 +26,7 @@ from frostbyte.adapters.qdrant.rankings import (
     INDEXED,
     LABELS,
     OVERSAMPLING,
+    PIECES,
     RECEIVED,
     SENT,
     TERMS,
@@ -157,10 +158,18 @@ class ServerVectors:
         spec = self.spec
         if spec is None:
             raise _not_made()
-        check_points([len(point.dense) for point in points], spec)
-        step = max(1, min(_WRITE_POINTS, _WRITE_NUMBERS // max(spec.dimensions, 1)))
-        for at in range(0, len(points), step):
-            self._write([_point(point) for point in points[at : at + step]])
+        check_points(points, spec)
+        part: list[Point] = []
+        numbers = 0
+        for point in points:
+            here = spec.dimensions * (1 + len(point.pieces))
+            if part and (len(part) >= _WRITE_POINTS or numbers + here > _WRITE_NUMBERS):
+                self._write([_point(one) for one in part])
+                part, numbers = [], 0
+            part.append(point)
+            numbers += here
+        if part:
+            self._write([_point(one) for one in part])
 
     def _write(self, points: list[qm.PointStruct]) -> None:
         self._do(lambda: self._client.upsert(self._name, points, wait=True))
@@ -186,7 +195,7 @@ class ServerVectors:
         if spec is None or limit < 1 or () in (scope.doc_ids, scope.labels):
             return []
         check_length(dense, spec)
-        rankings = asked(dense, sparse)
+        rankings = asked(dense, sparse, pieces=spec.pieces)
         if not rankings:
             return []
         wanted, chosen = depth(rankings, limit), inside(scope)
@@ -258,13 +267,23 @@ class ServerVectors:
 
 def made_for(spec: CollectionSpec) -> dict[str, Any]:
     """What `create_collection` is told for collections of ours."""
-    dense = {DENSE: qm.VectorParams(size=spec.dimensions, distance=qm.Distance.COSINE, on_disk=True)}
+    copies = qm.ScalarQuantization(
+        scalar=qm.ScalarQuantizationConfig(type=qm.ScalarType.INT8, quantile=0.99, always_ram=True)
+    )
+    cosine = qm.Distance.COSINE
+    dense = {DENSE: qm.VectorParams(size=spec.dimensions, distance=cosine, on_disk=True, quantization_config=copies)}
+    if spec.pieces:  # looked at one by one, of points that are found already: no graph, no copies, half the room
+        dense[PIECES] = qm.VectorParams(
+            size=spec.dimensions,
+            distance=cosine,
+            on_disk=True,
+            multivector_config=qm.MultiVectorConfig(comparator=qm.MultiVectorComparator.MAX_SIM),
+            datatype=qm.Datatype.FLOAT16,
+            hnsw_config=qm.HnswConfigDiff(m=0),
+        )
     return {
         "vectors_config": dense if spec.dimensions else {},
         "sparse_vectors_config": {TERMS: qm.SparseVectorParams(modifier=qm.Modifier.IDF)},
-        "quantization_config": qm.ScalarQuantization(
-            scalar=qm.ScalarQuantizationConfig(type=qm.ScalarType.INT8, quantile=0.99, always_ram=True)
-        ),
         # A server's own thresholds (a fifth of a segment, a thousand vectors) would keep erased vectors for good.
         "optimizers_config": qm.OptimizersConfigDiff(
             deleted_threshold=0.0001,
@@ -295,6 +314,8 @@ def _point(point: Point) -> qm.PointStruct:
     vectors: dict[str, Any] = {TERMS: _sparse(point.sparse)}
     if len(point.dense):
         vectors[DENSE] = list(point.dense)
+    if len(point.pieces):
+        vectors[PIECES] = [list(piece) for piece in point.pieces]
     payload = {
         DOC_ID: str(point.doc_id),
         GENERATION: point.generation,
@@ -317,12 +338,24 @@ def request(
         return qm.QueryRequest(
             query=meaning, using=DENSE, filter=chosen, limit=limit, with_payload=SENT, params=_EXACT_ENOUGH
         )
+    inner = []
+    if ranking is Ranking.PIECES:
+        inner = [qm.Prefetch(query=meaning, using=DENSE, filter=chosen, limit=limit, params=_EXACT_ENOUGH)]
+        if sparse is None or not sparse.indices:
+            return _of_pieces(meaning, inner, limit)
     assert sparse is not None
     words = _sparse(sparse)
     if ranking is Ranking.WORDS:
         return qm.QueryRequest(query=words, using=TERMS, filter=chosen, limit=limit, with_payload=SENT)
-    inner = qm.Prefetch(query=words, using=TERMS, filter=chosen, limit=limit)
+    inner.append(qm.Prefetch(query=words, using=TERMS, filter=chosen, limit=limit))
+    if ranking is Ranking.PIECES:
+        return _of_pieces(meaning, inner, 2 * limit)
     return qm.QueryRequest(query=meaning, using=DENSE, prefetch=inner, limit=limit, with_payload=False, params=_EXACT)
+
+
+def _of_pieces(nearest: list[float], inner: list[qm.Prefetch], limit: int) -> qm.QueryRequest:
+    """What was found, by its nearest pieces."""
+    return qm.QueryRequest(query=nearest, using=PIECES, prefetch=inner, limit=limit, with_payload=SENT, params=_EXACT)
 
 
 def _equals(key: str, value: str) -> qm.FieldCondition:

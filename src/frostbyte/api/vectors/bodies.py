@@ -35,14 +35,6 @@ class Quantization(_Strict, frozen=True):
     scalar: Scalar
 
 
-class Dense(_Strict, frozen=True):
-    """One kind of vectors."""
-
-    size: Annotated[int, msgspec.Meta(ge=1, le=65_536)]
-    distance: str
-    on_disk: bool | None = None
-
-
 class SparseIndex(_Strict, frozen=True):
     """How the inverted lists are kept."""
 
@@ -66,6 +58,24 @@ class Hnsw(_Strict, frozen=True):
     max_indexing_threads: int | None = None
     on_disk: bool | None = None
     payload_m: int | None = None
+
+
+class Several(_Strict, frozen=True):
+    """Several vectors a point."""
+
+    comparator: str
+
+
+class Dense(_Strict, frozen=True):
+    """One kind of vectors."""
+
+    size: Annotated[int, msgspec.Meta(ge=1, le=65_536)]
+    distance: str
+    on_disk: bool | None = None
+    multivector_config: Several | None = None
+    datatype: str | None = None
+    hnsw_config: Hnsw | None = None
+    quantization_config: Quantization | None = None
 
 
 class Optimizers(_Strict, frozen=True):
@@ -299,7 +309,8 @@ class PointIn(_Strict, frozen=True):
     """A point as it is written."""
 
     id: PointId
-    vector: Floats | dict[str, Floats | Terms]
+    vector: Floats | dict[str, list[float | Floats] | Terms]
+    """A list of lists is several vectors of one kind."""
     payload: dict[str, Any] | None = None
 
 

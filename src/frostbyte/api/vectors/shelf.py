@@ -47,6 +47,7 @@ _DISTANCES: Final = {
     "Dot": qe.Distance.Dot,
     "Manhattan": qe.Distance.Manhattan,
 }
+_DATATYPES: Final = {"float32": qe.VectorStorageDatatype.Float32, "float16": qe.VectorStorageDatatype.Float16}
 _COPY_KILOBYTES: Final = 4096
 """Vectors from which a segment gets its one-byte copies, where the maker of a collection did not say."""
 _ROOM: Final = 128 << 20
@@ -202,6 +203,7 @@ class Collection:
         self.kinds = Kinds(
             {name: one.size for name, one in dense_of(about.config).items()},
             frozenset(about.config.sparse_vectors or {}),
+            frozenset(name for name, one in dense_of(about.config).items() if one.multivector_config is not None),
         )
         self.shard = qe.EdgeShard.load(str(folder), engine(about.config))
         self._folder = folder
@@ -280,29 +282,17 @@ def engine(config: bodies.Create) -> qe.EdgeConfig:
     No graph is built (m=0): the engine stops the whole process while it builds one, a minute for 50,000 x 768, and a
     scan of one-byte copies answers in 2 ms there.
     """
-    dense = {}
-    for name, one in dense_of(config).items():
-        if one.distance not in _DISTANCES:
-            raise wrong(f"a distance is one of {', '.join(_DISTANCES)}")
-        dense[name] = qe.EdgeVectorParams(size=one.size, distance=_DISTANCES[one.distance], on_disk=one.on_disk)
+    dense = {name: _dense(one) for name, one in dense_of(config).items()}
     sparse = {name: _sparse(one) for name, one in (config.sparse_vectors or {}).items()}
     if not dense and not sparse:
         raise wrong("a collection needs a kind of vectors")
-    copies = None
-    if config.quantization_config is not None:
-        scalar = config.quantization_config.scalar
-        if scalar.type != "int8":
-            raise wrong("a scalar quantization is of type int8")
-        copies = qe.ScalarQuantizationConfig(
-            type=qe.ScalarType.Int8, quantile=scalar.quantile, always_ram=scalar.always_ram
-        )
     chosen = config.optimizers_config or bodies.Optimizers()
     return qe.EdgeConfig(
         vectors=dense or None,
         sparse_vectors=sparse or None,
         on_disk_payload=config.on_disk_payload,
         hnsw_config=qe.HnswIndexConfig(m=0, ef_construct=4, full_scan_threshold=10),
-        quantization_config=copies,
+        quantization_config=_copies(config.quantization_config),
         # One deleted vector is enough to rewrite its segment: the engine's own 20% would keep erased ones for good.
         optimizers=qe.EdgeOptimizersConfig(
             deleted_threshold=0.0,
@@ -311,6 +301,35 @@ def engine(config: bodies.Create) -> qe.EdgeConfig:
         ),
         max_search_threads=1,
     )
+
+
+def _dense(given: bodies.Dense) -> qe.EdgeVectorParams:
+    if given.distance not in _DISTANCES:
+        raise wrong(f"a distance is one of {', '.join(_DISTANCES)}")
+    if given.datatype not in (None, *_DATATYPES):
+        raise wrong(f"a datatype is one of {', '.join(_DATATYPES)}")
+    several = None
+    if given.multivector_config is not None:
+        if given.multivector_config.comparator != "max_sim":
+            raise wrong("a comparator of several vectors is max_sim")
+        several = qe.MultiVectorConfig(comparator=qe.MultiVectorComparator.MaxSim)
+    return qe.EdgeVectorParams(
+        size=given.size,
+        distance=_DISTANCES[given.distance],
+        on_disk=given.on_disk,
+        multivector_config=several,
+        datatype=None if given.datatype is None else _DATATYPES[given.datatype],
+        quantization_config=_copies(given.quantization_config),
+    )
+
+
+def _copies(given: bodies.Quantization | None) -> qe.ScalarQuantizationConfig | None:
+    if given is None:
+        return None
+    scalar = given.scalar
+    if scalar.type != "int8":
+        raise wrong("a scalar quantization is of type int8")
+    return qe.ScalarQuantizationConfig(type=qe.ScalarType.Int8, quantile=scalar.quantile, always_ram=scalar.always_ram)
 
 
 def _sparse(given: bodies.Sparse) -> qe.EdgeSparseVectorParams:

@@ -36,11 +36,13 @@ class Kinds:
     Args:
         dense: dimensions by name.
         sparse: names.
+        several: names of dense kinds of which a point has several.
     """
 
-    def __init__(self, dense: Mapping[str, int], sparse: frozenset[str]) -> None:
+    def __init__(self, dense: Mapping[str, int], sparse: frozenset[str], several: frozenset[str] = frozenset()) -> None:
         self._dense = dict(dense)
         self._sparse = sparse
+        self._several = several
 
     def vector(self, name: str, given: bodies.Floats | bodies.Terms) -> list[float] | qe.SparseVector:
         """The vector if the kind of that name can hold it. Raises Refused(400)."""
@@ -54,6 +56,26 @@ class Kinds:
             raise wrong(f"Vector dimension error: expected dim: {self._dense[name]}, got {len(given)}")
         _finite(given)
         return given
+
+    def held(
+        self, name: str, given: list[float | bodies.Floats] | bodies.Terms
+    ) -> list[float] | list[list[float]] | qe.SparseVector:
+        """What a point holds of the kind of that name. Raises Refused(400)."""
+        if isinstance(given, bodies.Terms):
+            return self.vector(name, given)
+        single = [one for one in given if not isinstance(one, list)]
+        rows = [one for one in given if isinstance(one, list)]
+        if single and rows:
+            raise wrong("a vector is numbers, or several vectors are lists of numbers")
+        if name not in self._several:
+            if rows:
+                raise wrong(f"Vector `{name[:100]}` is one a point, not several")
+            return self.vector(name, single)
+        if not rows:
+            raise wrong(f"Vector `{name[:100]}` is several a point: a list of lists")
+        for one in rows:
+            self.vector(name, one)
+        return rows
 
     def known(self, name: str) -> str:
         """The name if there is such a kind. Raises Refused(400)."""
@@ -98,7 +120,7 @@ def point(given: bodies.PointIn, kinds: Kinds) -> qe.Point:
     if isinstance(given.vector, list):
         vector: Any = kinds.vector("", given.vector)
     else:
-        vector = {name: kinds.vector(name, one) for name, one in given.vector.items()}
+        vector = {name: kinds.held(name, one) for name, one in given.vector.items()}
     return qe.Point(point_id(given.id), vector, None if given.payload is None else payload(given.payload))
 
 

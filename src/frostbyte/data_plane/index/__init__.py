@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 from uuid import UUID
 
-import numpy as np
-import numpy.typing as npt
 from msgspec.structs import replace
 
+from frostbyte.data_plane.pieces import Embedded
 from frostbyte.data_plane.terms import Passage, TermHasher, passage
 from frostbyte.kernel.ports.vectors import CollectionSpec, Point, VectorStore
 
@@ -29,7 +28,7 @@ class Indexable(Passage, Protocol):
 
 def run(
     chunks: Sequence[Indexable],
-    vectors: npt.NDArray[np.float32],
+    vectors: Embedded,
     *,
     store: VectorStore,
     spec: CollectionSpec,
@@ -50,15 +49,15 @@ def run(
         Conflict: `embedding_mismatch`: the collection was made for another model.
         Unavailable: `vectors_unavailable`.
     """
-    if vectors.shape != (len(chunks), spec.dimensions):
+    if vectors.whole.shape != (len(chunks), spec.dimensions):
         raise ValueError("one vector a chunk, of the embedder's length")
-    if not np.isfinite(vectors).all() or (spec.dimensions and not vectors.any(axis=1).all()):
+    if not vectors.usable:
         raise ValueError("a vector is zero or not finite")
     store.ensure(spec)
     for at in range(0, len(chunks), _BATCH):
-        part = chunks[at : at + _BATCH]
-        rows = vectors[at : at + _BATCH].tolist()
-        made = [_point(chunk, row, terms) for chunk, row in zip(part, rows, strict=True)]
+        made = [
+            _point(chunk, vectors.of(at + number), terms, spec) for number, chunk in enumerate(chunks[at : at + _BATCH])
+        ]
         points = [replace(point, labels=tuple(labels), received=received) for point in made]
         store.upsert(points)
         if also is not None:
@@ -66,11 +65,15 @@ def run(
     store.flush()
 
 
-def _point(chunk: Indexable, vector: list[float], terms: TermHasher) -> Point:
+def _point(chunk: Indexable, vectors: Embedded, terms: TermHasher, spec: CollectionSpec) -> Point:
+    whole = vectors.whole[0].tolist()
+    # A passage whose pieces nobody kept (a backup from before they were) is one piece.
+    pieces = vectors.pieces[0].tolist() if vectors.pieces else [whole]
     return Point(
         chunk_id=chunk.chunk_id,
         doc_id=chunk.doc_id,
         generation=chunk.generation,
-        dense=vector,
+        dense=whole,
+        pieces=pieces if spec.pieces and spec.dimensions else (),
         sparse=terms.document(passage(chunk)),
     )

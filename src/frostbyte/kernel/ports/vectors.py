@@ -24,6 +24,8 @@ class CollectionSpec(msgspec.Struct, frozen=True, kw_only=True):
     dimensions: int
     window: int = 256
     """Tokens that the model reads of one text: passages are cut to fit it."""
+    pieces: bool = False
+    """Whether the vectors of a passage's pieces are kept too: it is as near to a question as the nearest of them."""
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,10 +37,21 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     dense: Sequence[float]
     """Empty for a chunk that is found by its words alone."""
     sparse: SparseVector
+    pieces: Sequence[Sequence[float]] = ()
+    """The vectors of its pieces, where the collection keeps them and the chunk has vectors at all."""
     labels: tuple[str, ...] = ()
     """Classes of its document: what `Scope.labels` chooses by. May name too many, never too few."""
     received: float = 0.0
     """When the document came, in seconds since 1970."""
+
+    def fits(self, spec: CollectionSpec) -> bool:
+        """Whether its vectors are as the collection keeps them: of its length, with pieces where it keeps them."""
+        if len(self.dense) not in (0, spec.dimensions):
+            return False
+        wanted = spec.pieces and len(self.dense) > 0
+        return not spec.pieces or (
+            (len(self.pieces) > 0) == wanted and all(len(one) == spec.dimensions for one in self.pieces)
+        )
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,8 +73,8 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     generation: str
     score: float
     similarity: float | None = None
-    """Cosine (-1..1) of the question's vector and the chunk's, which compares between questions; None where one of them
-    has none."""
+    """Cosine (-1..1) of the question's vector and the chunk's, or its nearest piece's; compares between questions. None
+    where one of them has none."""
 
 
 class VectorStore(Protocol):
