@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from qdrant_client import models as qm
 
 from frostbyte.adapters.collections import TwoCollections
@@ -95,7 +96,18 @@ def test_a_collection_is_made_for_erasure_and_for_memory() -> None:
     made = made_for(SPEC)
     assert made["vectors_config"]["dense"].on_disk
     assert made["optimizers_config"].deleted_threshold < 0.01
-    assert made["metadata"] == {"frostbyte": {"model": "m", "version": "1", "dimensions": 4, "window": 256}}
+    assert made["metadata"] == {
+        "frostbyte": {"model": "m", "version": "1", "dimensions": 4, "window": 256, "pieces": False}
+    }
+
+
+def test_pieces_are_kept_on_the_disk_without_copies_or_a_graph() -> None:
+    kinds = made_for(replace(SPEC, pieces=True))["vectors_config"]
+    assert kinds["dense"].quantization_config
+    assert kinds["pieces"].on_disk
+    assert kinds["pieces"].hnsw_config.m == 0
+    assert kinds["pieces"].quantization_config is None
+    assert "quantization_config" not in made_for(replace(SPEC, pieces=True))
     assert made_for(CollectionSpec(model="none", version="1", dimensions=0))["vectors_config"] == {}
 
 

@@ -3,7 +3,7 @@
 Each ranking's scores are brought to 0..1 and added. Adding ranks instead (RRF) forgets by how much a passage leads: on
 the tuning questions of bench/finding/retrieval.py an exact word match that no other passage had lost its first place to
 passages that were middling in both (ADR 56 has the figures). For the same reason words weigh by their lead: an
-identifier that one passage holds decides, common words that many share hardly count (ADR 58).
+identifier that one passage holds decides, common words that many share hardly count (ADR 58, 148).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Final, TypeVar
 LEAST: Final = 0.2
 """What words weigh beside meaning (1) if two passages hold the question's words equally well."""
 LEAD: Final = 1.0
-"""What they weigh more if the second holds none of them. Between 1 and 3 the tuning questions are answered as well."""
+"""What they weigh more if the second holds none of them. Of 155 tuning questions 125 are answered; with
+0.5 and 2, which was better when a passage had one vector (ADR 58), 123."""
 DEPTH: Final = 50
 """The place in the ranking by meaning whose score counts 0. It is fixed: asking for more must not change the order."""
 SEEN: Final = 4

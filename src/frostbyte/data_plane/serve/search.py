@@ -146,7 +146,7 @@ class Search:
     def embedder(self) -> Embedder | None:
         """The one whose vectors the serving index holds; None if it is not at hand."""
         spec = self._vectors.spec
-        return next((item for item in self._embedders if spec is None or item.spec == spec), None)
+        return next((item for item in self._embedders if spec is None or item.spec.same_questions(spec)), None)
 
     def nearest(
         self,

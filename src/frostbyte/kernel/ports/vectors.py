@@ -27,6 +27,10 @@ class CollectionSpec(msgspec.Struct, frozen=True, kw_only=True):
     pieces: bool = False
     """Whether the vectors of a passage's pieces are kept too: it is as near to a question as the nearest of them."""
 
+    def same_questions(self, other: CollectionSpec) -> bool:
+        """Whether questions have the same vectors for both: how passages are read may differ."""
+        return msgspec.structs.replace(self, pieces=other.pieces) == other
+
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
     """One chunk's vectors."""
