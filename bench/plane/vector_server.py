@@ -34,7 +34,7 @@ import numpy as np
 from qdrant_client import QdrantClient
 from qdrant_client import models as qm
 
-from bench.finding.search import Chunk
+from bench.finding.search import PIECES, Chunk
 from bench.plane.intake import plane as served
 from bench.table import Line, percentile, show
 from frostbyte.adapters.embeddings.e5 import E5
@@ -96,15 +96,17 @@ def fill(plane: Plane, beside: EdgeVectors, documents: int) -> None:
         chunks = [_chunk(doc_id, generation, number, sentence(noise, 110)) for number in range(CHUNKS_EACH)]
         _store(plane, doc_id, generation, chunks)
         dense = numbers.standard_normal((len(chunks), spec.dimensions), dtype=np.float32)
+        pieces = numbers.standard_normal((len(chunks), PIECES, spec.dimensions), dtype=np.float32)
         points = [
             Point(
                 chunk_id=chunk.chunk_id,
                 doc_id=doc_id,
                 generation=generation,
                 dense=vector,
+                pieces=parts if spec.pieces else (),
                 sparse=plane.ports.terms.document(chunk.text),
             )
-            for chunk, vector in zip(chunks, dense.tolist(), strict=True)
+            for chunk, vector, parts in zip(chunks, dense.tolist(), pieces.tolist(), strict=True)
         ]
         plane.ports.vectors.upsert(points)
         beside.upsert(points)
