@@ -264,25 +264,28 @@ def some_terms(chance: random.Random, count: int) -> SparseVector:
     return SparseVector(indices=tuple(indices), values=tuple(chance.uniform(0.5, 2.0) for _ in indices))
 
 
-def test_compaction_takes_an_erased_vector_out_of_the_segments(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pieces", [False, True])
+def test_compaction_takes_an_erased_vector_out_of_the_segments(tmp_path: Path, pieces: bool) -> None:
     """One document of three hundred: far below what the engine would clean up by itself."""
     store = EdgeVectors(tmp_path / "v")
-    store.ensure(SPEC)
+    store.ensure(replace(SPEC, pieces=pieces))
     erased = UUID(int=10**6)
     secret = Point(
         chunk_id=uuid4(),
         doc_id=erased,
         generation="g",
         dense=[0.6, 0.8, 0.0, 0.0],
+        pieces=[[0.28, 0.96, 0.0, 0.0]],
         sparse=SparseVector(indices=(9,), values=(1.0,)),
     )
-    store.upsert([point(i / 100, 1, doc=UUID(int=i)) for i in range(300)] + [secret])
+    others = [point(i / 100, 1, doc=UUID(int=i)) for i in range(300)]
+    store.upsert([*(replace(one, pieces=[one.dense, one.dense]) for one in others), secret])
     store.flush()
 
     def segments_that_hold_it() -> list[Path]:
-        needle = struct.pack("<4f", *secret.dense)
+        kept = struct.pack("<4e", *secret.pieces[0]) if pieces else struct.pack("<4f", *secret.dense)
         files = [path for path in (tmp_path / "v" / "shard" / "segments").rglob("*") if path.is_file()]
-        return [path for path in files if needle in path.read_bytes()]
+        return [path for path in files if kept in path.read_bytes()]
 
     assert segments_that_hold_it()
     store.delete_document(erased)
