@@ -58,6 +58,7 @@ class DockerEngine:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
+                pipesize=CHUNK,
             )
         except OSError:
             raise _unavailable() from None

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from itertools import chain
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Final
 
 from frostbyte.deploy.bundle import archive, layout, leaks, sbom
 from frostbyte.deploy.bundle.contents import laid_over
+from frostbyte.deploy.bundle.grouping import halves
 from frostbyte.deploy.bundle.lock import LockedImage
 from frostbyte.deploy.bundle.manifest import Image, Layer
 from frostbyte.deploy.bundle.packing import Packed, Packer
@@ -37,11 +39,15 @@ class Passing:
         self._bundle = bundle
         self._architecture = architecture
         self._layers = bundle / ".layers"
-        self._read_before: set[str] = set()
-        """Names of entries."""
+        self._lock = Lock()
+        """Of what follows: several threads read."""
+        self._claimed: set[str] = set()
+        """Names of entries that somebody reads or has read."""
         self._packed: dict[str, Packed] = {}
         self._texts: dict[str, bytes] = {}
         """Configurations, by their digest."""
+        self._waiting: list[LockedImage] = []
+        self._written: list[Future[Taken]] = []
         self._failed: BaseException | None = None
         self._seen = seen
         self._packer = Packer(self._layers, seen=self._read_on)
@@ -66,30 +72,40 @@ class Passing:
         self._seen(count)
 
     def take(self, images: Sequence[tuple[LockedImage, Stored]], engine: Engine) -> list[Taken]:
-        """Read images in one go, write the archive of each as soon as all of it was read, and say what is in it.
+        """Read images, write the archive of each as soon as all of it was read, and say what is in it.
 
-        An engine is asked once: what images share it then gives once, and does half its work for it.
+        An engine is asked twice at the same time, for halves that share little: it writes all that it is asked for to
+        its disk before the first byte comes, with one processor, and packing would wait for that.
 
         Raises:
             Invalid: `bundle_differs`: what came is not what the lock says; `bundle_secret`, `bundle_layer`.
             Unavailable: as `Engine.entries`.
         """
-        waiting = [locked for locked, _ in images]
-        written: list[Future[Taken]] = []
-        with ThreadPoolExecutor(WRITERS, thread_name_prefix="write") as pool:
+        asked = halves([stored for _, stored in images])
+        self._waiting = [locked for locked, _ in images]
+        with (
+            ThreadPoolExecutor(WRITERS, thread_name_prefix="write") as writers,
+            ThreadPoolExecutor(len(asked), thread_name_prefix="read") as readers,
+        ):
             try:
-                with engine.entries([stored for _, stored in images]) as entries:
-                    for entry in entries:
-                        self._entry(entry)
-                        whole = [locked for locked in waiting if self._there(locked)]
-                        waiting = [locked for locked in waiting if locked not in whole]
-                        written += [pool.submit(self._write, locked) for locked in whole]
-                if waiting:
-                    raise differs(waiting[0].name)
-                return [one.result() for one in written]
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
+                for one in as_completed([readers.submit(self._read, half, engine, writers) for half in asked]):
+                    one.result()
+                if self._waiting:
+                    raise differs(self._waiting[0].name)
+                return [one.result() for one in self._written]
+            except BaseException as error:
+                self.stop(error)
+                writers.shutdown(wait=False, cancel_futures=True)
                 raise
+
+    def _read(self, images: Sequence[Stored], engine: Engine, writers: ThreadPoolExecutor) -> None:
+        with engine.entries(images) as entries:
+            for entry in entries:
+                self._entry(entry)
+                with self._lock:
+                    whole = [locked for locked in self._waiting if self._there(locked)]
+                    self._waiting = [locked for locked in self._waiting if locked not in whole]
+                    self._written += [writers.submit(self._write, locked) for locked in whole]
 
     def _write(self, locked: LockedImage) -> Taken:
         configuration, layers = self._texts[locked.image_id], [self._packed[layer] for layer in locked.layers]
@@ -114,9 +130,12 @@ class Passing:
         return image, sbom.packages(laid_over([layer.contents for layer in layers]))
 
     def _entry(self, entry: Entry) -> None:
-        if entry.name.rpartition("/")[2] in _TEXTS or not entry.size or entry.name in self._read_before:
+        if entry.name.rpartition("/")[2] in _TEXTS or not entry.size:
             return
-        self._read_before.add(entry.name)
+        with self._lock:
+            if entry.name in self._claimed:
+                return
+            self._claimed.add(entry.name)
         first = next(entry.chunks, b"")
         if first.startswith(b"{") and entry.size <= _SMALL:
             text = first + b"".join(entry.chunks)
