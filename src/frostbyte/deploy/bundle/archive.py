@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,10 @@ from frostbyte.deploy.bundle.packing import Packed
 from frostbyte.kernel.errors import Invalid
 
 MANIFEST: Final = "manifest.json"
-CHUNK: Final = 1 << 20
+CHUNK: Final = 1 << 18
+"""Bytes that are read at a time. What is larger is memory from the system each time, and costs a fault a page."""
+_TEXT: Final = 1 << 20
+"""Bytes of a manifest or a configuration at most."""
 _END: Final = bytes(2 * tarfile.BLOCKSIZE)
 """Two empty records end an archive."""
 
@@ -93,6 +97,8 @@ def write(path: Path, configuration: bytes, tag: str, layers: Sequence[Packed]) 
                 file.write(data)
         digest.update(_END)
         file.write(_END)
+        file.flush()
+        os.fsync(file.fileno())  # now, while others are read: a bundle is on the disk before it has its name
         return Archived(sha256=digest.hexdigest(), size=file.tell())
 
 
@@ -130,7 +136,7 @@ def read(path: Path, layer: Callable[[str, Iterator[bytes]], None] = lambda name
                     diff_id = "sha256:" + member.name.removesuffix(".tar.gz")
                     layer(diff_id, iter(lambda file=file: file.read(CHUNK), b""))  # type: ignore[misc]
                     held.add(diff_id)
-                elif member.size <= CHUNK:
+                elif member.size <= _TEXT:
                     texts[member.name] = file.read()
                 else:
                     raise broken()

@@ -73,7 +73,7 @@ class Scanner:
         """What was found so far."""
         return self._found
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """The next bytes."""
         at, end = 0, len(data)
         while at < end and not self._lost:

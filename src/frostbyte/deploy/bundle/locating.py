@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
 from frostbyte.deploy.bundle.lock import Lock, LockedImage
 from frostbyte.deploy.bundle.passing import differs
 from frostbyte.kernel.errors import NotFound
 from frostbyte.kernel.ports.engine import Engine, Stored
+
+_AT_ONCE: Final = 4
+"""Images that an engine is asked about at the same time: it answers slowly, and does little for it."""
 
 
 def locate(lock: Lock, engine: Engine) -> dict[str, Stored]:
@@ -16,7 +22,9 @@ def locate(lock: Lock, engine: Engine) -> dict[str, Stored]:
         Invalid: `bundle_differs`.
         Unavailable: as `Engine`.
     """
-    return {image.key: locate_one(image, lock.architecture, engine) for image in lock.images}
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="locate") as pool:
+        found = pool.map(lambda image: locate_one(image, lock.architecture, engine), lock.images)
+        return dict(zip((image.key for image in lock.images), found, strict=True))
 
 
 def locate_one(image: LockedImage, architecture: str, engine: Engine) -> Stored:

@@ -89,7 +89,7 @@ class Packer:
             part = self._folder / f"{self._number}.part"
         digest, scanner = hashlib.sha256(), Scanner()
         with part.open("wb") as file:
-            size, packed = self._write(file, _blocks(self._told(chunks)), digest.update, scanner)
+            size, packed = self._write(file, self._told(chunks), digest.update, scanner)
         diff_id = digest.hexdigest()
         path = part.with_name(f"{diff_id}.tar.gz")
         part.replace(path)
@@ -101,26 +101,29 @@ class Packer:
             yield chunk
 
     def _write(
-        self, file: BinaryIO, blocks: Iterator[bytes], hashed: Callable[[bytes], None], scanner: Scanner
+        self, file: BinaryIO, chunks: Iterator[bytes], hashed: Callable[[memoryview], None], scanner: Scanner
     ) -> tuple[int, int]:
-        waiting: deque[Future[bytes]] = deque()
+        waiting: deque[tuple[Future[bytes], memoryview]] = deque()
+        spare: list[memoryview] = []
         checksum, size, before = 0, 0, b""
         file.write(_HEAD)
-        for block in blocks:
-            waiting.append(self._pool.submit(_deflate, block, before))
+        for block in _blocks(chunks, spare):
+            waiting.append((self._pool.submit(_deflate, block, before), block))
             hashed(block)
             checksum = isal_zlib.crc32(block, checksum)
             scanner.feed(block)
-            size, before = size + len(block), block[-_WINDOW:]
-            while len(waiting) > _AHEAD * self._processors or (waiting and waiting[0].done()):
-                file.write(waiting.popleft().result())
-        for block_packed in waiting:
-            file.write(block_packed.result())
+            size, before = size + len(block), bytes(block[-_WINDOW:])
+            while len(waiting) > _AHEAD * self._processors or (waiting and waiting[0][0].done()):
+                packed, used = waiting.popleft()
+                file.write(packed.result())
+                spare.append(used)
+        for packed, _ in waiting:
+            file.write(packed.result())
         file.write(_END + checksum.to_bytes(4, "little") + (size & 0xFFFFFFFF).to_bytes(4, "little"))
         return size, file.tell()
 
 
-def _deflate(block: bytes, before: bytes) -> bytes:
+def _deflate(block: memoryview, before: bytes) -> bytes:
     if before:
         packer = isal_zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, 0, before)
     else:
@@ -128,22 +131,25 @@ def _deflate(block: bytes, before: bytes) -> bytes:
     return bytes(packer.compress(block)) + bytes(packer.flush(zlib.Z_SYNC_FLUSH))
 
 
-def _blocks(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes in blocks of BLOCK, but for the last."""
-    held: list[bytes] = []
-    size = 0
+def _blocks(chunks: Iterable[bytes], spare: list[memoryview]) -> Iterator[memoryview]:
+    """The same bytes in blocks of BLOCK, but for the last.
+
+    Args:
+        spare: blocks that nobody needs any more; they are filled again. Memory that is asked for anew for each block
+            costs a fault for each page of it, together as much as hashing.
+    """
+    block, filled = memoryview(bytearray(BLOCK)), 0
     for chunk in chunks:
-        held.append(chunk)
-        size += len(chunk)
-        if size < BLOCK:
-            continue
-        whole = held[0] if len(held) == 1 else b"".join(held)
-        end = size - size % BLOCK
-        for at in range(0, end, BLOCK):
-            yield whole[at : at + BLOCK] if size != BLOCK else whole
-        held, size = ([whole[end:]], size - end) if size > end else ([], 0)
-    if size:
-        yield b"".join(held)
+        at = 0
+        while at < len(chunk):
+            step = min(BLOCK - filled, len(chunk) - at)
+            block[filled : filled + step] = chunk[at : at + step] if step < len(chunk) else chunk
+            at, filled = at + step, filled + step
+            if filled == BLOCK:
+                yield block
+                block, filled = spare.pop() if spare else memoryview(bytearray(BLOCK)), 0
+    if filled:
+        yield block[:filled]
 
 
 def unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
