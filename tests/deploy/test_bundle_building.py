@@ -7,15 +7,19 @@ import hashlib
 import json
 import subprocess
 import tarfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests.deploy import bundles
 
+from frostbyte.adapters.engine.streams import broke_off
 from frostbyte.deploy.bundle import archive, building, layout, locking, sums
 from frostbyte.deploy.bundle.checking import Finding, _image, check
 from frostbyte.deploy.bundle.contents import Contents
@@ -284,20 +288,61 @@ def test_when_a_model_is_another_the_images_are_not_read_to_their_end(tmp_path: 
     assert len(read) < 20_000
 
 
-def test_images_are_asked_for_together_and_what_they_share_is_read_once(tmp_path: Path) -> None:
+class Watched(bundles.MemoryEngine):
+    """Notes what it is asked for and which entries are read. It gives one half when it was asked for the other too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._images = bundles.engine()._images
+        self.asked: list[list[str]] = []
+        self.read: list[str] = []
+        self._both = threading.Barrier(2, timeout=20)
+
+    @contextmanager
+    def entries(self, images: Sequence[Stored]) -> Iterator[Iterator[Entry]]:
+        self.asked.append([image.reference for image in images])
+        self._both.wait()
+        with super().entries(images) as entries:
+            yield (replace(entry, chunks=self._noted(entry)) for entry in list(entries))
+
+    def _noted(self, entry: Entry) -> Iterator[bytes]:
+        self.read.append(entry.name)
+        yield from entry.chunks
+
+
+def test_two_halves_are_asked_for_at_the_same_time_and_what_they_share_is_read_once(tmp_path: Path) -> None:
+    folder, engine = bundles.sources(tmp_path), Watched()
+    lock = bundles.lock(bundles.engine(), folder)
+    building.build(bundles.order(folder, lock, tmp_path / "out"), engine)
+    assert len(engine.asked) == 2
+    assert sorted(chain(*engine.asked)) == sorted(image.name for image in lock.images)
+    layers = [name for name in engine.read if name.endswith("layer.tar")]
+    assert len(layers) == len(set(layers)) == len(lock.images) + 1, "the base is in both halves"
+
+
+def test_an_engine_that_breaks_off_in_one_half_is_not_read_to_its_end_in_the_other(tmp_path: Path) -> None:
     folder, engine = bundles.sources(tmp_path), bundles.engine()
     lock = bundles.lock(engine, folder)
-    asked: list[list[str]] = []
-    given: list[str] = []
+    read: list[int] = []
 
-    class Watched(type(engine)):  # type: ignore[misc]
+    class Half(type(engine)):  # type: ignore[misc]
         @contextmanager
         def entries(self, images: Sequence[Stored]) -> Iterator[Iterator[Entry]]:
-            asked.append([image.reference for image in images])
-            with super().entries(images) as entries:
-                yield (given.append(entry.name) or entry for entry in entries)
+            endless = any(image.reference == lock.images[0].name for image in images)
+            yield iter([Entry(name=f"{endless}/layer.tar", size=1 << 40, chunks=self.bytes() if endless else torn())])
 
-    engine.__class__ = Watched
-    building.build(bundles.order(folder, lock, tmp_path / "out"), engine)
-    assert [len(one) for one in asked] == [len(lock.images)]
-    assert len(given) == len(set(given))
+        def bytes(self) -> Iterator[bytes]:
+            while len(read) < 20_000:
+                read.append(1)
+                time.sleep(0.001)
+                yield bytes(1000)
+
+    def torn() -> Iterator[bytes]:
+        while not read:
+            time.sleep(0.001)
+        yield bytes(1000)
+        raise broke_off()
+
+    engine.__class__ = Half
+    assert refused(folder, engine, lock) == "engine_broke_off"
+    assert 0 < len(read) < 20_000

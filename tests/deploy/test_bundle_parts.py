@@ -67,6 +67,14 @@ def test_a_layer_of_many_blocks_is_one_member_that_refers_back_over_them(tmp_pat
     assert packed.packed < 1.3 * len(noise)
 
 
+def test_blocks_that_are_filled_again_are_packed_before(tmp_path: Path) -> None:
+    """Many more blocks than wait at a time, none like another, in pieces of no even size."""
+    data = b"".join(hashlib.shake_256(number.to_bytes(2)).digest(1000) * 1050 for number in range(60))
+    with Packer(tmp_path, processors=2) as packer:
+        packed = packer.pack(pieces(data, list(range(0, len(data), 77_777))))
+    assert gzip.decompress(packed.path.read_bytes()) == data
+
+
 def test_two_members_and_what_is_cut_or_packed_otherwise() -> None:
     two = gzip.compress(b"one") + gzip.compress(b"two")
     assert b"".join(unpacked([two])) == b"onetwo"

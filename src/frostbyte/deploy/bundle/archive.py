@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -97,8 +96,6 @@ def write(path: Path, configuration: bytes, tag: str, layers: Sequence[Packed]) 
                 file.write(data)
         digest.update(_END)
         file.write(_END)
-        file.flush()
-        os.fsync(file.fileno())  # now, while others are read: a bundle is on the disk before it has its name
         return Archived(sha256=digest.hexdigest(), size=file.tell())
 
 

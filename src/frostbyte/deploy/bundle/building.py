@@ -12,10 +12,11 @@ from typing import Final
 from frostbyte.deploy.bundle import layout, leaks, sbom, signing, sums
 from frostbyte.deploy.bundle import texts as small
 from frostbyte.deploy.bundle.folder import put, whole
+from frostbyte.deploy.bundle.grouping import size
 from frostbyte.deploy.bundle.locating import locate, missing
 from frostbyte.deploy.bundle.lock import Lock, complete
 from frostbyte.deploy.bundle.manifest import Image, Manifest, Model, encode, table
-from frostbyte.deploy.bundle.passing import Passing, Taken, differs, expected
+from frostbyte.deploy.bundle.passing import Passing, Taken, differs
 from frostbyte.kernel.errors import Invalid
 from frostbyte.kernel.ports.engine import Engine, Stored
 
@@ -94,9 +95,9 @@ def build(order: Order, engine: Engine, report: Report | None = None) -> tuple[P
 
 
 def _read(order: Order, stored: Mapping[str, Stored], engine: Engine, part: Path, report: Report) -> list[Taken]:
-    """Images, all in one go, and models beside them."""
+    """Images, and models beside them."""
     locked = {image.key: image for image in order.lock.images}
-    report.begin(expected(stored) + sum(model.size for model in order.lock.models))
+    report.begin(size(list(stored.values())) + sum(model.size for model in order.lock.models))
     with (
         Passing(part, order.lock.architecture, report.read) as passing,
         ThreadPoolExecutor(1, thread_name_prefix="copy") as pool,

@@ -13,7 +13,7 @@ def halves(images: Sequence[Stored]) -> list[list[Stored]]:
 
     All ways are tried, 2 to the power of the images less one: a bundle has less than a dozen.
     """
-    if len(images) < 2:  # noqa: PLR2004
+    if len(images) < 2:
         return [list(images)] if images else []
     best: tuple[int, int] | None = None
     parted: list[list[Stored]] = []

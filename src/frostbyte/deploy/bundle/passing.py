@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from itertools import chain
 from pathlib import Path
@@ -154,13 +154,4 @@ def differs(name: str) -> Invalid:
         "bundle_differs",
         f"{name[:80]} is not what the lock says it is.",
         "Fetch what the lock names, or make the lock anew: frostbyte bundle lock.",
-    )
-
-
-def expected(stored: Mapping[str, Stored]) -> int:
-    """About how many bytes of layers will be read: those that are shared come once."""
-    return sum(
-        {
-            layer: size for image in stored.values() for layer, size in zip(image.layers, image.sizes, strict=False)
-        }.values()
     )
