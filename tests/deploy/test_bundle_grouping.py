@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from frostbyte.deploy.bundle.grouping import halves, size
@@ -47,6 +47,7 @@ def test_one_image_is_one_part_and_none_is_none() -> None:
     assert halves([]) == []
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.dictionaries(st.sampled_from(sorted(SIZES)), st.just(1), min_size=1), min_size=2, max_size=7))
 def test_each_image_is_in_one_part_and_both_have_some(given: list[dict[str, int]]) -> None:
     images = [image(str(number), layers) for number, layers in enumerate(given)]
