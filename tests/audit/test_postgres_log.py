@@ -16,6 +16,7 @@ from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore, migrate
 from frostbyte.cli.verifier import verify_export
 from frostbyte.kernel.audit.export import Exporter
 from frostbyte.kernel.audit.sequencer import Sequencer
+from servers.postgres import unsynced
 
 pytestmark = pytest.mark.slow
 
@@ -29,6 +30,7 @@ def plane(plane_type: Any) -> Iterator[Any]:
     server = EmbeddedServer(folder / "postgres", database="log")
     try:
         server.start()
+        unsynced(server)
         migrate(server.owner_dsn)
         with PostgresStore(server.dsn("frostbyte_writer", "log")) as store:
             made = plane_type()

@@ -24,6 +24,7 @@ from frostbyte.data_plane.upkeep import UpkeepDesk
 from frostbyte.kernel.records import Upkeep
 from frostbyte.kernel.settings import load
 from frostbyte.kernel.tokens import Scope
+from servers.postgres import unsynced
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # starlette announces another client library
@@ -37,6 +38,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str
     folder = tmp_path_factory.mktemp("kept")
     server = EmbeddedServer(folder / "postgres", database="template")
     server.start()
+    unsynced(server)
     server.create_database("tenant_kept")
     yield {
         "FROSTBYTE_TENANT_ID": "kept",

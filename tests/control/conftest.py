@@ -17,6 +17,7 @@ from frostbyte.adapters.postgres import EmbeddedServer, migrate
 from frostbyte.adapters.postgres.schema import Schema, packaged
 from frostbyte.adapters.registry.memory import MemoryRegistry
 from frostbyte.adapters.registry.postgres import PostgresRegistry
+from servers.postgres import unsynced
 
 _numbers = itertools.count(1)
 
@@ -27,6 +28,7 @@ def server() -> Iterator[EmbeddedServer]:
     server = EmbeddedServer(folder / "postgres", database="template")
     try:
         server.start()
+        unsynced(server)
         migrate(server.owner_dsn, packaged(Schema.CONTROL))
         yield server
     finally:

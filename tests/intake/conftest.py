@@ -13,6 +13,7 @@ from psycopg import sql
 from frostbyte.adapters.memory.unit_of_work import MemoryStore
 from frostbyte.adapters.postgres import EmbeddedServer, PostgresStore, migrate
 from intake.door_bench import Bench, new_bench
+from servers.postgres import unsynced
 
 _numbers = itertools.count(1)
 
@@ -23,6 +24,7 @@ def server() -> Iterator[EmbeddedServer]:
     server = EmbeddedServer(folder / "postgres", database="template")
     try:
         server.start()
+        unsynced(server)
         migrate(server.owner_dsn)
         yield server
     finally:

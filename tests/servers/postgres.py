@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from frostbyte.adapters.postgres import EmbeddedServer
 from frostbyte.adapters.postgres.account import account_for
 from frostbyte.adapters.postgres.embedded import _programs
 from frostbyte.adapters.postgres.schema import OWNER, WRITER
@@ -138,3 +139,11 @@ def _attached(segment: str) -> int:
     head, *rows = Path("/proc/sysvipc/shm").read_text().splitlines()
     at = head.split().index
     return sum(int(row.split()[at("nattch")]) for row in rows if row.split()[at("shmid")] == segment)
+
+
+def unsynced(server: EmbeddedServer) -> None:
+    """Have a server write without waiting for the disk: a test makes and drops a database, and no power is cut."""
+    with psycopg.connect(server.admin_dsn, autocommit=True) as connection:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+        connection.execute("SELECT pg_reload_conf()")
