@@ -22,13 +22,12 @@ from frostbyte.deploy.compose import (
     Plane,
     bundled,
     channel_files,
-    config_of,
     plane,
-    read_folder,
     render,
     write,
     write_secrets,
 )
+from frostbyte.deploy.compose.config import config_of, read_folder
 from frostbyte.deploy.compose.texts import CLAMD, PASSWORDS
 from frostbyte.kernel.errors import Invalid
 from frostbyte.kernel.settings import load

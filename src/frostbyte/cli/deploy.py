@@ -58,6 +58,7 @@ def compose(
     from frostbyte.adapters.qdrant.names import token
     from frostbyte.adapters.redis.acl import rules
     from frostbyte.deploy import compose as project
+    from frostbyte.deploy.compose.config import read_folder
     from frostbyte.kernel.settings import load
 
     mode = mode or ("offline" if channel is None else "online")
@@ -76,7 +77,7 @@ def compose(
         model_sha256=model_sha256,
         dimensions=dimensions,
         stand_in_vectors=stand_in_vectors,
-        config=project.read_folder(config) if config is not None else None,
+        config=read_folder(config) if config is not None else None,
         group=_group(),
     )
     written = project.write(out, options, queue_rights=rules(given.tenant_id), token=token, given=files)

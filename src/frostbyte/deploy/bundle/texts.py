@@ -16,6 +16,7 @@ from frostbyte.data_plane.policy.ruleset import FILES, RuleSet
 from frostbyte.deploy import compose
 from frostbyte.deploy.bundle import layout
 from frostbyte.deploy.bundle.lock import Lock
+from frostbyte.deploy.compose.config import config_of
 from frostbyte.kernel.errors import Invalid
 from frostbyte.kernel.tenancy import read_config
 
@@ -91,7 +92,7 @@ def options(lock: Lock, tenant: str, config: Mapping[str, bytes] | None = None) 
         stand_in_vectors="qdrant" in lock.stand_ins,
         config=None
         if config is None
-        else compose.config_of(
+        else config_of(
             _CONFIG_FROM_PLANE, {name.removeprefix(f"{layout.CONFIG}/"): data for name, data in config.items()}
         ),
     )

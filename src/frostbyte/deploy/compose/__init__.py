@@ -1,6 +1,8 @@
-"""A tenant's plane, on one host or on several, as compose projects: described, rendered, written with its secrets."""
+"""A tenant's plane, on one host or on several, as compose projects: described, rendered, written with its secrets.
 
-from frostbyte.deploy.compose.config import config_of, read_folder
+What judges a configuration's rules is left to `compose.config`: a control plane describes planes and judges nothing.
+"""
+
 from frostbyte.deploy.compose.description import Check, Limits, Network, Plane, Ready, Role, Service
 from frostbyte.deploy.compose.folder import Written, bundled, channel_files, write, write_secrets
 from frostbyte.deploy.compose.options import IMAGES, SECRETS_GROUP, OnHost, Options
@@ -24,10 +26,8 @@ __all__ = [
     "Written",
     "bundled",
     "channel_files",
-    "config_of",
     "env_example",
     "plane",
-    "read_folder",
     "render",
     "texts",
     "write",
