@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from frostbyte.adapters.postgres import EmbeddedServer, check_plane, claim_plane, migrate, read_plane
 from frostbyte.adapters.postgres.schema import WRITER, Migration, check_version, packaged
@@ -102,6 +102,25 @@ def test_a_missing_role_is_named(server: EmbeddedServer, empty: str) -> None:
         migrate(empty, writer="frostbyte_absent")
     assert caught.value.code == "database_roles_missing"
     assert "frostbyte_absent" in caught.value.message
+
+
+def test_an_owner_that_steps_down_makes_whom_it_steps_down_to(server: EmbeddedServer, empty: str) -> None:
+    """As on a server that is ours alone, where nobody has prepared anything: see bootstrap.control."""
+    role, files = "frostbyte_stepped", [Migration("001_first.sql", "CREATE TABLE a ()")]
+    with pytest.raises(FrostbyteError, match=role):
+        migrate(empty, files, writer=role, make=True)  # the usual owner may make no roles
+    admin = make_conninfo(server.admin_dsn, dbname=conninfo_to_dict(empty)["dbname"])
+    try:
+        assert migrate(admin, files, writer=role, make=True) == ["001_first.sql"]
+        assert migrate(admin, files, writer=role, make=True) == []
+        with psycopg.connect(admin) as connection:
+            connection.execute(f"SET ROLE {role}".encode())
+            assert connection.execute("SELECT count(*) FROM schema_migrations").fetchone() == (1,)
+            login = "SELECT rolcanlogin FROM pg_roles WHERE rolname = current_user"
+            assert connection.execute(login).fetchone() == (False,)
+    finally:
+        with psycopg.connect(admin, autocommit=True) as connection:
+            connection.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
 
 
 def test_a_plane_belongs_to_one_tenant_for_good(empty: str) -> None:

@@ -370,7 +370,8 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
     )
     if access.server is not None:
         undo.callback(access.server.stop)
-    migrate(access.owner, packaged(Schema.CONTROL), writer=access.grantee)
+    alone = access.owner == access.writer  # who steps down by itself needs nobody to have prepared the server
+    migrate(access.owner, packaged(Schema.CONTROL), writer=access.grantee, make=alone)
     claim_control(access.owner, settings.environment, settings.log_origin)
     replaced = threading.Event()
     sole = Sole(access.writer, replaced.set)

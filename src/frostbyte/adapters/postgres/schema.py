@@ -92,7 +92,9 @@ def check_numbers(files: Sequence[Migration]) -> None:
             )
 
 
-def migrate(owner_dsn: str, files: Sequence[Migration] | None = None, *, writer: str = WRITER) -> list[str]:
+def migrate(
+    owner_dsn: str, files: Sequence[Migration] | None = None, *, writer: str = WRITER, make: bool = False
+) -> list[str]:
     """Bring the schema up to date; the names of the files that were applied now.
 
     All of them are applied in one transaction: a file that fails leaves the schema as it was. Two callers at once
@@ -103,6 +105,7 @@ def migrate(owner_dsn: str, files: Sequence[Migration] | None = None, *, writer:
         files: instead of the packaged ones.
         writer: the role that the running plane has. The files grant to `frostbyte_writer`; on a server that holds
             several tenants each has a writer of its own, and the grants are made to that one.
+        make: whether a writer that is missing is made, for an owner that steps down to it: nobody enters as it.
 
     Raises:
         Conflict: `migration_changed` where an applied file is not what it was, `schema_newer` where the database
@@ -116,7 +119,7 @@ def migrate(owner_dsn: str, files: Sequence[Migration] | None = None, *, writer:
     with _owner(owner_dsn) as connection:
         check_version(connection.info.server_version)
         connection.execute("SELECT pg_advisory_xact_lock(%s::int, %s::int)", _LOCK)
-        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [writer]).fetchone() is None:
+        if not _known(connection, writer) and not (make and _made(connection, writer)):
             raise FrostbyteError(
                 "database_roles_missing",
                 f"The database has no role {writer}.",
@@ -128,6 +131,21 @@ def migrate(owner_dsn: str, files: Sequence[Migration] | None = None, *, writer:
         fresh = [item for item in wanted if item.name not in applied]
         apply_migrations(connection, fresh, writer)
     return [item.name for item in fresh]
+
+
+def _known(connection: Connection, role: str) -> bool:
+    return connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone() is not None
+
+
+def _made(connection: Connection, role: str) -> bool:
+    """Whether who asks could make the role, and may become it from now on."""
+    able = "SELECT 1 FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolcreaterole)"
+    if connection.execute(able).fetchone() is None:
+        return False
+    name = sql.Identifier(role)
+    connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(name))
+    connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))
+    return True
 
 
 def check_version(found: int) -> None:
