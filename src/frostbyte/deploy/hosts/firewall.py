@@ -22,6 +22,7 @@ from frostbyte.kernel.networks import NOWHERE
 _ESTABLISHED: Final = ("ct state invalid drop", "ct state { established, related } accept")
 _NEIGHBOURS: Final = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } accept"
 _OURS: Final = '"fb-*"'
+_PUBLIC: Final = f"!= {{ {', '.join(NOWHERE)} }}"
 _HEAD: Final = """\
 #!/usr/sbin/nft -f
 # Packet filter of a Frostbyte host ({role}). Made by the control plane: what is changed here, it replaces.
@@ -81,8 +82,10 @@ def _forward(host: Surroundings) -> Iterator[str]:
     for source, targets, ports in _reached(host):
         yield f'iifname "{layout.HOSTS_BRIDGE}" ip saddr {source} ip daddr {targets} tcp dport {_set(ports)} accept'
     if _proxies(host) or host.role is HostRole.EDGE:
-        who = layout.HOSTS_NETWORK if host.role is HostRole.EDGE else layout.EGRESS_ADDRESS
-        asks = f'iifname "{layout.HOSTS_BRIDGE}" ip saddr {who} ip daddr {_set(host.resolvers)}'
+        # The control plane asks the name servers of its zones themselves, wherever they are.
+        edge = host.role is HostRole.EDGE
+        who, whom = (layout.HOSTS_NETWORK, _PUBLIC) if edge else (layout.EGRESS_ADDRESS, _set(host.resolvers))
+        asks = f'iifname "{layout.HOSTS_BRIDGE}" ip saddr {who} ip daddr {whom}'
         yield f"{asks} meta l4proto {{ tcp, udp }} th dport 53 accept"
     yield f'iifname {_OURS} reject with icmpx admin-prohibited comment "said at once, so that nobody waits"'
 
@@ -106,16 +109,15 @@ def _reached(host: Surroundings) -> Iterator[tuple[str, str, Sequence[int]]]:
     """What containers reach on other hosts: who, whom, at which ports."""
     answering = _set((layout.EMBEDDER_ADDRESS, layout.EGRESS_ADDRESS))
     everybody = f"{layout.HOSTS_NETWORK} ip saddr != {answering}"
-    public = f"!= {_set(NOWHERE)}"
     if host.role in (HostRole.GATEWAY, HostRole.WORKER):
         yield everybody, host.db, tuple(STORE_PORTS.values())
     if host.role is HostRole.WORKER:
         ports = (EMBEDDER_PORT, *((EGRESS_PORT,) if host.ways_out else ()))
         yield everybody, host.gateway, ports
     if _proxies(host):
-        yield layout.EGRESS_ADDRESS, public, ways_out_ports(host)
+        yield layout.EGRESS_ADDRESS, _PUBLIC, ways_out_ports(host)
     if host.role is HostRole.EDGE:  # the cloud, certificates, gateways, channels; hosts through the bastion
-        yield layout.HOSTS_NETWORK, public, (22, 443, GATEWAY_PORT, CHANNEL_PORT)
+        yield layout.HOSTS_NETWORK, _PUBLIC, (22, 443, GATEWAY_PORT, CHANNEL_PORT)
 
 
 def _output(host: Surroundings) -> Iterator[str]:
