@@ -77,6 +77,8 @@ def own(settings: ControlSettings, secrets: FileSecrets, token: str) -> Own:
     files = {"hcloud-token": token.encode()}
     if told.dns_token:
         files["dns-token"] = told.dns_token.encode()
+    if settings.ca_file:  # whom the cloud's API is trusted by, where it is another one's
+        files["ca"] = Path(settings.ca_file).read_bytes()
     files |= _backup_files()
     begins = {f"secrets/{name}.key": secrets.secret(name) for name in KEYS}
     begins |= {f"releases/{path.name}": path.read_bytes() for path in releases}

@@ -136,8 +136,7 @@ class HcloudCalls(Counted):
         session.hooks["response"].append(self._note)
         session.auth = _Bearer(token)  # else a .netrc's password would replace the token
         session.trust_env = not on_this_host(endpoint)
-        if ca_file:
-            session.verify = ca_file
+        self._ca_file = ca_file
         for scheme in ("https://", "http://"):
             session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=_CONNECTIONS, max_retries=0))
 
@@ -158,6 +157,8 @@ class HcloudCalls(Counted):
     def _send(self, method: str, path: str, params: Mapping[str, Any] | None, body: Mapping[str, Any] | None) -> Reply:
         self._said.status, self._said.headers = 0, {}
         given: dict[str, Any] = {"allow_redirects": False}
+        if self._ca_file:  # with the request: a session's own gives way to REQUESTS_CA_BUNDLE
+            given["verify"] = self._ca_file
         if params:
             given["params"] = params
         if body is not None:
