@@ -58,6 +58,8 @@ def _input(host: Surroundings) -> Iterator[str]:
     yield 'udp sport 67 udp dport 68 accept comment "DHCP\'s answers"'
     if before := _ssh_from(host):
         yield f"ip saddr {_set(before)} tcp dport 22 accept"
+    if host.role is HostRole.BASTION and host.control:
+        yield f'ip saddr {_set(host.control)} tcp dport 22 accept comment "the control plane, on its way to hosts"'
     if host.role is HostRole.GATEWAY and (others := _others(host)):
         yield f'ip saddr {_set(others)} udp dport 123 accept comment "the time, for hosts without a way out"'
 
