@@ -21,9 +21,10 @@ from frostbyte.kernel.settings import Reader
 from hosts.facts import host
 
 
-def given(folder: Path) -> dict[str, str]:
+def given(folder: Path, **more: str) -> dict[str, str]:
     """The environment of the control plane's container, its secrets' paths led to the files that the host is given."""
-    settings = load({"FROSTBYTE_CONTROL_DATA_DIR": str(folder / "own"), "FROSTBYTE_HOSTS_DIR": str(folder / "hosts")})
+    folders = {"FROSTBYTE_CONTROL_DATA_DIR": str(folder / "own"), "FROSTBYTE_HOSTS_DIR": str(folder / "hosts")}
+    settings = load(folders | more)
     mine = own(settings, FileSecrets(folder / "keys"), "a-token")
     files = BaseHosts().files(
         host("edge"),
@@ -83,3 +84,11 @@ def test_the_place_its_account_and_its_recipients_are_the_same_there(
 def test_without_a_place_nothing_is_said_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FROSTBYTE_BACKUP_SECRET_KEY", "left over")
     assert not [name for name in given(tmp_path) if name.startswith("FROSTBYTE_BACKUP_")]
+
+
+def test_whom_the_cloud_is_trusted_by_is_the_same_there(tmp_path: Path) -> None:
+    authority = tmp_path / "cloud.pem"
+    authority.write_text("-----BEGIN CERTIFICATE-----\n")
+    there = given(tmp_path, FROSTBYTE_CA_FILE=str(authority))
+    assert Path(there["FROSTBYTE_CA_FILE"]).read_text() == authority.read_text()
+    assert "FROSTBYTE_CA_FILE" not in given(tmp_path)

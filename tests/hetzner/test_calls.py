@@ -17,7 +17,10 @@ from frostbyte.adapters.hetzner import calls as calls_module
 from frostbyte.adapters.hetzner.calls import HcloudCalls
 from frostbyte.adapters.hetzner.errors import of_action
 from frostbyte.adapters.hetzner.pace import Pace
+from frostbyte.adapters.hetzner.world.world import World
+from frostbyte.api.hetzner.serving import Serving
 from frostbyte.control_plane.provisioning.ports import CloudError
+from frostbyte.deploy.authority import Authority
 from frostbyte.kernel.errors import Invalid
 from hetzner.wire import Said, answering
 
@@ -203,3 +206,19 @@ def test_a_refused_project_is_left_alone_by_everybody() -> None:
         pace.turn()
     assert caught.value.code == "cloud_rate_limited"
     assert caught.value.retry_after == pytest.approx(3000)
+
+
+def test_a_cloud_is_trusted_by_the_certificates_that_were_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the environment names others, as many machines' do."""
+    authority = Authority(tmp_path / "cloud", "cloud")
+    authority.server("api", ["127.0.0.1"])
+    place, others = tmp_path / "cloud/api", Authority(tmp_path / "others", "others").ca_file
+    monkeypatch.setattr(calls_module, "on_this_host", lambda _: False)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(others))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Serving(World(), shown=(place / "public.crt", place / "private.key")) as served:
+        assert served.endpoint.startswith("https://")
+        trusting = HcloudCalls(served.token, served.endpoint, ca_file=str(authority.ca_file))
+        assert trusting.ask("GET", "/locations")["locations"]
+        with pytest.raises(CloudError, match="no answer"):
+            HcloudCalls(served.token, served.endpoint).ask("GET", "/locations")

@@ -14,12 +14,15 @@ from servers.lanes import need
 ROOT = Path(__file__).parents[2]
 # Two bundles of real images take minutes: an exhaustive run. In CI test_layers.py holds what makes a delta small, and
 # tests/offline brings one over a miniature.
-collect_ignore = [] if os.environ.get("FROSTBYTE_SOAK") == "all" else ["test_delta.py"]
+# The whole runbook on machines takes minutes as well: in CI test_machines.py holds hosts and what is closed between
+# them, and test_base_in_containers.py the base's own containers.
+collect_ignore = [] if os.environ.get("FROSTBYTE_SOAK") == "all" else ["test_delta.py", "test_whole_runbook.py"]
 BASE = "frostbyte-test-base"
 NAMESPACE = "frostbyte-test"
 TAG = "test"
 BUILD_SECONDS = 1500
 SERVERS = ("postgres", "redis", "clamav")
+MACHINE = f"{NAMESPACE}/machine"
 
 
 def docker(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -77,3 +80,24 @@ def server_images(base: str) -> Iterator[dict[str, str]]:
     built |= {"minio": f"{NAMESPACE}/minio:{TAG}", "qdrant": f"{NAMESPACE}/vectors:{TAG}"}
     yield built
     docker("image", "rm", "--force", *built.values(), check=False)
+
+
+@pytest.fixture(scope="session")
+def edge_images(base: str) -> Iterator[dict[str, str]]:
+    """What runs on the edge's host, but for its database."""
+    for program in ("sops", "traefik"):
+        need(program)
+    names = ("control", "traefik")
+    build(*names)
+    built = {name: f"{NAMESPACE}/{name}:{TAG}" for name in names}
+    yield built
+    docker("image", "rm", "--force", *built.values(), check=False)
+
+
+@pytest.fixture(scope="session")
+def machine(base: str) -> Iterator[str]:
+    """The system image of machines that boot (tests/machines)."""
+    folder = ROOT / "tests/machines"
+    docker("build", "--build-arg", f"BASE={base}", "--file", str(folder / "Dockerfile"), "--tag", MACHINE, str(folder))
+    yield MACHINE
+    docker("image", "rm", "--force", MACHINE, check=False)

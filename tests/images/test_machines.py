@@ -46,7 +46,7 @@ from servers.lanes import need
 from worker.cluster import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker, pytest.mark.timeout(1500)]
-MACHINE, PROBE = "frostbyte-test/machine", "frostbyte-test/probe:1"
+PROBE = "frostbyte-test/probe:1"
 
 
 ACME, GLOBEX = (Owner(environment=ENVIRONMENT, project_id="north", tenant_id=name) for name in ("acme", "globex"))
@@ -114,15 +114,15 @@ class Yard:
 
 
 @pytest.fixture(scope="module")
-def yard(base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
+def yard(machine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
     need("docker")
-    for image, file in ((MACHINE, "Dockerfile"), (PROBE, "probe.Dockerfile")):
-        folder = ROOT / "tests/machines"
-        docker("build", "--build-arg", f"BASE={BASE}", "--file", str(folder / file), "--tag", image, str(folder))
+    folder = ROOT / "tests/machines"
+    words = ("--build-arg", f"BASE={BASE}", "--file", str(folder / "probe.Dockerfile"), "--tag", PROBE)
+    docker("build", *words, str(folder))
     folder = tmp_path_factory.mktemp("machines")
     archive = folder / "probe.tar"
     subprocess.run(["docker", "save", "--output", archive, PROBE], check=True)
-    machines = Machines(MACHINE, folder / "driver")
+    machines = Machines(machine, folder / "driver")
     try:
         key = asyncssh.generate_private_key("ssh-ed25519")
         public = key.export_public_key().decode().strip()
@@ -133,7 +133,7 @@ def yard(base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
         world.close()
     finally:
         machines.close()
-        docker("image", "rm", "--force", MACHINE, PROBE, check=False)
+        docker("image", "rm", "--force", PROBE, check=False)
 
 
 def test_a_snapshot_is_built_on_a_machine_that_is_gone_afterwards(yard: Yard) -> None:

@@ -5,9 +5,9 @@ and what runs in it, a restart, a snapshot's contents, private networks that onl
 leads out. What differs:
 
 - the kernel is this machine's, and all share it; a container is no proof against who has its root rights;
-- a volume is a folder, mounted at its place before the machine boots: `/dev/disk/by-id/...` and the script's own
-  mounting are not tried;
-- a builder has a second network that leads out, and only it; nobody else has a route to anywhere;
+- a volume is a file behind a loop device of this machine, or where that has none a folder, mounted at its place before
+  the machine boots;
+- a builder has a second network that leads out, and only it; nobody else has a route to anywhere but that network;
 - the cloud's firewall is a table in the machine's own network namespace, which its root could take away;
 - there is no metadata server.
 
@@ -21,6 +21,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,6 +41,35 @@ OUT_ROUTER: Final = "198.19.255.1"
 VOLUME: Final = "/srv/frostbyte"
 SSH: Final = 22
 SECONDS: Final = 300
+GIGABYTE: Final = 1 << 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """The public network.
+
+    Attributes:
+        network: CIDR.
+        router: this machine, as its machines see it.
+        nobody: default gateway and name server.
+        addresses: what the simulated cloud gives out.
+    """
+
+    network: str = PUBLIC
+    router: str = ROUTER
+    nobody: str = NOBODY
+    addresses: str = ADDRESSES
+
+
+_COPY: Final = """\
+mkdir -p "$1"
+for each in "$0"/*; do
+    case "$each" in
+        */overlay2) cp --archive --link "$each" "$1/" ;;
+        *) cp --archive "$each" "$1/" ;;
+    esac
+done
+"""
 _RIGHTS: Final = (
     *("--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE"),
     *("--security-opt", "seccomp=unconfined", "--security-opt", "systempaths=unconfined"),
@@ -63,17 +93,23 @@ class Machines:
         system: the image that every system image stands for (tests/machines/Dockerfile).
         folder: for seeds and volumes.
         prefix: of all names at the engine; what has it is taken away by `close`.
+        disks: whether volumes are block devices.
     """
 
-    def __init__(self, system: str, folder: Path, *, prefix: str = "fbm") -> None:
+    def __init__(
+        self, system: str, folder: Path, *, prefix: str = "fbm", ground: Ground | None = None, disks: bool = False
+    ) -> None:
         self._system, self._folder, self._prefix = system, folder, prefix
+        self._ground, self._disks = ground or Ground(), disks
+        self._loops: dict[int, str] = {}
         self._snapshots: set[int] = set()
         self._networks: dict[int, str] = {}
         self._ports: dict[tuple[str, int], int] = {}
         self._lock = threading.Lock()
         nowhere = ("--opt", "com.docker.network.bridge.enable_ip_masquerade=false")
         self._public = self._network(
-            "public", PUBLIC, "--gateway", ROUTER, "--aux-address", f"DefaultGatewayIPv4={NOBODY}", *nowhere
+            *("public", self._ground.network, "--gateway", self._ground.router),
+            *("--aux-address", f"DefaultGatewayIPv4={self._ground.nobody}", *nowhere),
         )
         # Docker takes the default route from the network that comes first by name.
         self._out = self._network("a-way-out", WAY_OUT, "--gateway", OUT_ROUTER)
@@ -91,6 +127,11 @@ class Machines:
     def run(self, server_id: int, *words: str, check: bool = True) -> str:
         """Run something on a machine, from the side."""
         return docker("exec", self.name(server_id), *words, check=check)
+
+    @property
+    def public_network(self) -> str:
+        """Its name at the engine."""
+        return self._public
 
     def public(self) -> list[str]:
         """Public addresses of the machines that run."""
@@ -110,6 +151,8 @@ class Machines:
                 docker(*removes, *found, check=False)
         for image_id in self._snapshots:
             docker("image", "rm", "--force", self._snapshot(image_id), check=False)
+        for volume_id in list(self._loops):
+            self._let_go(volume_id)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     # -- the driver --------------------------------------------------------------------------------------------------
@@ -148,7 +191,10 @@ class Machines:
                 docker("network", "connect", "--ip", address, network, name)
 
     def attached(self, machine: Machine, disk: Disk) -> None:
-        self._disk(disk).mkdir(parents=True, exist_ok=True)
+        if self._disks:
+            self._loop(disk)
+        else:
+            self._disk(disk).mkdir(parents=True, exist_ok=True)
         running = docker("ps", "--quiet", "--filter", f"name=^{self.name(machine.server_id)}$")
         if running:
             raise RuntimeError("a folder cannot be put into a machine that runs")
@@ -169,11 +215,13 @@ class Machines:
             return
         rules = "\n".join(_rule(machine.public_ipv4, rule) for rule in machine.rules if rule["direction"] == "in")
         table = (
-            "table inet cloud\ndelete table inet cloud\ntable inet cloud { chain in {\n"
+            "table inet cloud\ndelete table inet cloud\ntable inet cloud {\nchain in {\n"
             "type filter hook prerouting priority -150; policy accept;\nct state established,related accept\n"
-            f"{rules}\nip daddr {machine.public_ipv4} drop\n}}}}\n"
+            f"{rules}\nip daddr {machine.public_ipv4} drop\n}}\n}}\n"
         )
-        docker("exec", "--interactive", self.name(machine.server_id), "nft", "--file", "-", given=table, check=False)
+        name = self.name(machine.server_id)
+        if docker("ps", "--quiet", "--filter", f"name=^{name}$"):  # one that is off is told when it starts
+            docker("exec", "--interactive", name, "nft", "--file", "-", given=table)
 
     def deleted(self, machine: Machine) -> None:
         name = self.name(machine.server_id)
@@ -182,6 +230,8 @@ class Machines:
         shutil.rmtree(self._seed(machine), ignore_errors=True)
 
     def destroyed(self, disk: Disk) -> None:
+        self._let_go(disk.volume_id)
+        self._disk(disk).with_suffix(".img").unlink(missing_ok=True)
         shutil.rmtree(self._disk(disk), ignore_errors=True)
 
     def unimaged(self, image_id: int) -> None:
@@ -201,12 +251,15 @@ class Machines:
         words += ["--volume", f"{engine}:/var/lib/docker"]
         words += ["--volume", f"{self._seed(machine)}:/var/lib/cloud/seed/nocloud:ro"]
         for disk in machine.disks:
-            words += ["--volume", f"{self._disk(disk)}:{VOLUME}"]
+            if self._disks:
+                words += ["--device", f"{self._loop(disk)}:{disk.device}"]
+            else:
+                words += ["--volume", f"{self._disk(disk)}:{VOLUME}"]
         if machine.public_ipv4:
             port = self._ports[machine.public_ipv4, SSH] = free_port()
             words += ["--publish", f"127.0.0.1:{port}:{SSH}"]
         if not builds:
-            words += ["--dns", NOBODY]  # else the engine of this machine would look names up for them
+            words += ["--dns", self._ground.nobody]  # else the engine of this machine would look names up for them
         words += ["--network", places[0][0], "--ip", places[0][1]]
         docker(*words, self._system if builds else self._snapshot(machine.image_id))
         for network, address in places[1:]:
@@ -232,15 +285,35 @@ class Machines:
         return whole
 
     def _copy(self, source: str, target: str) -> None:
+        """An engine's folder. Its layers are never written to again, so their files are shared."""
         docker("volume", "create", target)
-        volumes = ("--volume", f"{source}:/from:ro", "--volume", f"{target}:/to", "--network", "none")
-        docker("run", "--rm", *volumes, "--entrypoint", "cp", self._system, "--archive", "/from/.", "/to/")
+        folder = Path(docker("volume", "inspect", "--format", "{{.Mountpoint}}", target)).parents[1]
+        held = ("--network", "none", "--volume", f"{folder}:/volumes", "--entrypoint", "sh")
+        places = (f"/volumes/{source}/_data", f"/volumes/{target}/_data")
+        docker("run", "--rm", *held, self._system, "-euc", _COPY, *places)
 
     def _snapshot(self, image_id: int) -> str:
         return f"{self._prefix}-snapshot:{image_id}"
 
     def _seed(self, machine: Machine) -> Path:
         return self._folder / f"seed-{machine.server_id}"
+
+    def _loop(self, disk: Disk) -> str:
+        """The device of a volume, which is as large as it was ordered and takes what is written to it."""
+        if disk.volume_id not in self._loops:
+            file = self._disk(disk).with_suffix(".img")
+            with file.open("wb") as sink:
+                sink.truncate(disk.size_gb * GIGABYTE)
+            words = ("losetup", "--find", "--show", str(file))
+            device = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+            self._loops[disk.volume_id] = device
+            if disk.format:
+                subprocess.run((f"mkfs.{disk.format}", "-q", device), check=True)
+        return self._loops[disk.volume_id]
+
+    def _let_go(self, volume_id: int) -> None:
+        if device := self._loops.pop(volume_id, ""):
+            subprocess.run(("losetup", "--detach", device), check=False)
 
     def _disk(self, disk: Disk) -> Path:
         return self._folder / f"volume-{disk.volume_id}"

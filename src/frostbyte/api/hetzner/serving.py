@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
@@ -35,15 +36,18 @@ class Serving:
 
     Args:
         host, port: where to listen; port 0 takes a free one.
+        shown: files of a certificate and its key, for clients of other hosts: nobody tells them a token in the clear.
     """
 
-    def __init__(self, world: World, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self, world: World, host: str = "127.0.0.1", port: int = 0, *, shown: tuple[Path, Path] | None = None
+    ) -> None:
         self.world = world
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((host, port))
         self._socket.listen(128)
-        self.base = f"http://{host}:{self._socket.getsockname()[1]}"
+        self.base = f"{'https' if shown else 'http'}://{host}:{self._socket.getsockname()[1]}"
         self.endpoint = f"{self.base}/v1"
         """What clients of the Cloud API are told."""
         world.address = self.endpoint
@@ -53,6 +57,8 @@ class Serving:
             create_app(world),
             http=Breakable,
             ws="none",
+            ssl_certfile=shown[0] if shown else None,
+            ssl_keyfile=shown[1] if shown else None,
             log_config=None,
             access_log=False,
             lifespan="off",
