@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from secrets import token_urlsafe
 
 import pytest
 
@@ -54,7 +55,7 @@ def folder(
     # Nothing of this host is published: its ports may be somebody else's.
     project = replace(project, services=tuple(replace(service, publishes={}) for service in project.services))
     (place / "docker-compose.yml").write_text(render(project))
-    written = {POSTGRES_PASSWORD: "quiet-otter", "database-url": ""}
+    written = {POSTGRES_PASSWORD: token_urlsafe(32), "database-url": ""}
     written["database-url"] = f"postgresql://frostbyte_admin:{written[POSTGRES_PASSWORD]}@postgres:5432/frostbyte"
     (place / "secrets").mkdir(mode=0o700)
     for name in project.secrets:

@@ -12,7 +12,6 @@ import json
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -44,9 +43,9 @@ TUNNEL: Final = (
     "proxy = os.environ['FROSTBYTE_EGRESS_PROXY'].removeprefix('http://').split(':')\n"
     "way = socket.create_connection((proxy[0], int(proxy[1])), 10)\n"
     "way.sendall(f'CONNECT {sys.argv[1]}:443 HTTP/1.1\\r\\nHost: {sys.argv[1]}:443\\r\\n\\r\\n'.encode())\n"
-    "way.settimeout(10)\n"
-    "print(way.recv(4096).split()[1].decode())\n"
-    "print(way.recv(4096))\n"
+    "way.settimeout(20)\n"
+    "said = b''.join(iter(lambda: way.recv(4096), b'')).decode()\n"
+    "print(said.split()[1], 'hello' in said, 'egress_not_allowed' in said)\n"
 )
 GATEWAY, WORKER, DB = "fb-acme-gateway", "fb-acme-worker-1", "fb-acme-db"
 
@@ -146,11 +145,8 @@ def test_whoever_stands_in_the_plane_reaches_nothing_but_the_plane(country: Coun
 
 def test_the_host_that_was_named_answers_through_the_way_out_and_no_other(country: Country) -> None:
     for host, service in ((WORKER, "celery-worker"), (GATEWAY, "intake-gateway")):
-        status, said = container(country, host, service, TUNNEL, "allowed.example").splitlines()
-        assert status == "200"
-        assert "hello" in said
-        status, said = container(country, host, service, TUNNEL, "refused.example").splitlines()
-        assert (status, "egress_not_allowed" in said) == ("403", True)
+        assert container(country, host, service, TUNNEL, "allowed.example") == "200 True False"
+        assert container(country, host, service, TUNNEL, "refused.example") == "403 False True"
 
 
 def test_a_suspended_tenant_gets_503_and_goes_on_when_it_is_resumed(country: Country) -> None:
@@ -166,13 +162,8 @@ def test_nothing_is_left_in_the_end(country: Country) -> None:
     assert [name for _, name in country.there() if "acme" in name] == []
     receipt = country.folder / "receipt.json"
     country.type("tenant", "receipt", "acme", "--out", receipt)
-    assert {one["store"] for one in stores_of(receipt)} >= {"database", "objects", "vectors"}
+    emptied = json.loads(receipt.read_text())["receipt"]["stores"]
+    assert {one["what"].partition(":")[0] for one in emptied} >= {"database", "objects", "vectors"}
     country.type("control", "down", "--confirm", "main")
     assert country.there() == []
     assert country.machines.public() == []
-
-
-def stores_of(receipt: Path) -> list[dict[str, str]]:
-    """What a receipt says was seen to be empty."""
-    found: list[dict[str, str]] = json.loads(receipt.read_text())["stores"]
-    return found

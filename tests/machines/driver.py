@@ -135,7 +135,9 @@ class Machines:
 
     def public(self) -> list[str]:
         """Public addresses of the machines that run."""
-        names = docker("ps", "--filter", f"name=^{self._prefix}-", "--format", "{{.Names}}").split()
+        names = docker("ps", "--filter", f"name=^{self._prefix}-[0-9]+$", "--format", "{{.Names}}").split()
+        if not names:
+            return []
         place = f'{{{{with index .NetworkSettings.Networks "{self._public}"}}}}{{{{.IPAddress}}}}{{{{end}}}}'
         return sorted(docker("inspect", "--format", place, *names).split())
 
