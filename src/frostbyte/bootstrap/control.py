@@ -370,8 +370,7 @@ def _build(settings: ControlSettings, found: list[posture.Finding], undo: ExitSt
     )
     if access.server is not None:
         undo.callback(access.server.stop)
-    alone = access.owner == access.writer  # who steps down by itself needs nobody to have prepared the server
-    migrate(access.owner, packaged(Schema.CONTROL), writer=access.grantee, make=alone)
+    migrate(access.owner, packaged(Schema.CONTROL), writer=access.grantee, make=access.steps_down)
     claim_control(access.owner, settings.environment, settings.log_origin)
     replaced = threading.Event()
     sole = Sole(access.writer, replaced.set)

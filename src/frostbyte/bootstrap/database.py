@@ -22,12 +22,17 @@ class Access:
     grantee: str
     """The role that the schema's grants are made to."""
 
+    @property
+    def steps_down(self) -> bool:
+        """Whether the owner itself works, as a writer: nobody has to have prepared the server then."""
+        return self.owner == self.writer
+
     def role(self) -> str:
         """What a running process steps down to, so that it only adds to the audit; '' where it comes as a writer.
 
         The database is asked, once its schema is there. Raises as `schema.owns_schema`.
         """
-        return WRITER if self.owner == self.writer and owns_schema(self.writer) else ""
+        return WRITER if self.steps_down and owns_schema(self.writer) else ""
 
 
 def access(url: str, owner_url: str, ca_file: str, folder: Path) -> Access:
