@@ -260,11 +260,20 @@ def test_a_setting_that_cannot_be_used_is_named(settings: dict[str, str], named:
 
 
 def test_a_containers_quota_bounds_the_lanes(tmp_path: Path) -> None:
-    limit = tmp_path / "cpu.max"
     here = processors(tmp_path / "none")
     for text, lanes in (("100000 100000", 1), ("50000 100000", 1), ("max 100000", here), ("6400000 100000", here)):
-        limit.write_text(text)
-        assert processors(limit) == lanes
+        (tmp_path / "cpu.max").write_text(text)
+        assert processors(tmp_path) == lanes
+
+
+def test_the_quota_of_an_older_kernel_bounds_them_too(tmp_path: Path) -> None:
+    """A lane takes 330 MB: one for each of a large host's processors would be more than the container may have."""
+    here = processors(tmp_path / "none")
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
+    for quota, lanes in (("100000", 1), ("50000", 1), ("-1", here), ("6400000", here)):
+        (tmp_path / "cpu/cpu.cfs_quota_us").write_text(f"{quota}\n")
+        assert processors(tmp_path) == lanes
 
 
 def test_it_loads_nothing_of_a_plane() -> None:

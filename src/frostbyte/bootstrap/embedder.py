@@ -84,14 +84,20 @@ def settings_from(environment: Mapping[str, str] | None = None) -> EmbedderSetti
     )
 
 
-def processors(limit: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """Processors that this process may keep busy: those that it may run on, within its container's quota."""
+def processors(groups: Path = Path("/sys/fs/cgroup")) -> int:
+    """Processors that this process may keep busy: those that it may run on, within its container's quota.
+
+    Args:
+        groups: where a container finds its limits, in cgroups' second version or in the first.
+    """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, _, period = limit.read_text(encoding="ascii").partition(" ")
-        allowed = min(allowed, max(1, int(quota) // int(period)))
-    except (OSError, ValueError, ZeroDivisionError):
-        pass  # no quota, or a system without such files
+    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            quota, period = " ".join((groups / file).read_text(encoding="ascii") for file in files).split()
+            if int(quota) > 0:  # -1 is none
+                allowed = min(allowed, max(1, int(quota) // int(period)))
+        except (OSError, ValueError, ZeroDivisionError):
+            pass  # no quota, or a system without such files
     return max(1, min(allowed, 64))
 
 
