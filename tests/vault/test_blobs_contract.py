@@ -2,18 +2,23 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from frostbyte.adapters.memory.blobs import MemoryBlobs
+from frostbyte.adapters.objects.beside import HeadsBeside
 from frostbyte.adapters.objects.local import LocalBlobs
 from frostbyte.adapters.objects.prefixed import PrefixedBlobs
+from frostbyte.data_plane.lifecycle.bundles import OneByOne
 from frostbyte.kernel.errors import Conflict, Invalid, NotFound, Unavailable
-from frostbyte.kernel.ports.blobs import BlobStore
+from frostbyte.kernel.ports.blobs import BlobStore, Heads
 from servers.buckets import bucket
 
 
@@ -55,6 +60,62 @@ def test_the_head_comes_with_the_size_of_all(blobs: BlobStore, length: int) -> N
     assert blobs.head("raw/a", length) == (b"0123456789"[:length], 10)
     blobs.put("raw/a", b"")
     assert blobs.head("raw/a", length) == (b"", 0)
+
+
+@pytest.fixture(params=["asked", "beside"])
+def heads(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Heads]:
+    store = LocalBlobs(tmp_path / "objects")
+    for name, data in HEADS.items():
+        store.put(name, data)
+    if request.param == "asked":
+        yield OneByOne(store)
+    else:
+        with HeadsBeside(store, most=2, before=0) as beside:
+            yield beside
+
+
+HEADS = {"raw/a": b"0123456789", "raw/empty": b"", "normalized/large": bytes(range(256)) * 9000}
+
+
+def test_heads_of_many_come_in_their_order_and_what_is_missing_is_none(heads: Heads) -> None:
+    names = ["normalized/large", "raw/none", "raw/a", "raw/empty", "raw/a"]
+    for length in (1, 4, 3 << 20):
+        expected = [(HEADS[name][:length], len(HEADS[name])) if name in HEADS else None for name in names]
+        assert heads.heads(names, length) == expected
+    assert heads.heads([], 4) == []
+    with pytest.raises(Invalid):
+        heads.heads(["raw/a", "raw/../a"], 4)
+    assert heads.heads(["raw/a"], 99) == [(b"0123456789", 10)], "a refusal breaks nothing"
+
+
+def test_heads_are_safe_to_ask_for_from_several_threads(heads: Heads) -> None:
+    with ThreadPoolExecutor(6) as threads:
+        told = threads.map(lambda _: heads.heads(["raw/a", "raw/none"] * 50, 4), range(40))
+    assert all(one == [(b"0123", 10), None] * 50 for one in told)
+
+
+def test_who_reads_beside_is_started_when_it_is_worth_it_and_its_death_costs_nothing(tmp_path: Path) -> None:
+    store = LocalBlobs(tmp_path / "objects")
+    store.put("raw/a", b"0123456789")
+
+    def readers() -> list[int]:
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                if str(tmp_path).encode() in path.read_bytes():
+                    found.append(int(path.parent.name))
+        return found
+
+    with HeadsBeside(store, before=3) as beside:
+        assert beside.heads(["raw/a"] * 3, 4) == [(b"0123", 10)] * 3
+        assert readers() == []
+        assert beside.heads(["raw/a"], 4) == [(b"0123", 10)]
+        (reader,) = readers()
+        os.kill(reader, signal.SIGKILL)
+        assert beside.heads(["raw/a", "raw/none"], 4) == [(b"0123", 10), None]
+        assert beside.heads(["raw/a"], 4) == [(b"0123", 10)]
+        assert len(readers()) == 1
+    assert readers() == []
 
 
 def test_a_writer_shows_nothing_before_its_commit(blobs: BlobStore) -> None:

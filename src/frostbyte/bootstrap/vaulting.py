@@ -9,6 +9,8 @@ from uuid import UUID
 
 from frostbyte import __version__
 from frostbyte.adapters.memory.blobs import MemoryBlobs
+from frostbyte.adapters.objects.beside import HeadsBeside
+from frostbyte.adapters.objects.local import LocalBlobs
 from frostbyte.adapters.postgres.alone import alone
 from frostbyte.adapters.postgres.restoring import PostgresRestorations
 from frostbyte.adapters.postgres.snapshot import PostgresSnapshots
@@ -83,6 +85,7 @@ def vaulting(settings: Settings, backups: BackupSettings) -> Iterator[Vaulting]:
                 unit_of_work=store.unit_of_work,
                 snapshots=PostgresSnapshots(dsn, role=role),
                 blobs=blobs,
+                heads=undo.enter_context(HeadsBeside(blobs)) if isinstance(blobs, LocalBlobs) else None,
                 mirror=KeyMirror(
                     tenant_id=settings.tenant_id,
                     unit_of_work=store.unit_of_work,

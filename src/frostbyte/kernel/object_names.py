@@ -6,8 +6,9 @@ import re
 
 from frostbyte.kernel.errors import Invalid
 
-_PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")  # no leading dot: neither "..", nor the store's temporary files
-_LONGEST = 255  # characters of one part: the limit of a file name on ext4 and xfs
+_PART = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}"
+"""No leading dot: neither "..", nor the store's temporary files. 255 characters: a file name on ext4 and xfs."""
+_NAME = re.compile(rf"{_PART}(?:/{_PART})+")
 
 
 def check_object_name(name: str) -> str:
@@ -16,7 +17,6 @@ def check_object_name(name: str) -> str:
     Raises:
         Invalid: `object_name`: it could leave the store's folder, or cannot be a file's name.
     """
-    parts = name.split("/")
-    if len(parts) < 2 or not all(len(p) <= _LONGEST and _PART.fullmatch(p) for p in parts):
+    if _NAME.fullmatch(name) is None:
         raise Invalid("object_name", "An object was asked for by a name that no object can have.", "Report this.")
     return name

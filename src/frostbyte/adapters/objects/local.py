@@ -38,6 +38,7 @@ class LocalBlobs:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._folder = str(root)
+        self.folder = root
         self.incoming = root / _INCOMING
         with _translated():
             self.incoming.mkdir(mode=0o700, parents=True, exist_ok=True)

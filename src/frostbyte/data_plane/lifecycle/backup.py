@@ -32,7 +32,7 @@ from frostbyte.kernel.backup.repository import Repository, Snapshot, SnapshotRea
 from frostbyte.kernel.clock import Clock, iso
 from frostbyte.kernel.errors import FrostbyteError, Invalid, Unavailable
 from frostbyte.kernel.ids import new_id
-from frostbyte.kernel.ports.blobs import BlobStore
+from frostbyte.kernel.ports.blobs import BlobStore, Heads
 from frostbyte.kernel.ports.snapshot import HeldDocument, Snapshots
 from frostbyte.kernel.ports.snapshot import Snapshot as Database
 from frostbyte.kernel.ports.unit_of_work import AuditLog, UnitOfWorkFactory
@@ -86,7 +86,7 @@ class PlaneBackup:
         version: of Frostbyte.
         unit_of_work: opens transactions.
         snapshots: of the same database.
-        blobs: the objects, as they are sealed.
+        blobs: the objects, as they are sealed; `heads` reads many of them at once, where the store has such a way.
         mirror: of the keys.
         signer: the log's key.
         clock: for events and dates.
@@ -100,12 +100,13 @@ class PlaneBackup:
         unit_of_work: UnitOfWorkFactory,
         snapshots: Snapshots,
         blobs: BlobStore,
+        heads: Heads | None = None,
         mirror: KeyMirror,
         signer: Signer,
         clock: Clock,
     ) -> None:
         self._tenant_id, self._version = tenant_id, version
-        self._unit_of_work, self._snapshots, self._blobs = unit_of_work, snapshots, blobs
+        self._unit_of_work, self._snapshots, self._blobs, self._heads = unit_of_work, snapshots, blobs, heads
         self._mirror, self._signer, self._clock = mirror, signer, clock
 
     def take(self, repository: Repository, *, actor: str, progress: Progress = lambda what, done, total: None) -> Taken:
@@ -171,7 +172,7 @@ class PlaneBackup:
         parent = _readable(repository, names)
         with (
             repository.begin(parent) as writer,
-            Bundles(self._blobs) as shelf,
+            Bundles(self._blobs, self._heads) as shelf,
         ):
             work = _Work(
                 database, writer, shelf, repository.read(parent) if parent else None, progress,
@@ -365,6 +366,9 @@ class _Work:
         done = 0
         for page in self._database.documents(_PAGE):
             for row in page:
+                if not self._old and not strays:  # the first one
+                    yield row
+                    continue
                 stamp = catalog.stamp_of(row)
                 old = self._old.get(row.doc_id.bytes)
                 if stamp and old is not None and old.kept.stamp == stamp:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 import msgspec
 
 from frostbyte.data_plane.lifecycle.catalog import bundle_head
-from frostbyte.data_plane.lifecycle.exported import PART, SMALL, of_document
+from frostbyte.data_plane.lifecycle.exported import PART, SMALL, Wanted, of_document
 from frostbyte.kernel.backup.packs import PIECE
 from frostbyte.kernel.errors import NotFound
-from frostbyte.kernel.ports.blobs import BlobStore
+from frostbyte.kernel.ports.blobs import BlobStore, Heads
 from frostbyte.kernel.ports.snapshot import HeldDocument
 
 AHEAD: Final = 8
@@ -56,10 +56,11 @@ class Bundles:
 
     Args:
         blobs: the objects.
+        heads: reads many of them at once; None to ask the store for one after the other.
     """
 
-    def __init__(self, blobs: BlobStore) -> None:
-        self.blobs = blobs
+    def __init__(self, blobs: BlobStore, heads: Heads | None = None) -> None:
+        self.blobs, self._heads = blobs, heads or OneByOne(blobs)
         self._threads = ThreadPoolExecutor(AHEAD, thread_name_prefix="bundles")
 
     def __enter__(self) -> Bundles:
@@ -101,20 +102,37 @@ class Bundles:
             yield block
 
     def _group(self, rows: list[HeldDocument]) -> list[Bundled]:
-        return [self._one(row) for row in rows]
+        wanted = [of_document(row) for row in rows]
+        found = iter(self._heads.heads([one.name for ones in wanted for one in ones], SMALL))
+        return [_bundled(row, ones, found) for row, ones in zip(rows, wanted, strict=True)]
 
-    def _one(self, row: HeldDocument) -> Bundled:
-        objects: list[tuple[str, int, bytes]] = []
-        missing: list[str] = []
-        for wanted in of_document(row):
-            try:
-                start, size = self.blobs.head(wanted.name, SMALL)
-            except NotFound:
-                if wanted.needed:
-                    missing.append(wanted.name)
-                continue
-            objects.append((wanted.name, size, start))
-        return Bundled(row, tuple(objects), tuple(missing))
+
+def _bundled(row: HeldDocument, wanted: list[Wanted], found: Iterator[tuple[bytes, int] | None]) -> Bundled:
+    objects: list[tuple[str, int, bytes]] = []
+    missing: list[str] = []
+    for one, told in zip(wanted, found, strict=False):
+        if told is not None:
+            objects.append((one.name, told[1], told[0]))
+        elif one.needed:
+            missing.append(one.name)
+    return Bundled(row, tuple(objects), tuple(missing))
+
+
+class OneByOne:
+    """See kernel.ports.blobs.Heads. Asks the store itself."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+
+    def heads(self, names: Sequence[str], length: int) -> list[tuple[bytes, int] | None]:
+        """See the port."""
+        return [self._head(name, length) for name in names]
+
+    def _head(self, name: str, length: int) -> tuple[bytes, int] | None:
+        try:
+            return self._blobs.head(name, length)
+        except NotFound:
+            return None
 
 
 def tagged(bundled: Bundled, stamp: bytes, shelf: Bundles) -> Iterator[tuple[bytes, bytes]]:
@@ -124,17 +142,24 @@ def tagged(bundled: Bundled, stamp: bytes, shelf: Bundles) -> Iterator[tuple[byt
         TakenAway: an object was removed meanwhile.
     """
     head = bundled.head
-    count = max(1, -(-(len(head) + sum(size for _, size, _ in bundled.objects)) // PIECE))
+    held, size = [head], len(head)
+    for _, length, start in bundled.objects:
+        held.append(start)
+        size += length
+    whole = b"".join(held) if size <= PIECE else b""
+    count, whose = max(1, -(-size // PIECE)), bundled.row.doc_id.bytes + stamp
+    if len(whole) == size:  # as nearly all of them
+        yield _tag(whose, 0, 1) if stamp else b"", whole
+        return
     for number, piece in enumerate(_pieces(bundled, head, shelf)):
-        tag = bundled.row.doc_id.bytes + stamp + number.to_bytes(4, "big") + count.to_bytes(4, "big")
-        yield tag if stamp else b"", piece
+        yield _tag(whose, number, count) if stamp else b"", piece
+
+
+def _tag(whose: bytes, number: int, count: int) -> bytes:
+    return whose + number.to_bytes(4, "big") + count.to_bytes(4, "big")
 
 
 def _pieces(bundled: Bundled, head: bytes, shelf: Bundles) -> Iterator[bytes]:
-    if all(len(start) == size for _, size, start in bundled.objects):
-        whole = b"".join((head, *(start for _, _, start in bundled.objects)))
-        yield from (whole[at : at + PIECE] for at in range(0, len(whole), PIECE))
-        return
     held = bytearray(head)
     for name, size, start in bundled.objects:
         for block in shelf.blocks(name, size, start):

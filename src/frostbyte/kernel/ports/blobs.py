@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Protocol
 
@@ -52,4 +52,12 @@ class BlobStore(Protocol):
     def names(self, prefix: str) -> Iterator[str]: ...
     def age_seconds(self, name: str) -> float:
         """Seconds since it was written, by the store's clock."""
+        ...
+
+
+class Heads(Protocol):
+    """Reads the beginnings of many objects of one store. Safe to use from several threads."""
+
+    def heads(self, names: Sequence[str], length: int) -> list[tuple[bytes, int] | None]:
+        """What `BlobStore.head` says of each, and None of what is not there. Raises as the store, but not NotFound."""
         ...
