@@ -5,6 +5,7 @@ by letter.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from frostbyte.data_plane.serve.alike import forms
@@ -31,14 +32,20 @@ def highlights(text: str, asked: frozenset[str]) -> list[tuple[int, int]]:
     for token in _TOKEN.finditer(text):
         if len(found) >= MOST:
             break
-        named = forms(token[0]) & asked
-        if named:
-            parts = [(part.span(), forms(part[0])) for part in _PART.finditer(token[0])]
-            meant = [span for span, said in parts if said & asked]
-            more = named - frozenset[str]().union(
-                *(said for _, said in parts)
-            )  # it is meant as it stands: a file number
-            whole = more or len(meant) == len(parts)
-            at = token.start()
-            found += [token.span()] if whole else [(at + start, at + end) for start, end in meant]
+        said = _said(token[0])
+        if said.isdisjoint(asked):
+            continue
+        parts = [(part.span(), _said(part[0])) for part in _PART.finditer(token[0])]
+        meant = [span for span, forms_of_it in parts if forms_of_it & asked]
+        # What only the whole says is meant as it stands: a file number.
+        more = (said & asked) - frozenset[str]().union(*(forms_of_it for _, forms_of_it in parts))
+        whole = more or len(meant) == len(parts)
+        at = token.start()
+        found += [token.span()] if whole else [(at + start, at + end) for start, end in meant]
     return found[:MOST]
+
+
+@lru_cache(maxsize=100_000)
+def _said(token: str) -> frozenset[str]:
+    """The forms of one token: the words of passages are the same again and again (as `words.token` knows too)."""
+    return forms(token)
