@@ -32,13 +32,12 @@ def highlights(text: str, asked: frozenset[str]) -> list[tuple[int, int]]:
     for token in _TOKEN.finditer(text):
         if len(found) >= MOST:
             break
-        said = _said(token[0])
+        said, parts = _said(token[0])
         if said.isdisjoint(asked):
             continue
-        parts = [(part.span(), _said(part[0])) for part in _PART.finditer(token[0])]
-        meant = [span for span, forms_of_it in parts if forms_of_it & asked]
+        meant = [span for span, forms_of_it in parts if not forms_of_it.isdisjoint(asked)]
         # What only the whole says is meant as it stands: a file number.
-        more = (said & asked) - frozenset[str]().union(*(forms_of_it for _, forms_of_it in parts))
+        more = (said & asked).difference(*(forms_of_it for _, forms_of_it in parts))
         whole = more or len(meant) == len(parts)
         at = token.start()
         found += [token.span()] if whole else [(at + start, at + end) for start, end in meant]
@@ -46,6 +45,6 @@ def highlights(text: str, asked: frozenset[str]) -> list[tuple[int, int]]:
 
 
 @lru_cache(maxsize=100_000)
-def _said(token: str) -> frozenset[str]:
-    """The forms of one token: the words of passages are the same again and again (as `words.token` knows too)."""
-    return forms(token)
+def _said(token: str) -> tuple[frozenset[str], tuple[tuple[tuple[int, int], frozenset[str]], ...]]:
+    """The forms of one token, and its parts with theirs: the words of passages are the same again and again."""
+    return forms(token), tuple((part.span(), forms(part[0])) for part in _PART.finditer(token))
