@@ -6,10 +6,12 @@ import json
 import socket
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cli.fake_plane import TOKEN, FakePlane, Run
 from frostbyte.cli import app, errors
+from frostbyte.cli.client import problem
 from frostbyte.cli.exits import OF_KIND, Exit
 from frostbyte.kernel.errors import Kind
 
@@ -185,3 +187,11 @@ def test_the_version_is_the_package_s(run: Run) -> None:
     assert run("version").out.strip() == f"frostbyte {frostbyte.__version__}"
     assert run("version", "--json").json["version"] == frostbyte.__version__
     assert app.run(["version"]) == 0
+
+
+@pytest.mark.parametrize(("header", "code"), [("tenant_suspended", "tenant_suspended"), ("<b>", "http_503")])
+def test_an_edge_that_is_shut_says_so_in_a_header_alone(header: str, code: str) -> None:
+    said = httpx.Response(503, headers={"X-Frostbyte-Code": header}, content=b"no available server\n")
+    found = problem(said)
+    assert (found.code, found.kind) == (code, Kind.UNAVAILABLE)
+    assert ("lets no request of this tenant through: suspended" in found.message) is (code == "tenant_suspended")

@@ -353,6 +353,14 @@ def problem(response: httpx.Response, server: Server = PLANE) -> FrostbyteError:
     except ValueError:
         body = None
     if not isinstance(body, dict) or "code" not in body:
+        shut = response.headers.get("X-Frostbyte-Code", "")
+        if shut.startswith("tenant_") and shut.replace("_", "").isalpha():  # a closed gate has no page of its own
+            return FrostbyteError(
+                shut,
+                f"The edge lets no request of this tenant through: {shut.removeprefix('tenant_')}.",
+                "Ask the operator of the control plane; one that is being resumed answers in a moment.",
+                kind=kind,
+            )
         return FrostbyteError(
             f"http_{response.status_code}",
             f"The server answered {response.status_code} without saying why: it may not be a Frostbyte {server.name}.",
