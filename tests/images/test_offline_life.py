@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -138,6 +138,7 @@ def test_from_the_disk_to_a_second_host(disk: Disk, tmp_path: Path) -> None:
         if not SOAK:  # the rest takes as long again; on the miniature it is tried in every run
             return
         updated(site, bundle, answers)
+        renewed(site, answers, api=f"{NAMESPACE}/api-new:{TAG}")
     with isolated_host() as two:
         restored(Site(two, disk), bundle, archive, answers)
 
@@ -209,6 +210,17 @@ def updated(site: Site, bundle: Path, answers: list[tuple[str, str]]) -> None:
     assert size(carried) < 0.05 * size(new)
     site.host.run(carried / "scripts/update.sh", "--into", site.into)
     assert site.answers() == answers
+    verified(site)
+
+
+def renewed(site: Site, answers: list[tuple[str, str]], **others: str) -> None:
+    """New signatures three times: no container starts anew, and none misses the bundle that it was started with."""
+    before = {each["Id"]: each["State"]["StartedAt"] for each in site.host.containers()}
+    for days in (3, 2, 1):
+        (site.disk.folder / "clamav" / DAILY).write_bytes(daily(datetime.now(UTC) - timedelta(days=days)))
+        site.host.run(site.disk.bundle(f"signatures-{days}", **others) / "scripts/update.sh", "--into", site.into)
+        assert site.answers() == answers
+        assert {each["Id"]: each["State"]["StartedAt"] for each in site.host.containers()} == before
     verified(site)
 
 
