@@ -56,6 +56,16 @@ def test_a_task_that_has_given_up_is_not_waited_for(host: Host, miniature: Path,
     assert "storage has failed (exit code 4)" in done.stderr
 
 
+def test_a_service_whose_program_is_not_in_its_image_is_not_waited_for(
+    host: Host, miniature: Path, signer: Signer
+) -> None:
+    """An engine leaves it as it made it, with what its runtime said for an exit code, and counts no start."""
+    host.told(looping={"redis": loops(0, state="created", exit=127)})
+    done = install(host, miniature, signer)
+    assert refused(done) == {"service_loops"}, done.stderr
+    assert "redis has no program that can be started (exit code 127)" in done.stderr
+
+
 def test_compose_that_waits_for_it_for_ever_is_not_waited_for(host: Host, miniature: Path, signer: Signer) -> None:
     host.told(looping={"postgres": loops(3, blocks=True)})
     told = ["--signers", str(signer.signers), "--into", str(host.into), "--port", str(free_port())]

@@ -80,6 +80,8 @@ find_loops() {
             LOOPING+="$service"$'\t'"was started $((count - ${NOTED_STARTS[$id]:-0})) times and ended each time (exit code $code)"$'\n'
         elif [[ $state == exited && ${code%%,*} != 0 && $policy == on-failure && $at != "${NOTED_AT[$id]-}" ]]; then
             LOOPING+="$service"$'\t'"has failed (exit code $code)"$'\n'
+        elif [[ $state == created && $code == 12[67] ]]; then # its image has no such program, or none that may be run
+            LOOPING+="$service"$'\t'"has no program that can be started (exit code $code)"$'\n'
         fi
     done < <(starts)
 }
