@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 sys.path.insert(0, str(Path(__file__).parent))
-from templates import shown
+from templates import listed, shown
 
 HOME = Path(os.environ.get("FROSTBYTE_STANDIN", "/nonexistent"))
 FACTS = {
@@ -223,7 +223,7 @@ def image(state: State, words: list[str]) -> None:
             for tag in found["RepoTags"] or ["<none>:<none>"]:
                 name, _, version = tag.rpartition(":")
                 row = {"ID": found["Id"], "Repository": name, "Tag": version}
-                print(found["Id"] if "--quiet" in told.values else shown(told.one("--format"), row))
+                print(found["Id"] if "--quiet" in told.values else listed(told.one("--format"), row))
     else:
         raise Refused(f"unknown command: docker image {verb}")
 
@@ -254,7 +254,7 @@ def volume(state: State, words: list[str]) -> None:
         told = Words(rest, valued="--filter --format", flags="--quiet -q")
         for name, labels in state.volumes.items():
             if matching(labels, told.all("--filter")):
-                print(shown(told.one("--format") or "{{.Name}}", {"Name": name, "Labels": labels}))
+                print(listed(told.one("--format") or "{{.Name}}", {"Name": name, "Labels": labels}))
     elif verb == "inspect":
         told = Words(rest, valued="--format -f", flags="")
         for name in told.rest:
@@ -279,7 +279,7 @@ def network(state: State, words: list[str]) -> None:
     if verb == "ls":
         for name, one in state.networks.items():
             if matching(one["labels"], told.all("--filter")):
-                print(shown(told.one("--format") or "{{.ID}}", {"ID": name, "Name": name, "Labels": one["labels"]}))
+                print(listed(told.one("--format") or "{{.ID}}", {"ID": name, "Name": name, "Labels": one["labels"]}))
     elif verb == "inspect":
         for name in told.rest:
             if name not in state.networks:
@@ -326,7 +326,7 @@ def ps(state: State, words: list[str]) -> None:
     for name, one in state.containers.items():
         if matching(one["labels"], told.all("--filter")) and (one["state"] == "running" or "--all" in told.values):
             row = about(name, one) | {"State": one["state"]}
-            print(name if "--quiet" in told.values else shown(told.one("--format"), row))
+            print(name if "--quiet" in told.values else listed(told.one("--format"), row))
 
 
 def inspect(state: State, words: list[str]) -> None:

@@ -20,6 +20,8 @@ def expression(words: str, thing: Any) -> str:
         return str(thing["Labels"].get(label[1], ""))
     if label := re.fullmatch(r'index \.(?:Config\.)?Labels "(.*)"', words):
         return str(thing["Labels"].get(label[1], ""))
+    if words.startswith('"'):
+        return str(json.loads(words))
     if words == ".":
         return str(thing)
     if not words.startswith("."):
@@ -28,12 +30,16 @@ def expression(words: str, thing: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def listed(template: str, thing: Any) -> str:
+    """As `docker ps` and its like show a row: signs for tabs and line ends in the template are these."""
+    return shown(template.replace("\\t", "\t").replace("\\n", "\n"), thing)
+
+
 def shown(template: str, thing: Any) -> str:
-    """The part of Go's templates that the scripts use."""
+    """The part of Go's templates that the scripts use, as `docker inspect` shows it."""
 
     def each(match: re.Match[str]) -> str:
         return "".join(shown(match[2], item) for item in path_in(thing, match[1]))
 
     text = re.sub(r"\{\{\s*range ([^\s}]+)\s*\}\}(.*?)\{\{\s*end\s*\}\}", each, template)
-    text = re.sub(r"\{\{\s*(.*?)\s*\}\}", lambda match: expression(match[1], thing), text)
-    return text.replace("\\t", "\t").replace("\\n", "\n")
+    return re.sub(r"\{\{\s*(.*?)\s*\}\}", lambda match: expression(match[1], thing), text)

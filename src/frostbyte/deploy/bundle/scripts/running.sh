@@ -52,9 +52,9 @@ starts() {
     local ids
     ids="$(engine ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$(project)")"
     if [[ -z $ids ]]; then return; fi
-    # One that is gone meanwhile is no matter.
+    # One that is gone meanwhile is no matter. `docker inspect` prints \t as it stands, unlike `docker ps`.
     # shellcheck disable=SC2086
-    docker inspect --type container --format '{{.Id}}\t{{index .Config.Labels "com.docker.compose.service"}}\t{{.RestartCount}}\t{{.State.Status}}\t{{.State.ExitCode}}\t{{.State.OOMKilled}}\t{{.HostConfig.RestartPolicy.Name}}\t{{.State.StartedAt}}' \
+    docker inspect --type container --format '{{.Id}}{{"\t"}}{{index .Config.Labels "com.docker.compose.service"}}{{"\t"}}{{.RestartCount}}{{"\t"}}{{.State.Status}}{{"\t"}}{{.State.ExitCode}}{{"\t"}}{{.State.OOMKilled}}{{"\t"}}{{.HostConfig.RestartPolicy.Name}}{{"\t"}}{{.State.StartedAt}}' \
         $ids 2>/dev/null || true
 }
 
