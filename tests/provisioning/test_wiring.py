@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,9 +15,12 @@ from frostbyte.adapters.secrets.files import FileSecrets
 from frostbyte.api.control.carrying import working
 from frostbyte.api.hetzner.serving import Serving
 from frostbyte.bootstrap.authorities import Authorities
+from frostbyte.bootstrap.base import Bench, check_edge
 from frostbyte.bootstrap.control import ControlPlane, build
 from frostbyte.bootstrap.provisioning import Clouds, OwnKeys, release, ssh_key
-from frostbyte.control_plane.provisioning.resources import Kind
+from frostbyte.control_plane.edge.routes import Site, Tls
+from frostbyte.control_plane.edge.settings import EdgeSettings
+from frostbyte.control_plane.provisioning.resources import Kind, Owner
 from frostbyte.control_plane.registry.records import OperationKind
 from frostbyte.control_plane.registry.states import Move
 from frostbyte.control_plane.settings import load
@@ -113,3 +118,16 @@ def test_without_sops_it_says_so_and_not_that_no_cloud_is_known(tmp_path: Path, 
         assert "sops" in missing.value.remedy
     finally:
         plane.close()
+
+
+@pytest.mark.parametrize("tls", [Tls.OWN, Tls.ACME])
+def test_the_edges_host_gets_its_certificate_by_itself(tls: Tls) -> None:
+    check_edge(EdgeSettings(site=Site(domain="plane.example", tls=tls)))
+
+
+def test_a_base_is_refused_a_certificate_from_files_of_another_machine() -> None:
+    told = EdgeSettings(site=Site(domain="plane.example", tls=Tls.FILES), certificate="a", key="b")
+    plane: Any = SimpleNamespace(settings=SimpleNamespace(edge=told))
+    with pytest.raises(Invalid, match="do not reach the edge's host") as caught:
+        Bench(plane=plane, owner=Owner(environment="test", project_id="main")).plan({})
+    assert caught.value.code == "settings_invalid"

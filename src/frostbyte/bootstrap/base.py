@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from frostbyte.adapters.secrets.files import FileSecrets
 from frostbyte.bootstrap import backup_target
 from frostbyte.control_plane.backup import settings as backup_settings
+from frostbyte.control_plane.edge.routes import Tls
+from frostbyte.control_plane.edge.settings import EdgeSettings
 from frostbyte.control_plane.provisioning.apply import Engine
 from frostbyte.control_plane.provisioning.building import ASKED
 from frostbyte.control_plane.provisioning.doing import base
@@ -25,7 +27,7 @@ from frostbyte.control_plane.provisioning.steps import Action, Doing, Plan
 from frostbyte.control_plane.settings import ControlSettings
 from frostbyte.deploy.hosts.base import BaseHosts
 from frostbyte.kernel.errors import Conflict, Unavailable
-from frostbyte.kernel.settings import Reader
+from frostbyte.kernel.settings import Reader, invalid
 
 if TYPE_CHECKING:
     from frostbyte.bootstrap.control import ControlPlane
@@ -87,6 +89,16 @@ def own(settings: ControlSettings, secrets: FileSecrets, token: str) -> Own:
     return Own(
         secrets=files, begins=begins, settings=_settings(settings) | _backups(settings), operators=told.operators
     )
+
+
+def check_edge(told: EdgeSettings) -> None:
+    """Refuse what cannot hold on the edge's host. Raises Invalid: `settings_invalid`."""
+    if told.site.tls is Tls.FILES:
+        raise invalid(
+            "CONTROL_EDGE_TLS",
+            "files that somebody renews on this machine do not reach the edge's host: its certificate comes from "
+            "`acme`, or from an authority of its own (`own`)",
+        )
 
 
 def _settings(settings: ControlSettings) -> dict[str, str]:
@@ -155,7 +167,9 @@ class Bench:
     owner: Owner
 
     def plan(self, request: Mapping[str, Any]) -> Plan:
-        """What would be done; nothing is touched. Raises as Workshop.plan."""
+        """What would be done; nothing is touched. Raises as Workshop.plan, and Invalid: see `check_edge`."""
+        if ASKED not in request:
+            check_edge(self.plane.settings.edge)
         return self.hosting.clouds.workshop(self.owner).plan(self.owner, request)
 
     def running(self) -> RunRow | None:
