@@ -120,9 +120,9 @@ def test_without_sops_it_says_so_and_not_that_no_cloud_is_known(tmp_path: Path, 
         plane.close()
 
 
-@pytest.mark.parametrize("tls", [Tls.OWN, Tls.ACME])
-def test_the_edges_host_gets_its_certificate_by_itself(tls: Tls) -> None:
-    check_edge(EdgeSettings(site=Site(domain="plane.example", tls=tls)))
+@pytest.mark.parametrize(("tls", "email"), [(Tls.OWN, ""), (Tls.ACME, "ops@plane.example")])
+def test_the_edges_host_gets_its_certificate_by_itself(tls: Tls, email: str) -> None:
+    check_edge(EdgeSettings(site=Site(domain="plane.example", tls=tls, acme_email=email)))
 
 
 def test_a_base_is_refused_a_certificate_from_files_of_another_machine() -> None:
