@@ -43,7 +43,7 @@ bundle: setup ## an offline bundle from what is on this machine, in dist/ (needs
 release: setup ## wheel, images, bundle, bill of materials and provenance, signed with KEY=FILE, in dist/ (needs Docker)
 	@tools/release.sh release
 
-fast: setup ## fast tests (five minutes on two cores; the aim is two)
+fast: setup ## fast tests (under three minutes on two cores; the aim is two)
 	$(PYTEST) -m "not slow" -n $(JOBS) --dist loadfile
 
 slow: setup ## slow tests: real servers, kills, whole batches

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 
@@ -19,6 +20,20 @@ BUDGETS = {"fast": 120.0, "slow": 1800.0}
 os.environ.setdefault("FROSTBYTE_SEED", str(secrets.randbelow(1_000_000)))
 """What is drawn in a run is drawn alike in all its processes: they have to collect the same tests."""
 REQUIRE_ALL = os.environ.get("FROSTBYTE_REQUIRE", "") == "all"
+
+
+_SERVERS: Final = frozenset({"database", "postgres", "postgres_server"})
+"""Fixtures that start a database, and what a contract calls its real adapter."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What asks a real database is slow; of a contract, the adapter in memory stays in the fast lane."""
+    for item in items:
+        asked = set(getattr(item, "fixturenames", ()))
+        values = getattr(getattr(item, "callspec", None), "params", {}).values()
+        if _SERVERS & asked or any(value == "postgres" for value in values if isinstance(value, str)):
+            item.add_marker(pytest.mark.slow)
 
 
 def _reasons(reporter: pytest.TerminalReporter) -> Counter[str]:

@@ -15,6 +15,7 @@ from frostbyte.kernel.errors import Invalid, Unavailable
 CHEAP = Cost(log_n=2, r=1, p=1)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(st.text(min_size=1, max_size=300), st.text(min_size=1, max_size=300))
 def test_what_fits_is_the_same_password_and_nothing_else(one: str, other: str) -> None:

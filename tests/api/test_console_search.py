@@ -42,6 +42,7 @@ def search(browser: Browser, query: str, **more: str) -> Any:
     return browser.call("POST", "/console/search", headers=HERE, data=data)
 
 
+@pytest.mark.slow
 def test_a_question_is_answered_with_its_words_marked_and_in_no_address(user: Browser, hostile: Any) -> None:
     assert "What are you looking for?" in user.call("GET", "/console/search").text
     answer = search(user, "quokkas and the wombats", document=hostile["doc_id"])
@@ -110,6 +111,7 @@ def letter_pdf() -> bytes:
     return target.getvalue()
 
 
+@pytest.mark.slow
 def test_a_passage_of_a_pdf_stands_on_its_page_with_what_is_hidden_covered(
     api: Any, user: Browser, letter: Any
 ) -> None:
@@ -135,6 +137,7 @@ def black(picture: Image.Image) -> int:
     return sum(number for number, colour in picture.getcolors(1 << 24) if colour == (0, 0, 0))
 
 
+@pytest.mark.slow
 def test_what_is_hidden_is_shown_to_who_may_see_it_when_they_ask_and_the_audit_says_so(
     api: Any, user: Browser, letter: Any
 ) -> None:

@@ -109,6 +109,7 @@ def test_many_messages_are_pages_and_states_narrow_them(api: Any, admin: Visitor
     assert "Nothing waits" in admin.page(f"{path}?state=waiting")
 
 
+@pytest.mark.slow
 def test_what_was_given_up_is_said_above_all_and_gone_when_somebody_has_decided(
     api: Any, admin: Visitor, courier: MemoryCourier
 ) -> None:

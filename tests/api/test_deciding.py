@@ -54,6 +54,7 @@ def test_releasing_what_is_withheld(api: Any, refused: Refused) -> None:
     refused(api.call("POST", path, json={"reason": "again"}), 409, "not_withheld")
 
 
+@pytest.mark.slow
 def test_what_stays_withheld_leaves_the_queue_and_may_be_released_later(api: Any, refused: Refused) -> None:
     chunk, document = withheld(api)
     before = api.plane.review.counts()

@@ -186,6 +186,7 @@ def test_one_senders_key_is_not_anothers(api: Any) -> None:
     assert theirs["accepted"][0]["outcome"] == "accepted", "nobody learns that somebody else sent the same"
 
 
+@pytest.mark.slow
 def test_senders_see_their_own_uploads_alone(api: Any, refused: Refused) -> None:
     mine = api.token(Scope.INGEST, subject="vendor-c")
     others = [api.token(Scope.INGEST, subject="vendor-d"), api.token(Scope.INGEST, Scope.ERASE, subject="vendor-d")]

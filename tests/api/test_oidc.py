@@ -146,6 +146,7 @@ def test_nobody_is_led_anywhere_but_to_a_page_of_the_console(browser: TestClient
     assert back.headers["location"] == "/console/"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [

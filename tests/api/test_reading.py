@@ -117,6 +117,7 @@ def test_bodies_without_a_known_length(api: Any, refused: Refused) -> None:
     refused(answer, answer.status_code, {411: "length_required", 413: "body_too_large"}[answer.status_code])
 
 
+@pytest.mark.slow
 def test_documents_page_by_page(api: Any, contract: Any, pdf: Any) -> None:
     seen: list[str] = []
     cursor: str | None = None
@@ -272,6 +273,7 @@ def test_too_many_requests(api: Any, refused: Refused) -> None:
     refused(narrow.client.get("/api/v1/documents"), 401, "token_missing")
 
 
+@pytest.mark.slow
 def test_all_requests_together_have_a_limit_that_is_exact(api: Any, refused: Refused) -> None:
     now = 0.0
     limits = {"ingest": 9, "query": 9, "audit": 9, "total": 4}

@@ -38,6 +38,7 @@ def added(api: Any, url: str = URL) -> dict[str, Any]:
     return body
 
 
+@pytest.mark.slow
 def test_a_batch_that_ends_is_told_of_by_the_plane_itself(api: Any, courier: MemoryCourier) -> None:
     made = added(api)
     path = f"/webhooks/{made['webhook_id']}"

@@ -118,6 +118,7 @@ def test_a_bucket_that_keeps_what_is_removed_is_refused(answers: dict[str, tuple
     assert caught.value.code == code
 
 
+@pytest.mark.slow
 def test_a_server_that_is_gone() -> None:
     with bucket({}) as url:
         pass

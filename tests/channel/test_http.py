@@ -128,6 +128,7 @@ def _drip(part: bytes) -> Callable[[ssl.SSLSocket], None]:
 _PROBLEM = "application/problem+json"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "code"),
     [

@@ -68,6 +68,7 @@ def test_folders_are_sent_whole_with_a_manifest_first(run: Run, plane: FakePlane
     assert "The account closes" in ended.out
 
 
+@pytest.mark.slow
 def test_the_same_files_have_the_same_idempotency_key_and_others_do_not(
     run: Run, plane: FakePlane, folder: Path
 ) -> None:

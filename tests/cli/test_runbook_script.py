@@ -24,6 +24,7 @@ def typed(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_it_enters_and_provisions_a_tenant(admin: Admin) -> None:
     hosts = Provisioned(admin)
     admin.tenant()  # so that there is a project

@@ -39,6 +39,7 @@ def fetch(id: int = 1) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}
 
 
+@pytest.mark.slow
 def test_on_stdin_it_acts_with_the_users_token_and_says_nothing_else_on_stdout(
     served: FakePlane, tmp_path: Path
 ) -> None:

@@ -117,6 +117,7 @@ def others(value: Any) -> list[Any]:
     return [value[:-1] + swapped, ""]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROOFS)
 def test_whatever_is_changed_both_verifiers_judge_alike(name: str, run: Run) -> None:
     case = load(name)

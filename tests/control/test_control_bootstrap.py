@@ -14,6 +14,7 @@ from frostbyte.kernel.errors import Conflict, FrostbyteError, Invalid, Unavailab
 from frostbyte.kernel.settings import Mode
 
 
+@pytest.mark.slow
 def test_it_keeps_its_own_audit_and_begins_again_where_it_was_left(tmp_path: Path) -> None:
     settings = ControlSettings(data_dir=tmp_path / "control")
     plane = build(settings)
@@ -50,6 +51,7 @@ def test_it_refuses_what_only_development_allows(tmp_path: Path) -> None:
     assert not (tmp_path / "control").exists()
 
 
+@pytest.mark.slow
 def test_a_tenants_own_database_is_no_register(tmp_path: Path) -> None:
     from frostbyte.adapters.postgres import EmbeddedServer, migrate
 
@@ -60,6 +62,7 @@ def test_a_tenants_own_database_is_no_register(tmp_path: Path) -> None:
     assert caught.value.code == "schema_newer"
 
 
+@pytest.mark.slow
 def test_one_whose_database_another_took_over_stops_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,6 +99,7 @@ def test_the_loop_finds_what_was_left_running_and_what_begins() -> None:
         until(lambda: house.run(base.run_id).state is not RunState.RUNNING)
 
 
+@pytest.mark.slow
 def test_one_that_is_halted_ends_its_call_and_begins_nothing_more() -> None:
     house = House()
     begun, go_on = threading.Event(), threading.Event()
@@ -191,6 +192,7 @@ def test_the_journal_goes_away_in_the_middle_and_the_run_goes_on_when_it_is_back
     assert max(house.world.made.values()) == 1
 
 
+@pytest.mark.slow
 def test_the_wall_time_of_a_run_is_that_of_its_longest_way() -> None:
     """With calls that take as long as they say: the engine's own work must not be seen beside them."""
     house = House(threads=12)

@@ -15,6 +15,8 @@ from frostbyte.adapters.registry.postgres import PostgresRegistry
 from frostbyte.control_plane.registry.states import MOVES
 from frostbyte.kernel.settings import RESERVED_TENANTS
 
+pytestmark = pytest.mark.slow
+
 ADDED_ONLY = ("control_plane", "projects", "legal_moves", "tenant_configs", "operation_steps")
 NEVER_REMOVED = ("tenants", "endpoints", "operations")
 EVERYBODY = (("frostbyte_writer", ("42501", "FB001", "FB002")), ("frostbyte_owner", ("FB001", "FB002")))

@@ -208,6 +208,7 @@ def test_a_host_puts_the_image_together(key: str, containerd: bool, old: Path, n
     assert config["tags"] == [next(one.tag for one in made.manifest.images if one.key == key)]
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=25, deadline=None)
 def test_whatever_changed_comes_together_again(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:

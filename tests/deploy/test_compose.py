@@ -360,6 +360,7 @@ def test_another_configuration_is_another_container() -> None:
     assert found.service("serving").given == config_of("y", dict(reversed(CONFIG.items()))).digest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES["config"], ids=lambda case: case["name"])
 def test_a_configuration_is_tried_before_a_plane_begins_with_it(case: dict[str, Any], tmp_path: Path) -> None:
     for name, text in case["files"].items():

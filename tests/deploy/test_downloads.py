@@ -200,6 +200,7 @@ def test_a_server_that_has_none_is_said(served: Served, tmp_path: Path, status: 
         bring(served, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_server_that_falls_silent_is_left_and_what_came_is_kept(served: Served, tmp_path: Path) -> None:
     """Silence, not slowness: what comes in time may take as long as it will."""
     served.stalls = True

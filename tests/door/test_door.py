@@ -133,6 +133,7 @@ def test_who_reads_slowly_makes_the_other_wait_and_not_the_door_keep(tmp_path: P
     on_the_loop(run)
 
 
+@pytest.mark.slow
 def test_a_gateway_that_is_not_there_is_said_in_a_sentence(tmp_path: Path) -> None:
     async def run() -> None:
         async with running(tmp_path, None) as (door, port):
@@ -150,6 +151,7 @@ def test_a_gateway_that_is_not_there_is_said_in_a_sentence(tmp_path: Path) -> No
     on_the_loop(run)
 
 
+@pytest.mark.slow
 def test_it_takes_so_many_and_says_so_to_others(tmp_path: Path) -> None:
     async def run() -> None:
         async with running(tmp_path, passages=2) as (door, port):
@@ -174,6 +176,7 @@ def test_it_takes_so_many_and_says_so_to_others(tmp_path: Path) -> None:
     on_the_loop(run)
 
 
+@pytest.mark.slow
 def test_a_passage_in_which_nothing_moves_is_closed_and_one_that_moves_is_not(tmp_path: Path) -> None:
     async def run() -> None:
         async with running(tmp_path, idle_seconds=0.4) as (door, port):
@@ -216,6 +219,7 @@ def test_who_hangs_up_hangs_up_on_the_gateway(tmp_path: Path) -> None:
     on_the_loop(run)
 
 
+@pytest.mark.slow
 def test_the_command_passes_on_and_finishes_what_is_under_way(tmp_path: Path) -> None:
     """Also: it comes up before the gateway does, and finds it again after it was started anew."""
     port, path = free_port(), tmp_path / "gateway"

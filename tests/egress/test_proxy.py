@@ -280,6 +280,7 @@ def test_what_is_read_as_a_way_is_written_as_one(text: str) -> None:
             __import__("ipaddress").ip_address(way[0])
 
 
+@pytest.mark.slow
 def test_the_command_serves_until_it_is_told_to_stop_and_a_client_goes_through_it(tmp_path: Path) -> None:
     port = free_port()
     (tmp_path / "ways").write_text("api.example.org:443\n")

@@ -236,6 +236,7 @@ def test_a_snapshot_is_found_by_its_name_and_makes_servers(place: Place) -> None
     assert cloud.observe() == []
 
 
+@pytest.mark.slow
 def test_only_what_is_ours_is_observed_and_every_page_of_it(place: Place) -> None:
     cloud = place.cloud
     mine = [cloud.create_volume(volume(f"fb-acme-{number}")) for number in range(53)]
@@ -383,6 +384,7 @@ def test_every_fault_is_answered() -> None:
     assert ANSWERED.keys() == KINDS.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(ANSWERED))
 def test_a_fault_is_told_by_its_code_and_nothing_is_sent_twice(place: Place, name: str) -> None:
     seconds = {"seconds": 0.01} if name in ("stalled", "stalled_after", "slow_reply", "slow_action") else {}

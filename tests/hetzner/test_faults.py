@@ -176,6 +176,7 @@ def test_a_broken_connection(hetzner: Serving, name: str, made: bool) -> None:
     assert hetzner.world.counts["POST /networks"] == 1, "the client does not send it again by itself"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "made"), [("stalled", False), ("stalled_after", True)])
 def test_silence(hetzner: Serving, name: str, made: bool) -> None:
     hetzner.world.fault(Fault(name=name, match="POST /networks", options={"seconds": 30}))

@@ -192,6 +192,7 @@ def test_a_worker_cannot_write_keys_and_has_none_that_sign() -> None:
         assert mounted["/run/keys"]["read_only"] is True
 
 
+@pytest.mark.slow
 def test_what_stores_keep_is_on_the_volume() -> None:
     for role in ("db", "single"):
         services = project(role)["services"]

@@ -147,6 +147,7 @@ def test_a_program_is_refused_before_all_of_it_came(bench: Bench) -> None:
     assert sink.finish().size == len(EXE) * 1000 + 5_000_000
 
 
+@pytest.mark.slow
 def test_a_bomb_in_the_content_types_is_read_bounded() -> None:
     main = b'<Override ContentType="' + OFFICE.encode() + b'wordprocessingml.document.main+xml"/>'
     bomb = zipped({"[Content_Types].xml": b"<Types>" + main + b" " * 200_000_000})

@@ -149,6 +149,7 @@ class DocxWriter:
         return f'<w:r><w:{name}Reference w:id="{len(entries)}"/></w:r>'
 
 
+@pytest.mark.slow
 @FEW
 @given(st.lists(BLOCK, max_size=6), st.integers(0, 999))
 def test_docx(check, make_docx, blocks, place):

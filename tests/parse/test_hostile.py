@@ -116,6 +116,7 @@ def bomb(name, megabytes):
     return target.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mime", "name"), [(DOCX, "word/document.xml"), (XLSX, "xl/workbook.xml")])
 def test_a_zip_bomb_is_refused_before_it_unpacks(read, mime, name):
     began = time.monotonic()
@@ -224,6 +225,7 @@ def test_too_many_frames(read):
     assert code_of(read, target.getvalue(), "image/tiff", ParseLimits(max_pages=5)) == "too_many_pages"
 
 
+@pytest.mark.slow
 def test_one_damaged_frame_leaves_the_others(read, sample):
     data, mime = sample("storage-order-fax.tiff")
     with Image.open(io.BytesIO(data)) as image:

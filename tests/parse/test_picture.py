@@ -81,6 +81,7 @@ def test_a_highlight_is_yellow_and_redaction_wins(read, sample, find):
     assert black_part(both, box, 110 / 72) > 0.99
 
 
+@pytest.mark.slow
 def test_ocr_words_are_covered_generously(read, sample, find):
     data, mime = sample("complaint-letter.png")
     page = read(data, mime).pages[0]
@@ -94,6 +95,7 @@ def test_ocr_words_are_covered_generously(read, sample, find):
     assert "Head of Sample" in again
 
 
+@pytest.mark.slow
 def test_a_word_inside_an_ocr_line_cannot_be_read_again(read, sample, find):
     data, mime = sample("complaint-letter.png")
     page = read(data, mime).pages[0]

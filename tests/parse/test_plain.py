@@ -222,6 +222,7 @@ def test_csv_with_escaped_quotes(read):
     assert [page.text[c.start : c.end] for c in page.elements[0].cells[2:]] == ['say "hi, you" now', "2"]
 
 
+@pytest.mark.slow
 def test_many_lines_that_might_be_tables_end_soon(read):
     for line in ("a | b", "x  y  " + "z" * 80, "---  |"):
         began = time.process_time()

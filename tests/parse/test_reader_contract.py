@@ -39,6 +39,7 @@ def ask(reader, data, mime, piece=7_000):
     return reader.parse(chunks, sha256=hashlib.sha256(data).hexdigest(), mime=mime, size=len(data))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_bytes_give_the_same_document_everywhere(reader, read, sample, name):
     data, mime = sample(name)

@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SAMPLES = Path(__file__).parents[2] / "samples"
 GALLERY = SAMPLES.parent / "docs" / "gallery"
 
 
+@pytest.mark.slow
 def test_the_generator_writes_the_same_bytes(tmp_path):
     subprocess.run([sys.executable, str(SAMPLES / "generate.py"), str(tmp_path)], check=True, timeout=60)
     made = sorted(path for path in tmp_path.iterdir() if path.is_file())

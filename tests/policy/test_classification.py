@@ -130,6 +130,7 @@ def test_the_end_of_a_long_document_is_read_and_hidden_pages_are_not(clear: Any,
     assert clear(make_document(Page(number=1, text=_LETTER), hidden)).classification == "correspondence"
 
 
+@pytest.mark.slow
 def test_the_same_text_gives_the_same_verdict(rules: policy.RuleSet) -> None:
     assert classify("", _FILING, rules) == classify("", _FILING, policy.RuleSet.load())
     assert classify("", _FILING, rules).label == "legal_filing"
@@ -149,6 +150,7 @@ def test_two_hundred_pages_cost_milliseconds(rules: policy.RuleSet) -> None:
     assert time.process_time() - began < 0.5  # 20 ms here; all of it would be seconds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "named"),
     [

@@ -56,6 +56,7 @@ def _offences(source: str) -> Iterator[tuple[str, int]]:
             yield "", node.lineno
 
 
+@pytest.mark.slow
 def test_no_module_outside_policy_makes_cleared_chunks() -> None:
     files = [path for path in sorted(_ROOT.rglob("*.py")) if _POLICY not in path.parents]
     assert len(files) > 20

@@ -42,6 +42,7 @@ def test_names_and_addresses(engine: RampartNames, text: str, expected: list[tup
     assert [(kind, text[start:end]) for start, end, kind, _ in engine.find(text)] == expected
 
 
+@pytest.mark.slow
 def test_positions_hold_in_long_texts_and_verdicts_repeat(engine: RampartNames) -> None:
     text = (
         "Die Lieferung erfolgt nach Eingang der Zahlung auf dem Konto.\n" * 60

@@ -34,6 +34,7 @@ def _write(folder: Path, **changes: object) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_folder_replaces_a_shipped_file_as_a_whole(tmp_path: Path, rules: policy.RuleSet) -> None:
     own = policy.RuleSet.load(_write(tmp_path))
     assert [rule.id for rule in own.pii] == ["staff_number"]
@@ -44,6 +45,7 @@ def test_a_folder_replaces_a_shipped_file_as_a_whole(tmp_path: Path, rules: poli
         assert policy.RuleSet.load(folder, proven=rules.version).version == rules.version
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -71,6 +73,7 @@ def test_a_file_that_is_no_toml_is_refused_and_named(tmp_path: Path, name: str) 
     assert name in caught.value.message
 
 
+@pytest.mark.slow
 def test_a_failed_reload_keeps_the_old_rules(tmp_path: Path) -> None:
     book = policy.RuleBook(_write(tmp_path))
     before = book()
@@ -83,6 +86,7 @@ def test_a_failed_reload_keeps_the_old_rules(tmp_path: Path) -> None:
     assert book().version != before.version
 
 
+@pytest.mark.slow
 def test_the_classifier_must_agree_with_its_examples(tmp_path: Path) -> None:
     shipped = files("frostbyte.data_plane.policy.rules").joinpath("classification.toml").read_text("utf-8")
     (tmp_path / "classification.toml").write_text(
@@ -158,6 +162,7 @@ def test_every_type_has_a_rule_or_an_engine(rules: policy.RuleSet) -> None:
     assert ruled | {PiiType.NAME, PiiType.ADDRESS} == set(PiiType)
 
 
+@pytest.mark.slow
 def test_examples_run_unless_this_very_version_is_proven(tmp_path: Path) -> None:
     shipped = policy.RuleSet.load()
     assert policy.RuleSet.load(proven=shipped.version).version == shipped.version

@@ -34,6 +34,7 @@ def prepared_house(direction: Direction, *, broken: bool, threads: int = 1) -> t
     return house, house.begin(direction)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("direction", "broken"), [(Direction.UP, False), (Direction.UP, True), (Direction.DOWN, False)]
 )
@@ -60,6 +61,7 @@ def test_killed_at_every_moment_it_ends_up_or_clean_and_nothing_is_ever_unowned(
 CODES = [*sorted(AGAIN), "cloud_quota", "cloud_refused", "cloud_action_failed", "host_command_failed"]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_whatever_fails_and_whenever_it_is_killed_a_run_ends_up_or_clean(data: st.DataObject) -> None:

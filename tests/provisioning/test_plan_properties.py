@@ -6,6 +6,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
@@ -76,6 +77,7 @@ def reachable(made: Plan, key: str) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(values=requests, market=markets, on=grounds, octet=some.integers(1, 254))
 def test_every_plan_can_run_and_leaves_no_allowed_place(

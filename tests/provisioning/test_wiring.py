@@ -45,6 +45,7 @@ def control(tmp_path: Path, sky: Serving) -> Iterator[ControlPlane]:
     plane.close()
 
 
+@pytest.mark.slow
 def test_without_a_token_it_says_what_is_missing_and_with_one_it_asks_the_cloud(
     control: ControlPlane, sky: Serving
 ) -> None:
@@ -108,6 +109,7 @@ def test_online_nothing_is_sealed_that_only_this_host_could_open(tmp_path: Path)
     assert "age-keygen" in missing.value.remedy
 
 
+@pytest.mark.slow
 def test_without_sops_it_says_so_and_not_that_no_cloud_is_known(tmp_path: Path, sky: Serving) -> None:
     told = {"FROSTBYTE_CONTROL_DATA_DIR": str(tmp_path / "control"), "FROSTBYTE_HCLOUD_ENDPOINT": sky.endpoint}
     plane = build(load(told | {"FROSTBYTE_HCLOUD_TOKEN": sky.token, "FROSTBYTE_SOPS": str(tmp_path / "nowhere")}))

@@ -232,6 +232,7 @@ def test_a_point_without_a_row_is_not_shown(shelf: Shelf) -> None:
     assert shelf.texts("payment") == ["payment here"]
 
 
+@pytest.mark.slow
 def test_an_answer_is_full_although_hundreds_of_better_candidates_are_hidden(shelf: Shelf) -> None:
     shelf.add(*(f"payment animal {number}" for number in range(5)), withheld=[f"payment {n}" for n in range(400)])
     for mode in Mode:

@@ -112,6 +112,7 @@ def test_damaged_bytes_are_refused(damaged: bytes) -> None:
         embed.decode(damaged)
 
 
+@pytest.mark.slow
 def test_indexing_writes_all_points_once(store: VectorStore) -> None:
     embedder, many = WordsAsDirections(), chunks(600)
     vectors = embed.run(many, embedder)
@@ -147,6 +148,7 @@ def test_another_models_vectors_are_refused(store: VectorStore) -> None:
     assert store.count() == 0
 
 
+@pytest.mark.slow
 def test_lexical_only_has_no_vectors_at_all(store: VectorStore) -> None:
     embedder = LexicalOnly()
     vectors = embed.decode(embed.encode(embed.run(chunks(3), embedder)))

@@ -34,6 +34,7 @@ def test_redis_forgets_everything_when_it_is_killed(redis_server: RedisServer) -
     assert client.get("kept") is None
 
 
+@pytest.mark.slow
 def test_nobody_enters_redis_without_a_password(redis_server: RedisServer) -> None:
     with pytest.raises(redis.exceptions.RedisError):
         redis.Redis(port=redis_server.port).ping()
@@ -88,6 +89,7 @@ def test_a_frozen_database_is_waited_for_and_not_believed_dead(postgres_server: 
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+@pytest.mark.slow
 def test_minio_keeps_what_it_acknowledged(minio_server: MinioServer) -> None:
     assert minio_server.running
     minio_server.kill()

@@ -105,6 +105,7 @@ def tenants(kind: str, url: str, ca_file: Path) -> TenantStore:
 _SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("database", "objects", "vectors")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*_SLOW, "queue"])
 def test_a_store_is_taken_by_its_own_authority_alone(
     kind: str, authority: Authority, stranger: Authority, servers_folder: Path, tmp_path: Path

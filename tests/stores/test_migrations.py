@@ -15,6 +15,8 @@ from frostbyte.adapters.postgres.schema import WRITER, Migration, check_version,
 from frostbyte.bootstrap.database import access
 from frostbyte.kernel.errors import Conflict, FrostbyteError, Unavailable
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

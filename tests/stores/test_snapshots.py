@@ -19,6 +19,8 @@ from frostbyte.kernel.errors import FrostbyteError
 from frostbyte.kernel.records import Upkeep
 from stores.store_rows import event, write
 
+pytestmark = pytest.mark.slow
+
 _numbers = itertools.count(1)
 
 

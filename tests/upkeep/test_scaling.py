@@ -50,6 +50,7 @@ def went_well(site: StandingSite, operation: OperationRow, *parts: str) -> None:
 # -- what it does -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_workers_join_and_everybody_knows_them(standing: Made) -> None:
     site = standing()
     site.stands()
@@ -66,6 +67,7 @@ def test_workers_join_and_everybody_knows_them(standing: Made) -> None:
     assert [event.details["status"] for event in told] == ["succeeded"]
 
 
+@pytest.mark.slow
 def test_workers_have_ended_what_they_do_before_anybody_shuts_them_out(standing: Made) -> None:
     site = standing(workers=3)
     went_well(site, site.scale(workers=1), "gateway", "db", "worker-1")
@@ -115,6 +117,7 @@ def test_a_type_that_is_sold_out_between_plan_and_change_gives_way_to_the_next(
     assert site.servers()["db"].facts["type"] == "cpx42"
 
 
+@pytest.mark.slow
 def test_a_volume_grows_under_everybody_and_never_shrinks(standing: Made) -> None:
     site = standing()
     went_well(site, site.scale(volume_gb=300), "gateway", "db", "worker-1")
@@ -129,6 +132,7 @@ def test_a_volume_grows_under_everybody_and_never_shrinks(standing: Made) -> Non
     assert site.volume().facts["size_gb"] == 300
 
 
+@pytest.mark.slow
 def test_one_server_becomes_several_with_its_data_and_its_log(standing: Made) -> None:
     site = standing(**SMALL)
     site.stands()
@@ -152,6 +156,7 @@ def test_one_server_becomes_several_with_its_data_and_its_log(standing: Made) ->
     assert said[-1] == "delete"
 
 
+@pytest.mark.slow
 def test_what_the_configuration_names_by_now_is_let_out(standing: Made) -> None:
     site = standing()
     tenants = Tenants(site.unit_of_work, site.clock)
@@ -165,6 +170,7 @@ def test_what_the_configuration_names_by_now_is_let_out(standing: Made) -> None:
 # -- what it refuses --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "refusals"),
     [
@@ -193,6 +199,7 @@ def test_what_cannot_be_is_refused_before_anything_begins(
     assert site.runs.runs(ACME)[0].state is RunState.SUCCEEDED
 
 
+@pytest.mark.slow
 def test_one_at_a_time_and_never_while_the_tenant_moves(standing: Made) -> None:
     site = standing()
     operation = site.begun(workers=2)

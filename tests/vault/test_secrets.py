@@ -87,6 +87,7 @@ def _id_key(folder: Path) -> bytes:
     return FileSecrets(folder).secret("id")
 
 
+@pytest.mark.slow
 def test_processes_that_start_together_end_with_one_key(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         assert len(set(pool.map(_id_key, [tmp_path / "secrets"] * 8))) == 1

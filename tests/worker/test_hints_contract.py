@@ -121,6 +121,7 @@ def authority(tmp_path: Path) -> dict[str, Path]:
     return made
 
 
+@pytest.mark.slow
 def test_the_wire_is_encrypted_and_only_the_tenants_authority_is_trusted(
     authority: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -93,6 +93,7 @@ def test_sent_again_it_is_the_first_answer_even_when_its_tenants_have_left(
     refused(other, 409, "idempotency_conflict")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "status", "code"),
     [

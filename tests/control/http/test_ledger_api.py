@@ -68,6 +68,7 @@ def shape(value: Any) -> Any:
     return [shape(item) for item in value[:1]] if isinstance(value, list) else None
 
 
+@pytest.mark.slow
 def test_events_are_found_by_tenant_document_type_and_time(followed: Followed) -> None:
     found = followed.get("/audit/events")
     assert [(item["log"], item["sequence"]) for item in found["events"]] == [

@@ -34,6 +34,7 @@ def house(admin: Admin) -> House:
     return house
 
 
+@pytest.mark.slow
 def test_orphans_are_shown_to_readers(admin: Admin, house: House) -> None:
     shown = admin.call("GET", "/orphans", token=admin.token(Role.VIEWER)).json()
     assert [one["kind"] for one in shown["orphans"]] == ["server", "volume", "network"]

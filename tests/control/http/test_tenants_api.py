@@ -129,6 +129,7 @@ def test_an_unknown_tenant_or_operation_is_not_found(admin: Admin, refused: Refu
     refused(admin.call("DELETE", "/tenants"), 405, "method_not_allowed")
 
 
+@pytest.mark.slow
 def test_a_command_with_the_version_that_was_seen(admin: Admin, refused: Refused) -> None:
     tenant = admin.tenant("ACTIVE")
     seen = admin.call("GET", f"/tenants/{tenant}").headers["etag"]
