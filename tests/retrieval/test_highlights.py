@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frostbyte.data_plane.serve.alike import forms
-from frostbyte.data_plane.serve.highlights import MOST, highlights
+from frostbyte.data_plane.serve.highlights import MOST, _known, highlights
 
 
 def shown(text: str, question: str) -> str:
@@ -46,3 +46,12 @@ def test_places_lie_in_the_text_in_order_and_apart(text: str, question: str) -> 
 
 def test_a_passage_full_of_the_word_is_marked_so_often() -> None:
     assert len(highlights("notice " * 1000, forms("notice"))) == MOST
+
+
+def test_what_is_kept_of_words_has_bounds_and_long_ones_are_marked_without() -> None:
+    """Whoever sends documents decides what words stand in them."""
+    long = "x" * 5_000
+    before = _known.cache_info().currsize
+    assert highlights(f"before {long} after", forms(long)) == [(7, 5_007)]
+    assert _known.cache_info().currsize <= before + 2, "the long word is not kept"
+    assert (_known.cache_info().maxsize or 0) <= 10_000, "three kilobytes each"

@@ -97,6 +97,8 @@ _KINDS: Final[dict[int, Kind]] = {
 }
 """HTTP statuses of the APIs by the sort of trouble (api/http answers with these)."""
 
+_SHUT: Final = frozenset({"tenant_suspended", "tenant_resuming", "tenant_unavailable"})
+"""What an edge says of a tenant that it lets nobody through to (docs/edge.md)."""
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 """The token in the data folder is for the server of this machine and never goes elsewhere."""
 
@@ -354,7 +356,7 @@ def problem(response: httpx.Response, server: Server = PLANE) -> FrostbyteError:
         body = None
     if not isinstance(body, dict) or "code" not in body:
         shut = response.headers.get("X-Frostbyte-Code", "")
-        if shut.startswith("tenant_") and shut.replace("_", "").isalpha():  # a closed gate has no page of its own
+        if shut in _SHUT:  # a closed gate has no page of its own
             return FrostbyteError(
                 shut,
                 f"The edge lets no request of this tenant through: {shut.removeprefix('tenant_')}.",

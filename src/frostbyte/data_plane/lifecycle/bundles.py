@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -104,13 +105,14 @@ class Bundles:
     def _group(self, rows: list[HeldDocument]) -> list[Bundled]:
         wanted = [of_document(row) for row in rows]
         found = iter(self._heads.heads([one.name for ones in wanted for one in ones], SMALL))
-        return [_bundled(row, ones, found) for row, ones in zip(rows, wanted, strict=True)]
+        # An answer too few is no answer: what nobody answered for would be left out of the backup unseen.
+        return [_bundled(row, ones, list(islice(found, len(ones)))) for row, ones in zip(rows, wanted, strict=True)]
 
 
-def _bundled(row: HeldDocument, wanted: list[Wanted], found: Iterator[tuple[bytes, int] | None]) -> Bundled:
+def _bundled(row: HeldDocument, wanted: list[Wanted], found: list[tuple[bytes, int] | None]) -> Bundled:
     objects: list[tuple[str, int, bytes]] = []
     missing: list[str] = []
-    for one, told in zip(wanted, found, strict=False):
+    for one, told in zip(wanted, found, strict=True):
         if told is not None:
             objects.append((one.name, told[1], told[0]))
         elif one.needed:

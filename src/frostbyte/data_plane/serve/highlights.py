@@ -12,6 +12,9 @@ from frostbyte.data_plane.serve.alike import forms
 
 MOST: Final = 200
 """Places in one passage that are told."""
+_KEPT: Final = 8_192
+_LONGEST: Final = 40
+"""Characters; longer ones come once, and would fill the memory."""
 _TOKEN: Final = re.compile(r"§+|\w+(?:[-./@:_,'’]\w+)*")
 _PART: Final = re.compile(r"\w+")
 
@@ -32,7 +35,7 @@ def highlights(text: str, asked: frozenset[str]) -> list[tuple[int, int]]:
     for token in _TOKEN.finditer(text):
         if len(found) >= MOST:
             break
-        said, parts = _said(token[0])
+        said, parts = (_known if len(token[0]) <= _LONGEST else _said)(token[0])
         if said.isdisjoint(asked):
             continue
         meant = [span for span, forms_of_it in parts if not forms_of_it.isdisjoint(asked)]
@@ -44,7 +47,11 @@ def highlights(text: str, asked: frozenset[str]) -> list[tuple[int, int]]:
     return found[:MOST]
 
 
-@lru_cache(maxsize=100_000)
 def _said(token: str) -> tuple[frozenset[str], tuple[tuple[tuple[int, int], frozenset[str]], ...]]:
-    """The forms of one token, and its parts with theirs: the words of passages are the same again and again."""
+    """The forms of one token, and its parts with theirs."""
     return forms(token), tuple((part.span(), forms(part[0])) for part in _PART.finditer(token))
+
+
+_known = lru_cache(maxsize=_KEPT)(_said)
+"""The same, kept: the words of passages are the same again and again. Whoever sends documents decides what stands in
+them, so that what is kept has a bound in number and in length."""
