@@ -5,6 +5,8 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 PYTEST := $(PY) -m pytest
 FROSTBYTE := $(VENV)/bin/frostbyte
+# Tests are compiled, with their assertions written out, once and not by each process of each lane.
+export PYTHONDONTWRITEBYTECODE :=
 # Half of the machine's patience: tests that start servers share cores badly.
 JOBS ?= 2
 # Slow tests mostly wait: for leases to end, for servers to die and come back. One more than there are cores fills the pauses.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 from collections import Counter
@@ -34,6 +35,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         values = getattr(getattr(item, "callspec", None), "params", {}).values()
         if _SERVERS & asked or any(value == "postgres" for value in values if isinstance(value, str)):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end, and the collector of garbage need not look at it time and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _reasons(reporter: pytest.TerminalReporter) -> Counter[str]:

@@ -48,6 +48,7 @@ def loaded() -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("image", sorted(loaded()))
 def test_an_image_loads_nothing_that_its_lock_does_not_carry(image: str) -> None:
     """A package that a module began to need would stop the image's build, which few lanes do for every image."""
