@@ -11,11 +11,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Iterable
 from functools import lru_cache
-from itertools import chain
 from typing import Final, Protocol
 
-from frostbyte.data_plane.words import further, pieces_of, token, words
+import numpy as np
+from numpy.typing import NDArray
+
+from frostbyte.data_plane.words import Word, beyond, pieces_of, token, words
 from frostbyte.kernel.ports.vectors import SparseVector
 
 TERMS_VERSION: Final = "2"
@@ -30,6 +33,10 @@ _OPENING: Final = 2000
 """Characters of a chunk among which its own titles are looked for."""
 _HINT: Final = 0.4
 """What all hints of a word weigh in a question, beside 1 for the word itself."""
+
+
+_Numbers = NDArray[np.uint32]
+_Counts = NDArray[np.float64]
 
 
 class Passage(Protocol):
@@ -77,25 +84,20 @@ class TermHasher:
         """The weights of a passage."""
         pieces = pieces_of(text)
         total, plain = 0, True
-        alike: dict[int, list[tuple[int, ...]]] = {1: []}  # the numbers of what occurs once, twice ...
+        said: list[bytes] = []
         for piece, times in Counter(pieces[1::2]).items():
-            said, numbers, simple = self._token(piece)
-            total += times * said
+            found, numbers, simple = self._token(piece)
+            total += times * found
             plain = plain and simple
-            alike.setdefault(times, []).append(numbers)
+            said.append(numbers * times)
         if not plain:
-            more = list(further(pieces))
+            more = list(beyond(pieces))
             total += len(more)
-            alike[1].append(tuple(map(self._number, chain.from_iterable([word.forms + word.hints for word in more]))))
-        # Two terms in four thousand million may share a number: they add up.
-        counts = Counter(chain.from_iterable(alike.pop(1)))
-        for times, found in alike.items():
-            for number, here in Counter(chain.from_iterable(found)).items():
-                counts[number] += here * times
+            said.append(self._numbers(more))
+        indices, counts = _counted(b"".join(said))
         norm = _K1 * (1.0 - _B + _B * total / _AVERAGE_WORDS)
-        weights = {times: times * (_K1 + 1.0) / (times + norm) for times in set(counts.values())}
-        indices = sorted(counts)
-        return SparseVector(indices=tuple(indices), values=tuple([weights[counts[number]] for number in indices]))
+        weights = counts * (_K1 + 1.0) / (counts + norm)
+        return SparseVector(indices=tuple(indices.tolist()), values=tuple(weights.tolist()))
 
     def query(self, text: str) -> SparseVector:
         """The weights of a question: each word once, shared between its forms, and a little for its hints."""
@@ -103,20 +105,36 @@ class TermHasher:
         for word in words(text):
             for terms, whole in ((word.forms, 1.0), (word.hints, _HINT)):
                 for term in terms:
-                    number = self._number(term)
+                    number = int.from_bytes(self._number(term), "big")
                     weights[number] = max(weights.get(number, 0.0), whole / len(terms))
         return _vector(weights)
 
-    def _of_token(self, piece: str) -> tuple[int, tuple[int, ...], bool]:
+    def _of_token(self, piece: str) -> tuple[int, bytes, bool]:
         """How many words a token has, their numbers, and whether nothing else comes of it."""
         found = token(piece)
-        numbers = map(self._number, chain.from_iterable(word.forms + word.hints for word in found.words))
-        return len(found.words), tuple(numbers), found.plain
+        every = found.words + found.within
+        return len(every), self._numbers(every), found.plain
 
-    def _hash(self, term: str) -> int:
+    def _numbers(self, found: Iterable[Word]) -> bytes:
+        return b"".join([self._number(term) for word in found for term in word.forms + word.hints])
+
+    def _hash(self, term: str) -> bytes:
         keyed = self._keyed.copy()
         keyed.update(term.encode("utf-8", "surrogatepass"))
-        return int.from_bytes(keyed.digest(), "big")
+        return keyed.digest()
+
+
+def _counted(said: bytes) -> tuple[_Numbers, _Counts]:
+    """Each number once, in order, and how often it stands there. Two terms in four thousand million may share one.
+
+    Args:
+        said: numbers of four bytes one behind the other, the highest byte first.
+    """
+    numbers = np.frombuffer(said, dtype=">u4").astype(np.uint32)
+    numbers.sort()
+    borders = np.flatnonzero(numbers[1:] != numbers[:-1]) + 1
+    firsts = np.concatenate(([0], borders)) if numbers.size else borders
+    return numbers[firsts], np.diff(firsts, append=numbers.size).astype(np.float64)
 
 
 def _vector(weights: dict[int, float]) -> SparseVector:
