@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,11 @@ from hypothesis import strategies as st
 
 from frostbyte.data_plane import policy
 from frostbyte.data_plane.document import Element, Kind, Page
-from frostbyte.data_plane.policy import injection
-from frostbyte.data_plane.policy.literals import chances, starts
+from frostbyte.data_plane.policy import disguises, injection
+from frostbyte.data_plane.policy.chances import Index
+from frostbyte.data_plane.policy.literals import _NO_BOUND, INSIDE, chances, starts
 from frostbyte.data_plane.policy.reading import plain
+from frostbyte.data_plane.policy.wording import Cut
 from frostbyte.kernel.errors import Invalid
 
 
@@ -117,11 +121,13 @@ def test_two_strings_of_a_pattern_are_asked_for_and_any_choice_may_be_free() -> 
         (r"\b(?:ais?|bot)[\W_]{1,8}x", {"ai ": 0, "ais ": 0, "bot ": 0}),
         (r"(?:^|[.!?])\s{0,3}(?:the[\W_]{1,8})?role", {"the ": 4, "role": 4}),
         (r"</?tool", {"tool": 2}),
-        (r"ignore", {}),
+        (r"ignore", {"~ignore": 0}),
+        (r"ai", {}),
         (r"\b(?:ignore|[a-z]+) all", {}),
         (r"\b(?:ignore|\d+) all", {}),
-        (r"(?:\b)?ignore", {}),
-        (r"[-=]{3,}end", {}),
+        (r"(?:\b)?ignore", {"ignore": 0, "~ignore": 0}),
+        (r"[-=]{3,}end", {"end": _NO_BOUND}),
+        (r"['\"]?role['\"]?\s?:", {"role ": 1, "~role": 0}),
     ],
 )
 def test_how_matches_begin_is_known_or_said_to_be_unknown(pattern: str, known: dict[str, int]) -> None:
@@ -134,6 +140,7 @@ def test_how_matches_begin_is_known_or_said_to_be_unknown(pattern: str, known: d
         r"\b(?:one (?:two|three) four|five(?:six)? (?:seven|eight)+)\b",
         r"(?:^|[.!?\n])\s{0,3}(?:the )?(?:left|right|up)[\W_]{1,8}(?:foot|hand)?",
         r"(?:</?tool|\b(?:no|not|none)\b)",
+        r"(?:['\"]?role['\"]?\s?:|(?:^|\n)\s{0,4}[-=]{2,}\s?end)",
     ],
 )
 @given(data=st.data())
@@ -143,6 +150,8 @@ def test_patterns_match_where_they_are_said_to_begin(pattern: str, data: st.Data
     for found in re.finditer(pattern, text):
         letters = re.search("[a-z]+", text[found.start() :])
         assert letters is not None
+        if any(text.startswith(word[1:], found.start()) for word in begins if word[0] == INSIDE):
+            continue
         assert not text[: found.start() + letters.start()][-1:].islower()
         assert any(
             (letters[0] == word[:-1] if word[-1] == " " else letters[0].startswith(word)) and letters.start() <= before
@@ -155,7 +164,7 @@ def test_places_at_which_patterns_may_begin_leave_no_find_out(rules: policy.Rule
     tried = 0
     for example in (text for rule in rules.injection.rules for text in (*rule.positive, *rule.negative)):
         text = injection.fold(plain(f"It was so: {example} And so on.")).text
-        chances_, begins = rules.injection.index.chances(text)
+        chances_, begins, _ = rules.injection.index.look(Cut.of(text))
         for item in rules.injection.everything:
             if not item.pattern or (item.id not in chances_ and item.id not in begins):
                 continue
@@ -180,3 +189,42 @@ def test_a_bad_reference_is_refused_and_named(tmp_path: Path, old: str, new: str
     (tmp_path / "injection.toml").write_text(shipped.replace(old, new, 1), "utf-8")
     with pytest.raises(Invalid, match=why):
         policy.RuleSet.load(tmp_path)
+
+
+def test_strings_that_are_no_words_are_looked_for_where_their_words_may_stand(rules: policy.RuleSet) -> None:
+    """`your job` in `your jobs`, `end of` in `weekend often`: as if each text was searched whole."""
+    index = Index([_Needs("one", ("your job", "/etc/", "end of", "l'ia", "@"))], {"heard": ["abc", "xyzzy"]})
+    for text, there in (
+        ("all your jobs", True),
+        ("your other job", False),
+        ("a/etc/b", True),
+        ("etc etc/", False),
+        ("weekend often", True),
+        ("end: of", False),
+        ("de l'iade", True),
+        ("a @ b", True),
+        ("", False),
+    ):
+        assert ("one" in index.look(Cut.of(text)).chances) is there, text
+    assert index.look(Cut.of("an xyzzyish word")).heard == {"heard"}
+    assert index.look(Cut.of("an xy zzy word")).heard == frozenset()
+
+
+@dataclass(frozen=True)
+class _Needs:
+    id: str
+    needs: tuple[str, ...]
+    starts: Mapping[str, int] = field(default_factory=dict)
+    width: int = 40
+
+    @property
+    def chances(self) -> tuple[tuple[tuple[str, ...], ...], ...]:
+        return ((self.needs,),)
+
+
+@pytest.mark.parametrize("word", ["ignore1t", "1gnore", "paypa1", "s3nd th1s"])
+def test_only_text_with_several_signs_before_letters_is_read_otherwise(word: str) -> None:
+    for text in (f"{word} and {word}", f"{word} 1 2 3 0", "1abc 1bcd 1", "a1 b1 c0 8"):
+        cut = Cut.of(text)
+        read = list(disguises.lettered(plain(text), lambda _word, _undone: True, cut.between))
+        assert bool(read) is (len(re.findall(r"[0134578@$!|](?=[a-z])", text)) >= 2), text

@@ -82,7 +82,7 @@ def test_hostile_text_costs_no_more_than_its_length() -> None:
     for piece in ("a.", "a@", '"', "ignore ", "\n", "ignoriere die antwort ", "x" * 50, "http://", "\t "):
         text = (piece * 40_000)[:40_000]
         began = time.process_time()
-        list(model.find(text, list(wording.sentences(text))))
+        list(model.find(wording.Cut.of(text), list(wording.sentences(text))))
         assert time.process_time() - began < 4
 
 
@@ -93,6 +93,12 @@ def test_sentences_leave_nothing_out_and_are_short(text: str) -> None:
     assert all(1 < end - start <= 400 for start, end in spans)
     assert all(at in covered for found in re.finditer("[ab]{2,}", text) for at in range(*found.span()))
     assert spans == sorted(spans)
+
+
+@given(st.text(alphabet='a1. \n\r\t!"”)-•\u2003', max_size=60))
+def test_sentences_end_where_the_plain_pattern_says(text: str) -> None:
+    plainly = re.compile(r"(?<=[.!?])[\"”“)\]]?\s+|\t|\n\s{0,9}\n|\n(?=\s{0,9}(?:[-*#>•]|\d{1,3}[.)]))")
+    assert [m.span() for m in wording._END.finditer(text)] == [m.span() for m in plainly.finditer(text)]
 
 
 def test_no_wording_takes_from_a_firm_rule(rules: policy.RuleSet) -> None:

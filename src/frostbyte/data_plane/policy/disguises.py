@@ -10,15 +10,15 @@ import base64
 import binascii
 import codecs
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from frostbyte.data_plane.policy.reading import Reading
 
 _DIGIT_LETTERS: Final = str.maketrans("0134578@$!|", "oieastbasil")
 _LETTERED: Final = re.compile(r"(?<=[a-z])[0134578@$!|]{1,4}|[0134578@$!|]{1,4}(?=[a-z])")
-_LEANING: Final = re.compile(r"[0134578@$!|](?=[a-z])")
-"""A digit or sign before a letter; text in disguise has several, and little else does."""
+_LEANING: Final = tuple("0134578@$!|")
+"""What stands before a letter in text in disguise; it has several, and little else does."""
 _MIXED_WORD: Final = re.compile(r"[a-z]{1,20}[0134578@$!|][a-z0-9@$!|]{1,20}|[0134578@$!|]{1,3}[a-z][a-z0-9@$!|]{1,20}")
 _DISGUISED_LEAST: Final = 2
 _SPACED: Final = re.compile(r"(?<!\w)(?:\w[ .\-_*]{1,3}){4,200}\w(?!\w)")
@@ -39,18 +39,21 @@ _BITS_INSIDE: Final = re.compile(r"[01][01]{7}[\s,]{0,2}[01]{8}")
 """Stands in whatever `_BITS` finds, and is looked for much faster."""
 _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _URL: Final = re.compile(r"(?:[\w.,;:!?'()~+-]{0,40}%[0-9A-Fa-f]{2}){3,}[\w.~-]{0,40}")
+_PERCENT_LEAST: Final = 3
 _ESCAPES: Final = re.compile(r"(?:\\u[0-9A-Fa-f]{4}|&#x?[0-9A-Fa-f]{2,6};){8,}")
 _ESCAPE: Final = re.compile(r"\\u([0-9A-Fa-f]{4})|&#x([0-9A-Fa-f]{2,6});|&#(\d{2,6});")
 
 
-def lettered(folded: Reading, telling: Callable[[str, str], bool]) -> Iterator[Reading]:
+def lettered(folded: Reading, telling: Callable[[str, str], bool], between: Sequence[str]) -> Iterator[Reading]:
     """The text with digits and signs inside words read as the letters that they look like.
 
     Args:
         telling: whether a word and what it might mean are worth it; nothing comes of a text without such a word.
+        between: what stands before each run of letters of the text.
     """
     text = folded.text
-    if len(_LEANING.findall(text)) < _DISGUISED_LEAST:
+    leaning = [signs for signs in set(between) if signs.endswith(_LEANING)]
+    if not leaning or sum(map(between.count, leaning)) < _DISGUISED_LEAST:
         return
     words = (word.group() for word in _MIXED_WORD.finditer(text))
     undone = ((word, guess.translate(_DIGIT_LETTERS)) for word in words for guess in _ones(word))
@@ -109,7 +112,7 @@ def backwards(folded: Reading) -> Reading:
 
 def decoded(text: str) -> Iterator[tuple[int, int, str]]:
     """Readable text behind base64, hex, bits and escapes, with where its encoded form stands."""
-    for match in _BASE64.finditer(text) if any(len(word) >= _BASE64_LEAST for word in text.split()) else ():
+    for match in _BASE64.finditer(text) if max(map(len, text.split()), default=0) >= _BASE64_LEAST else ():
         for run in (match.group(), *match.group().split()):
             plain = _unbase64(run)
             if plain:
@@ -126,7 +129,7 @@ def decoded(text: str) -> Iterator[tuple[int, int, str]]:
             plain = readable(bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8)))
             if plain:
                 yield match.start(), match.end(), plain
-    if "%" in text:
+    if len(_PERCENT.findall(text)) >= _PERCENT_LEAST:
         for match in _URL.finditer(text):
             yield match.start(), match.end(), _PERCENT.sub(lambda found: chr(int(found[0][1:], 16)), match.group())
     if "\\u" in text or "&#" in text:

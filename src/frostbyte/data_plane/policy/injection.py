@@ -23,8 +23,10 @@ from typing import Final
 
 from frostbyte.data_plane.document import Page
 from frostbyte.data_plane.policy import disguises, wording
-from frostbyte.data_plane.policy.injection_rules import InjectionRule, InjectionRules, Part
+from frostbyte.data_plane.policy.chances import Look
+from frostbyte.data_plane.policy.injection_rules import REVERSED, TURNED, InjectionRule, InjectionRules, Part
 from frostbyte.data_plane.policy.reading import Folder, Reading, plain
+from frostbyte.data_plane.policy.wording import Cut
 
 DISGUISE: Final = 0.2
 """Added to a rule's score when it only matched behind an encoding or a spelling trick."""
@@ -53,6 +55,11 @@ _BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _VARIATION: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
 _MIXED: Final = re.compile(r"[A-Za-z][\u0370-\u03ff\u0400-\u04ff]+|[\u0370-\u03ff\u0400-\u04ff][A-Za-z]+")
 _CYRILLIC: Final = re.compile("[\u0400-\u04ff]")
+_TRICKS: Final = re.compile(
+    "[\u0370-\u03ff\u0400-\u04ff\u200b-\u200d\u202a-\u202e\u2060\u2066-\u2069\ufe00-\ufe0f\ufeff"
+    "\U000e0020-\U000e007e\U000e0100-\U000e01ef]"
+)
+"""Stands in whatever the five before find."""
 _LONGEST_WORD: Final = 40
 _CLOSE: Final = 100
 """Tricks with characters at most this far apart are reported as one."""
@@ -95,14 +102,15 @@ def find(reading: Reading, rules: InjectionRules) -> list[Suspicion]:
     """Everything suspicious in a folded reading, at its canonical positions."""
     folded = fold(reading)
     spans = list(wording.sentences(folded.text)) if rules.wording else []
-    pieces = wording.WORDS.split(folded.text)
-    worded = _worded(folded.text, rules, spans, pieces)
-    known = _unless_harmless(folded.text, list(_judge(folded, rules, pieces=pieces)), rules, spans)
+    cut = Cut.of(folded.text)
+    look = rules.index.look(cut)
+    worded = _worded(cut, rules, spans)
+    known = _unless_harmless(folded.text, list(_judge(folded, rules, look=look)), rules, spans)
     plainly = _unless_quoted(folded, known, worded)
     plainly += worded
     seen = {rule for _, _, rule, _ in plainly}
     found = [_at(folded, start, end, rule, score) for start, end, rule, score in plainly]
-    found += [item for item in _disguised(folded, rules) if item.rule not in seen]
+    found += [item for item in _disguised(folded, rules, cut, look) if item.rule not in seen]
     for start, end, text in disguises.decoded(reading.text):
         low, high = reading.span(start, end)
         inner = fold(plain(text))
@@ -114,7 +122,7 @@ def find(reading: Reading, rules: InjectionRules) -> list[Suspicion]:
 def find_unseen(reading: Reading, rules: InjectionRules) -> list[Suspicion]:
     """What is suspicious only because nobody sees it; beside what `find` finds."""
     folded = fold(reading)
-    worded = _worded(folded.text, rules, list(wording.sentences(folded.text)))
+    worded = _worded(Cut.of(folded.text), rules, list(wording.sentences(folded.text)))
     return [
         _at(folded, start, end, rule, score)
         for start, end, rule, score in (*_judge(folded, rules.unseen, every=True), *worded)
@@ -124,7 +132,7 @@ def find_unseen(reading: Reading, rules: InjectionRules) -> list[Suspicion]:
 def find_marks(text: str, base: int, rules: InjectionRules) -> list[Suspicion]:
     """Tricks with characters that a folded reading no longer has: invisible ones, and words of two scripts."""
     found: list[Suspicion] = []
-    if _common(text):
+    if text.isascii() or _TRICKS.search(text) is None:
         return found
     for run in _TAGS.finditer(text):
         hidden = "".join(chr(ord(char) - 0xE0000) for char in run.group())
@@ -152,15 +160,6 @@ def _posing(text: str, run: re.Match[str], rules: InjectionRules) -> bool:
     while end < len(text) and text[end].isalpha() and end - start < _LONGEST_WORD:
         end += 1
     return bool(rules.wording.lexicon.meanings("".join(map(_plain_letter, text[start:end]))))
-
-
-def _common(text: str) -> bool:
-    """Whether a text has only characters of Western European documents, which can play no such trick."""
-    try:
-        text.encode("cp1252")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _near(runs: Sequence[re.Match[str]]) -> Iterator[tuple[int, int]]:
@@ -247,11 +246,11 @@ class _View:
     first: `_REACH` characters each way, so no find is longer.
     """
 
-    def __init__(self, text: str, rules: InjectionRules, squeezed: bool, pieces: Sequence[str]) -> None:
+    def __init__(self, text: str, rules: InjectionRules, look: Look | None) -> None:
         self.text = text
         self._rules = rules
-        self._squeezed = squeezed
-        self._chances, self._starts = ({}, {}) if squeezed else rules.index.chances(text, pieces)
+        self._squeezed = look is None  # words are lost, so nothing is told from them
+        self._chances, self._starts = (look.chances, look.starts) if look is not None else ({}, {})
         self._parts: dict[str, list[tuple[int, int]]] = {}
 
     def tried(self) -> list[InjectionRule]:
@@ -344,10 +343,17 @@ def _judge(
     encoded: bool = False,
     squeezed: bool = False,
     every: bool = False,
-    pieces: Sequence[str] = (),
+    look: Look | None = None,
 ) -> Iterator[_Find]:
+    """What the rules find in a view.
+
+    Args:
+        look: what its words say, if that was asked.
+    """
     text = view.text
-    known = _View(text, rules, squeezed, pieces)
+    if look is None and not squeezed:
+        look = rules.index.look(Cut.of(text))
+    known = _View(text, rules, look)
     for rule in known.tried():
         if (encoded and not rule.encoded) or (rule.unseen and not every):
             continue
@@ -357,18 +363,16 @@ def _judge(
                 yield start, end, rule.id, rule.score
 
 
-def _worded(
-    text: str, rules: InjectionRules, spans: Sequence[tuple[int, int]], pieces: Sequence[str] = ()
-) -> list[_Find]:
+def _worded(cut: Cut, rules: InjectionRules, spans: Sequence[tuple[int, int]]) -> list[_Find]:
     """Sentences that are worded like orders."""
     if rules.wording is None:
         return []
-    return [(start, end, wording.RULE, value) for start, end, value in rules.wording.find(text, spans, pieces)]
+    return [(start, end, wording.RULE, value) for start, end, value in rules.wording.find(cut, spans)]
 
 
 def _clearly_worded(text: str, rules: InjectionRules) -> list[_Find]:
     """The same for text that was decoded: what is left of other text there says nothing, so a hint is not enough."""
-    return [found for found in _worded(text, rules, list(wording.sentences(text))) if found[3] >= _CLEAR]
+    return [found for found in _worded(Cut.of(text), rules, list(wording.sentences(text))) if found[3] >= _CLEAR]
 
 
 def _unless_harmless(
@@ -395,18 +399,15 @@ def _across(spans: Sequence[tuple[int, int]], start: int, end: int) -> list[tupl
     return found
 
 
-def _disguised(folded: Reading, rules: InjectionRules) -> Iterator[Suspicion]:
+def _disguised(folded: Reading, rules: InjectionRules, cut: Cut, look: Look) -> Iterator[Suspicion]:
     """What only shows when a spelling trick is undone."""
-    text = folded.text
     mended = next(disguises.mended(folded), None)
-    views = [(view, False) for view in disguises.lettered(folded, rules.telling)]
+    views = [(view, False) for view in disguises.lettered(folded, rules.telling, cut.between)]
     views += [(mended, False)] if mended is not None else []
     views += [(view, True) for view in disguises.closed_up(folded)]
-    turned, reversed_ = rules.mirrored
-    words = " ".join(dict.fromkeys(text.split()))  # each once: what is looked for has no blanks
-    if any(word in words for word in turned):
+    if TURNED in look.heard:
         views.append((disguises.rot13(folded), False))
-    if any(word in words for word in reversed_):
+    if REVERSED in look.heard:
         views.append((disguises.backwards(folded), False))
     for view, squeezed in views:
         if rules.telltale and not any(word in view.text for word in rules.telltale):

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import codecs
 import re
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, compress
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
+from frostbyte.data_plane.policy.chances import Index
 from frostbyte.data_plane.policy.literals import Strings, chances, starts, width
-from frostbyte.data_plane.policy.wording import WORDS, Wording
+from frostbyte.data_plane.policy.wording import Wording
 from frostbyte.kernel.tenancy import Ratio
 
 _GAP: Final = r"(?:[\W_]{1,8})"
@@ -24,17 +23,13 @@ _BLANK: Final = r"(?:[ \t_-]{1,3}|\r?\n)"
 """Between words of one sentence: what speaks against a find must not reach over its end."""
 _MAYBE: Final = r"(?:[\W_]{0,8})"
 _WORD: Final = re.compile(r"\{\{([a-z0-9_]+)\}\}")
-_SHORT: Final = 3
-"""A need of so few letters is looked for as a word: "ai" stands in "said", too."""
+TURNED: Final = "turned"
+REVERSED: Final = "reversed"
+"""What `Look.heard` calls telltale words in ROT13, and with their last letter first."""
 
 _NAMED: Final = re.compile(r"([a-z]{3,}[a-z])(?!\?)|([a-z]{4,})(?=[a-z]\?)")
 """Letters that a pattern names one after the other, but for a last one that may be missing."""
 _WORDS_KEPT: Final = 50_000
-_LONGEST_WORD: Final = 60
-"""How many words are remembered, and up to which length: what they give a chance is the same each time."""
-
-_FURTHEST: Final = 440
-"""The strings of one find stand at most this far apart."""
 
 _Id = Annotated[str, Meta(pattern="^[a-z0-9_]{2,60}$")]
 
@@ -167,7 +162,7 @@ class InjectionRules:
         """Which patterns have a chance in a text, of those that are not only looked for near another one."""
         names = sorted({rule.parts[0] for rule in self.rules if rule.parts})
         first = [part for name in names for part in self.parts[name]]
-        return Index([*(rule for rule in self.rules if rule.pattern), *first])
+        return Index([*(rule for rule in self.rules if rule.pattern), *first], self._mirrored)
 
     @cached_property
     def seen(self) -> tuple[InjectionRule, ...]:
@@ -209,214 +204,11 @@ class InjectionRules:
         runs = {run[1] for item in self.everything for run in _NAMED.finditer(item.pattern)}
         return tuple(sorted(runs))
 
-    @cached_property
-    def mirrored(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    @property
+    def _mirrored(self) -> dict[str, list[str]]:
         """The telltale words in ROT13 and reversed, those without blanks."""
-        long = [word for word in self.telltale if len(word) >= 5 and " " not in word]
-        return tuple(codecs.encode(word, "rot13") for word in long), tuple(word[::-1] for word in long)
-
-
-@dataclass(frozen=True, slots=True)
-class _Starts:
-    """Where a pattern's matches can begin."""
-
-    number: int
-    """Stands for all words at which they do."""
-    led: int
-    """For those that other characters may stand before."""
-    lead: int
-    """How many."""
-
-    def places(self, text: str, places: Mapping[int, list[int]]) -> list[int]:
-        """In a text, in order."""
-        if not self.lead or not places[self.led]:
-            return places[self.number]
-        found = set(places[self.number])
-        for place in places[self.led]:
-            for before in range(place - 1, max(place - self.lead, 0) - 1, -1):
-                if "a" <= text[before] <= "z":
-                    break
-                found.add(before)
-        return sorted(found)
-
-
-@dataclass(frozen=True, slots=True)
-class _Alternative:
-    """One alternative of a pattern: the sets of which a text holds a string each."""
-
-    id: str
-    sets: tuple[int, ...]
-    reaches: tuple[int, ...]
-    """How far from a string of the first set one of each other set may stand."""
-    mask: int
-    """The bits of all sets."""
-
-    @staticmethod
-    def of(item: _Matched, sets: Sequence[Strings], numbers: Sequence[int], start: int | None) -> _Alternative:
-        near = min(_FURTHEST, item.width + _LONGEST_WORD)
-        reaches = [_FURTHEST if strings == item.needs else near for strings in sets[1:]]
-        if start is not None:
-            numbers = (*numbers, start)
-            reaches.append(_FURTHEST if sets[0] == item.needs else near)
-        return _Alternative(item.id, tuple(numbers), tuple(reaches), _bits(numbers))
-
-
-class Index:
-    """Tells from the words of a text where which patterns have a chance: much cheaper than trying them.
-
-    A string of letters that a pattern needs stands inside a word (a run of letters), so what a word gives a chance is
-    worked out once and remembered. Other strings are looked for as they are. Places are only listed for patterns of
-    which the text holds all strings.
-    """
-
-    def __init__(self, patterns: Sequence[_Matched]) -> None:
-        self._free: list[str] = []
-        self._whole: dict[str, list[int]] = {}
-        self._inside: dict[str, list[tuple[str, list[int]]]] = {}
-        self._odd: dict[str, list[int]] = {}
-        self._known: dict[str, _Kept] = {}
-        self._mute: set[str] = set()
-        """Words that hold no string: most of a text, taken out at once."""
-        self._begin: dict[str, list[int]] = {}
-        self._starts: dict[str, _Starts] = {}
-        self._alternatives: list[_Alternative] = []
-        numbers: dict[Strings, int] = {}
-        inside: dict[str, list[int]] = {}
-        for item in patterns:
-            if item.starts:
-                self._register_starts(item, numbers)
-            if not item.chances:
-                self._free.append(item.id)
-            for sets in item.chances:
-                for strings in sets:
-                    if strings not in numbers:
-                        numbers[strings] = len(numbers)
-                        self._register(strings, numbers[strings], inside, whole=strings == item.needs)
-                start = self._starts[item.id].number if item.starts else None
-                self._alternatives.append(_Alternative.of(item, sets, [numbers[strings] for strings in sets], start))
-        for text, having in inside.items():
-            self._inside.setdefault(text[:_SHORT], []).append((text, having))
-
-    def _register(self, strings: Sequence[str], number: int, inside: dict[str, list[int]], *, whole: bool) -> None:
-        for text in strings:
-            letters = text.isalpha() and text.isascii()
-            kind = self._odd if not letters else self._whole if len(text) <= _SHORT and whole else inside
-            kind.setdefault(text, []).append(number)
-
-    def _register_starts(self, item: _Matched, numbers: dict[Strings, int]) -> None:
-        lead = max(item.starts.values())
-        every, led = (numbers.setdefault((kind, item.id), len(numbers)) for kind in ("starts", "led starts"))
-        self._starts[item.id] = _Starts(every, led, lead)
-        for text, before in item.starts.items():
-            kind = self._whole if text.endswith(" ") else self._begin
-            kind.setdefault(text.rstrip(), []).extend((every, led) if before else (every,))
-
-    def chances(self, text: str, pieces: Sequence[str] = ()) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
-        """By pattern, where it has a chance.
-
-        Args:
-            pieces: the text as `WORDS` splits it, if that was done.
-
-        Returns:
-            The places of the words and strings that give a pattern a chance, [] for one that has a chance anywhere;
-            and the places at which its matches can begin, for those patterns of which that is known.
-        """
-        pieces = pieces or WORDS.split(text)
-        told, present = self._told(set(pieces[1::2]))
-        oddly = {odd: having for odd, having in self._odd.items() if odd in text}
-        for having in oddly.values():
-            present |= _bits(having)
-        free = [name for name in self._free if name not in self._starts or present >> self._starts[name].number & 1]
-        found: dict[str, list[int]] = {name: [] for name in free}
-        possible = [one for one in self._alternatives if one.mask & present == one.mask]
-        begun = [self._starts[name] for name in {*free, *(one.id for one in possible)} if name in self._starts]
-        if not possible and not begun:
-            return found, {}
-        places: dict[int, list[int]] = {number: [] for one in possible for number in one.sets}
-        places.update((number, []) for one in begun for number in (one.number, one.led))
-        wanted = _bits(places)
-        where = {word: [places[n] for n in kept[0] if n in places] for word, kept in told.items() if kept[1] & wanted}
-        words = pieces[1::2]
-        ends = list(accumulate(map(len, pieces)))
-        for number in compress(range(len(words)), map(where.__contains__, words)):  # most words are passed over in C
-            for having in where[words[number]]:
-                having.append(ends[2 * number])
-        _add_odd(text, oddly, places)
-        for one in possible:
-            here = places[one.sets[0]]
-            for other, reach in zip(one.sets[1:], one.reaches, strict=True):
-                here = _accompanied(here, places[other], reach) if here else here
-            if here:
-                found[one.id] = sorted(found[one.id] + here) if one.id in found else here
-        return found, {name: self._starts[name].places(text, places) for name in found if name in self._starts}
-
-    def _told(self, words: set[str]) -> tuple[dict[str, _Kept], int]:
-        """The words that hold a string, with the sets that it is in; and the bits of all of these sets."""
-        told: dict[str, _Kept] = {}
-        present = 0
-        known = self._known
-        for run in words - self._mute:
-            kept = known.get(run)
-            if kept is None:
-                kept = self._of(run)
-            if kept[1]:
-                told[run] = kept
-                present |= kept[1]
-        return told, present
-
-    def _of(self, run: str) -> _Kept:
-        names = set(self._whole.get(run, ()))
-        for end in range(1, len(run) + 1):
-            names.update(self._begin.get(run[:end], ()))
-        for at in range(len(run)):
-            for text, same in self._inside.get(run[at : at + _SHORT], ()):
-                if run.startswith(text, at):
-                    names.update(same)
-        if len(self._known) + len(self._mute) >= _WORDS_KEPT:
-            self._known.clear()
-            self._mute.clear()
-        found = (tuple(sorted(names)), _bits(names))
-        if len(run) > _LONGEST_WORD:
-            return found
-        if names:
-            self._known[run] = found
-        else:
-            self._mute.add(run)
-        return found
-
-
-_Kept = tuple[tuple[int, ...], int]
-"""What a word gives a chance: the sets of strings, and the same as bits."""
-
-
-def _bits(numbers: Iterable[int]) -> int:
-    bits = 0
-    for number in numbers:
-        bits |= 1 << number
-    return bits
-
-
-def _add_odd(text: str, oddly: Mapping[str, Sequence[int]], places: Mapping[int, list[int]]) -> None:
-    """Put where strings that are no words stand to the other places, in order."""
-    for odd, having in oddly.items():
-        wanted = [places[number] for number in having if number in places]
-        at = text.find(odd) if wanted else -1
-        while at >= 0:
-            for one in wanted:
-                one.append(at)
-            at = text.find(odd, at + len(odd))
-    for number in {number for having in oddly.values() for number in having}:
-        if number in places:
-            places[number].sort()
-
-
-def _accompanied(places: Sequence[int], others: Sequence[int], reach: int) -> list[int]:
-    """The places that have one of the others within `reach` (both ordered)."""
-    return [
-        place
-        for place in places
-        if (index := bisect_left(others, place - reach)) < len(others) and others[index] <= place + reach
-    ]
+        long = [word for word in self.telltale if len(word) >= 5 and len(word.split()) == 1]
+        return {TURNED: [codecs.encode(word, "rot13") for word in long], REVERSED: [word[::-1] for word in long]}
 
 
 def _filled(rule: InjectionRule, words: Mapping[str, str]) -> InjectionRule:

@@ -19,8 +19,10 @@ _MANY: Final = 400
 
 _LEAD: Final = 12
 """So many characters may stand before the first word of a match, for its words to be looked up."""
+_NO_BOUND: Final = 1 << 60
 _MANY_STARTS: Final = 3000
-_BEGINNING: Final = re.compile(r"([ ^]+)([a-z]+ ?)")
+INSIDE: Final = "~"
+_BEGINNING: Final = re.compile(r"([ ^]+)([a-z]+ ?)|([a-z]{3,})")
 _CLOSED: Final = re.compile(r"[ ^]*[a-z]+[^a-z]")
 
 
@@ -116,15 +118,20 @@ def _minimal(strings: Iterable[str]) -> set[str]:
 def starts(pattern: str) -> dict[str, int]:
     """How the first words of a pattern's matches begin, with how many other characters may stand before them.
 
-    What ends in a blank is the whole word. Empty if a match may begin inside of a word, or that is not known.
+    What ends in a blank is the whole word; what begins with `INSIDE` are letters at which a match may begin though
+    others stand before them. A number above `_LEAD` is no bound. Empty if it is not known.
     """
     begun, ended = _beginnings(_parser.parse(pattern))
     found: dict[str, int] = {}
     for text in begun | ended:
         said = _BEGINNING.match(text)
-        if said is None or len(said[1]) > _LEAD:
+        if said is None:
             return {}
-        found[said[2]] = max(found.get(said[2], 0), said[1].count(" "))
+        if said[3]:
+            found[INSIDE + said[3]] = 0
+            continue
+        before = said[1].count(" ")
+        found[said[2]] = max(found.get(said[2], 0), before if before <= _LEAD else _NO_BOUND)
     return found
 
 

@@ -24,6 +24,7 @@ from typing import Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 SOURCES: Final = ("wording.toml", "wording.json")
 
@@ -46,10 +47,14 @@ _FLAG_ODDS: Final = -0.8473
 _TOKEN: Final = re.compile(
     r"https?://[^\s]{1,400}|[a-z0-9._+-]{1,40}@[a-z0-9.-]{1,60}|[a-z]+(?:'[a-z]{1,3})?|[0-9]+|[^\sa-z0-9]"
 )
-WORDS: Final = re.compile("([a-z]+)")
+_WORDS: Final = re.compile("([a-z]+)")
 """Splits a folded text: what stands between words, a word, what stands between ..."""
-_END: Final = re.compile(r"(?<=[.!?])[\"”“)\]]?\s+|\t|\n\s{0,9}\n|\n(?=\s{0,9}(?:[-*#>•]|\d{1,3}[.)]))")
-"""Ends a sentence. A line end alone does not: lines are broken anywhere."""
+_END: Final = re.compile(
+    r"[\"”“)\]\s](?:(?<=[.!?][\"”“)\]])\s+|(?<=[.!?]\s)\s*|(?<=\t)|"
+    r"(?<=\n)(?:\s{0,9}\n|(?=\s{0,9}(?:[-*#>•]|\d{1,3}[.)]))))"
+)
+"""Ends a sentence. A line end alone does not: lines are broken anywhere. What it may begin with stands first, so that
+other characters are passed over at the speed of C."""
 _LONGEST: Final = 400
 _STEP: Final = 250
 """A sentence of more characters is judged in pieces that overlap."""
@@ -124,6 +129,25 @@ class Lexicon:
         return known
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A folded text and its words, which are runs of letters."""
+
+    text: str
+    words: list[str]
+    between: list[str]
+    """What stands before each word."""
+    starts: NDArray[np.int64]
+    """Where each word begins."""
+
+    @staticmethod
+    def of(text: str) -> Cut:
+        """The words of a folded text."""
+        pieces = _WORDS.split(text)
+        ends = np.cumsum(np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces)))
+        return Cut(text, pieces[1::2], pieces[:-1:2], ends[:-1:2])
+
+
 class Glance(dict[str, float]):
     """What each word says about whether its sentence is worth a closer look; worked out once a word."""
 
@@ -140,12 +164,11 @@ class Glance(dict[str, float]):
             self[word] = value
         return value
 
-    def worthy(self, pieces: Sequence[str], spans: Sequence[tuple[int, int]], least: float) -> list[tuple[int, int]]:
-        """Those spans of a folded text (as `WORDS` splits it) whose words together, scaled by their number, suffice."""
-        starts = np.cumsum(np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces)))[:-1:2]
-        said = np.fromiter(map(self.__getitem__, pieces[1::2]), dtype=np.float64, count=len(pieces) // 2)
+    def worthy(self, cut: Cut, spans: Sequence[tuple[int, int]], least: float) -> list[tuple[int, int]]:
+        """Those spans of a folded text whose words together, scaled by their number, suffice."""
+        said = np.fromiter(map(self.__getitem__, cut.words), dtype=np.float64, count=len(cut.words))
         summed = np.concatenate(([0.0], np.cumsum(said)))
-        bounds = np.searchsorted(starts, np.array(spans, dtype=np.int64).reshape(-1, 2))
+        bounds = np.searchsorted(cut.starts, np.array(spans, dtype=np.int64).reshape(-1, 2))
         first, last = bounds[:, 0], bounds[:, 1]
         sums = (summed[last] - summed[first]) * _SCALE / np.sqrt(np.sqrt(np.maximum(last - first, 1)))
         return [spans[number] for number in np.flatnonzero(sums >= least).tolist()]
@@ -181,16 +204,10 @@ class Wording:
         glance = Glance(lexicon, file.glance)
         return Wording(lexicon, file.bias, file.flag, file.withhold, file.worth, glance, file.weights)
 
-    def find(
-        self, text: str, spans: Sequence[tuple[int, int]], pieces: Sequence[str] = ()
-    ) -> Iterator[tuple[int, int, float]]:
-        """Sentences (`spans`, ordered) of a folded text that are worded like orders: start, end, score.
-
-        Args:
-            pieces: the text as `WORDS` splits it, if that was done.
-        """
-        for start, end in self.glance.worthy(pieces or WORDS.split(text), spans, self.worth):
-            score = self.score(self.sum(features(text[start:end], self.lexicon)))
+    def find(self, cut: Cut, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, float]]:
+        """Sentences (`spans`, ordered) of a folded text that are worded like orders: start, end, score."""
+        for start, end in self.glance.worthy(cut, spans, self.worth):
+            score = self.score(self.sum(features(cut.text[start:end], self.lexicon)))
             if score >= _LEAST:
                 yield start, end, score
 

@@ -1,0 +1,307 @@
+"""Which of many patterns have a chance in a text, and where: told from its words, much cheaper than trying them."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from typing import Final, NamedTuple, Protocol
+
+from frostbyte.data_plane.policy.literals import INSIDE, Strings
+from frostbyte.data_plane.policy.wording import Cut
+
+_SHORT: Final = 3
+"""A need of so few letters is looked for as a word: "ai" stands in "said", too."""
+_WORDS_KEPT: Final = 50_000
+_LONGEST_WORD: Final = 60
+"""How many words are remembered, and up to which length: what they give a chance is the same each time."""
+_FURTHEST: Final = 440
+"""The strings of one find stand at most this far apart."""
+_LETTERS: Final = re.compile("[a-z]+")
+
+
+class Matched(Protocol):
+    """A pattern as `Index` sees it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def needs(self) -> Strings: ...
+    @property
+    def starts(self) -> Mapping[str, int]: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def chances(self) -> tuple[tuple[Strings, ...], ...]: ...
+
+
+class Look(NamedTuple):
+    """What the words of a text say."""
+
+    chances: dict[str, list[int]]
+    """By pattern, the places of the words and strings that give it a chance; [] for one that has a chance anywhere."""
+    starts: dict[str, list[int]]
+    """The places at which the matches of a pattern can begin, in order, for those of which that is known."""
+    heard: frozenset[str]
+    """Which of the lists of strings that `Index` listens for have one in the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Starts:
+    """Where a pattern's matches can begin."""
+
+    number: int
+    """Stands for all words at which they do, and for those inside of which."""
+    led: int
+    """For those that other characters may stand before."""
+    within: int
+    """For those inside of which one of `inside` stands."""
+    lead: int
+    """How many."""
+    inside: Strings
+    """What they may begin with where letters stand before."""
+
+    def places(self, text: str, places: Mapping[int, list[int]]) -> list[int]:
+        """In a text, in order."""
+        if not places[self.led] and not places[self.within]:
+            return places[self.number]
+        found = set(places[self.number])
+        for place in places[self.led]:
+            for before in range(place - 1, max(place - self.lead, 0) - 1, -1):
+                if "a" <= text[before] <= "z":
+                    break
+                found.add(before)
+        for inner in self.inside if places[self.within] else ():
+            at = text.find(inner)
+            while at >= 0:
+                found.add(at)
+                at = text.find(inner, at + 1)
+        return sorted(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Alternative:
+    """One alternative of a pattern: the sets of which a text holds a string each."""
+
+    id: str
+    sets: tuple[int, ...]
+    reaches: tuple[int, ...]
+    """How far from a string of the first set one of each other set may stand."""
+    mask: int
+    """The bits of all sets."""
+
+    @staticmethod
+    def of(item: Matched, sets: Sequence[Strings], numbers: Sequence[int], start: int | None) -> _Alternative:
+        near = min(_FURTHEST, item.width + _LONGEST_WORD)
+        reaches = [_FURTHEST if strings == item.needs else near for strings in sets[1:]]
+        if start is not None:
+            numbers = (*numbers, start)
+            reaches.append(_FURTHEST if sets[0] == item.needs else near)
+        return _Alternative(item.id, tuple(numbers), tuple(reaches), _bits(numbers))
+
+
+class _Odd(NamedTuple):
+    """A string that is no word, looked for only where all of its words may stand."""
+
+    text: str
+    words: int
+    """The bits of its words."""
+    sets: list[int]
+
+
+class Index:
+    """Tells from the words of a text where which patterns have a chance.
+
+    A string of letters that a pattern needs stands inside a word (a run of letters), so what a word gives a chance is
+    worked out once and remembered. Other strings are looked for as they are. Places are only listed for patterns of
+    which the text holds all strings.
+
+    Args:
+        listened: lists of strings by a name of their own; `Look.heard` says of which the text holds one.
+    """
+
+    def __init__(self, patterns: Sequence[Matched], listened: Mapping[str, Sequence[str]]) -> None:
+        self._free: list[str] = []
+        self._whole: dict[str, list[int]] = {}
+        self._begin: dict[str, list[int]] = {}
+        self._end: dict[str, list[int]] = {}
+        self._inside: dict[str, dict[str, list[int]]] = {}
+        self._odd: dict[str, _Odd] = {}
+        self._starts: dict[str, _Starts] = {}
+        self._alternatives: dict[int, list[_Alternative]] = {}
+        self._numbers: dict[object, int] = {}
+        for item in patterns:
+            if item.starts:
+                self._register_starts(item)
+            if not item.chances:
+                self._free.append(item.id)
+            for sets in item.chances:
+                for strings in sets:
+                    if strings not in self._numbers:
+                        number = self._number(strings)
+                        for text in strings:
+                            self._register(text, number, whole=strings == item.needs)
+                start = self._starts[item.id].number if item.starts else None
+                one = _Alternative.of(item, sets, [self._numbers[strings] for strings in sets], start)
+                self._alternatives.setdefault(1 << one.sets[0], []).append(one)
+        self._listened = {name: 1 << self._number(("listened", name)) for name in listened}
+        for name, wanted in listened.items():
+            for heard in wanted:
+                self._register(heard, self._number(("listened", name)), whole=False)
+        self._told = _Told(self._of)
+
+    def look(self, cut: Cut) -> Look:
+        """What has a chance in a text."""
+        told, present = self._present(cut)
+        oddly = [odd for odd in self._odd.values() if odd.words & present == odd.words and odd.text in cut.text]
+        for odd in oddly:
+            present |= _bits(odd.sets)
+        heard = frozenset(name for name, bit in self._listened.items() if present & bit)
+        free = [name for name in self._free if name not in self._starts or present >> self._starts[name].number & 1]
+        found: dict[str, list[int]] = {name: [] for name in free}
+        possible = [
+            one
+            for bit, same in self._alternatives.items()
+            if present & bit
+            for one in same
+            if one.mask & present == one.mask
+        ]
+        begun = [self._starts[name] for name in {*free, *(one.id for one in possible)} if name in self._starts]
+        if not possible and not begun:
+            return Look(found, {}, heard)
+        places: dict[int, list[int]] = {number: [] for one in possible for number in one.sets}
+        places.update((number, []) for one in begun for number in (one.number, one.led, one.within))
+        _add_words(cut, told, places)
+        _add_odd(cut.text, oddly, places)
+        for one in possible:
+            here = places[one.sets[0]]
+            for other, reach in zip(one.sets[1:], one.reaches, strict=True):
+                here = _accompanied(here, places[other], reach) if here else here
+            if here:
+                found[one.id] = sorted(found[one.id] + here) if one.id in found else here
+        starts = {name: self._starts[name].places(cut.text, places) for name in found if name in self._starts}
+        return Look(found, starts, heard)
+
+    def _present(self, cut: Cut) -> tuple[list[tuple[str, _Kept]], int]:
+        """The different words that hold a string, with the sets that it is in; and the bits of all of these sets."""
+        different = set(cut.words)
+        said = map(self._told.__getitem__, different)
+        told = [(word, kept) for word, kept in zip(different, said, strict=True) if kept]
+        present = 0
+        for _, kept in told:
+            present |= kept[1]
+        return told, present
+
+    def _number(self, of: object) -> int:
+        return self._numbers.setdefault(of, len(self._numbers))
+
+    def _register(self, text: str, number: int, *, whole: bool) -> None:
+        if not (text.isalpha() and text.isascii()):
+            odd = self._odd.get(text) or self._odd.setdefault(text, _Odd(text, self._words_of(text), []))
+            odd.sets.append(number)
+        elif len(text) <= _SHORT and whole:
+            self._whole.setdefault(text, []).append(number)
+        else:
+            self._inside.setdefault(text[:_SHORT], {}).setdefault(text, []).append(number)
+
+    def _words_of(self, odd: str) -> int:
+        """The bits of words of which a text that holds this string has one each."""
+        bits = 0
+        for run in _LETTERS.finditer(odd):
+            begins, ends = run.start() > 0, run.end() < len(odd)
+            if not begins and not ends:
+                continue  # it may stand anywhere in a word
+            kind = self._whole if begins and ends else self._begin if begins else self._end
+            number = self._number(("word of odd", run[0], begins, ends))
+            if number not in kind.setdefault(run[0], []):
+                kind[run[0]].append(number)
+            bits |= 1 << number
+        return bits
+
+    def _register_starts(self, item: Matched) -> None:
+        inside = tuple(sorted(text.removeprefix(INSIDE) for text in item.starts if text.startswith(INSIDE)))
+        kinds = ("starts", "led starts", "starts within")
+        every, led, within = (self._number((kind, item.id)) for kind in kinds)
+        self._starts[item.id] = _Starts(every, led, within, max(item.starts.values()), inside)
+        for text, before in item.starts.items():
+            if text.startswith(INSIDE):
+                continue
+            kind = self._whole if text.endswith(" ") else self._begin
+            kind.setdefault(text.rstrip(), []).extend((every, led) if before else (every,))
+        for text in inside:
+            self._inside.setdefault(text[:_SHORT], {}).setdefault(text, []).extend((every, within))
+
+    def _of(self, run: str) -> _Kept | tuple[()]:
+        """What a word gives a chance."""
+        names = set(self._whole.get(run, ()))
+        for end in range(1, len(run) + 1):
+            names.update(self._begin.get(run[:end], ()))
+            names.update(self._end.get(run[-end:], ()))
+        for at in range(len(run)):
+            for text, same in self._inside.get(run[at : at + _SHORT], {}).items():
+                if run.startswith(text, at):
+                    names.update(same)
+        return (tuple(sorted(names)), _bits(names)) if names else ()
+
+
+_Kept = tuple[tuple[int, ...], int]
+"""What a word gives a chance: the sets of strings, and the same as bits."""
+
+
+class _Told(dict[str, "_Kept | tuple[()]"]):
+    """What each word gives a chance, worked out once a word; nothing for most."""
+
+    def __init__(self, of: Callable[[str], _Kept | tuple[()]]) -> None:
+        super().__init__()
+        self._of = of
+
+    def __missing__(self, word: str) -> _Kept | tuple[()]:
+        kept = self._of(word)
+        if len(self) >= _WORDS_KEPT:
+            self.clear()
+        if len(word) <= _LONGEST_WORD:
+            self[word] = kept
+        return kept
+
+
+def _bits(numbers: Iterable[int]) -> int:
+    bits = 0
+    for number in numbers:
+        bits |= 1 << number
+    return bits
+
+
+def _add_words(cut: Cut, told: Iterable[tuple[str, _Kept]], places: Mapping[int, list[int]]) -> None:
+    """Put where words stand that give a chance to the places of their sets, in order."""
+    wanted = _bits(places)
+    where = {word: [places[n] for n in kept[0] if n in places] for word, kept in told if kept[1] & wanted}
+    starts = cut.starts.tolist()
+    for number in compress(range(len(starts)), map(where.__contains__, cut.words)):  # most are passed over in C
+        start = starts[number]
+        for having in where[cut.words[number]]:
+            having.append(start)
+
+
+def _add_odd(text: str, oddly: Iterable[_Odd], places: Mapping[int, list[int]]) -> None:
+    """Put where strings that are no words stand to the other places, in order."""
+    for odd in oddly:
+        wanted = [places[number] for number in odd.sets if number in places]
+        at = text.find(odd.text) if wanted else -1
+        while at >= 0:
+            for one in wanted:
+                one.append(at)
+            at = text.find(odd.text, at + len(odd.text))
+    for number in {number for odd in oddly for number in odd.sets}:
+        if number in places:
+            places[number].sort()
+
+
+def _accompanied(places: Sequence[int], others: Sequence[int], reach: int) -> list[int]:
+    """The places that have one of the others within `reach` (both ordered)."""
+    return [
+        place
+        for place in places
+        if (index := bisect_left(others, place - reach)) < len(others) and others[index] <= place + reach
+    ]
