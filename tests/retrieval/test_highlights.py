@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from frostbyte.data_plane.serve.alike import forms
-from frostbyte.data_plane.serve.highlights import MOST, _known, highlights
+from frostbyte.data_plane.serve.highlights import MOST, _odd, _usual, highlights
 
 
 def shown(text: str, question: str) -> str:
@@ -51,7 +53,24 @@ def test_a_passage_full_of_the_word_is_marked_so_often() -> None:
 def test_what_is_kept_of_words_has_bounds_and_long_ones_are_marked_without() -> None:
     """Whoever sends documents decides what words stand in them."""
     long = "x" * 5_000
-    before = _known.cache_info().currsize
+    before = _usual.cache_info().currsize + _odd.cache_info().currsize
     assert highlights(f"before {long} after", forms(long)) == [(7, 5_007)]
-    assert _known.cache_info().currsize <= before + 2, "the long word is not kept"
-    assert (_known.cache_info().maxsize or 0) <= 10_000, "three kilobytes each"
+    assert _usual.cache_info().currsize + _odd.cache_info().currsize <= before + 2, "the long word is not kept"
+
+
+def test_what_is_kept_of_words_fits_into_memory() -> None:
+    """The worst of each kind, by weight, when both are full: words with numbers, and what changes with each letter."""
+    usual = [f"{'x' * 29}{number:011d}" for number in range(100)]
+    odd = ["".join(f"{chr(97 + at)}{(number + at) % 10}" for at in range(20)) for number in range(10)]
+    odd += [f"{number}-" + "1-a-" * 9 + "1" for number in range(10, 100)]
+    total = 0
+    for cached, words in ((_usual, usual), (_odd, odd)):
+        cached.cache_clear()
+        tracemalloc.start()
+        for word in words:
+            highlights(word, frozenset({"nothing"}))
+        each = tracemalloc.get_traced_memory()[0] / len(words)
+        tracemalloc.stop()
+        assert cached.cache_info().currsize == len(words), "they are kept"
+        total += each * (cached.cache_info().maxsize or 0)
+    assert total < 32_000_000, "with what words.py keeps of the same words"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import socket
@@ -17,6 +18,9 @@ from frostbyte.cli.exits import Exit
 GRACE_SECONDS: Final = 10
 """Time that running requests get when a server stops."""
 _BACKLOG: Final = 2048
+_YOUNG: Final = 20_000
+"""Objects that are made and not let go of until the collector looks for circles among them. CPython's own number is
+700, which one question reaches: an eighth of its time went there."""
 
 
 class Start:
@@ -114,6 +118,14 @@ def shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def settle() -> None:
+    """Have the garbage collector leave alone what was loaded: it stays until the end, and to look through all of it
+    stops every request for a fifth of a second."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
+
+
 def run(
     application: Any,
     listener: socket.socket,
@@ -141,6 +153,7 @@ def run(
             await super().startup(sockets)
             # From here on signals are the server's; one that came before it listened for them is made good.
             start.over = True
+            settle()
             if start.asked:
                 self.should_exit = True
                 stops()

@@ -12,11 +12,14 @@ from frostbyte.data_plane.serve.alike import forms
 
 MOST: Final = 200
 """Places in one passage that are told."""
-_KEPT: Final = 8_192
+_USUAL: Final = 16_384
+_ODD: Final = 2_048
 _LONGEST: Final = 40
 """Characters; longer ones come once, and would fill the memory."""
 _TOKEN: Final = re.compile(r"§+|\w+(?:[-./@:_,'’]\w+)*")
 _PART: Final = re.compile(r"\w+")
+_SIMPLE: Final = re.compile(r"[^\W\d_]*\d*")
+"""A word, a number, or a word with a number behind it."""
 
 
 def highlights(text: str, asked: frozenset[str]) -> list[tuple[int, int]]:
@@ -33,25 +36,36 @@ def highlights(text: str, asked: frozenset[str]) -> list[tuple[int, int]]:
     if not asked:
         return found
     for token in _TOKEN.finditer(text):
-        if len(found) >= MOST:
-            break
-        said, parts = (_known if len(token[0]) <= _LONGEST else _said)(token[0])
+        word = token[0]
+        said = _said(word)
         if said.isdisjoint(asked):
             continue
-        meant = [span for span, forms_of_it in parts if not forms_of_it.isdisjoint(asked)]
-        # What only the whole says is meant as it stands: a file number.
-        more = (said & asked).difference(*(forms_of_it for _, forms_of_it in parts))
-        whole = more or len(meant) == len(parts)
-        at = token.start()
-        found += [token.span()] if whole else [(at + start, at + end) for start, end in meant]
+        found += [token.span()] if word.isalnum() else _places(word, token.start(), said & asked, asked)
+        if len(found) >= MOST:
+            break
     return found[:MOST]
 
 
-def _said(token: str) -> tuple[frozenset[str], tuple[tuple[tuple[int, int], frozenset[str]], ...]]:
-    """The forms of one token, and its parts with theirs."""
-    return forms(token), tuple((part.span(), forms(part[0])) for part in _PART.finditer(token))
+def _places(token: str, at: int, met: frozenset[str], asked: frozenset[str]) -> list[tuple[int, int]]:
+    """Of a token that stands at `at` and meets the question, what is meant: the whole, or some of its parts."""
+    whole = [(at, at + len(token))]
+    parts = [(part.span(), _said(part[0])) for part in _PART.finditer(token)]
+    meant = [span for span, forms_of_it in parts if not forms_of_it.isdisjoint(asked)]
+    # What only the whole says is meant as it stands: a file number.
+    if len(meant) == len(parts) or met.difference(*(forms_of_it for _, forms_of_it in parts)):
+        return whole
+    return [(at + start, at + end) for start, end in meant]
 
 
-_known = lru_cache(maxsize=_KEPT)(_said)
+def _said(token: str) -> frozenset[str]:
+    """The forms of one token."""
+    if len(token) > _LONGEST:
+        return forms(token)
+    return _usual(token) if token.isalpha() or _SIMPLE.fullmatch(token) else _odd(token)
+
+
+_usual = lru_cache(maxsize=_USUAL)(forms)
 """The same, kept: the words of passages are the same again and again. Whoever sends documents decides what stands in
-them, so that what is kept has a bound in number and in length."""
+them, so that what is kept has a bound in number and in length: a usual word has at most five forms."""
+_odd = lru_cache(maxsize=_ODD)(forms)
+"""Of what has several parts, and so up to eighty forms."""
