@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
+import httpx
 import msgspec
 import pytest
 from hypothesis import given
@@ -117,10 +118,13 @@ def test_a_search_is_one_exchange(vectors_server: VectorsServer, monkeypatch: py
     store.ensure(SPEC)
     store.upsert([point(n) for n in range(1, 9)])
     sent: list[str] = []
-    through = client.http.client.send_inner
-    monkeypatch.setattr(
-        client.http.client, "send_inner", lambda request: (sent.append(request.url.path), through(request))[1]
-    )
+    through = httpx.HTTPTransport.handle_request
+
+    def seen(transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        sent.append(request.url.path)
+        return through(transport, request)
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", seen)
     hits = store.search([1.0, 0, 0, 0], SparseVector(indices=(7,), values=(1.0,)), limit=8)
     assert len(hits) == 8
     assert all(hit.similarity is not None for hit in hits)

@@ -211,7 +211,7 @@ def test_chunks_are_seen_in_the_active_generation_unless_withheld(store: Store) 
     write(store, fill)
     with store.unit_of_work() as uow:
         everything = [row.chunk_id for row in mine + older + dark]
-        assert uow.chunks.visible(everything) == {row.chunk_id: row for row in (mine[0], mine[2])}
+        assert uow.chunks.visible(everything) == {row.chunk_id: (row, shown) for row in (mine[0], mine[2])}
         assert uow.chunks.visible([]) == {}
         assert uow.chunks.get(dark[0].chunk_id) == dark[0]
         assert uow.chunks.get(new_id()) is None

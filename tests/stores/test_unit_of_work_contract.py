@@ -86,10 +86,33 @@ def test_reading_sees_what_is_committed_and_changes_nothing(store: Store) -> Non
             lambda: reader.audit.lock_sequencer(),
             lambda: reader.audit.append_many([event() for _ in range(100)]),
             reader.commit,
+            lambda: reader.record(event()),
         ):
             with pytest.raises(FrostbyteError) as caught:
                 change()
             assert caught.value.code == "unit_of_work_reading"
+    with store.unit_of_work() as uow:  # the connection is used for transactions again
+        uow.documents.put(replace(row, size=row.size + 1))
+    with store.unit_of_work() as uow:
+        assert uow.documents.get(row.doc_id) == row
+
+
+def test_an_event_alone_is_recorded_at_once_and_others_with_what_was_done(store: Store) -> None:
+    alone, beside, row = event(), event(), document()
+    with store.unit_of_work() as uow:
+        uow.record(alone)
+        with pytest.raises(FrostbyteError) as caught:
+            uow.documents.put(row)
+    assert caught.value.code == "unit_of_work_closed"
+    with store.unit_of_work() as uow:
+        uow.documents.put(row)
+        uow.record(beside)
+    with store.unit_of_work() as uow:
+        assert uow.audit.event(alone.event_id) == alone
+        assert uow.audit.event(beside.event_id) == beside
+        assert uow.documents.get(row.doc_id) == row
+    with store.unit_of_work() as uow, pytest.raises(FrostbyteError):
+        uow.record(alone)  # it is there already
     with store.unit_of_work() as uow:  # the connection is used for transactions again
         uow.documents.put(replace(row, size=row.size + 1))
     with store.unit_of_work() as uow:

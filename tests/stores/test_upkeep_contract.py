@@ -80,6 +80,15 @@ def test_nothing_is_written_down_in_a_frozen_plane(store: Store, what: str) -> N
         write(store, ADDED[what])
 
 
+def test_an_event_alone_is_refused_in_a_frozen_plane_too(store: Store) -> None:
+    keep(store, Upkeep.FROZEN)
+    with pytest.raises(Unavailable) as caught, store.unit_of_work() as uow:
+        uow.record(event())
+    assert caught.value.code == "plane_updating"
+    with store.unit_of_work() as uow:
+        assert uow.audit.unsequenced(10) == []
+
+
 def test_freezing_waits_for_who_is_writing_and_lets_nobody_in_after_it(store: Store) -> None:
     """What is refused afterwards cannot slip in by having begun before."""
     frozen, order = threading.Event(), list[str]()

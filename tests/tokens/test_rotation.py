@@ -287,14 +287,46 @@ def test_both_stores_do_the_same(place: Place) -> None:
         assert not keys.intended()
 
 
+def test_a_signature_that_was_found_good_is_not_after_its_time_nor_after_its_key(place: Place) -> None:
+    """Who checks tokens remembers signatures: what a token's time and the keys say is asked each time."""
+    verifier = TokenVerifier(place.keys.keys, REALM, place.clock)
+    first = place.token()
+    for _ in range(2):
+        assert verifier.verify(first).subject == "ann"
+    with pytest.raises(Unauthenticated) as refused:
+        verifier.verify(first[:-4] + "AAAA")
+    assert refused.value.code == "token_signature_wrong"
+    place.rotation.rotate(actor="ann")
+    assert verifier.verify(first).subject == "ann"
+    place.rotation.rotate(actor="ann", retire_old=True)
+    with pytest.raises(Unauthenticated) as refused:
+        verifier.verify(first)
+    assert refused.value.code == "token_signature_wrong"
+    second = place.token()
+    verifier.verify(second)
+    place.clock.advance(3_600)
+    with pytest.raises(Unauthenticated) as refused:
+        verifier.verify(second)
+    assert refused.value.code == "token_expired"
+
+
+def test_who_checks_tokens_remembers_so_many(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("frostbyte.kernel.tokens._REMEMBERED", 3)
+    verifier = TokenVerifier(place.keys.keys, REALM, place.clock)
+    tokens = [place.token() for _ in range(8)]
+    for token in (*tokens, *tokens):
+        verifier.verify(token)
+        assert len(verifier._opened) <= 3
+
+
 def test_looking_at_the_folder_costs_little_beside_a_signature(place: Place) -> None:
     place.rotation.rotate(actor="ann")
-    token, verifier = place.token(), TokenVerifier(place.keys.keys, REALM, place.clock)
+    token = place.token()
     began = time.process_time()
     for _ in range(200):
         place.keys.keys()
     looking = time.process_time() - began
     began = time.process_time()
     for _ in range(200):
-        verifier.verify(token)
+        TokenVerifier(place.keys.keys, REALM, place.clock).verify(token)  # a new one remembers no signature
     assert looking < (time.process_time() - began) * 0.6

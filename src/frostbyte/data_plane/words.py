@@ -152,6 +152,8 @@ def beyond(pieces: Sequence[str]) -> Iterator[Word]:
     yield from _identifiers(tokens, pieces)
     if any(here.digits for here in tokens):
         plain = "".join(pieces)
+        if plain.isalnum() and not plain.isdecimal():
+            return  # one word with a number in it is neither an amount nor a date
         for term in (*_amounts(plain), *_dates(plain)):
             yield Word((term,))
 

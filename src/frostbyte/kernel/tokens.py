@@ -6,6 +6,7 @@ to the other. One algorithm is accepted, whatever a token's header says.
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from typing import Any, Final
 
@@ -16,12 +17,14 @@ from frostbyte.kernel.errors import Forbidden, Invalid, Unauthenticated
 from frostbyte.kernel.ids import new_id
 from frostbyte.kernel.scopes import Role as Role
 from frostbyte.kernel.scopes import Scope as Scope
-from frostbyte.kernel.signing import KeySource, Unreadable, WrongSignature, opened
+from frostbyte.kernel.signing import KeySource, Unreadable, VerifyingKey, WrongSignature, opened
 
 LONGEST: Final = timedelta(days=30)
 """No token lives longer."""
 KIND: Final = "JWT"
 """The `typ` of a token's header (RFC 7519, section 5.1)."""
+_REMEMBERED: Final = 1_024
+"""Tokens whose signature was found good, by their hash."""
 
 
 class Realm(msgspec.Struct, frozen=True):
@@ -131,6 +134,7 @@ class TokenVerifier:
         self._keys = keys
         self._realm = realm
         self._clock = clock
+        self._opened: dict[tuple[bytes, tuple[VerifyingKey, ...]], dict[str, Any]] = {}
 
     def verify(self, token: str) -> Caller:
         """Who asks. Whether the token was revoked, the caller of this has to look up.
@@ -140,12 +144,24 @@ class TokenVerifier:
                 `token_foreign_tenant`, `token_foreign_environment`.
         """
         try:
-            claims, _ = opened(token, self._keys().accepted, KIND)
+            claims = self._claims(token, self._keys().accepted)
         except WrongSignature:
             raise _refused("token_signature_wrong", f"The token was not signed by this {self._realm.who}.") from None
         except Unreadable:
             raise self._malformed() from None
         return self._checked(claims)
+
+    def _claims(self, token: str, accepted: tuple[VerifyingKey, ...]) -> dict[str, Any]:
+        """What a token says, by its signature: good once under a set of keys is good again under the same. Raises as
+        `opened`."""
+        name = (hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest(), accepted)
+        claims = self._opened.get(name)
+        if claims is None:
+            claims, _ = opened(token, accepted, KIND)
+            if len(self._opened) >= _REMEMBERED:
+                self._opened.clear()
+            self._opened[name] = claims
+        return claims
 
     def _checked(self, claims: dict[str, Any]) -> Caller:
         realm = self._realm

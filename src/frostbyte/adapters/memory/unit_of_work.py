@@ -28,6 +28,7 @@ from frostbyte.kernel.records import (
     ConfigRow,
     DocumentRow,
     DocumentTally,
+    EventRow,
     ReceiptRow,
     State,
 )
@@ -155,9 +156,13 @@ class MemoryChunks:
     def get(self, chunk_id: UUID) -> ChunkRow | None:
         return self._rows.get(chunk_id)
 
-    def visible(self, chunk_ids: Sequence[UUID]) -> dict[UUID, ChunkRow]:
-        rows = (self._rows.get(chunk_id) for chunk_id in chunk_ids)
-        return {row.chunk_id: row for row in rows if row is not None and not row.withheld and self._active(row)}
+    def visible(self, chunk_ids: Sequence[UUID]) -> dict[UUID, tuple[ChunkRow, DocumentRow]]:
+        found: dict[UUID, tuple[ChunkRow, DocumentRow]] = {}
+        for row in map(self._rows.get, chunk_ids):
+            document = None if row is None else self._documents.get(row.doc_id)
+            if row is not None and document is not None and not row.withheld and self._active(row):
+                found[row.chunk_id] = (row, document)
+        return found
 
     def of_document(self, doc_id: UUID, generation: str) -> list[ChunkRow]:
         own = (row for row in self._rows.rows() if row.doc_id == doc_id and row.generation == generation)
@@ -223,6 +228,10 @@ class MemoryUnitOfWork:
 
     def lock_content(self, doc_id: UUID) -> None:
         self._transaction.lock("content", doc_id)
+
+    def record(self, event: EventRow) -> None:
+        self.audit.append(event)
+        self.commit()
 
     def commit(self) -> None:
         self._transaction.commit()

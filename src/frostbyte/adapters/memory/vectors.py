@@ -186,13 +186,7 @@ def _inside(point: Point, scope: Scope) -> bool:
 
 
 def _hit(point: Point, score: float, similarity: float | None) -> Hit:
-    return Hit(
-        chunk_id=point.chunk_id,
-        doc_id=point.doc_id,
-        generation=point.generation,
-        score=score,
-        similarity=similarity,
-    )
+    return Hit(chunk_id=point.chunk_id, score=score, similarity=similarity)
 
 
 def _mismatch() -> Conflict:

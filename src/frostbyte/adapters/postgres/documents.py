@@ -21,6 +21,8 @@ _VISIBLE: Final = (
     "JOIN documents ON documents.doc_id = chunks.doc_id AND documents.active_generation = chunks.generation "
     "WHERE documents.active_generation <> '' "
 )
+_BOTH: Final = CHUNKS.select.replace(" FROM ", f", {DOCUMENTS.listed} FROM ") + _VISIBLE
+"""Visible chunks, and behind the columns of each those of its document."""
 
 
 class PostgresDocuments(Repository):
@@ -87,13 +89,19 @@ class PostgresChunks(Repository):
         record = self._one(CHUNKS.select + "WHERE chunk_id = %s", [chunk_id])
         return CHUNKS.decode(record) if record else None
 
-    def visible(self, chunk_ids: Sequence[UUID]) -> dict[UUID, ChunkRow]:
+    def visible(self, chunk_ids: Sequence[UUID]) -> dict[UUID, tuple[ChunkRow, DocumentRow]]:
         if not chunk_ids:
             return {}
-        records = self._all(
-            CHUNKS.select + _VISIBLE + "AND NOT chunks.withheld AND chunk_id = ANY(%s)", [list(chunk_ids)]
-        )
-        return {row.chunk_id: row for row in map(CHUNKS.decode, records)}
+        records = self._all(_BOTH + "AND NOT chunks.withheld AND chunk_id = ANY(%s)", [list(chunk_ids)])
+        first = len(CHUNKS.names)
+        documents: dict[UUID, DocumentRow] = {}  # many chunks are of few documents: each is made once
+        found: dict[UUID, tuple[ChunkRow, DocumentRow]] = {}
+        for record in records:
+            chunk = CHUNKS.decode(record)
+            if chunk.doc_id not in documents:
+                documents[chunk.doc_id] = DOCUMENTS.decode(record[first:])
+            found[chunk.chunk_id] = (chunk, documents[chunk.doc_id])
+        return found
 
     def of_document(self, doc_id: UUID, generation: str) -> list[ChunkRow]:
         records = self._all(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
+from psycopg.pq import TransactionStatus
+
 from frostbyte.adapters.postgres.access import PostgresAccess
 from frostbyte.adapters.postgres.accounts import PostgresAccounts
 from frostbyte.adapters.postgres.audit import SequencerMark
@@ -21,6 +23,7 @@ from frostbyte.adapters.postgres.scanners import PostgresScanners
 from frostbyte.adapters.postgres.settings import PostgresConfigs
 from frostbyte.adapters.postgres.standing import PostgresStanding
 from frostbyte.adapters.postgres.webhooks import PostgresWebhooks
+from frostbyte.kernel.records import EventRow
 
 READ_LOCK: Final = (0x0F205, 3)
 """Advisory lock (see audit.SEQUENCER_LOCK): shared by all who read a snapshot, asked for alone by who sweeps."""
@@ -47,6 +50,17 @@ class PostgresUnitOfWork(PostgresTransaction):
         self.standing = PostgresStanding(session, caller_clock=caller_clock)
         self.scanners = PostgresScanners(session, caller_clock=caller_clock)
         self.webhooks = PostgresWebhooks(session)
+
+    def record(self, event: EventRow) -> None:
+        connection = self._session.changing()
+        alone = connection.info.transaction_status is TransactionStatus.IDLE
+        if alone:  # a single statement is a transaction of its own
+            connection.autocommit = True
+        self.audit.append(event)
+        if alone:
+            self._session.close()
+        else:
+            self.commit()
 
     def lock_content(self, doc_id: UUID) -> None:
         # The id is an HMAC: any 64 bits of it are as good as random, and a rare clash only makes two documents wait.

@@ -295,8 +295,7 @@ def _point(point: Point, spec: CollectionSpec) -> qe.Point:
 
 
 def _found(point: qe.ScoredPoint) -> Found:
-    payload = point.payload or {}
-    return Found(str(point.id), payload.get(DOC_ID, ""), payload.get(GENERATION, ""), point.score)
+    return Found(str(point.id), point.score)
 
 
 def _sync(path: Path) -> None:

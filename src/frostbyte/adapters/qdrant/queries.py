@@ -14,7 +14,6 @@ from frostbyte.adapters.qdrant.rankings import (
     OVERSAMPLING,
     PIECES,
     RECEIVED,
-    SENT,
     TERMS,
     Ranking,
 )
@@ -34,7 +33,7 @@ def request(
     """One ranking of a search."""
     meaning = qe.Query.Nearest(list(dense or ()), using=DENSE)
     if ranking is Ranking.MEANING:
-        return qe.QueryRequest(limit=limit, query=meaning, filter=chosen, with_payload=SENT, params=EXACT_ENOUGH)
+        return qe.QueryRequest(limit=limit, query=meaning, filter=chosen, params=EXACT_ENOUGH)
     inner = []
     if ranking is Ranking.PIECES:
         inner = [qe.Prefetch(limit=limit, query=meaning, filter=chosen, params=EXACT_ENOUGH)]
@@ -43,7 +42,7 @@ def request(
     assert sparse is not None
     words = qe.Query.Nearest(qe.SparseVector(list(sparse.indices), list(sparse.values)), using=TERMS)
     if ranking is Ranking.WORDS:
-        return qe.QueryRequest(limit=limit, query=words, filter=chosen, with_payload=SENT)
+        return qe.QueryRequest(limit=limit, query=words, filter=chosen)
     inner.append(qe.Prefetch(limit=limit, query=words, filter=chosen))
     if ranking is Ranking.PIECES:
         return _of_pieces(dense, inner, 2 * limit)
@@ -53,7 +52,7 @@ def request(
 def _of_pieces(dense: Sequence[float] | None, inner: list[qe.Prefetch], limit: int) -> qe.QueryRequest:
     """What was found, by its nearest pieces."""
     nearest = qe.Query.Nearest(list(dense or ()), using=PIECES)
-    return qe.QueryRequest(limit=limit, query=nearest, prefetches=inner, with_payload=SENT, params=_EXACT)
+    return qe.QueryRequest(limit=limit, query=nearest, prefetches=inner, params=_EXACT)
 
 
 def equals(key: str, value: str) -> qe.FieldCondition:

@@ -21,8 +21,6 @@ LABELS: Final = "labels"
 RECEIVED: Final = "received"
 INDEXED: Final = {DOC_ID: "uuid", GENERATION: "keyword", LABELS: "keyword", RECEIVED: "float"}
 """Fields of a point that are asked for, and the kind of their index in Qdrant's words."""
-SENT: Final = [DOC_ID, GENERATION]
-"""Fields that come with a hit."""
 OVERSAMPLING: Final = 2.0
 """So many times as many candidates by their one-byte copies, then ranked by the vectors themselves."""
 
@@ -44,8 +42,6 @@ class Found(NamedTuple):
     """One passage of a ranking."""
 
     id: str
-    doc_id: str
-    generation: str
     score: float
 
 
@@ -71,22 +67,9 @@ def depth(rankings: Sequence[Ranking], limit: int) -> int:
 def merged(found: Mapping[Ranking, Sequence[Found]], limit: int) -> list[Hit]:
     """The hits, best first, each with its cosine where a vector was asked for and it has one."""
     words, meaning = found.get(Ranking.WORDS), found.get(Ranking.MEANING, found.get(Ranking.PIECES))
-    known = {one.id: one for one in (*(meaning or ()), *(words or ()))}
-    cosines = {one.id: one.score for one in (*(meaning or ()), *found.get(Ranking.WORDS_BY_MEANING, ()))}
-    if meaning is not None and words is not None:
-        best = fused([(one.id, one.score) for one in meaning], [(one.id, one.score) for one in words])
-    else:
-        best = [(one.id, one.score) for one in meaning or words or ()]
-    return [
-        Hit(
-            chunk_id=UUID(name),
-            doc_id=UUID(known[name].doc_id),
-            generation=known[name].generation,
-            score=score,
-            similarity=cosines.get(name),
-        )
-        for name, score in best[:limit]
-    ]
+    cosines = dict((*(meaning or ()), *found.get(Ranking.WORDS_BY_MEANING, ())))
+    best = fused(meaning, words) if meaning is not None and words is not None else meaning or words or ()
+    return [Hit(chunk_id=UUID(name), score=score, similarity=cosines.get(name)) for name, score in best[:limit]]
 
 
 def check_made_by(pinned: CollectionSpec, wanted: CollectionSpec) -> None:

@@ -15,10 +15,9 @@ from typing import Any, Final, TypeVar
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 import msgspec
-from qdrant_client import QdrantClient
 from qdrant_client import models as qm
 
-from frostbyte.adapters.qdrant.answers import Gone, asked_again, ranked
+from frostbyte.adapters.qdrant.answers import Gone, Server, asked_again, ranked
 from frostbyte.adapters.qdrant.rankings import (
     DENSE,
     DOC_ID,
@@ -28,7 +27,6 @@ from frostbyte.adapters.qdrant.rankings import (
     OVERSAMPLING,
     PIECES,
     RECEIVED,
-    SENT,
     TERMS,
     Ranking,
     asked,
@@ -73,7 +71,7 @@ class ServerVectors:
         name: the collection's.
     """
 
-    def __init__(self, client: QdrantClient, name: str) -> None:
+    def __init__(self, client: Server, name: str) -> None:
         self._client = client
         self._name = name
         self._spec: CollectionSpec | None = None
@@ -335,9 +333,7 @@ def request(
     """One ranking of a search."""
     meaning = list(dense or ())
     if ranking is Ranking.MEANING:
-        return qm.QueryRequest(
-            query=meaning, using=DENSE, filter=chosen, limit=limit, with_payload=SENT, params=_EXACT_ENOUGH
-        )
+        return qm.QueryRequest(query=meaning, using=DENSE, filter=chosen, limit=limit, params=_EXACT_ENOUGH)
     inner = []
     if ranking is Ranking.PIECES:
         inner = [qm.Prefetch(query=meaning, using=DENSE, filter=chosen, limit=limit, params=_EXACT_ENOUGH)]
@@ -346,16 +342,16 @@ def request(
     assert sparse is not None
     words = _sparse(sparse)
     if ranking is Ranking.WORDS:
-        return qm.QueryRequest(query=words, using=TERMS, filter=chosen, limit=limit, with_payload=SENT)
+        return qm.QueryRequest(query=words, using=TERMS, filter=chosen, limit=limit)
     inner.append(qm.Prefetch(query=words, using=TERMS, filter=chosen, limit=limit))
     if ranking is Ranking.PIECES:
         return _of_pieces(meaning, inner, 2 * limit)
-    return qm.QueryRequest(query=meaning, using=DENSE, prefetch=inner, limit=limit, with_payload=False, params=_EXACT)
+    return qm.QueryRequest(query=meaning, using=DENSE, prefetch=inner, limit=limit, params=_EXACT)
 
 
 def _of_pieces(nearest: list[float], inner: list[qm.Prefetch], limit: int) -> qm.QueryRequest:
     """What was found, by its nearest pieces."""
-    return qm.QueryRequest(query=nearest, using=PIECES, prefetch=inner, limit=limit, with_payload=SENT, params=_EXACT)
+    return qm.QueryRequest(query=nearest, using=PIECES, prefetch=inner, limit=limit, params=_EXACT)
 
 
 def _equals(key: str, value: str) -> qm.FieldCondition:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from qdrant_client import QdrantClient
 from qdrant_client import models as qm
 
-from frostbyte.adapters.qdrant.answers import Gone, asked_again
+from frostbyte.adapters.qdrant.answers import Gone, Server, asked_again
 from frostbyte.adapters.qdrant.names import collection, own
 from frostbyte.adapters.qdrant.server import ServerVectors
 from frostbyte.kernel.errors import Unavailable
@@ -19,7 +18,7 @@ class QdrantServer:
         tenant_id: whose collections.
     """
 
-    def __init__(self, client: QdrantClient, tenant_id: str) -> None:
+    def __init__(self, client: Server, tenant_id: str) -> None:
         self._client = client
         self._tenant_id = tenant_id
 

@@ -71,7 +71,7 @@ class Answers:
         query_id = new_id()
         details = {"component": "serve", "top_k": wanted, "results": len(found), "mode": mode.value, "status": "ok"}
         with self._unit_of_work() as uow:
-            uow.audit.append(
+            uow.record(
                 make_event(
                     self._tenant_id,
                     EventType.RETRIEVAL_EXECUTED,
@@ -82,7 +82,6 @@ class Answers:
                     details | {"chunk_ids": [str(item.chunk.chunk_id) for item in found]},
                 )
             )
-            uow.commit()
         return {
             "query_id": str(query_id),
             "embedding": {"label": embedder.label, "remote": embedder.remote}

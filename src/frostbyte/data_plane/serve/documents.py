@@ -230,10 +230,10 @@ class Documents:
             NotFound: `chunk_not_found`, also for withheld ones.
         """
         with self._unit_of_work(reading=True) as uow:
-            chunk = uow.chunks.visible([chunk_id]).get(chunk_id)
-            row = uow.documents.get(chunk.doc_id) if chunk else None
-        if chunk is None or row is None:
+            found = uow.chunks.visible([chunk_id]).get(chunk_id)
+        if found is None:
             raise no_such("chunk")
+        chunk, row = found
         return row, chunk
 
     def shown_chunk(self, chunk_id: UUID) -> dict[str, Any]:
@@ -272,7 +272,7 @@ class Documents:
     def audit_read(self, row: DocumentRow, actor: str, what: str) -> None:
         """Record that unredacted content is about to be read (`what`: raw, document, page, digest)."""
         with self._unit_of_work() as uow:
-            uow.audit.append(
+            uow.record(
                 make_event(
                     self._tenant_id,
                     EventType.SOURCE_READ,
@@ -283,4 +283,3 @@ class Documents:
                     {"component": "serve", "artefact": what, "status": "read"},
                 )
             )
-            uow.commit()

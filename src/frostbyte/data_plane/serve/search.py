@@ -191,9 +191,10 @@ class Search:
         """The first passages that may be seen and say something new; those that do not are kept with the one before."""
         page: list[_Entry] = []
         for hit in hits:
-            chunk, document = known.chunks.get(hit.chunk_id), known.documents.get(hit.doc_id)
-            if chunk is None or document is None or not filters.allow(document):
+            seen = known.visible.get(hit.chunk_id)
+            if seen is None or not filters.allow(seen[1]):
                 continue
+            chunk, document = seen
             shown = known.texts[hit.chunk_id] if hit.chunk_id in known.texts else self._shown(document, chunk)
             known.texts[hit.chunk_id] = shown
             if shown is None:
@@ -237,21 +238,16 @@ class _Known:
     """What was looked up for one question."""
 
     def __init__(self) -> None:
-        self.chunks: dict[UUID, ChunkRow] = {}
-        self.documents: dict[UUID, DocumentRow] = {}
+        self.visible: dict[UUID, tuple[ChunkRow, DocumentRow]] = {}
         self.texts: dict[UUID, ShownChunk | None] = {}
         self.gists: dict[UUID, Gist] = {}
         self._looked: set[UUID] = set()
 
     def learn(self, uow: UnitOfWork, hits: Sequence[Hit]) -> None:
-        """Look up what is not known yet: visible chunks and their documents."""
+        """Look up what is not known yet: which chunks are visible, and of which documents."""
         new = [hit.chunk_id for hit in hits if hit.chunk_id not in self._looked]
         self._looked.update(new)
-        visible = uow.chunks.visible(new)
-        self.chunks |= visible
-        self.documents |= uow.documents.get_many(
-            sorted({row.doc_id for row in visible.values()} - self.documents.keys())
-        )
+        self.visible |= uow.chunks.visible(new)
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True):

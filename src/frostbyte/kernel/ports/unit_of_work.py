@@ -304,8 +304,9 @@ class Chunks(Protocol):
         ...
 
     def get(self, chunk_id: UUID) -> ChunkRow | None: ...
-    def visible(self, chunk_ids: Sequence[UUID]) -> dict[UUID, ChunkRow]:
-        """Those that are not withheld and belong to their document's active generation."""
+    def visible(self, chunk_ids: Sequence[UUID]) -> dict[UUID, tuple[ChunkRow, DocumentRow]]:
+        """Those that are not withheld and belong to their document's active generation, each with its document: both
+        as of one moment."""
         ...
 
     def of_document(self, doc_id: UUID, generation: str) -> list[ChunkRow]:
@@ -382,6 +383,11 @@ class AccessUnitOfWork(AuditUnitOfWork, Protocol):
 
 class UnitOfWork(AccessUnitOfWork, Protocol):
     """One transaction of a plane."""
+
+    def record(self, event: EventRow) -> None:
+        """Append the event and commit. Where nothing was done before, that is one exchange with the database, not
+        three; raises as both do."""
+        ...
 
     @property
     def documents(self) -> Documents: ...

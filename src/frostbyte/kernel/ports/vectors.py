@@ -70,11 +70,9 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
-    """A candidate; whether it is visible, the relational store decides."""
+    """A candidate; which document it is of and whether it is visible, the relational store decides."""
 
     chunk_id: UUID
-    doc_id: UUID
-    generation: str
     score: float
     similarity: float | None = None
     """Cosine (-1..1) of the question's vector and the chunk's, or its nearest piece's; compares between questions. None
