@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import stat
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from frostbyte.cli import serving
 from frostbyte.cli.errors import CommandFailed
 from frostbyte.cli.serving import Start, listen, listen_on_socket, run
 from servers.process import free_port
@@ -27,7 +29,9 @@ async def application(scope: dict, receive: object, send: object) -> None:  # ty
     await send({"type": "http.response.body", "body": f"{scope['path']} {size}".encode()})  # type: ignore[operator]
 
 
-def test_the_same_is_answered_on_the_port_and_on_the_socket(tmp_path: Path) -> None:
+def test_the_same_is_answered_on_the_port_and_on_the_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settled = threading.Event()
+    monkeypatch.setattr(serving, "settle", settled.set)
     path, port, up = tmp_path / "gateway", free_port(), threading.Event()
     path.touch()
     with pytest.raises(CommandFailed) as refused:  # something else lies there: it is not taken away
@@ -46,11 +50,23 @@ def test_the_same_is_answered_on_the_port_and_on_the_socket(tmp_path: Path) -> N
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     assert up.wait(10)
+    assert settled.is_set(), "the collector leaves alone what was loaded, before anything is answered"
     body = bytes(3 << 20)
     with httpx.Client(transport=httpx.HTTPTransport(uds=str(path))) as client:
         assert client.post("http://plane/a", content=body, timeout=10).text == f"/a {len(body)}"
         assert client.get("http://plane/b").text == "/b 0"  # on the same connection
     assert httpx.get(f"http://127.0.0.1:{port}/c", trust_env=False).text == "/c 0"
+
+
+def test_what_was_loaded_is_left_alone_by_the_collector() -> None:
+    thresholds = gc.get_threshold()
+    kept = [{"loaded": number} for number in range(10)]
+    try:
+        serving.settle()
+        assert gc.get_threshold()[0] > 700
+        assert not any(one is kept[0] for one in gc.get_objects()), "frozen objects are not listed"
+    finally:
+        gc.set_threshold(*thresholds)
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
