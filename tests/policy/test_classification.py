@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +13,8 @@ import msgspec
 import pytest
 from bench.judging import classification as bench
 from bench.judging.classification_fit import TUNING, samples
+from hypothesis import given
+from hypothesis import strategies as st
 
 from frostbyte.data_plane import policy
 from frostbyte.data_plane.document import Page
@@ -209,3 +212,23 @@ def test_calibration_is_measured_as_it_says() -> None:
 
     judged = [one(sample.label, 0.9), one("other", 0.9), one(sample.label, 0.5)]
     assert bench.calibration_error(judged) == pytest.approx((2 * 0.4 + 1 * 0.5) / 3)  # type: ignore[arg-type]
+
+
+@given(st.lists(st.sampled_from([*"§12.):_ \n", "ab", "-\n", "\u00ad\n", "ä", "word "]), max_size=24).map("".join))
+def test_headings_and_broken_words_are_what_the_plain_patterns_say(text: str) -> None:
+    broken = re.compile(r"(?<=[^\W\d_])[-\u00ad]\n(?=[^\W\d_])")
+    numbered = re.compile(
+        r"(?:§ ?\d{1,3}|(?<![\w.])\d{1,2}(?:\.\d{1,2}){0,3})[.)]? {1,3}([^\W\d_][^.:;\n]{2,60})[.:\n]"
+    )
+    for plainly, ours in ((broken, class_reading._BROKEN), (numbered, class_reading._NUMBERED)):
+        assert [(m.span(), m.groups()) for m in ours.finditer(text)] == [
+            (m.span(), m.groups()) for m in plainly.finditer(text)
+        ]
+
+
+def test_a_pattern_counts_as_often_as_it_stands_there(rules: policy.RuleSet) -> None:
+    """Whatever letters are looked for first."""
+    texts = [text for rule in rules.classes for text in (*rule.positive, *rule.negative)]
+    for rule in rules.classes:
+        for text in (" ".join(texts).lower(), *map(str.lower, texts)) if rule.pattern else ():
+            assert rule.matches(text) == len(list(rule.regex.finditer(text))), (rule.id, text)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from frostbyte.data_plane import policy
 from frostbyte.data_plane.document import Cell, Drop, Element, Kind, Page, Span
+from frostbyte.data_plane.policy import labels
 from frostbyte.kernel.errors import Invalid, Unavailable
 from frostbyte.kernel.tenancy import PiiPolicy, PiiType, TenantConfig
 
@@ -238,3 +241,8 @@ def test_clear_cases_are_classified_with_confidence(clear: Any, label: str, text
 )
 def test_little_evidence_goes_to_review(clear: Any, text: str) -> None:
     assert clear(text).needs_review
+
+
+@given(st.text(alphabet="abä1_. \n", max_size=14))
+def test_letters_set_apart_are_not_overlooked(text: str) -> None:
+    assert labels._SPACED.search(text) is None or labels._APART.search(text) is not None

@@ -98,7 +98,15 @@ def test_sentences_leave_nothing_out_and_are_short(text: str) -> None:
 @given(st.text(alphabet='a1. \n\r\t!"”)-•\u2003', max_size=60))
 def test_sentences_end_where_the_plain_pattern_says(text: str) -> None:
     plainly = re.compile(r"(?<=[.!?])[\"”“)\]]?\s+|\t|\n\s{0,9}\n|\n(?=\s{0,9}(?:[-*#>•]|\d{1,3}[.)]))")
-    assert [m.span() for m in wording._END.finditer(text)] == [m.span() for m in plainly.finditer(text)]
+    assert [m.end() for m in wording._END.finditer(text)] == [m.end() for m in plainly.finditer(text)]
+
+
+@given(st.text(alphabet="ab1z{` \n\uffff\U0001f600\ud800", max_size=60))
+def test_words_are_the_runs_of_letters(text: str) -> None:
+    cut = wording.Cut.of(text)
+    plainly = list(re.finditer("[a-z]+", text))
+    assert (cut.words, cut.starts.tolist()) == ([m[0] for m in plainly], [m.start() for m in plainly])
+    assert cut.before("1{") == len(re.findall("[1{](?=[a-z])", text))
 
 
 def test_no_wording_takes_from_a_firm_rule(rules: policy.RuleSet) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import chain, compress
 from typing import Final, NamedTuple, Protocol
 
 from frostbyte.data_plane.policy.literals import INSIDE, Strings
@@ -63,7 +63,7 @@ class _Starts:
     inside: Strings
     """What they may begin with where letters stand before."""
 
-    def places(self, text: str, places: Mapping[int, list[int]]) -> list[int]:
+    def places(self, text: str, places: _Places) -> list[int]:
         """In a text, in order."""
         if not places[self.led] and not places[self.within]:
             return places[self.number]
@@ -100,6 +100,15 @@ class _Alternative:
             numbers = (*numbers, start)
             reaches.append(_FURTHEST if sets[0] == item.needs else near)
         return _Alternative(item.id, tuple(numbers), tuple(reaches), _bits(numbers))
+
+
+class _Kept(NamedTuple):
+    """What a word gives a chance."""
+
+    word: str
+    sets: tuple[int, ...]
+    bits: int
+    """The same."""
 
 
 class _Odd(NamedTuple):
@@ -161,20 +170,12 @@ class Index:
         heard = frozenset(name for name, bit in self._listened.items() if present & bit)
         free = [name for name in self._free if name not in self._starts or present >> self._starts[name].number & 1]
         found: dict[str, list[int]] = {name: [] for name in free}
-        possible = [
-            one
-            for bit, same in self._alternatives.items()
-            if present & bit
-            for one in same
-            if one.mask & present == one.mask
-        ]
+        first = [same for bit, same in self._alternatives.items() if present & bit]
+        possible = [one for same in first for one in same if one.mask & present == one.mask]
         begun = [self._starts[name] for name in {*free, *(one.id for one in possible)} if name in self._starts]
         if not possible and not begun:
             return Look(found, {}, heard)
-        places: dict[int, list[int]] = {number: [] for one in possible for number in one.sets}
-        places.update((number, []) for one in begun for number in (one.number, one.led, one.within))
-        _add_words(cut, told, places)
-        _add_odd(cut.text, oddly, places)
+        places = _Places(cut, told, oddly, possible, begun)
         for one in possible:
             here = places[one.sets[0]]
             for other, reach in zip(one.sets[1:], one.reaches, strict=True):
@@ -184,14 +185,12 @@ class Index:
         starts = {name: self._starts[name].places(cut.text, places) for name in found if name in self._starts}
         return Look(found, starts, heard)
 
-    def _present(self, cut: Cut) -> tuple[list[tuple[str, _Kept]], int]:
-        """The different words that hold a string, with the sets that it is in; and the bits of all of these sets."""
-        different = set(cut.words)
-        said = map(self._told.__getitem__, different)
-        told = [(word, kept) for word, kept in zip(different, said, strict=True) if kept]
+    def _present(self, cut: Cut) -> tuple[list[_Kept], int]:
+        """What the different words give a chance, of those that give any; and the bits of all of these sets."""
+        told: list[_Kept] = list(filter(None, map(self._told.__getitem__, set(cut.words))))
         present = 0
-        for _, kept in told:
-            present |= kept[1]
+        for kept in told:
+            present |= kept.bits
         return told, present
 
     def _number(self, of: object) -> int:
@@ -233,7 +232,7 @@ class Index:
         for text in inside:
             self._inside.setdefault(text[:_SHORT], {}).setdefault(text, []).extend((every, within))
 
-    def _of(self, run: str) -> _Kept | tuple[()]:
+    def _of(self, run: str) -> _Kept | None:
         """What a word gives a chance."""
         names = set(self._whole.get(run, ()))
         for end in range(1, len(run) + 1):
@@ -243,21 +242,17 @@ class Index:
             for text, same in self._inside.get(run[at : at + _SHORT], {}).items():
                 if run.startswith(text, at):
                     names.update(same)
-        return (tuple(sorted(names)), _bits(names)) if names else ()
+        return _Kept(run, tuple(sorted(names)), _bits(names)) if names else None
 
 
-_Kept = tuple[tuple[int, ...], int]
-"""What a word gives a chance: the sets of strings, and the same as bits."""
-
-
-class _Told(dict[str, "_Kept | tuple[()]"]):
+class _Told(dict[str, _Kept | None]):
     """What each word gives a chance, worked out once a word; nothing for most."""
 
-    def __init__(self, of: Callable[[str], _Kept | tuple[()]]) -> None:
+    def __init__(self, of: Callable[[str], _Kept | None]) -> None:
         super().__init__()
         self._of = of
 
-    def __missing__(self, word: str) -> _Kept | tuple[()]:
+    def __missing__(self, word: str) -> _Kept | None:
         kept = self._of(word)
         if len(self) >= _WORDS_KEPT:
             self.clear()
@@ -273,29 +268,49 @@ def _bits(numbers: Iterable[int]) -> int:
     return bits
 
 
-def _add_words(cut: Cut, told: Iterable[tuple[str, _Kept]], places: Mapping[int, list[int]]) -> None:
-    """Put where words stand that give a chance to the places of their sets, in order."""
-    wanted = _bits(places)
-    where = {word: [places[n] for n in kept[0] if n in places] for word, kept in told if kept[1] & wanted}
-    starts = cut.starts.tolist()
-    for number in compress(range(len(starts)), map(where.__contains__, cut.words)):  # most are passed over in C
-        start = starts[number]
-        for having in where[cut.words[number]]:
-            having.append(start)
+class _Places(dict[int, list[int]]):
+    """Where in a text a set of strings has one, in order: put together when it is asked for."""
+
+    def __init__(
+        self,
+        cut: Cut,
+        told: Iterable[_Kept],
+        oddly: Iterable[_Odd],
+        possible: Iterable[_Alternative],
+        begun: Iterable[_Starts],
+    ) -> None:
+        super().__init__()
+        self._of: dict[int, list[list[int]]] = {number: [] for one in possible for number in one.sets}
+        self._of.update((number, []) for one in begun for number in (one.number, one.led, one.within))
+        wanted = _bits(self._of)
+        where: dict[str, list[int]] = {}
+        for kept in told:
+            if kept.bits & wanted:
+                here = where[kept.word] = []
+                for number in kept.sets:
+                    if number in self._of:
+                        self._of[number].append(here)
+        starts = cut.starts.tolist()
+        for number in compress(range(len(starts)), map(where.__contains__, cut.words)):  # most are passed over in C
+            where[cut.words[number]].append(starts[number])
+        for odd in oddly:
+            lists = [self._of[number] for number in odd.sets if number in self._of]
+            found = list(_everywhere(cut.text, odd.text)) if lists else []
+            for one in lists:
+                one.append(found)
+
+    def __missing__(self, number: int) -> list[int]:
+        parts = self._of[number]
+        self[number] = found = parts[0] if len(parts) == 1 else sorted(chain.from_iterable(parts))
+        return found
 
 
-def _add_odd(text: str, oddly: Iterable[_Odd], places: Mapping[int, list[int]]) -> None:
-    """Put where strings that are no words stand to the other places, in order."""
-    for odd in oddly:
-        wanted = [places[number] for number in odd.sets if number in places]
-        at = text.find(odd.text) if wanted else -1
-        while at >= 0:
-            for one in wanted:
-                one.append(at)
-            at = text.find(odd.text, at + len(odd.text))
-    for number in {number for odd in oddly for number in odd.sets}:
-        if number in places:
-            places[number].sort()
+def _everywhere(text: str, part: str) -> Iterator[int]:
+    """Where a part stands in a text, none of them over another."""
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + len(part))
 
 
 def _accompanied(places: Sequence[int], others: Sequence[int], reach: int) -> list[int]:

@@ -41,9 +41,10 @@ _CONFUSED: Final = str.maketrans("lq", "ig") | {
 _DIGRAPHS: Final = (("ß", "ss"), ("ae", "a"), ("oe", "o"), ("ue", "u"), ("rn", "m"), ("vv", "w"))
 _WORD: Final = re.compile(rf"[^\W_]+|{_BREAK}")
 _SPACED: Final = re.compile(r"(?<!\S)(?:[^\W\d_] ){3,40}[^\W\d_](?!\S)")
-_BROKEN: Final = re.compile(r"(?<=[^\W\d_])[-\u00ad]\n(?=[^\W\d_])")
+# These begin with what they may begin with, and ask for what stands before it only then.
+_BROKEN: Final = re.compile(r"[-\u00ad](?<=[^\W\d_].)\n(?=[^\W\d_])")
 _NUMBERED: Final = re.compile(
-    r"(?:§ ?\d{1,3}|(?<![\w.])\d{1,2}(?:\.\d{1,2}){0,3})[.)]? {1,3}([^\W\d_][^.:;\n]{2,60})[.:\n]"
+    r"[§\d](?:(?<=§) ?\d{1,3}|(?<=\d)(?<![\w.].)\d?(?:\.\d{1,2}){0,3})[.)]? {1,3}([^\W\d_][^.:;\n]{2,60})[.:\n]"
 )
 _LABELLED: Final = re.compile(r"^[ \t]*([^\W\d_][^.:,;\n]{1,40}):", re.MULTILINE)
 _SENTENCE: Final = re.compile(r"(?:\S+\s+){3,}\S+[.!?;,]\s*$")

@@ -10,8 +10,13 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from frostbyte.data_plane.policy.literals import Strings, chances
+
 LABELS: Final = ("contract", "invoice", "sop", "policy", "correspondence", "legal_filing", "other")
 """What a document can be; `other` when nothing speaks for the rest."""
+
+_FEW: Final = 16
+"""Looking for more strings than this may cost as much as a pattern."""
 
 _Weight = Annotated[float, Meta(ge=-8, le=8)]
 _Term = Annotated[str, Meta(min_length=1, max_length=80)]
@@ -59,6 +64,19 @@ class ClassRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def regex(self) -> re.Pattern[str]:
         """The compiled pattern."""
         return re.compile(self.pattern, re.MULTILINE)
+
+    @cached_property
+    def _chances(self) -> tuple[tuple[Strings, ...], ...]:
+        found = chances(self.pattern)
+        return found if sum(len(strings) for sets in found for strings in sets) <= _FEW else ()
+
+    def matches(self, text: str) -> int:
+        """How often its pattern stands in a zone's lower-case text."""
+        if self._chances and not any(
+            all(any(map(text.__contains__, strings)) for strings in sets) for sets in self._chances
+        ):
+            return 0  # it lacks the letters that every match has
+        return sum(1 for _ in self.regex.finditer(text))
 
 
 class ClassSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

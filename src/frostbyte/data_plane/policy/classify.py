@@ -110,15 +110,17 @@ def classify(title: str, text: str, rules: RuleSet) -> Classification:
 def strengths(reading: Reading, rules: RuleSet) -> list[float]:
     """How strong each feature is in a document, 0 to 1, in the order of the rules."""
     terms = rules.class_vocabulary.count(reading)
-    alone = [
-        _strength(rule, _patterned(rule, reading) if rule.pattern else _named(terms.get(number, [])), reading.pages)
-        for number, rule in enumerate(rules.classes)
-    ]
-    there = {rule.id for rule, strength in zip(rules.classes, alone, strict=True) if strength}
-    return [
-        strength if not rule.beside or not there.isdisjoint(rule.beside) else 0.0
-        for rule, strength in zip(rules.classes, alone, strict=True)
-    ]
+    there: set[str] = set()
+    found = [0.0] * len(rules.classes)
+    # What counts beside others is looked for after them, and only where one of them is: none of those has a beside.
+    for number, rule in sorted(enumerate(rules.classes), key=lambda item: bool(item[1].beside)):
+        if rule.beside and there.isdisjoint(rule.beside):
+            continue
+        amount = float(rule.matches(reading.lower[rule.where])) if rule.pattern else _named(terms.get(number, []))
+        found[number] = _strength(rule, amount, reading.pages)
+        if found[number]:
+            there.add(rule.id)
+    return found
 
 
 def length_strength(reading: Reading) -> float:
@@ -129,10 +131,6 @@ def length_strength(reading: Reading) -> float:
 def _named(places: list[int]) -> float:
     distinct = len(set(places))
     return distinct + _REPEATED * (len(places) - distinct)
-
-
-def _patterned(rule: ClassRule, reading: Reading) -> float:
-    return float(sum(1 for _ in rule.regex.finditer(reading.lower[rule.where])))
 
 
 def _strength(rule: ClassRule, amount: float, pages: float) -> float:

@@ -10,14 +10,14 @@ import base64
 import binascii
 import codecs
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from frostbyte.data_plane.policy.reading import Reading
 
 _DIGIT_LETTERS: Final = str.maketrans("0134578@$!|", "oieastbasil")
 _LETTERED: Final = re.compile(r"(?<=[a-z])[0134578@$!|]{1,4}|[0134578@$!|]{1,4}(?=[a-z])")
-_LEANING: Final = tuple("0134578@$!|")
+LEANING: Final = "0134578@$!|"
 """What stands before a letter in text in disguise; it has several, and little else does."""
 _MIXED_WORD: Final = re.compile(r"[a-z]{1,20}[0134578@$!|][a-z0-9@$!|]{1,20}|[0134578@$!|]{1,3}[a-z][a-z0-9@$!|]{1,20}")
 _DISGUISED_LEAST: Final = 2
@@ -30,6 +30,7 @@ _SPACED_INSIDE: Final = re.compile(r"[ .\-_*]\w[ .\-_*]{1,3}\w[ .\-_*]{1,3}\w[ .
 """Stands in whatever `_SPACED` finds, and is looked for much faster."""
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{20,}(?:\s{1,2}[A-Za-z0-9+/_-]{16,}){0,40}={0,2}")
 _BASE64_LEAST: Final = 20
+_BASE64_RUN: Final = re.compile(r"[A-Za-z0-9+/_-]{20}")
 _HEX_INSIDE: Final = re.compile(r"[2-7cC][0-9A-Fa-f](?:[\s,:]?(?:0x|\\x|%)?[2-9a-cA-C][0-9A-Fa-f]){13}")
 """Stands in whatever `_HEX` finds, and is looked for much faster."""
 _HEX: Final = re.compile(r"(?:(?:0x|\\x|%)?(?:[2-7]|[cC]3[\s,:]?(?:0x|\\x|%)?[89abAB])[0-9A-Fa-f][\s,:]?){14,}")
@@ -44,16 +45,15 @@ _ESCAPES: Final = re.compile(r"(?:\\u[0-9A-Fa-f]{4}|&#x?[0-9A-Fa-f]{2,6};){8,}")
 _ESCAPE: Final = re.compile(r"\\u([0-9A-Fa-f]{4})|&#x([0-9A-Fa-f]{2,6});|&#(\d{2,6});")
 
 
-def lettered(folded: Reading, telling: Callable[[str, str], bool], between: Sequence[str]) -> Iterator[Reading]:
+def lettered(folded: Reading, telling: Callable[[str, str], bool], leaning: int) -> Iterator[Reading]:
     """The text with digits and signs inside words read as the letters that they look like.
 
     Args:
         telling: whether a word and what it might mean are worth it; nothing comes of a text without such a word.
-        between: what stands before each run of letters of the text.
+        leaning: how many of its runs of letters stand directly behind one of `LEANING`.
     """
     text = folded.text
-    leaning = [signs for signs in set(between) if signs.endswith(_LEANING)]
-    if not leaning or sum(map(between.count, leaning)) < _DISGUISED_LEAST:
+    if leaning < _DISGUISED_LEAST:
         return
     words = (word.group() for word in _MIXED_WORD.finditer(text))
     undone = ((word, guess.translate(_DIGIT_LETTERS)) for word in words for guess in _ones(word))
@@ -112,7 +112,7 @@ def backwards(folded: Reading) -> Reading:
 
 def decoded(text: str) -> Iterator[tuple[int, int, str]]:
     """Readable text behind base64, hex, bits and escapes, with where its encoded form stands."""
-    for match in _BASE64.finditer(text) if max(map(len, text.split()), default=0) >= _BASE64_LEAST else ():
+    for match in _BASE64.finditer(text) if _may_hold_base64(text) else ():
         for run in (match.group(), *match.group().split()):
             plain = _unbase64(run)
             if plain:
@@ -137,6 +137,14 @@ def decoded(text: str) -> Iterator[tuple[int, int, str]]:
             codes = _ESCAPE.findall(match.group())
             points = [int(decimal) if decimal else int(u or x, 16) for u, x, decimal in codes]
             yield match.start(), match.end(), "".join(chr(point) for point in points if point < 0x110000)
+
+
+def _may_hold_base64(text: str) -> bool:
+    """Whether any of its words is long enough and has so many of the characters in a row: a quick look."""
+    words = text.split()
+    if max(map(len, words), default=0) < _BASE64_LEAST:
+        return False
+    return any(_BASE64_RUN.search(word) for word in words if len(word) >= _BASE64_LEAST)
 
 
 def _unbase64(run: str) -> str:

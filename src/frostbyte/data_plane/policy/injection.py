@@ -402,7 +402,7 @@ def _across(spans: Sequence[tuple[int, int]], start: int, end: int) -> list[tupl
 def _disguised(folded: Reading, rules: InjectionRules, cut: Cut, look: Look) -> Iterator[Suspicion]:
     """What only shows when a spelling trick is undone."""
     mended = next(disguises.mended(folded), None)
-    views = [(view, False) for view in disguises.lettered(folded, rules.telling, cut.between)]
+    views = [(view, False) for view in disguises.lettered(folded, rules.telling, cut.before(disguises.LEANING))]
     views += [(mended, False)] if mended is not None else []
     views += [(view, True) for view in disguises.closed_up(folded)]
     if TURNED in look.heard:

@@ -25,7 +25,8 @@ _HYPHENATED: Final = re.compile(r"-[ \t]*[\r\n]+[ \t]*")
 _SPACED: Final = re.compile(r"(?<!\w)(?:[^\W\d_] ){2,}[^\W\d_](?!\w)")
 """Letters that a scan set apart: "T e l"."""
 
-_APART: Final = re.compile(r" [^\W\d_] [^\W\d_]|^[^\W\d_] [^\W\d_] ", re.MULTILINE)
+_APART: Final = re.compile(r" [^\W\d_] [^\W\d_](?!\w)")
+"""Stands in whatever `_SPACED` finds, and is looked for much faster."""
 _BETWEEN: Final = re.compile(r"[\W_]{0,4}")
 _REACH: Final = 120
 """No label lies further before its value."""

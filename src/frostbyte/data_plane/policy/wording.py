@@ -47,10 +47,8 @@ _FLAG_ODDS: Final = -0.8473
 _TOKEN: Final = re.compile(
     r"https?://[^\s]{1,400}|[a-z0-9._+-]{1,40}@[a-z0-9.-]{1,60}|[a-z]+(?:'[a-z]{1,3})?|[0-9]+|[^\sa-z0-9]"
 )
-_WORDS: Final = re.compile("([a-z]+)")
-"""Splits a folded text: what stands between words, a word, what stands between ..."""
 _END: Final = re.compile(
-    r"[\"”“)\]\s](?:(?<=[.!?][\"”“)\]])\s+|(?<=[.!?]\s)\s*|(?<=\t)|"
+    r"[.!?\t\n](?:(?<=[.!?])[\"”“)\]]?\s+|(?<=\t)|"
     r"(?<=\n)(?:\s{0,9}\n|(?=\s{0,9}(?:[-*#>•]|\d{1,3}[.)]))))"
 )
 """Ends a sentence. A line end alone does not: lines are broken anywhere. What it may begin with stands first, so that
@@ -131,21 +129,30 @@ class Lexicon:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A folded text and its words, which are runs of letters."""
+    """A folded text and its words, which are runs of the letters a to z."""
 
     text: str
     words: list[str]
-    between: list[str]
-    """What stands before each word."""
     starts: NDArray[np.int64]
     """Where each word begins."""
+    _codes: NDArray[np.uint32]
 
     @staticmethod
     def of(text: str) -> Cut:
         """The words of a folded text."""
-        pieces = _WORDS.split(text)
-        ends = np.cumsum(np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces)))
-        return Cut(text, pieces[1::2], pieces[:-1:2], ends[:-1:2])
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        letters = np.zeros(len(codes) + 2, dtype=np.bool_)
+        np.less(codes - np.uint32(ord("a")), 26, out=letters[1:-1])  # below "a" it goes round to very large numbers
+        edges = np.flatnonzero(letters[1:] != letters[:-1])
+        borders = edges.tolist()
+        return Cut(text, [text[a:b] for a, b in zip(borders[::2], borders[1::2], strict=True)], edges[::2], codes)
+
+    def before(self, signs: str) -> int:
+        """How many words stand directly behind one of these signs (each of ASCII)."""
+        told = np.zeros(129, dtype=np.bool_)
+        told[[ord(sign) for sign in signs]] = True
+        behind = self.starts[1:] if len(self.starts) and not self.starts[0] else self.starts
+        return int(np.count_nonzero(told[np.minimum(self._codes[behind - 1], 128)]))
 
 
 class Glance(dict[str, float]):
