@@ -12,6 +12,7 @@ from frostbyte.data_plane.parse.limits import ParseLimits
 from frostbyte.data_plane.parse.office.archive import Archive, attribute, is_on, local, opened
 from frostbyte.data_plane.parse.office.docx_body import Place, Writer
 from frostbyte.data_plane.parse.office.docx_notes import Notes
+from frostbyte.data_plane.parse.office.docx_plain import read_part
 from frostbyte.data_plane.parse.office.docx_scan import Scan
 from frostbyte.data_plane.parse.office.embedded import EmbeddedImages
 from frostbyte.data_plane.parse.office.numbering import Numbering
@@ -53,16 +54,16 @@ class _Document:
         self._archive = archive
         main = archive.main_part("word/document.xml")
         self._relations = archive.relations(main)
-        self._root = archive.xml(main)
         styles, numbers, self._settings = (self._part(kind) for kind in ("styles", "numbering", "settings"))
         self._styles = Styles(styles)
+        self._root, plain = read_part(archive.read(main), self._styles)
         self._ground = PAPER
         for child in self._root:
             if local(child) == "background":
                 self._ground = (attribute(child, "color") or PAPER).upper()
         notes = Notes()
         images = EmbeddedImages(archive, limits, progress)
-        self.writer = Writer(archive, self._styles, Numbering(numbers), images, limits, progress, notes)
+        self.writer = Writer(archive, self._styles, Numbering(numbers), images, limits, progress, notes, plain)
         for kind in ("footnote", "endnote"):
             self._load(kind, notes)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 from frostbyte.data_plane.document import Cell, Element, Grid, Kind, Mark
@@ -11,9 +12,10 @@ from frostbyte.data_plane.parse.building import Open, PageBuilder
 from frostbyte.data_plane.parse.limits import ParseLimits, too_many_cells
 from frostbyte.data_plane.parse.marks import LIST_MARK
 from frostbyte.data_plane.parse.office import docx_tables as tables
-from frostbyte.data_plane.parse.office.archive import Archive, attribute, local
+from frostbyte.data_plane.parse.office.archive import Archive, attribute, local, parsed
 from frostbyte.data_plane.parse.office.docx_notes import Notes
-from frostbyte.data_plane.parse.office.docx_scan import Scan
+from frostbyte.data_plane.parse.office.docx_plain import Stretch
+from frostbyte.data_plane.parse.office.docx_scan import Scan, Stated
 from frostbyte.data_plane.parse.office.docx_text import Fields, Paragraph, ParagraphReader, ground_of
 from frostbyte.data_plane.parse.office.embedded import EmbeddedImages
 from frostbyte.data_plane.parse.office.graphics import chart_lines, diagram_lines
@@ -66,6 +68,8 @@ class Writer:
     limits: ParseLimits
     progress: Callable[[], None]
     notes: Notes
+    plain: dict[Any, Stretch] = field(default_factory=dict)
+    """What is not in the tree, by the nodes that stand for it."""
     builder: PageBuilder = field(default_factory=PageBuilder)
     remarks: list[str] = field(default_factory=list)
     fields: Fields = field(default_factory=Fields)
@@ -110,10 +114,34 @@ class Writer:
                 self.remarks.append("embedded_document_not_read")
             elif name in ("commentRangeStart", "commentRangeEnd"):
                 self._comment("open" if name == "commentRangeStart" else "close", attribute(node, "id") or "")
+            elif node in self.plain:
+                self._stretch(self.plain[node], place)
+
+    def _stretch(self, stretch: Stretch, place: Place) -> None:
+        """Write plain blocks that were never parsed."""
+        if self.fields.open or place.hidden:
+            root = parsed(stretch.source, "DOCX")
+            self.blocks(root[0], place.deeper(scan=Scan(root, self.styles), depth=place.depth))
+            return
+        texts = iter(stretch.texts)
+        for block in stretch.blocks:
+            if isinstance(block, list):
+                self._plain_table(block, list(islice(texts, sum(block))), place)
+            else:
+                self.progress()
+                style, label, level = self._properties(block, place)
+                self._whole(next(texts), None, (style, label, level), place, style.contents)
+
+    def _plain_table(self, rows: list[int], texts: list[str], place: Place) -> None:
+        cells = tables.plain_grid(rows)
+        self._count(len(rows), max(rows))
+        with self.builder.element(Kind.TABLE, rows=len(rows), columns=max(rows), hidden=place.hidden) as element:
+            self._begin()
+            element.cells += tables.written(self.builder, cells, [text if text.strip() else "" for text in texts])
 
     def _paragraph(self, node: Any, place: Place) -> None:
         self.progress()
-        style, label, level = self._properties(node, place)
+        style, label, level = self._properties(place.scan.properties.get(node), place)
         contents = style.contents or self.fields.in_contents
         text = self._plain(node, style, place)
         read: Paragraph | None = None
@@ -121,6 +149,13 @@ class Writer:
             read = self._reader.read(node, style.look, place.scan.ground(node, place.ground))
             text = read.seen()
             contents = contents or self.fields.in_contents
+        self._whole(text, read, (style, label, level), place, contents)
+
+    def _whole(
+        self, text: str, read: Paragraph | None, about: tuple[Style, str, int], place: Place, contents: bool
+    ) -> None:
+        """Write a paragraph of which all is known; `about` is what `_properties` says of it."""
+        style, label, level = about
         inked = bool(text.strip()) or (read is not None and any(item.what.endswith("note") for item in read.items))
         if not inked:
             if read is not None:
@@ -158,9 +193,8 @@ class Writer:
         """The text of a paragraph that holds nothing but visible runs, or None."""
         return None if style.hides or self.fields.open else place.scan.plain_text(node)
 
-    def _properties(self, node: Any, place: Place) -> tuple[Style, str, int]:
+    def _properties(self, stated: Stated | None, place: Place) -> tuple[Style, str, int]:
         """Style, label of list or heading, and level: of the heading where positive, of the list where negative."""
-        stated = place.scan.properties.get(node)
         if stated is None and self._usual is not None:
             return self._usual, "", self._usual.level
         style = self.styles.paragraph(stated.style if stated else "")
@@ -305,11 +339,13 @@ class Writer:
 
     def _grid(self, node: Any) -> list[tables.GridCell]:
         cells = tables.grid(node)
-        rows, columns = _size(cells)
+        self._count(*_size(cells))
+        return cells
+
+    def _count(self, rows: int, columns: int) -> None:
         self._cells += rows * columns
         if self._cells > self.limits.max_cells:
             raise too_many_cells(self.limits.max_cells)
-        return cells
 
     def _ground(self, table: Any, place: Place) -> str:
         """The ground of a table whose style puts colours behind cells is not known."""
@@ -389,7 +425,7 @@ class Writer:
 
     def _cell_paragraph(self, node: Any, place: Place, start: int) -> None:
         builder = self.builder
-        style, label, _ = self._properties(node, place)
+        style, label, _ = self._properties(place.scan.properties.get(node), place)
         text = self._plain(node, style, place)
         read: Paragraph | None = None
         if text is None:

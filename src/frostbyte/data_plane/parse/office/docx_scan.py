@@ -43,6 +43,7 @@ class Scan:
         space = etree.QName(root).namespace or ""
         self.paragraph = f"{{{space}}}p"
         """The tag of a paragraph."""
+        self.table = f"{{{space}}}tbl"
         self.run_text = f"{{{space}}}t"
         """The tag of what a plain paragraph has its text in."""
         self.rich: set[Any] = set()

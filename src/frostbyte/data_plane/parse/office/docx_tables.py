@@ -37,11 +37,10 @@ class GridCell:
 def grid(table: Any) -> list[GridCell]:
     """The cells, row by row; a cell that is merged takes the places that continue it."""
     cells: list[GridCell] = []
-    space = table.tag[: table.tag.index("}") + 1] if "}" in table.tag else ""
-    if next(table.iter(*(f"{space}{name}" for name in _SPECIAL), _ALTERNATIVE), None) is None:
-        # Most tables are plain rows of plain cells; whether one is, lxml sees without making an object of each node.
-        for row, node in enumerate(table.iterchildren(f"{space}tr")):
-            cells += [GridCell(row, n, 1, 1, False, cell) for n, cell in enumerate(node.iterchildren(f"{space}tc"))]
+    rows = _plain(table)
+    if rows is not None:
+        for row, nodes in enumerate(rows):
+            cells += [GridCell(row, n, 1, 1, False, cell) for n, cell in enumerate(nodes)]
         _first_row(table, cells)
         return cells
     open_above: dict[int, GridCell] = {}
@@ -67,6 +66,29 @@ def grid(table: Any) -> list[GridCell]:
     if cells and not any(cell.header for cell in cells):
         _first_row(table, cells)
     return cells
+
+
+def _plain(table: Any) -> list[list[Any]] | None:
+    """The cells of each row of a table without merged or skipped ones, header rows or wrappers; None for any other."""
+    space = table.tag[: table.tag.index("}") + 1] if "}" in table.tag else ""
+    # Most tables are plain rows of plain cells; whether one is, lxml sees without making an object of each node.
+    if next(table.iter(*(f"{space}{name}" for name in _SPECIAL), _ALTERNATIVE), None) is not None:
+        return None
+    return [list(node.iterchildren(f"{space}tc")) for node in table.iterchildren(f"{space}tr")]
+
+
+def plain_rows(table: Any, scan: Scan) -> list[int] | None:
+    """How many cells each row of a table has whose cells each hold one plain paragraph; None for any other table."""
+    rows = _plain(table)
+    if not rows or not all(rows):
+        return None
+    texts = plain_texts([GridCell(0, 0, 1, 1, False, cell) for row in rows for cell in row], scan)
+    return None if texts is None else [len(row) for row in rows]
+
+
+def plain_grid(rows: list[int]) -> list[GridCell]:
+    """The cells of such a table."""
+    return [GridCell(row, column, 1, 1, False, None) for row, amount in enumerate(rows) for column in range(amount)]
 
 
 def plain_texts(cells: list[GridCell], scan: Scan) -> list[str] | None:

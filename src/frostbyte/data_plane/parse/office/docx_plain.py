@@ -1,0 +1,278 @@
+"""Plain paragraphs and tables of a DOCX, taken from the part's bytes and never made a tree of.
+
+Between two texts stands markup, and it is nearly always the same: a run ends and the next begins with the same
+properties, a paragraph ends, a cell ends. What each does is judged once (`docx_judge`). What is not plain stays in
+the part and is parsed with it, as all of it is where anything casts doubt on the whole. A well-formed element that is
+taken out of XML leaves well-formed XML behind only if there was some.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from frostbyte.data_plane.parse.office.archive import check_xml, parsed
+from frostbyte.data_plane.parse.office.docx_judge import (
+    BETWEEN,
+    JOINED,
+    PARAGRAPH,
+    REFUSED,
+    TABLE,
+    TOP,
+    Block,
+    Judge,
+    Level,
+    Step,
+    level,
+)
+from frostbyte.data_plane.parse.office.styles import Styles
+from frostbyte.kernel.errors import StageFailed
+
+_HEAD: Final = re.compile(
+    rb"""(?:\xef\xbb\xbf)?(?:<\?xml\ version=["']1\.0["'](?:\ encoding=["'](?:UTF|utf)-8["'])?
+    (?:\ standalone=["'](?:yes|no)["'])?\ ?\?>)?\s*(<w:document\ [^<>]*>)(?:<w:background\ [^<>]*/>)?<w:body>""",
+    re.VERBOSE,
+)
+"""How a part in UTF-8 begins whose `w` names the elements of a document."""
+_TEXT_ENDS: Final = b"</w:t>"
+_ODD: Final = re.compile(rb"\xc2\xad|\xee|\xef[\x80-\xa3]|\r|&(?!(?:amp|lt|gt|quot|apos);)")
+"""Of a text: soft hyphens and private characters, which are not read as they are, line ends that XML turns into
+others, and all but the five names of characters that XML knows."""
+_ODD_SIGNS: Final = (b"\xc2\xad", b"\xee", b"\xef", b"\r", b"&#")
+_CONTROLS: Final = bytes({*range(0x20)} - {BETWEEN[0], 0x09, 0x0A})
+_NEVER: Final = (b"<", b"\xef\xbf\xbe", b"\xef\xbf\xbf")
+"""Never in the text of XML, as `_CONTROLS` are not."""
+_LONGEST: Final = 9_000_000
+"""Bytes of a text and the markup before it; lxml takes no more than ten million in one node."""
+_LEAST: Final = 40
+_SHARE: Final = 20
+"""Pieces are judged up to `_LEAST` and one of `_SHARE` of all: to judge takes ten times as long as to parse them."""
+_STRETCH: Final = "{urn:frostbyte:docx}stretch"
+_MARK: Final = b'<stretch xmlns="urn:frostbyte:docx"/>'
+_DEPTH: Final = {PARAGRAPH: 2, TABLE: 5}
+"""Elements of the body that are open behind a text."""
+_CLOSED: Final = {PARAGRAPH: b"</w:p>", TABLE: b"</w:tbl>"}
+
+
+@dataclass(slots=True)
+class Stretch:
+    """Plain blocks that follow each other."""
+
+    source: bytes
+    """Their XML as a part of its own, for where plain blocks are not read as they stand."""
+    blocks: list[Block]
+    texts: list[str]
+    """Of each paragraph and each cell."""
+
+
+class Part(NamedTuple):
+    """The main part of a document."""
+
+    root: Any
+    plain: dict[Any, Stretch]
+    """By the nodes that stand in the tree for them."""
+
+
+def read_part(data: bytes, styles: Styles) -> Part:
+    """Parse a main part; what is plain in it is not in the tree.
+
+    Raises:
+        StageFailed: `damaged`, `unsafe_xml`.
+    """
+    check_xml(data)
+    head = _HEAD.match(data)
+    taken = _taken(data, head, styles) if head is not None else None
+    return taken or Part(parsed(data, "DOCX"), {})
+
+
+def _taken(data: bytes, head: re.Match[bytes], styles: Styles) -> Part | None:
+    """The part without what is plain in it; None where nothing is, or where anything casts doubt on that."""
+    finder = _Finder(data, head, styles)
+    finder.run()
+    joined = b"".join(finder.parts)
+    if not finder.found or any(sign in joined for sign in _NEVER):
+        return None
+    if len(joined.translate(None, _CONTROLS)) < len(joined):
+        return None
+    try:
+        texts = joined.decode().split(BETWEEN.decode())
+        at, left = 0, list[bytes]()
+        for start, end, _ in finder.found:
+            left += [data[at:start], _MARK]
+            at = end
+        root = parsed(b"".join([*left, data[at:]]), "DOCX")
+    except (UnicodeDecodeError, StageFailed):
+        return None
+    nodes, rest = list(root.iter(_STRETCH)), iter(texts)
+    # The document might hold the like itself, or a character that makes two texts of one.
+    if len(nodes) != len(finder.found) or len(texts) != 1 + sum(_amount(blocks) for _, _, blocks in finder.found):
+        return None
+    plain = {}
+    for node, (start, end, blocks) in zip(nodes, finder.found, strict=True):
+        source = b"%b<w:body>%b</w:body></w:document>" % (head.group(1), data[start:end])
+        plain[node] = Stretch(source, blocks, [_unescaped(text) for text in islice(rest, _amount(blocks))])
+    return Part(root, plain)
+
+
+def _amount(blocks: list[Block]) -> int:
+    """How many texts blocks have."""
+    return sum([sum(block) if isinstance(block, list) else 1 for block in blocks])
+
+
+def _unescaped(text: str) -> str:
+    if "&" in text:
+        for name, sign in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&")):
+            text = text.replace(name, sign)
+    return text
+
+
+class _Finder:
+    """Finds the stretches of one part."""
+
+    def __init__(self, data: bytes, head: re.Match[bytes], styles: Styles) -> None:
+        self.found: list[tuple[int, int, list[Block]]] = []
+        """Where each begins and ends, and its blocks."""
+        self.parts: list[bytes] = []
+        """Their texts, each with `BETWEEN` behind it."""
+        self._pieces = data.split(_TEXT_ENDS)
+        self._pieces[0] = self._pieces[0][head.end() :]
+        self._last = self._pieces.pop() if len(self._pieces) > 1 else b""
+        self._judge = Judge(head.group(1), styles, _LEAST + len(self._pieces) // _SHARE)
+        self._odd = any(sign in data for sign in _ODD_SIGNS)
+        self._index, self._at = 0, head.end()
+        """A piece, and where it begins in the part."""
+        self._state = TOP
+        """`TOP`: in no stretch."""
+        self._depth = 0
+        self._levels: dict[bytes, Level | None] = {}
+        self._known: dict[bytes, Step] = {}
+        self._blocks: list[Block] = []
+        self._start = 0
+        """Where the stretch begins."""
+        self._opened = self._kept = 0
+        """The piece with which the open block begins, and how many parts there were before."""
+
+    def run(self) -> None:
+        """Look through the whole part."""
+        if max(map(len, self._pieces)) > _LONGEST:
+            return
+        parts, odd = self.parts, self._odd
+        add = parts.append
+        for index, piece in enumerate(self._pieces):
+            markup, _, text = piece.rpartition(b">")
+            step = self._known.get(markup)
+            if step is None or odd or step.special:
+                if not self._take(index, markup, text):
+                    break
+            elif step is JOINED:
+                add(text)
+            else:
+                add(step.ends)
+                if step.grown:
+                    self._grow(step.grown)
+                else:
+                    self._opened, self._kept = index, len(parts)
+                    self._blocks += step.blocks
+                add(text)
+        else:
+            self._close(len(self._pieces), self._last)
+        if self._state:
+            self._discard()
+
+    def _take(self, index: int, markup: bytes, text: bytes) -> bool:
+        """Take any piece; False: what follows stays as it is."""
+        if self._judge.tired:
+            return False
+        odd = self._odd and _ODD.search(text) is not None
+        if not self._state:
+            return self._seek(index, markup, text, odd)
+        step = self._judge.step(self._state, markup)
+        if step is not REFUSED and not odd and not self._heads(step):
+            self._apply(index, step, text)
+            return True
+        closed = self._close(index, markup)  # what is open may end well before what is odd begins
+        if not closed:
+            self._depth = _DEPTH[self._state]
+            self._discard()
+        return self._seek(index, markup, text, odd, closed)
+
+    def _seek(self, index: int, markup: bytes, text: bytes, odd: bool, done: int = 0) -> bool:
+        """Look in markup, behind what is `done` of it, for the beginning of a plain block; False: look no further."""
+        rest = markup[done:]
+        if rest not in self._levels:
+            self._levels[rest] = level(rest + b">")
+        found = self._levels[rest]
+        if found is None or b"<" in text or self._depth + found.lowest < 0:
+            return False
+        if self._depth + found.lowest == 0 and not odd:
+            tail = rest[found.place :]
+            step = self._judge.step(TOP, tail)
+            if step is not REFUSED:
+                self._start = self._place(index) + len(markup) - len(tail)
+                self._apply(index, step, text)
+                return True
+        self._depth += found.change - 1  # the text ends with the element that it stands in
+        return True
+
+    def _apply(self, index: int, step: Step, text: bytes) -> None:
+        add = self.parts.append
+        if step is not JOINED:
+            add(step.ends)
+            if step.grown:
+                self._grow(step.grown)
+            if step.blocks:
+                self._opened, self._kept = index, len(self.parts)
+                self._blocks += [list(block) if isinstance(block, list) else block for block in step.blocks]
+                add(step.filled)
+            self._state, self._known = step.state, self._judge.known[step.state]
+        add(text)
+
+    def _grow(self, cells: tuple[int, ...]) -> None:
+        rows = self._blocks[-1]
+        assert isinstance(rows, list)  # only tables grow
+        rows[-1] += cells[0]
+        rows += cells[1:]
+
+    def _heads(self, step: Step) -> bool:
+        """Whether bold text stands in a first row, which may head the columns."""
+        rows = self._blocks[-1]
+        return step.bold and isinstance(rows, list) and len(rows) == 1
+
+    def _close(self, index: int, markup: bytes) -> int:
+        """End the open block and the stretch where markup does; 0 if that is not plain, else where in markup."""
+        if not self._state:
+            return 0
+        at = markup.find(_CLOSED[self._state]) + len(_CLOSED[self._state])
+        step = self._judge.ending(self._state, markup[:at]) if at >= len(_CLOSED[self._state]) else None
+        if step is None or self._heads(step):
+            return 0
+        self.parts.append(step.ends)
+        if step.grown:
+            self._grow(step.grown)
+        self._depth = 0
+        self._leave(self._place(index) + at)
+        return at
+
+    def _discard(self) -> None:
+        """Leave the open block to the tree, and end the stretch before it."""
+        del self.parts[self._kept :]
+        self._blocks.pop()
+        markup = self._pieces[self._opened].rpartition(b">")[0]
+        found = level(markup + b">")
+        assert found is not None  # such markup is refused
+        self._leave(self._place(self._opened) + found.place)
+
+    def _leave(self, end: int) -> None:
+        if self._blocks:
+            self.found.append((self._start, end, self._blocks))
+        self._blocks, self._state, self._known = [], TOP, {}
+
+    def _place(self, index: int) -> int:
+        """Where a piece begins in the part."""
+        first, last = sorted((index, self._index))
+        length = sum(map(len, self._pieces[first:last])) + (last - first) * len(_TEXT_ENDS)
+        self._at += length if index >= self._index else -length
+        self._index = index
+        return self._at
