@@ -13,9 +13,11 @@ from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
 from frostbyte.adapters.parsing import ParserPool
-from frostbyte.data_plane.document import Document, Element, Page, Span
+from frostbyte.data_plane.document import Document, Element, Page, Span, encode
 from frostbyte.data_plane.parse.limits import ParseLimits
+from frostbyte.data_plane.parse.office import docx_plain
 from frostbyte.data_plane.parse.reader import parse
+from frostbyte.kernel.errors import StageFailed
 
 PDF = "application/pdf"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -42,6 +44,28 @@ def read() -> Read:
     def call(data: bytes, mime: str, limits: ParseLimits | None = None) -> Document:
         digest = hashlib.sha256(data).hexdigest()
         return parse(io.BytesIO(data), sha256=digest, mime=mime, size=len(data), limits=limits or ParseLimits())
+
+    return call
+
+
+@pytest.fixture
+def readings(monkeypatch: pytest.MonkeyPatch, read: Read) -> Callable[[bytes], tuple[bytes | str, bytes | str]]:
+    """Read a DOCX without and with what is taken from its bytes, however small it is and however little is plain:
+    canonical documents, or codes of errors."""
+    for name, value in (("_SMALL", 0), ("_FEW", 1_000_000), ("_PATIENCE", 1_000_000)):
+        monkeypatch.setattr(docx_plain, name, value)
+
+    def outcome(data: bytes) -> bytes | str:
+        try:
+            return encode(read(data, DOCX))
+        except StageFailed as error:
+            return error.code
+
+    def call(data: bytes) -> tuple[bytes | str, bytes | str]:
+        with monkeypatch.context() as patch:
+            patch.setattr(docx_plain, "_taken", lambda *_: None)
+            careful = outcome(data)
+        return careful, outcome(data)
 
     return call
 

@@ -63,13 +63,16 @@ def relation(kind, target, identity=""):
 
 
 @pytest.fixture
-def page(read, make_docx):
-    """Read a DOCX of a body and named parts (`styles`, `numbering`, `footnotes` ...)."""
+def page(read, readings, make_docx):
+    """Read a DOCX of a body and named parts (`styles`, `numbering`, `footnotes` ...); both ways give the same."""
 
     def call(body, more="", **parts):
         relations = "".join(relation(kind, f"{kind}.xml") for kind in parts) + more
         members = {f"word/{kind}.xml": text for kind, text in parts.items()}
-        return read(make_docx(body, members, relations), DOCX).pages[0]
+        data = make_docx(body, members, relations)
+        careful, quick = readings(data)
+        assert quick == careful
+        return read(data, DOCX).pages[0]
 
     return call
 

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from frostbyte.data_plane.parse.office.archive import local, parsed
 from frostbyte.data_plane.parse.office.docx_scan import Scan, Stated
-from frostbyte.data_plane.parse.office.docx_tables import plain_rows
+from frostbyte.data_plane.parse.office.docx_tables import is_bold, plain_rows
 from frostbyte.data_plane.parse.office.styles import Styles
 from frostbyte.kernel.errors import StageFailed
 
@@ -32,12 +32,38 @@ _BEHIND: Final = {
     TABLE: b"></w:t></w:r></w:p></w:tc></w:tr></w:tbl>",
 }
 _TAG: Final = re.compile(rb"<(/?)[^<>]*?(/?)>")
-_REVISION: Final = r' (w:rsid[A-Za-z]{1,9}%s)="[0-9A-F]{8}"(?![^<>]* \2=)'
+
+
+def _in_order(*names: str) -> str:
+    return "".join(f'(?:{name}="[0-9A-F]{{8}}"(?: |(?=>)))?' for name in names)
+
+
+_SESSIONS: Final = _in_order(*(f"w:rsid{name}" for name in ("R", "RPr", "Del", "RDefault", "P")))
+_PARAGRAPHS: Final = _in_order("w14:paraId", "w14:textId")
 _REVISED, _IDENTIFIED = (
-    re.compile(f"<w:(p|r|tr)(?:{_REVISION % more})+>".encode()) for more in ("", "|w14:(?:para|text)Id")
+    re.compile(f" (?:(?<=<w:[pr] )|(?<=<w:tr ))(?:{'|'.join(orders)})(?=>)".encode())
+    for orders in (
+        (_SESSIONS + _in_order("w:rsidTr"),),
+        (_PARAGRAPHS + _SESSIONS + _in_order("w:rsidTr"), _SESSIONS + _PARAGRAPHS + _in_order("w:rsidTr")),
+    )
 )
-"""Tags that say in which session something was written, or which paragraph it is, and nothing else. An attribute that
-stands twice makes XML broken, and has to stay, as has one whose namespace is not declared."""
+"""What tags say of the session in which something was written, or which paragraph it is, where they say nothing else.
+An attribute that stands twice makes XML broken, and has to stay, as has one whose namespace is not declared."""
+_SILENT: Final = (
+    rb'(?:<w:(?:proofErr w:type="[A-Za-z]+"|bookmarkStart w:id="[0-9]+" w:name="[\w.:$-]*"|bookmarkEnd w:id="[0-9]+")'
+    rb" ?/>)+"
+)
+_ASIDE: Final = re.compile(rb"(?<=</w:r>)%b|%b(?=<w:r[ >])" % (_SILENT, _SILENT))
+"""What Word notes beside runs, each time with another number."""
+_HOPELESS: Final = re.compile(
+    rb"<(?:w:(?:ins|del|moveFrom|moveTo|hyperlink|fldSimple|fldChar|instrText|smartTag|sdt|drawing|pict|object|tab|br|sym|"
+    rb"footnoteReference|endnoteReference|commentR\w+|gridSpan|vMerge|tblHeader|sectPr)[ />]|!|\?)"
+)
+"""What is never plain, or not plain where it is not closed before the next text: this saves asking, and no more."""
+_LONGEST: Final = 20_000
+"""Bytes of markup that is judged."""
+_LOOK: Final = re.compile(rb"<w:rPr>.*?</w:rPr>", re.DOTALL)
+_BOLD: Final = b"<w:rPr><w:b/></w:rPr>"
 _IGNORED: Final = frozenset({"bookmarkStart", "bookmarkEnd", "proofErr"})
 _KEPT: Final = ("{*}sectPr", "{*}footnotePr", "{*}endnotePr")
 """What is looked for in the whole tree."""
@@ -60,6 +86,7 @@ class Step(NamedTuple):
     state: str = ""
     """In which block the text stands."""
     bold: bool = False
+    """Whether the text's run is bold by its own formatting."""
     special: bool = False
     """Whether there is more to it than one more paragraph, or more cells."""
 
@@ -70,60 +97,61 @@ REFUSED: Final = Step(special=True)
 """Not plain."""
 
 
-class Level(NamedTuple):
-    """How markup moves between the levels of a tree."""
-
-    change: int
-    lowest: int
-    place: int
-    """Where markup is on the lowest level for the last time."""
-
-
-def level(markup: bytes) -> Level | None:
-    """None for markup in which not each `<` and `>` is that of a tag."""
-    if b"<!" in markup or b"<?" in markup:
+def change(markup: bytes) -> int | None:
+    """By how many levels of a tree markup goes down; None if not each `<` and `>` in it is that of a tag."""
+    begun = markup.count(b"<")
+    if b"<!" in markup or b"<?" in markup or begun != markup.count(b">"):
         return None
-    at = lowest = place = amount = 0
+    return begun - 2 * markup.count(b"</") - markup.count(b"/>")
+
+
+def may_leave(markup: bytes, depth: int) -> bool:
+    """Whether markup may lead out of as many elements as `depth`. Properties end where they begin."""
+    return markup.count(b"</") - markup.count(b"</w:rPr>") - markup.count(b"</w:pPr>") >= depth
+
+
+def lowest(markup: bytes) -> tuple[int, int]:
+    """The lowest level that markup reaches, from 0, and where it is there for the last time. It has a `change`."""
+    at = low = place = 0
     for tag in _TAG.finditer(markup):
-        amount += 1
         if not tag.group(2):
             at += -1 if tag.group(1) else 1
-        if at <= lowest:
-            lowest, place = at, tag.end()
-    return Level(at, lowest, place) if amount == markup.count(b"<") == markup.count(b">") else None
+        if at <= low:
+            low, place = at, tag.end()
+    return low, place
 
 
 class Judge:
     """Judges each piece of markup once."""
 
-    def __init__(self, head: bytes, styles: Styles, most: int) -> None:
-        """
-        Args:
-            head: the start tag of the document.
-            styles: its styles.
-            most: pieces that are judged before it is `tired`.
-        """
+    def __init__(self, head: bytes, styles: Styles) -> None:
+        """`head`: the start tag of the document."""
         self._head = head + b"<w:body>"
         self._styles = styles
-        self._left = most
+        self.judged = 0
+        """How many pieces were."""
         usual = styles.paragraph("")
         self._tables = usual.number in ("", "0") and not usual.hides
         root = self._tree(b"")
-        self._bare = _IDENTIFIED if root is not None and "w14" in root.nsmap else _REVISED
+        self._revised = _IDENTIFIED if root is not None and "w14" in root.nsmap else _REVISED
         self.known: dict[str, dict[bytes, Step]] = {TOP: {}, PARAGRAPH: {}, TABLE: {}}
+        self._looks: dict[bytes, bytes] = {}
         self._endings: dict[tuple[str, bytes], Step | None] = {}
 
-    @property
-    def tired(self) -> bool:
-        """Whether too many pieces were new for this to be worth its while."""
-        return self._left < 0
+    def unmarked(self, data: bytes) -> bytes:
+        """A part without the numbers of its paragraphs, if it has any: with them no markup comes twice."""
+        if b" w14:paraId=" not in data or b"<![CDATA[" in data or self._revised is not _IDENTIFIED:
+            return data
+        return self._revised.sub(b"", data)
 
     def step(self, state: str, markup: bytes) -> Step:
         """What `markup` does in a `state`. It ends within the tag behind which its text stands."""
         known = self.known[state]
         found = known.get(markup)
         if found is None:
-            bare = self._bare.sub(rb"<w:\1>", markup)
+            if len(markup) > _LONGEST or _HOPELESS.search(markup):
+                return REFUSED
+            bare = self._without(markup)
             found = known.get(bare)
             if found is None:
                 known[bare] = found = self._judged(state, bare)
@@ -132,14 +160,36 @@ class Judge:
 
     def ending(self, state: str, markup: bytes) -> Step | None:
         """What `markup` does that should end the block that is open; None if it does not, or does anything else."""
-        key = (state, self._bare.sub(rb"<w:\1>", markup))
+        if len(markup) > _LONGEST:
+            return None
+        key = (state, self._without(markup))
         if key not in self._endings:
-            root = self._tree(_BEFORE[state] + key[1])
+            root = self._tree(_BEFORE[state] + key[1]) if change(key[1]) is not None else None
             self._endings[key] = self._read(root, state, TOP) if root is not None and len(root[0]) == 1 else None
         return self._endings[key]
 
+    def _without(self, markup: bytes) -> bytes:
+        """Markup without what is different each time and says nothing; what is not known to say nothing stays."""
+        if b"<!" in markup or b"<?" in markup:
+            return markup
+        if b"w:rsid" in markup or b"w14:" in markup:
+            markup = self._revised.sub(b"", markup)
+        if b"<w:rPr>" in markup:
+            markup = _LOOK.sub(self._look, markup)
+        return _ASIDE.sub(b"", markup)
+
+    def _look(self, match: re.Match[bytes]) -> bytes:
+        """What is left of a run's properties: nothing if all they say is whether it is bold, and it is not."""
+        look = match.group()
+        if look not in self._looks:
+            root = self._tree(b"%b</w:r><w:r>%b<w:t%b" % (_BEFORE[PARAGRAPH], look, _BEHIND[PARAGRAPH]))
+            plain = root is not None and self._read(root, PARAGRAPH, PARAGRAPH) is JOINED
+            bold = root is not None and is_bold(_last(root).getparent())
+            self._looks[look] = look if not plain else _BOLD if bold else b""
+        return self._looks[look]
+
     def _judged(self, state: str, markup: bytes) -> Step:
-        if level(markup + b">") is None:
+        if change(markup + b">") is None:
             return REFUSED
         last = markup.rfind(b"</w:tbl>")
         end = TABLE if markup.rfind(b"<w:tbl>") > last else PARAGRAPH if last >= 0 or not state else state
@@ -147,7 +197,7 @@ class Judge:
         return (self._read(root, state, end) if root is not None else None) or REFUSED
 
     def _tree(self, body: bytes) -> Any | None:
-        self._left -= 1
+        self.judged += 1
         if b"xmlns" in body:
             return None
         try:
@@ -165,12 +215,11 @@ class Judge:
         amount = sum(1 for _ in root.iter(scan.paragraph))
         if not blocks or amount != sum(map(_texts, blocks)) or (end and not _open(root, scan)):
             return None
-        bold = next(root.iter("{*}b"), None) is not None
         first = blocks.pop(0) if state else None
-        if isinstance(first, Stated) or (bold and any(isinstance(block, list) for block in blocks)):
-            return None  # a paragraph that goes on states no more, and bold may head columns
+        if isinstance(first, Stated):
+            return None  # a paragraph that goes on states no more
         if end and amount == 1 and state:
-            return JOINED._replace(state=state, bold=True, special=True) if bold and state == TABLE else JOINED
+            return JOINED
         filled = _texts(blocks[-1]) - 1 if end and blocks else 0
         return Step(
             ends=BETWEEN * (amount - filled - 1 if end else amount),
@@ -178,8 +227,8 @@ class Judge:
             blocks=tuple(blocks),
             filled=BETWEEN * filled,
             state=end,
-            bold=bold,
-            special=end != state or (bold and state == TABLE) or (state == TABLE and bool(blocks)),
+            bold=bool(end) and is_bold(_last(root).getparent()),
+            special=end != state or (state == TABLE and bool(blocks)),
         )
 
     def _blocks(self, body: Any, scan: Scan) -> list[Block]:
@@ -206,10 +255,14 @@ def _texts(block: Block) -> int:
     return sum(block) if isinstance(block, list) else 1
 
 
+def _last(node: Any) -> Any:
+    while len(node):
+        node = node[-1]
+    return node
+
+
 def _open(root: Any, scan: Scan) -> bool:
     """Whether a tree's last node is a text that its paragraph has in a run."""
-    text = root
-    while len(text):
-        text = text[-1]
+    text = _last(root)
     run = text.getparent()
     return bool(text.tag == scan.run_text and local(run) == "r" and run.getparent().tag == scan.paragraph)

@@ -23,9 +23,10 @@ from frostbyte.data_plane.parse.office.docx_judge import (
     TOP,
     Block,
     Judge,
-    Level,
     Step,
-    level,
+    change,
+    lowest,
+    may_leave,
 )
 from frostbyte.data_plane.parse.office.styles import Styles
 from frostbyte.kernel.errors import StageFailed
@@ -37,18 +38,26 @@ _HEAD: Final = re.compile(
 )
 """How a part in UTF-8 begins whose `w` names the elements of a document."""
 _TEXT_ENDS: Final = b"</w:t>"
-_ODD: Final = re.compile(rb"\xc2\xad|\xee|\xef[\x80-\xa3]|\r|&(?!(?:amp|lt|gt|quot|apos);)")
+_REFERENCE: Final = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos);)")
+_ODD: Final = re.compile(rb"\xc2\xad|\xee|\xef[\x80-\xa3]|\r|" + _REFERENCE.pattern)
 """Of a text: soft hyphens and private characters, which are not read as they are, line ends that XML turns into
 others, and all but the five names of characters that XML knows."""
-_ODD_SIGNS: Final = (b"\xc2\xad", b"\xee", b"\xef", b"\r", b"&#")
+_ODD_SIGNS: Final = ((b"\xad", b"\xc2\xad"), (b"\xee",) * 2, (b"\xef",) * 2, (b"\r",) * 2)
+"""A byte, which is found at once, and what may hold it."""
 _CONTROLS: Final = bytes({*range(0x20)} - {BETWEEN[0], 0x09, 0x0A})
 _NEVER: Final = (b"<", b"\xef\xbf\xbe", b"\xef\xbf\xbf")
 """Never in the text of XML, as `_CONTROLS` are not."""
 _LONGEST: Final = 9_000_000
 """Bytes of a text and the markup before it; lxml takes no more than ten million in one node."""
-_LEAST: Final = 40
-_SHARE: Final = 20
-"""Pieces are judged up to `_LEAST` and one of `_SHARE` of all: to judge takes ten times as long as to parse them."""
+_SMALL: Final = 250_000
+"""Bytes of a part that is parsed sooner than its markup is judged."""
+_FEW: Final = 10
+_JUDGED: Final = 20_000
+_TAKEN: Final = 20
+"""No more pieces are judged than `_FEW`, one for each `_JUDGED` bytes of the part and one for `_TAKEN` texts that were
+found, because to judge one takes ten times as long as to parse it."""
+_PATIENCE: Final = 200
+"""How many more pieces may be passed over than are taken: to look for the beginning of what is plain takes time too."""
 _STRETCH: Final = "{urn:frostbyte:docx}stretch"
 _MARK: Final = b'<stretch xmlns="urn:frostbyte:docx"/>'
 _DEPTH: Final = {PARAGRAPH: 2, TABLE: 5}
@@ -83,15 +92,19 @@ def read_part(data: bytes, styles: Styles) -> Part:
     """
     check_xml(data)
     head = _HEAD.match(data)
-    taken = _taken(data, head, styles) if head is not None else None
+    taken = _taken(data, head, styles) if head is not None and len(data) > _SMALL else None
     return taken or Part(parsed(data, "DOCX"), {})
 
 
 def _taken(data: bytes, head: re.Match[bytes], styles: Styles) -> Part | None:
     """The part without what is plain in it; None where nothing is, or where anything casts doubt on that."""
-    finder = _Finder(data, head, styles)
+    finder = _Finder(data, head, styles, odd=False)
     finder.run()
     joined = b"".join(finder.parts)
+    if _may_be_odd(joined):
+        finder = _Finder(data, head, styles, odd=True)  # most documents hold none, and to look in each text takes time
+        finder.run()
+        joined = b"".join(finder.parts)
     if not finder.found or any(sign in joined for sign in _NEVER):
         return None
     if len(joined.translate(None, _CONTROLS)) < len(joined):
@@ -100,9 +113,9 @@ def _taken(data: bytes, head: re.Match[bytes], styles: Styles) -> Part | None:
         texts = joined.decode().split(BETWEEN.decode())
         at, left = 0, list[bytes]()
         for start, end, _ in finder.found:
-            left += [data[at:start], _MARK]
+            left += [finder.data[at:start], _MARK]
             at = end
-        root = parsed(b"".join([*left, data[at:]]), "DOCX")
+        root = parsed(b"".join([*left, finder.data[at:]]), "DOCX")
     except (UnicodeDecodeError, StageFailed):
         return None
     nodes, rest = list(root.iter(_STRETCH)), iter(texts)
@@ -111,9 +124,15 @@ def _taken(data: bytes, head: re.Match[bytes], styles: Styles) -> Part | None:
         return None
     plain = {}
     for node, (start, end, blocks) in zip(nodes, finder.found, strict=True):
-        source = b"%b<w:body>%b</w:body></w:document>" % (head.group(1), data[start:end])
+        source = b"%b<w:body>%b</w:body></w:document>" % (head.group(1), finder.data[start:end])
         plain[node] = Stretch(source, blocks, [_unescaped(text) for text in islice(rest, _amount(blocks))])
     return Part(root, plain)
+
+
+def _may_be_odd(texts: bytes) -> bool:
+    if b"&" in texts and _REFERENCE.search(texts):
+        return True
+    return any(byte in texts and sign in texts for byte, sign in _ODD_SIGNS)
 
 
 def _amount(blocks: list[Block]) -> int:
@@ -128,25 +147,34 @@ def _unescaped(text: str) -> str:
     return text
 
 
+def _may_head(step: Step, text: bytes) -> bool:
+    """Whether a table begins with bold text, so that its first row may head the columns; or no text tells."""
+    return bool(step.blocks) and step.state == TABLE and not step.filled and (step.bold or not text)
+
+
 class _Finder:
     """Finds the stretches of one part."""
 
-    def __init__(self, data: bytes, head: re.Match[bytes], styles: Styles) -> None:
+    def __init__(self, data: bytes, head: re.Match[bytes], styles: Styles, *, odd: bool) -> None:
+        """`odd`: whether texts are looked at, as they must be where any might be odd."""
         self.found: list[tuple[int, int, list[Block]]] = []
         """Where each begins and ends, and its blocks."""
         self.parts: list[bytes] = []
         """Their texts, each with `BETWEEN` behind it."""
+        self._judge = Judge(head.group(1), styles)
+        self.data = data = self._judge.unmarked(data)
         self._pieces = data.split(_TEXT_ENDS)
         self._pieces[0] = self._pieces[0][head.end() :]
         self._last = self._pieces.pop() if len(self._pieces) > 1 else b""
-        self._judge = Judge(head.group(1), styles, _LEAST + len(self._pieces) // _SHARE)
-        self._odd = any(sign in data for sign in _ODD_SIGNS)
+        self._most = _FEW + len(data) // _JUDGED
+        self._odd = odd
         self._index, self._at = 0, head.end()
         """A piece, and where it begins in the part."""
+        self._passed = 0
+        """How many pieces were in no stretch."""
         self._state = TOP
         """`TOP`: in no stretch."""
         self._depth = 0
-        self._levels: dict[bytes, Level | None] = {}
         self._known: dict[bytes, Step] = {}
         self._blocks: list[Block] = []
         self._start = 0
@@ -183,13 +211,13 @@ class _Finder:
 
     def _take(self, index: int, markup: bytes, text: bytes) -> bool:
         """Take any piece; False: what follows stays as it is."""
-        if self._judge.tired:
+        if self._judge.judged > self._most + len(self.parts) // _TAKEN:
             return False
         odd = self._odd and _ODD.search(text) is not None
         if not self._state:
             return self._seek(index, markup, text, odd)
         step = self._judge.step(self._state, markup)
-        if step is not REFUSED and not odd and not self._heads(step):
+        if step is not REFUSED and not odd and not _may_head(step, text):
             self._apply(index, step, text)
             return True
         closed = self._close(index, markup)  # what is open may end well before what is odd begins
@@ -201,19 +229,23 @@ class _Finder:
     def _seek(self, index: int, markup: bytes, text: bytes, odd: bool, done: int = 0) -> bool:
         """Look in markup, behind what is `done` of it, for the beginning of a plain block; False: look no further."""
         rest = markup[done:]
-        if rest not in self._levels:
-            self._levels[rest] = level(rest + b">")
-        found = self._levels[rest]
-        if found is None or b"<" in text or self._depth + found.lowest < 0:
+        moved = change(rest + b">")
+        if moved is None or b"<" in text:
             return False
-        if self._depth + found.lowest == 0 and not odd:
-            tail = rest[found.place :]
-            step = self._judge.step(TOP, tail)
-            if step is not REFUSED:
+        self._passed += 1
+        if self._passed > _PATIENCE + len(self.parts):
+            return False
+        if may_leave(rest, self._depth):
+            low, place = lowest(rest + b">")
+            if self._depth + low < 0:
+                return False
+            tail = rest[place:]
+            step = self._judge.step(TOP, tail) if self._depth + low == 0 and not odd else REFUSED
+            if step is not REFUSED and not _may_head(step, text):
                 self._start = self._place(index) + len(markup) - len(tail)
                 self._apply(index, step, text)
                 return True
-        self._depth += found.change - 1  # the text ends with the element that it stands in
+        self._depth += moved - 1  # the text ends with the element that it stands in
         return True
 
     def _apply(self, index: int, step: Step, text: bytes) -> None:
@@ -235,18 +267,13 @@ class _Finder:
         rows[-1] += cells[0]
         rows += cells[1:]
 
-    def _heads(self, step: Step) -> bool:
-        """Whether bold text stands in a first row, which may head the columns."""
-        rows = self._blocks[-1]
-        return step.bold and isinstance(rows, list) and len(rows) == 1
-
     def _close(self, index: int, markup: bytes) -> int:
         """End the open block and the stretch where markup does; 0 if that is not plain, else where in markup."""
         if not self._state:
             return 0
         at = markup.find(_CLOSED[self._state]) + len(_CLOSED[self._state])
         step = self._judge.ending(self._state, markup[:at]) if at >= len(_CLOSED[self._state]) else None
-        if step is None or self._heads(step):
+        if step is None:
             return 0
         self.parts.append(step.ends)
         if step.grown:
@@ -259,10 +286,11 @@ class _Finder:
         """Leave the open block to the tree, and end the stretch before it."""
         del self.parts[self._kept :]
         self._blocks.pop()
-        markup = self._pieces[self._opened].rpartition(b">")[0]
-        found = level(markup + b">")
-        assert found is not None  # such markup is refused
-        self._leave(self._place(self._opened) + found.place)
+        at = self._start
+        if self._blocks:
+            # All markup of a stretch was judged as a whole, but that at its beginning, where its first block begins.
+            at = self._place(self._opened) + lowest(self._pieces[self._opened].rpartition(b">")[0] + b">")[1]
+        self._leave(at)
 
     def _leave(self, end: int) -> None:
         if self._blocks:

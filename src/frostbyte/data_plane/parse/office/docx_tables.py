@@ -153,9 +153,12 @@ def _first_row(table: Any, cells: list[GridCell]) -> None:
 def _bold(cell: Any) -> bool:
     """Whether all words of a cell are bold by their own formatting; an empty cell is not."""
     runs = [run for run in cell.iter("{*}r") if any(child.text for child in run.iterchildren("{*}t"))]
-    return bool(runs) and all(
-        any(is_on(mark) for look in run.iterchildren("{*}rPr") for mark in look.iterchildren("{*}b")) for run in runs
-    )
+    return bool(runs) and all(map(is_bold, runs))
+
+
+def is_bold(run: Any) -> bool:
+    """Whether a run is bold by its own formatting."""
+    return any(is_on(mark) for look in run.iterchildren("{*}rPr") for mark in look.iterchildren("{*}b"))
 
 
 def _empty(cell: Any) -> bool:
