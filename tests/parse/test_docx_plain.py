@@ -175,6 +175,7 @@ class Author:
         }
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**40), st.sampled_from((8, 30, 200)))
 def test_what_is_taken_from_the_bytes_is_what_the_careful_reader_reads(readings, zipped, seed, odd):

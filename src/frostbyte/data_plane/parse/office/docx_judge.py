@@ -140,7 +140,7 @@ class Judge:
 
     def unmarked(self, data: bytes) -> bytes:
         """A part without the numbers of its paragraphs, if it has any: with them no markup comes twice."""
-        if b" w14:paraId=" not in data or b"<![CDATA[" in data or self._revised is not _IDENTIFIED:
+        if self._revised is not _IDENTIFIED or b" w14:paraId=" not in data or b"<![CDATA[" in data:
             return data
         return self._revised.sub(b"", data)
 

@@ -122,10 +122,13 @@ def _taken(data: bytes, head: re.Match[bytes], styles: Styles) -> Part | None:
     # The document might hold the like itself, or a character that makes two texts of one.
     if len(nodes) != len(finder.found) or len(texts) != 1 + sum(_amount(blocks) for _, _, blocks in finder.found):
         return None
+    if b"&" in joined:
+        texts = list(map(_unescaped, texts))
+        rest = iter(texts)
     plain = {}
     for node, (start, end, blocks) in zip(nodes, finder.found, strict=True):
         source = b"%b<w:body>%b</w:body></w:document>" % (head.group(1), finder.data[start:end])
-        plain[node] = Stretch(source, blocks, [_unescaped(text) for text in islice(rest, _amount(blocks))])
+        plain[node] = Stretch(source, blocks, list(islice(rest, _amount(blocks))))
     return Part(root, plain)
 
 
@@ -198,8 +201,12 @@ class _Finder:
                 add(text)
             else:
                 add(step.ends)
-                if step.grown:
-                    self._grow(step.grown)
+                grown = step.grown
+                if grown:
+                    rows: Any = self._blocks[-1]  # only tables grow
+                    rows[-1] += grown[0]
+                    if len(grown) > 1:
+                        rows += grown[1:]
                 else:
                     self._opened, self._kept = index, len(parts)
                     self._blocks += step.blocks
