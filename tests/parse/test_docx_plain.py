@@ -213,11 +213,50 @@ def test_paragraphs_as_word_writes_them_are_never_made_a_tree_of(look, propertie
     assert taken(again + "<w:p/>" + p("two", look)) == (3, [])
 
 
-def test_tables_are_none_either_but_where_their_first_row_may_head_them():
-    plain, bold = p("cell"), p("cell", "<w:rPr><w:b/></w:rPr>")
-    assert taken(table((plain, plain), (bold, "<w:p/>"), ("<w:p/>", plain))) == (1, [])
-    assert taken(p("before") + table((bold, bold), (plain, plain)) + p("behind")) == (2, ["cell"] * 4)
-    assert taken(table((plain + plain, plain))) == (0, ["cell"] * 3)
+PLAIN = p("cell")
+BOLD = p("cell", "<w:rPr><w:b/></w:rPr>")
+NONE = "<w:p/>"
+HALF = BOLD.replace("</w:p>", "<w:r><w:t> more</w:t></w:r></w:p>")
+TWICE = BOLD.replace("</w:p>", "<w:r><w:rPr><w:i/><w:b/></w:rPr><w:t> more</w:t></w:r></w:p>")
+SAME = BOLD.replace("</w:r>", "<w:lastRenderedPageBreak/><w:t> more</w:t></w:r>")
+BLANK = BOLD.replace("</w:p>", "<w:r><w:t></w:t></w:r></w:p>")
+FIRST_BLANK = BOLD.replace("<w:r>", "<w:r><w:t></w:t></w:r><w:r>", 1)
+LATE = PLAIN.replace("</w:r>", "<w:rPr><w:b/></w:rPr></w:r>")
+
+
+def test_tables_are_none_either():
+    assert taken(table((PLAIN, PLAIN), (BOLD, NONE), (NONE, PLAIN))) == (1, [])
+    assert taken(p("before") + table((BOLD, BOLD), (PLAIN, PLAIN)) + p("behind")) == (3, [])
+    assert taken(table((PLAIN + PLAIN, PLAIN))) == (0, ["cell"] * 3)
+
+
+@pytest.mark.parametrize(
+    ("rows", "headed"),
+    [
+        (((BOLD, BOLD), (PLAIN, PLAIN)), True),
+        (((BOLD, BOLD), (BOLD, PLAIN), (BOLD, BOLD)), True),
+        (((BOLD, TWICE), (BOLD, NONE)), True),
+        (((SAME, BLANK), (NONE, NONE), (NONE, NONE)), True),
+        (((FIRST_BLANK, BOLD), (PLAIN, PLAIN)), True),
+        (((BOLD, BOLD), (BOLD, HALF)), True),
+        (((BOLD, LATE), (PLAIN, PLAIN)), True),
+        (((BOLD, BOLD), (BOLD, BOLD), (PLAIN, PLAIN)), False),
+        (((BOLD, BOLD),), False),
+        (((BOLD,), (PLAIN,)), False),
+        (((BOLD, HALF), (PLAIN, PLAIN)), False),
+        (((BOLD, NONE), (PLAIN, PLAIN)), False),
+        (((NONE, BOLD), (PLAIN, PLAIN)), False),
+        (((PLAIN, BOLD), (PLAIN, PLAIN)), False),
+    ],
+)
+@pytest.mark.parametrize(
+    "behind", ["", PLAIN, table((PLAIN, PLAIN), (PLAIN, PLAIN)), p("x", "<w:rPr><w:vanish/></w:rPr>")]
+)
+def test_a_first_row_that_alone_is_bold_heads_the_columns(readings, make_docx, rows, headed, behind):
+    careful, quick = readings(make_docx(table(*rows) + behind))
+    assert quick == careful
+    assert (b'"header":true' in quick) is headed
+    assert LATE in rows[0] or taken(table(*rows)) == (1, [])
 
 
 @pytest.mark.parametrize("look", ODD_LOOKS[:6])

@@ -13,6 +13,7 @@ from frostbyte.data_plane.parse.limits import ParseLimits, too_many_cells
 from frostbyte.data_plane.parse.marks import LIST_MARK
 from frostbyte.data_plane.parse.office import docx_tables as tables
 from frostbyte.data_plane.parse.office.archive import Archive, attribute, local, parsed
+from frostbyte.data_plane.parse.office.docx_judge import Rows
 from frostbyte.data_plane.parse.office.docx_notes import Notes
 from frostbyte.data_plane.parse.office.docx_plain import Stretch
 from frostbyte.data_plane.parse.office.docx_scan import Scan, Stated
@@ -125,15 +126,15 @@ class Writer:
             return
         texts = iter(stretch.texts)
         for block in stretch.blocks:
-            if isinstance(block, list):
+            if isinstance(block, Rows):
                 self._plain_table(block, list(islice(texts, sum(block))), place)
             else:
                 self.progress()
                 style, label, level = self._properties(block, place)
                 self._whole(next(texts), None, (style, label, level), place, style.contents)
 
-    def _plain_table(self, rows: list[int], texts: list[str], place: Place) -> None:
-        cells = tables.plain_grid(rows)
+    def _plain_table(self, rows: Rows, texts: list[str], place: Place) -> None:
+        cells = tables.plain_grid(rows, headed=rows.headed)
         self._count(len(rows), max(rows))
         with self.builder.element(Kind.TABLE, rows=len(rows), columns=max(rows), hidden=place.hidden) as element:
             self._begin()

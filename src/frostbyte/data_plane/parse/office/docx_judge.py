@@ -68,8 +68,16 @@ _IGNORED: Final = frozenset({"bookmarkStart", "bookmarkEnd", "proofErr"})
 _KEPT: Final = ("{*}sectPr", "{*}footnotePr", "{*}endnotePr")
 """What is looked for in the whole tree."""
 
-Block = Stated | list[int] | None
-"""A paragraph by what it states, if anything, or a table by the number of cells in each row."""
+
+class Rows(list[int]):
+    """A table, by the number of cells in each row."""
+
+    headed = False
+    """Whether its first row heads its columns."""
+
+
+Block = Stated | Rows | None
+"""A paragraph by what it states, if anything, or a table."""
 
 
 class Step(NamedTuple):
@@ -85,14 +93,16 @@ class Step(NamedTuple):
     """The ends of the empty texts of the last block."""
     state: str = ""
     """In which block the text stands."""
-    bold: bool = False
-    """Whether the text's run is bold by its own formatting."""
+    bold: bool | None = False
+    """Whether the text's run is bold by its own formatting; None: it is the run of the text before."""
     special: bool = False
     """Whether there is more to it than one more paragraph, or more cells."""
 
 
 JOINED: Final = Step()
 """The text goes on."""
+_JOINED_IN_TABLE: Final = {False: JOINED, True: Step(bold=True, special=True), None: Step(bold=None, special=True)}
+"""The same, where a first row may head the columns."""
 REFUSED: Final = Step(special=True)
 """Not plain."""
 
@@ -218,16 +228,21 @@ class Judge:
         first = blocks.pop(0) if state else None
         if isinstance(first, Stated):
             return None  # a paragraph that goes on states no more
+        run = _last(root).getparent() if end else None
+        before = next(root.iter("{*}r")) if state == TABLE else None
+        if before is not None and next(before.iterchildren("{*}rPr"), None) is not None:
+            return None  # bold behind its text: the run before may not have been what it was taken for
+        bold = None if run is before else end != TOP and is_bold(run)
         if end and amount == 1 and state:
-            return JOINED
+            return _JOINED_IN_TABLE[bold] if state == TABLE else JOINED
         filled = _texts(blocks[-1]) - 1 if end and blocks else 0
         return Step(
             ends=BETWEEN * (amount - filled - 1 if end else amount),
-            grown=(first[0] - 1, *first[1:]) if isinstance(first, list) else (),
+            grown=(first[0] - 1, *first[1:]) if isinstance(first, Rows) else (),
             blocks=tuple(blocks),
             filled=BETWEEN * filled,
             state=end,
-            bold=bool(end) and is_bold(_last(root).getparent()),
+            bold=bold,
             special=end != state or (state == TABLE and bool(blocks)),
         )
 
@@ -244,7 +259,7 @@ class Judge:
                 rows = plain_rows(node, scan) if self._tables else None
                 if rows is None:
                     return []
-                found.append(rows)
+                found.append(Rows(rows))
             elif local(node) not in _IGNORED:
                 return []
         return found
@@ -252,7 +267,7 @@ class Judge:
 
 def _texts(block: Block) -> int:
     """How many texts a block has."""
-    return sum(block) if isinstance(block, list) else 1
+    return sum(block) if isinstance(block, Rows) else 1
 
 
 def _last(node: Any) -> Any:

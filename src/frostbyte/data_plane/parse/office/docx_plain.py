@@ -23,6 +23,7 @@ from frostbyte.data_plane.parse.office.docx_judge import (
     TOP,
     Block,
     Judge,
+    Rows,
     Step,
     change,
     lowest,
@@ -140,7 +141,7 @@ def _may_be_odd(texts: bytes) -> bool:
 
 def _amount(blocks: list[Block]) -> int:
     """How many texts blocks have."""
-    return sum([sum(block) if isinstance(block, list) else 1 for block in blocks])
+    return sum([sum(block) if isinstance(block, Rows) else 1 for block in blocks])
 
 
 def _unescaped(text: str) -> str:
@@ -150,9 +151,35 @@ def _unescaped(text: str) -> str:
     return text
 
 
-def _may_head(step: Step, text: bytes) -> bool:
-    """Whether a table begins with bold text, so that its first row may head the columns; or no text tells."""
-    return bool(step.blocks) and step.state == TABLE and not step.filled and (step.bold or not text)
+class _Heads:
+    """Watches the first two rows of a table that begins in bold: where the first alone is bold throughout, it heads the
+    columns."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._bold: list[bool | None] = [None]
+        """Of each cell whether all its texts are; None: it has none."""
+        self._last = False
+
+    def cells(self) -> None:
+        """The table may have grown."""
+        self._bold += [None] * (sum(self._rows) - len(self._bold))
+
+    def text(self, bold: bool | None) -> None:
+        """The last cell has a text more."""
+        self._last = bold if bold is not None else self._last
+        self._bold[-1] = self._last and self._bold[-1] is not False
+
+    def known(self, *, ended: bool = False) -> bool:
+        """Whether nothing more can change; then the table says what it is."""
+        rows, first = self._rows, self._rows[0]
+        whole = self._bold[:first] if ended or len(rows) > 1 else self._bold[: first - 1]
+        if not all(whole) or (len(rows) == 1 and ended) or (len(rows) > 1 and first == 1):
+            return True
+        if len(rows) > 2 or (ended and len(rows) == 2):
+            rows.headed = not all(self._bold[first : first + rows[1]])
+            return True
+        return False
 
 
 class _Finder:
@@ -184,6 +211,7 @@ class _Finder:
         """Where the stretch begins."""
         self._opened = self._kept = 0
         """The piece with which the open block begins, and how many parts there were before."""
+        self._heads: _Heads | None = None
 
     def run(self) -> None:
         """Look through the whole part."""
@@ -224,7 +252,7 @@ class _Finder:
         if not self._state:
             return self._seek(index, markup, text, odd)
         step = self._judge.step(self._state, markup)
-        if step is not REFUSED and not odd and not _may_head(step, text):
+        if step is not REFUSED and not odd:
             self._apply(index, step, text)
             return True
         closed = self._close(index, markup)  # what is open may end well before what is odd begins
@@ -248,7 +276,7 @@ class _Finder:
                 return False
             tail = rest[place:]
             step = self._judge.step(TOP, tail) if self._depth + low == 0 and not odd else REFUSED
-            if step is not REFUSED and not _may_head(step, text):
+            if step is not REFUSED:
                 self._start = self._place(index) + len(markup) - len(tail)
                 self._apply(index, step, text)
                 return True
@@ -257,22 +285,37 @@ class _Finder:
 
     def _apply(self, index: int, step: Step, text: bytes) -> None:
         add = self.parts.append
-        if step is not JOINED:
+        if step.state:  # else the text goes on
             add(step.ends)
             if step.grown:
-                self._grow(step.grown)
+                self._grow(step.grown, ended=bool(step.blocks))
             if step.blocks:
                 self._opened, self._kept = index, len(self.parts)
-                self._blocks += [list(block) if isinstance(block, list) else block for block in step.blocks]
+                self._blocks += [Rows(block) if isinstance(block, Rows) else block for block in step.blocks]
                 add(step.filled)
+                last = self._blocks[-1]
+                # A first cell that is empty, or begins with text that is not bold, heads nothing.
+                heads = isinstance(last, Rows) and not step.filled and (step.bold or not text)
+                self._heads = _Heads(last) if heads and isinstance(last, Rows) else None
             self._state, self._known = step.state, self._judge.known[step.state]
         add(text)
+        if self._heads is not None:
+            if text:
+                self._heads.text(step.bold)
+            self._known = {}
+            if self._heads.known():
+                self._heads, self._known = None, self._judge.known[self._state]
 
-    def _grow(self, cells: tuple[int, ...]) -> None:
+    def _grow(self, cells: tuple[int, ...], *, ended: bool) -> None:
+        """Give the open table more cells; `ended`: it gets no more."""
         rows = self._blocks[-1]
-        assert isinstance(rows, list)  # only tables grow
+        assert isinstance(rows, Rows)  # only tables grow
         rows[-1] += cells[0]
         rows += cells[1:]
+        if self._heads is not None:
+            self._heads.cells()
+            if ended:
+                self._heads.known(ended=True)
 
     def _close(self, index: int, markup: bytes) -> int:
         """End the open block and the stretch where markup does; 0 if that is not plain, else where in markup."""
@@ -284,7 +327,7 @@ class _Finder:
             return 0
         self.parts.append(step.ends)
         if step.grown:
-            self._grow(step.grown)
+            self._grow(step.grown, ended=True)
         self._depth = 0
         self._leave(self._place(index) + at)
         return at
@@ -302,7 +345,7 @@ class _Finder:
     def _leave(self, end: int) -> None:
         if self._blocks:
             self.found.append((self._start, end, self._blocks))
-        self._blocks, self._state, self._known = [], TOP, {}
+        self._blocks, self._state, self._known, self._heads = [], TOP, {}, None
 
     def _place(self, index: int) -> int:
         """Where a piece begins in the part."""

@@ -86,9 +86,13 @@ def plain_rows(table: Any, scan: Scan) -> list[int] | None:
     return None if texts is None else [len(row) for row in rows]
 
 
-def plain_grid(rows: list[int]) -> list[GridCell]:
-    """The cells of such a table."""
-    return [GridCell(row, column, 1, 1, False, None) for row, amount in enumerate(rows) for column in range(amount)]
+def plain_grid(rows: list[int], *, headed: bool) -> list[GridCell]:
+    """The cells of such a table; `headed`: its first row heads the columns."""
+    return [
+        GridCell(row, column, 1, 1, headed and row == 0, None)
+        for row, amount in enumerate(rows)
+        for column in range(amount)
+    ]
 
 
 def plain_texts(cells: list[GridCell], scan: Scan) -> list[str] | None:
