@@ -134,11 +134,11 @@ class Writer:
                 self._whole(next(texts), None, (style, label, level), place, style.contents)
 
     def _plain_table(self, rows: Rows, texts: list[str], place: Place) -> None:
-        cells = tables.plain_grid(rows, headed=rows.headed)
         self._count(len(rows), max(rows))
         with self.builder.element(Kind.TABLE, rows=len(rows), columns=max(rows), hidden=place.hidden) as element:
             self._begin()
-            element.cells += tables.written(self.builder, cells, [text if text.strip() else "" for text in texts])
+            texts = [text if text.strip() else "" for text in texts]
+            element.cells += tables.written_plain(self.builder, rows, texts, headed=rows.headed)
 
     def _paragraph(self, node: Any, place: Place) -> None:
         self.progress()

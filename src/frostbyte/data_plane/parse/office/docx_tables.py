@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from frostbyte.data_plane.document import Cell, Span
 from frostbyte.data_plane.parse.building import PageBuilder
 from frostbyte.data_plane.parse.office.archive import attribute, is_on, local
@@ -86,15 +88,6 @@ def plain_rows(table: Any, scan: Scan) -> list[int] | None:
     return None if texts is None else [len(row) for row in rows]
 
 
-def plain_grid(rows: list[int], *, headed: bool) -> list[GridCell]:
-    """The cells of such a table; `headed`: its first row heads the columns."""
-    return [
-        GridCell(row, column, 1, 1, headed and row == 0, None)
-        for row, amount in enumerate(rows)
-        for column in range(amount)
-    ]
-
-
 def plain_texts(cells: list[GridCell], scan: Scan) -> list[str] | None:
     """The texts of cells that each hold one plain paragraph that states no style; None if one holds anything else."""
     texts: list[str] = []
@@ -115,33 +108,53 @@ def plain_texts(cells: list[GridCell], scan: Scan) -> list[str] | None:
 
 def written(builder: PageBuilder, cells: list[GridCell], texts: list[str]) -> list[Cell]:
     """Write cells of such texts at one stroke: nearly all tables are made of them."""
-    made: list[Cell] = []
+    starts = _written(builder, [cell.row for cell in cells], texts)
+    return [
+        Cell(
+            row=cell.row,
+            column=cell.column,
+            row_span=cell.row_span,
+            column_span=cell.column_span,
+            start=start,
+            end=start + len(text),
+            header=cell.header,
+        )
+        for cell, start, text in zip(cells, starts, texts, strict=True)
+    ]
+
+
+def written_plain(builder: PageBuilder, rows: list[int], texts: list[str], *, headed: bool) -> list[Cell]:
+    """The same for rows of so many cells each; `headed`: the first heads the columns."""
+    places = [(row, column) for row, amount in enumerate(rows) for column in range(amount)]
+    starts = _written(builder, [row for row, _ in places], texts)
+    cells = [
+        Cell(row=row, column=column, start=start, end=start + len(text))
+        for (row, column), start, text in zip(places, starts, texts, strict=True)
+    ]
+    if headed:
+        cells[: rows[0]] = [msgspec.structs.replace(cell, header=True) for cell in cells[: rows[0]]]
+    return cells
+
+
+def _written(builder: PageBuilder, rows: list[int], texts: list[str]) -> list[int]:
+    """Write the texts of cells, each of its row, with separators between them; where each begins."""
+    starts: list[int] = []
     parts: list[str] = []
     inserted: list[Span] = []
-    row, at = 0, builder.at
-    for cell, text in zip(cells, texts, strict=True):
+    last, at = 0, builder.at
+    for row, text in zip(rows, texts, strict=True):
         if parts:
-            parts.append("\n" if cell.row > row else "\t")
+            parts.append("\n" if row > last else "\t")
             # Separators around an empty cell are one.
             start = inserted.pop().start if inserted and inserted[-1].end == at else at
-            inserted.append(Span(start=start, end=at + 1))
             at += 1
+            inserted.append(Span(start=start, end=at))
         parts.append(text)
-        row, end = cell.row, at + len(text)
-        made.append(
-            Cell(
-                row=row,
-                column=cell.column,
-                row_span=cell.row_span,
-                column_span=cell.column_span,
-                start=at,
-                end=end,
-                header=cell.header,
-            )
-        )
-        at = end
+        starts.append(at)
+        last = row
+        at += len(text)
     builder.found_and_inserted("".join(parts), inserted)
-    return made
+    return starts
 
 
 def _first_row(table: Any, cells: list[GridCell]) -> None:
