@@ -28,6 +28,9 @@ _GAP: Final = re.compile(
     r" |\. ?|"
     r"\.?(?: (?:von|van|zu|zum|zur|vom|de|del|della|di|da|dos|das|du|le|la|el|al|bin|ibn|ter|ten|den|der|y|af)){1,2} "
 )
+_FOREIGN_GAP: Final = re.compile(r" (?:da|dos|di|della|van|van de[nr]|ibn|al) ")
+"""What stands within names only, whatever stands before it."""
+
 _COMMA: Final = re.compile(r", ?")
 _LISTED: Final = re.compile(
     r"(?:[,;/]| and| und|, and| sowie)\s+(?:dr\.? |prof\.? |mrs?\.? |ms\.? |frau |herrn? )*", re.IGNORECASE
@@ -47,6 +50,7 @@ _PARTICLES: Final = re.compile(
 _BORN_BEHIND: Final = re.compile(
     r"(?:,? \(?|, ?|\n)(?:born|geb\.|geboren|d\.?o\.?b|DOB|aged? \d|\* ?\d|\d{2} (?:years|Jahre))"
 )
+_ROLE_BEHIND: Final = re.compile(r" \(([^\W\d_]{3,20})\)")
 _DATE_BEHIND: Final = re.compile(r",? \(?\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d{2}")
 _TO_ADDRESS: Final = re.compile(r",? ?\(?(?:, (?:residing|living|wohnhaft) (?:at|in) )?|[ \t]*\n[ \t]*")
 _OF_PEOPLE: Final = re.compile(
@@ -184,6 +188,8 @@ class People:
         if gap in ("\n", "\r\n"):  # a line's end in prose, not in a list
             begin = self._text.rfind("\n", 0, last[0]) + 1
             return last[1] - begin > 45 and word.lower() in _book()["given"]
+        if _FOREIGN_GAP.fullmatch(gap):
+            return True
         if _GAP.fullmatch(gap) is None:
             return False
         book = _book()  # "Ausschluss der Haftung" is no "Friedrich von Bülow"
@@ -201,6 +207,8 @@ class People:
                     yield self._run(part, titled)
                     part = []
                 titled = "weak" if bare in book["titles_weak"] and titled != "strong" else "strong"
+            elif self._is_initial(row, index):
+                part.append((start, end))
             elif (bare in book["words"] or _NOUN.fullmatch(bare)) and not self._is_surname(part, titled, row, index):
                 if part:
                     yield self._run(part, titled)
@@ -209,6 +217,11 @@ class People:
                 part.append((start, start + len(bare)))
         if part:
             yield self._run(part, titled)
+
+    def _is_initial(self, row: list[Span], index: int) -> bool:
+        """Whether a letter that is a word, too, abbreviates a given name ("A. Papadopoulos")."""
+        start, end = row[index]
+        return end - start == 1 and self._text.startswith(". ", end) and index + 1 < len(row)
 
     def _is_surname(self, part: list[Span], titled: str, row: list[Span], index: int) -> bool:
         """Whether a common word ends a name ("Anna Green", "Mr. Best")."""
@@ -246,7 +259,7 @@ class People:
         said = self._word_before(run, left)
         if said:
             return said
-        if _IS_LABEL.match(text, run.end):
+        if _IS_LABEL.match(text, run.end) or (text.startswith(":", run.end) and " ".join(run.words) in book["labels"]):
             return ""
         if last[0] >= 0 and run.start - last[0] < 16 and _LISTED.fullmatch(text, last[0], run.start):
             return last[1] if last[1] == "strong" else "weak"
@@ -258,6 +271,9 @@ class People:
         if _DATE_BEHIND.match(text, run.end, run.end + 40) or self._lives_behind(run):
             return "weak"
         if _MAIL_BEHIND.match(text, run.end, run.end + 80):
+            return "weak"
+        role = _ROLE_BEHIND.match(text, run.end)
+        if role is not None and role[1].lower() in book["labels"]:
             return "weak"
         head = " ".join(self._columns.head(run.start)[0].lower().split()).rstrip(":")
         if head in book["heads"]:
