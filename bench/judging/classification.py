@@ -28,6 +28,9 @@ from frostbyte.data_plane.policy.classify import Classification, classify
 from frostbyte.kernel.tenancy import TenantConfig
 
 HELD_BACK: Final = Path(__file__).parents[1] / "sets" / "classification" / "held_back.jsonl"
+CHECK: Final = HELD_BACK.with_name("check.jsonl")
+"""Short documents that somebody wrote without having seen the rules; looked at since."""
+
 
 Judged = list[tuple[Sample, Classification]]
 
@@ -142,7 +145,7 @@ def speed(documents: list[Sample], rules: RuleSet) -> list[Line]:
 def main() -> int:
     """Measure."""
     rules = RuleSet.load()
-    for name, path in (("tuning", TUNING), ("held back", HELD_BACK)):
+    for name, path in (("tuning", TUNING), ("held back", HELD_BACK), ("to check by", CHECK)):
         judged = judge(samples(path), rules)
         show(lines(name, judged))
         if "--confusion" in sys.argv:
