@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from frostbyte.data_plane.parse.office import docx_judge
+from frostbyte.data_plane.parse.office import docx_judge, docx_plain
 from frostbyte.data_plane.parse.office.docx_plain import read_part
 from frostbyte.data_plane.parse.office.styles import Styles
 
@@ -268,6 +268,15 @@ def test_what_may_not_be_seen_is_left_to_the_careful_reader_alone(look):
 def test_paragraphs_with_more_in_their_properties_stay(properties):
     odd = p("two", "", properties).replace(' r:id="h"', "")
     assert taken(p("one") + odd + p("three"))[1] == ([] if "TOC1" in properties else ["two"])
+
+
+def test_a_very_wide_first_row_costs_no_more_than_its_length(monkeypatch):
+    seen = []
+    real = docx_plain._Heads.known
+    monkeypatch.setattr(docx_plain._Heads, "known", lambda self, **more: seen.append(self._seen) or real(self, **more))
+    assert taken(table([BOLD] * 3_000, [PLAIN])) == (1, [])
+    assert len(seen) < 3_100
+    assert seen == sorted(seen)
 
 
 def test_a_part_of_nothing_but_oddities_is_given_up_soon(monkeypatch):

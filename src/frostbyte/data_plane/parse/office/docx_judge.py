@@ -53,8 +53,9 @@ _SILENT: Final = (
     rb'(?:<w:(?:proofErr w:type="[A-Za-z]+"|bookmarkStart w:id="[0-9]+" w:name="[\w.:$-]*"|bookmarkEnd w:id="[0-9]+")'
     rb" ?/>)+"
 )
-_ASIDE: Final = re.compile(rb"(?<=</w:r>)%b|%b(?=<w:r[ >])" % (_SILENT, _SILENT))
-"""What Word notes beside runs, each time with another number."""
+_ASIDE: Final = re.compile(rb"(?<=</w:r>)%b|(?<!/>)%b(?=<w:r[ >])" % (_SILENT, _SILENT))
+"""What Word notes beside runs, each time with another number. Not from the middle of such notes on: that takes their
+number's square in time."""
 _HOPELESS: Final = re.compile(
     rb"<(?:w:(?:ins|del|moveFrom|moveTo|hyperlink|fldSimple|fldChar|instrText|smartTag|sdt|drawing|pict|object|tab|br|sym|"
     rb"footnoteReference|endnoteReference|commentR\w+|gridSpan|vMerge|tblHeader|sectPr)[ />]|!|\?)"
@@ -62,7 +63,7 @@ _HOPELESS: Final = re.compile(
 """What is never plain, or not plain where it is not closed before the next text: this saves asking, and no more."""
 _LONGEST: Final = 20_000
 """Bytes of markup that is judged."""
-_LOOK: Final = re.compile(rb"<w:rPr>.*?</w:rPr>", re.DOTALL)
+_LOOK: Final = re.compile(rb"<w:rPr>[^<]*(?:<(?!/?w:rPr>)[^<]*)*</w:rPr>")
 _BOLD: Final = b"<w:rPr><w:b/></w:rPr>"
 _IGNORED: Final = frozenset({"bookmarkStart", "bookmarkEnd", "proofErr"})
 _KEPT: Final = ("{*}sectPr", "{*}footnotePr", "{*}endnotePr")

@@ -160,6 +160,8 @@ class _Heads:
         self._bold: list[bool | None] = [None]
         """Of each cell whether all its texts are; None: it has none."""
         self._last = False
+        self._seen = 0
+        """Cells at the beginning of the first row that are bold and can no more change."""
 
     def cells(self) -> None:
         """The table may have grown."""
@@ -173,8 +175,10 @@ class _Heads:
     def known(self, *, ended: bool = False) -> bool:
         """Whether nothing more can change; then the table says what it is."""
         rows, first = self._rows, self._rows[0]
-        whole = self._bold[:first] if ended or len(rows) > 1 else self._bold[: first - 1]
-        if not all(whole) or (len(rows) == 1 and ended) or (len(rows) > 1 and first == 1):
+        whole = first if ended or len(rows) > 1 else first - 1
+        while self._seen < whole and self._bold[self._seen]:
+            self._seen += 1
+        if self._seen < whole or (len(rows) == 1 and ended) or (len(rows) > 1 and first == 1):
             return True
         if len(rows) > 2 or (ended and len(rows) == 2):
             rows.headed = not all(self._bold[first : first + rows[1]])
