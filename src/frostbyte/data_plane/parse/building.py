@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from frostbyte.data_plane.document import Box, Cell, Drop, Element, Image, Kind, Line, Mark, Page, Span
 
-CONTROL = re.compile("[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f\x80-\x9f\ufffe\uffff]+|[\ud800-\udfff]+")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f\x80-\x9f\ufffe\uffff]+|[\ud800-\udfff]+")
 """Characters that no text needs: C0 and C1 controls but tab and line ends, non-characters, lone surrogates."""
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass

@@ -17,7 +17,7 @@ Range = tuple[int, int]
 _START, _END = attrgetter("start"), attrgetter("end")
 _ROW, _COLUMN, _INNER = attrgetter("row"), attrgetter("column"), attrgetter("inner")
 _ROW_SPAN, _COLUMN_SPAN = attrgetter("row_span"), attrgetter("column_span")
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _DEEPEST: Final = 50
 """Tables in tables in tables."""
 

@@ -51,12 +51,11 @@ def read_notes(page: pdfium.PdfPage, frame: Frame, form: Any | None) -> list[Pag
             continue
         try:
             subtype = native.annotation_kind(annotation)
-            if subtype in (_LINK, _POPUP):
-                continue
-            note = _note(ctypes.cast(annotation, raw.FPDF_ANNOTATION), subtype, frame, form)
+            read = subtype not in (_LINK, _POPUP)
+            note = _note(ctypes.cast(annotation, raw.FPDF_ANNOTATION), subtype, frame, form) if read else None
         finally:
             native.close_annotation(annotation)
-        if note.text.strip():
+        if note is not None and note.text.strip():
             notes.append(note)
     return notes
 
