@@ -25,6 +25,8 @@ compile bootstrap "$@"
 compile runtime "$@"
 # The same versions in tests as where it runs.
 compile dev --constraint runtime.lock "$@"
+# The compiler is the checker that tests run: one version of it.
+compile compiler --constraint dev.lock "$@"
 compile models --no-deps "$@"
 # An image carries what its processes need, in the versions that are tested. Left out is what others ask for and no
 # process of ours loads: tokenizers' client of a model hub, the shell of Celery's own command.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs or builds the servers that test lanes need, and starts none of them. What cannot be had here is named.
 #
-#   tools/servers.sh [NAME...]     clamd redis minio postgresql promtool hcloud nftables shellcheck sops sshd traefik cryptsetup chromium node axe; all of them without a name
+#   tools/servers.sh [NAME...]     clamd redis minio postgresql promtool hcloud nftables shellcheck sops sshd traefik cryptsetup compiler chromium node axe; all of them without a name
 #
 # Packages need root on Debian; MinIO, SOPS and Traefik are built from pinned sources and need Go (tools/*/build.sh);
 # axe-core comes through npm (tools/axe/fetch.sh).
@@ -25,7 +25,7 @@ package() { # PROGRAM PACKAGE
     if [ -n "$made" ]; then rm -f "$policy"; fi
 }
 
-[ $# -gt 0 ] || set -- clamd redis minio postgresql promtool hcloud nftables shellcheck sops sshd traefik cryptsetup chromium node axe
+[ $# -gt 0 ] || set -- clamd redis minio postgresql promtool hcloud nftables shellcheck sops sshd traefik cryptsetup compiler chromium node axe
 for name in "$@"; do
     case "$name" in
         clamd) package clamd clamav-daemon ;;
@@ -37,13 +37,17 @@ for name in "$@"; do
         hcloud) package hcloud hcloud-cli ;;
         sshd) package sshd openssh-server ;;
         cryptsetup) package cryptsetup cryptsetup-bin ;;
+        compiler) # what tools/compiled.py needs; a Python that was not Debian's brings its own headers
+            package gcc gcc
+            package /usr/include/stdio.h libc6-dev
+            package "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" python3-dev ;;
         chromium) package chromium chromium ;;
         node) package node nodejs ;;
         axe) package npm npm && { tools/axe/fetch.sh >/dev/null || missing+=("axe: see above"); } ;;
         minio) tools/minio/build.sh >/dev/null || missing+=("minio: see above") ;;
         sops) tools/sops/build.sh >/dev/null || missing+=("sops: see above") ;;
         traefik) tools/traefik/build.sh >/dev/null || missing+=("traefik: see above") ;;
-        *) echo "no such server: $name (clamd redis minio postgresql promtool hcloud nftables shellcheck sops sshd traefik cryptsetup chromium node axe)" >&2; exit 2 ;;
+        *) echo "no such server: $name (clamd redis minio postgresql promtool hcloud nftables shellcheck sops sshd traefik cryptsetup compiler chromium node axe)" >&2; exit 2 ;;
     esac
 done
 if [ ${#missing[@]} -gt 0 ]; then

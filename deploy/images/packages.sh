@@ -2,12 +2,14 @@
 # Python packages of an image, in /opt/frostbyte, from locks with hashes, kept as layers by how often they change.
 #
 #   packages.sh environment         an empty environment: the interpreter and nothing else
-#   packages.sh tools               the build backend, for `code`
+#   packages.sh tools LOCK...       what builds: the build backend, for `code`; the compiler, for `native`
 #   packages.sh install LOCK...     what /build/LOCK.lock pins, nothing else; what is not needed taken away (trim.txt,
 #                                   symbols of libraries)
 #   packages.sh layer NAME [PATTERN...]   what came since the last layer, as a tree in /layers/NAME; with patterns only
 #                                   what they match (of the environment's paths, as `case` has them)
 #   packages.sh code FOLDER         our own wheel, compiled, as the layer `code`: the same for every image
+#   packages.sh native FOLDER       machine code of some modules of ours (tools/compiled.py), as the layer `native`: it
+#                                   lies beside their sources, and Python prefers it
 #   packages.sh compiled MODULE...  every MODULE must import; what they load of other packages, compiled, as the layer
 #                                   `compiled`
 #
@@ -66,7 +68,9 @@ case "$command" in
         rm "$home"/bin/[aA]ctivate* # for people at a shell, and there is none in an image
         ;;
     tools)
-        /tools/bin/pip install --quiet --require-hashes -r /build/bootstrap.lock
+        for lock in "$@"; do
+            /tools/bin/pip install --quiet --require-hashes -r "/build/$lock.lock"
+        done
         ;;
     install)
         for lock in "$@"; do
@@ -95,6 +99,13 @@ case "$command" in
         rm "$home"/bin/*.sh # there is no shell in an image
         "$home/bin/python" -P /build/compile.py "$site/frostbyte"
         layer code
+        ;;
+    native)
+        /tools/bin/python -P /build/compiled.py /build/native --source "$1" --python "$home/bin/python"
+        (cd /build/native && find . -name '*.so') | while read -r file; do
+            install -D -m 0644 "/build/native/$file" "$site/$file"
+        done
+        layer native
         ;;
     compiled)
         layer code # it was copied here

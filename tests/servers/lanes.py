@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -59,6 +60,12 @@ def debian_postgres() -> Path | None:
     return max(found, key=lambda path: int(path.parent.name), default=None)
 
 
+def compiles() -> bool:
+    """Whether modules can be compiled for this Python: gcc is here, and its headers."""
+    headers = [sysconfig.get_path("include") + "/Python.h", "/usr/include/stdio.h"]
+    return program("gcc") is not None and all(map(os.path.exists, headers))
+
+
 def docker_answers() -> bool:
     """Whether an engine answers here."""
     if program("docker") is None:
@@ -85,6 +92,7 @@ LANES: Final = {
             obtainable=False,
         ),
         Lane(name="hcloud", found=lambda: program("hcloud") is not None, get="tools/servers.sh hcloud"),
+        Lane(name="compiler", found=compiles, get="tools/servers.sh compiler"),
         Lane(name="docker", found=docker_answers, get="tools/docker.sh start (as root)"),
         Lane(name="shellcheck", found=lambda: program("shellcheck") is not None, get="tools/servers.sh shellcheck"),
         Lane(name="cryptsetup", found=lambda: program("cryptsetup") is not None, get="tools/servers.sh cryptsetup"),
