@@ -13,7 +13,7 @@ JOBS ?= 2
 SLOW_JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-online try-hetzner demo-operations demo-offline up bundle release test fast slow browser screenshots containers lint format bench soak lock clean
+.PHONY: help setup demo demo-online try-hetzner demo-operations demo-offline up bundle release test fast slow browser screenshots containers lint format compiled bench soak lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS='	' read -r name about; do printf '  make %-12s %s\n' "$$name" "$$about"; done
@@ -74,6 +74,10 @@ lint: setup ## style, types, and which way imports point
 format: setup ## put the code into the house style
 	$(VENV)/bin/ruff check --fix src tests tools $(wildcard bench samples)
 	$(VENV)/bin/ruff format src tests tools $(wildcard bench samples)
+
+compiled: setup ## the package with the modules that images compile, in dist/compiled (PYTHONPATH=dist/compiled uses it; needs gcc)
+	rm -rf dist/compiled
+	$(PY) tools/compiled.py dist/compiled
 
 bench: setup .venv-bench/.lock ## measure what the design promises, beside others; results in bench/RESULTS.md
 	$(PY) -m bench

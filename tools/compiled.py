@@ -6,9 +6,9 @@ Makes OUT/frostbyte: what uses it (`PYTHONPATH=OUT`) runs machine code in place 
 everything else as it stands there. mypyc translates them by their types, gcc compiles what comes of it. OUT must not be
 there yet. Images ship what comes of it; whoever develops, tests or installs Frostbyte needs none of it (ADR 149).
 
-Needs gcc, Python's headers (python3-dev), mypy and setuptools. Types of other packages are looked for in the
-environment of `--python`, which is this one unless it is given; its version must be the same, as the result is for it
-alone. Equal sources, compilers and versions make equal bytes.
+Needs gcc, Python's headers (python3-dev), setuptools and what requirements/compiler.in names. `--python` is who will
+run it, of the same version, with the packages that the modules load; it is this one unless it is given. Equal sources,
+compilers and versions make equal bytes.
 """
 
 from __future__ import annotations
@@ -35,10 +35,14 @@ _GROUP: Final = "frostbyte.data_plane.parse.compiled"
 _CONFIGURATION: Final = """\
 [mypy]
 ignore_missing_imports = True
-[mypy-frostbyte.*]
+[mypy-frostbyte.*,msgspec.*]
 ignore_missing_imports = False
+[mypy-PIL.*,numpy.*,pypdfium2.*,tesserocr.*]
+follow_imports = skip
+follow_imports_for_stubs = True
 """
-"""What others ship without types is taken as it comes; of ours nothing may be missing, or slower code came of it."""
+"""Of others' types only those are asked for on which ours are built, so that the same code comes of it wherever it is
+compiled; of these and of ours none may be missing, or slower code came of it."""
 
 
 def modules(root: Path) -> list[str]:
@@ -65,7 +69,7 @@ def build(out: Path, source: Path, python: str) -> None:
     (work / "mypy.ini").write_text(_CONFIGURATION)
     files = modules(out)
     # In a process of its own, and from OUT: what is compiled knows its file by the name that it is given here.
-    command = [sys.executable, str(Path(__file__).resolve()), "--compile", python, *files]
+    command = [sys.executable, str(Path(__file__).resolve()), "--compile", *files]
     subprocess.run(command, cwd=out, check=True, env=os.environ | {"PYTHONHASHSEED": "0"})
     shutil.rmtree(work)
     names = [name.removesuffix(".py").replace("/", ".") for name in files]
@@ -74,12 +78,12 @@ def build(out: Path, source: Path, python: str) -> None:
     subprocess.run([python, "-c", check], check=True, env=given)
 
 
-def _compile(python: str, files: list[str]) -> None:
+def _compile(files: list[str]) -> None:
     """In the current folder: from Python to C, from C to libraries without what only debuggers read."""
     from mypyc.build import mypycify
     from setuptools import setup
 
-    options = ["--config-file=.build/mypy.ini", f"--python-executable={python}", "--cache-dir=.build/mypy"]
+    options = ["--config-file=.build/mypy.ini", "--cache-dir=.build/mypy"]
     extensions = mypycify([*options, *files], opt_level="s", debug_level="0", group_name=_GROUP, target_dir=".build/c")
     for extension in extensions:
         extension.extra_link_args.append("-Wl,--strip-all")
@@ -89,7 +93,7 @@ def _compile(python: str, files: list[str]) -> None:
 def main() -> None:
     """Read the command line."""
     if sys.argv[1:2] == ["--compile"]:
-        _compile(sys.argv[2], sys.argv[3:])
+        _compile(sys.argv[2:])
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
