@@ -29,8 +29,8 @@ COMPILED: Final = (
 )
 """Where compiling pays: what runs for every line of a page. `__init__` modules stay as they are."""
 
-_GROUP: Final = "frostbyte.data_plane.parse.compiled"
-"""One library has all the code; beside each source lies one of a few kilobytes that only refers to it."""
+_GROUP: Final = "frostbyte_compiled"
+"""One library beside the package has all the code; beside each source lies one of a few kilobytes that refers to it."""
 
 _CONFIGURATION: Final = """\
 [mypy]

@@ -112,3 +112,20 @@ def test_equal_inputs_make_equal_layers(images: dict[str, str]) -> None:
         assert inspected(again)["RootFS"]["Layers"] == before
     finally:
         docker("image", "rm", "--force", again, check=False)
+
+
+def test_the_worker_reads_pdfs_by_machine_code_and_as_its_sources_would(images: dict[str, str]) -> None:
+    """What was compiled for this image, on this Python, beside its own sources: the same documents."""
+    mounted = ("-v", f"{ROOT}/samples:/samples:ro", "-v", f"{ROOT}/tests/parse/answers.py:/answers.py:ro")
+    told = []
+    for words in ((), ("plain",)):
+        command = ("run", "--rm", "--network", "none", *mounted, "--entrypoint", "python", images["worker"], "-P")
+        told.append(json.loads(docker(*command, "/answers.py", "/samples", *words).stdout))
+    compiled, plain = told
+    assert compiled["answers"] == plain["answers"]
+    assert len(plain["answers"]) > 40
+    native = {name for name, file in compiled["modules"].items() if file.endswith(".so")}
+    assert {"building", "wellformed", "pdf.text", "pdf.tables.aligned"} <= native
+    assert [file for file in plain["modules"].values() if file.endswith(".so")] == []
+    find = "import pathlib, frostbyte; print(*pathlib.Path(frostbyte.__file__).parent.rglob('*.so'))"
+    assert docker("run", "--rm", "--entrypoint", "python", images["api"], "-c", find).stdout.strip() == ""
