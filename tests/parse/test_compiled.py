@@ -22,7 +22,19 @@ from servers.lanes import ROOT, need
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 TOOL = ROOT / "tools/compiled.py"
 ANSWERS = Path(__file__).with_name("answers.py")
-TESTS = ("pdf", "pdf_account", "pdf_layout", "pdf_tables", "wellformed", "account", "hostile", "docx", "office", "xlsx", "plain")
+TESTS = (
+    "pdf",
+    "pdf_account",
+    "pdf_layout",
+    "pdf_tables",
+    "wellformed",
+    "account",
+    "hostile",
+    "docx",
+    "office",
+    "xlsx",
+    "plain",
+)
 """What reads PDFs, and what else builds its pages with the same modules."""
 SOAK = os.environ.get("FROSTBYTE_SOAK") == "all"
 
