@@ -22,7 +22,8 @@ from servers.lanes import ROOT, need
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 TOOL = ROOT / "tools/compiled.py"
 ANSWERS = Path(__file__).with_name("answers.py")
-TESTS = (
+READERS = ("pdf", "pdf_account", "pdf_layout", "pdf_tables", "docx", "office", "xlsx", "plain")
+TESTS = (*READERS, "wellformed", "account", "hostile")
     "pdf",
     "pdf_account",
     "pdf_layout",
