@@ -24,18 +24,6 @@ TOOL = ROOT / "tools/compiled.py"
 ANSWERS = Path(__file__).with_name("answers.py")
 READERS = ("pdf", "pdf_account", "pdf_layout", "pdf_tables", "docx", "office", "xlsx", "plain")
 TESTS = (*READERS, "wellformed", "account", "hostile")
-    "pdf",
-    "pdf_account",
-    "pdf_layout",
-    "pdf_tables",
-    "wellformed",
-    "account",
-    "hostile",
-    "docx",
-    "office",
-    "xlsx",
-    "plain",
-)
 """What reads PDFs, and what else builds its pages with the same modules."""
 SOAK = os.environ.get("FROSTBYTE_SOAK") == "all"
 
