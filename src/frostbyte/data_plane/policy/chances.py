@@ -159,6 +159,10 @@ class Index:
         for name, wanted in listened.items():
             for heard in wanted:
                 self._register(heard, self._number(("listened", name)), whole=False)
+        self._endings = tuple(self._end)
+        self._beginnings: dict[str, list[str]] = {}
+        for text in self._begin:
+            self._beginnings.setdefault(text[:2], []).append(text)
         self._told = _Told(self._of)
 
     def look(self, cut: Cut) -> Look:
@@ -235,9 +239,12 @@ class Index:
     def _of(self, run: str) -> _Kept | None:
         """What a word gives a chance."""
         names = set(self._whole.get(run, ()))
-        for end in range(1, len(run) + 1):
-            names.update(self._begin.get(run[:end], ()))
-            names.update(self._end.get(run[-end:], ()))
+        for text in (*self._beginnings.get(run[:1], ()), *(self._beginnings.get(run[:2], ()) if len(run) > 1 else ())):
+            if run.startswith(text):
+                names.update(self._begin[text])
+        if run.endswith(self._endings):
+            for text in filter(run.endswith, self._endings):
+                names.update(self._end[text])
         for at in range(len(run)):
             for text, same in self._inside.get(run[at : at + _SHORT], {}).items():
                 if run.startswith(text, at):

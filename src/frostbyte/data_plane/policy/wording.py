@@ -17,7 +17,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from math import exp, log, sqrt
 from typing import Final
@@ -99,6 +99,15 @@ class Lexicon:
     begun: Mapping[str, tuple[str, ...]]
     _known: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
+    @cached_property
+    def _alike(self) -> dict[str, list[str]]:
+        """The beginnings of words by their first two letters, the shortest first."""
+        alike: dict[str, list[str]] = {}
+        for begun in sorted(self.begun, key=len):
+            if 2 <= len(begun) <= _LONGEST_WORD:
+                alike.setdefault(begun[:2], []).append(begun)
+        return alike
+
     @staticmethod
     def of(data: bytes) -> Lexicon:
         """The lexicon of a file like `wording.toml`."""
@@ -117,8 +126,9 @@ class Lexicon:
         known = self._known.get(word)
         if known is None:
             names = [*self.whole.get(word, ())]
-            for end in range(2, min(len(word), _LONGEST_WORD) + 1):
-                names += self.begun.get(word[:end], ())
+            for begun in self._alike.get(word[:2], ()):
+                if word.startswith(begun):
+                    names += self.begun[begun]
             known = tuple(dict.fromkeys(names))
             if len(self._known) >= _WORDS_KEPT:
                 self._known.clear()
