@@ -221,7 +221,10 @@ class People:
     def _is_initial(self, row: list[Span], index: int) -> bool:
         """Whether a letter that is a word, too, abbreviates a given name ("A. Papadopoulos")."""
         start, end = row[index]
-        return end - start == 1 and self._text.startswith(". ", end) and index + 1 < len(row)
+        if end - start != 1 or not self._text.startswith(". ", end) or index + 1 == len(row):
+            return False
+        before = self._text[slice(*row[index - 1])].lower() if index else ""
+        return len(before) < 2 or before in _book()["given"] or before in _book()["titles"]  # not "Grade A."
 
     def _is_surname(self, part: list[Span], titled: str, row: list[Span], index: int) -> bool:
         """Whether a common word ends a name ("Anna Green", "Mr. Best")."""
