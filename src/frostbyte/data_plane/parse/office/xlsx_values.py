@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from frostbyte.data_plane.parse.limits import damaged
 from frostbyte.data_plane.parse.office.archive import Archive, attribute, check_xml, local, parsed
 from frostbyte.data_plane.parse.office.escapes import unescaped
+from frostbyte.data_plane.parse.office.number_columns import SHORT, SHOWN, general_column
 from frostbyte.data_plane.parse.office.number_formats import BUILT_IN, NumberFormat, general
 from frostbyte.data_plane.parse.office.xlsx_cells import string_of
 
@@ -19,8 +20,6 @@ Shown = tuple[str, str | None]
 
 _KIND: Final = re.compile(r"""\b([a-z]+)=["']([^"']*)["']""")
 _STRING: Final = re.compile(r"<si><t[^>]*>([^<]*)</t></si>")
-_SHORT: Final = re.compile(r"-?(?:0|[1-9]\d{0,9})(?:\.\d{0,8}[1-9])?")
-"""A number that the format General shows as it is stored."""
 _REMEMBERED: Final = 200_000
 _TRUTH: Final = {"1": ("TRUE", None), "0": ("FALSE", None), "true": ("TRUE", None), "false": ("FALSE", None)}
 _WHITE: Final = re.compile(r"^(?:[0-9A-Fa-f]{2})?[Ff][5-9A-Fa-f][Ff][5-9A-Fa-f][Ff][5-9A-Fa-f]$")
@@ -69,6 +68,8 @@ class Values:
         self._text = _Answers(self._string)
         self._by_kind = _Kinds(self._make)
         self._by_style: dict[int, Callable[[str], Shown]] = {}
+        self._general: set[Callable[[str], Shown]] = set()
+        """Those of the answers that are of the format General."""
 
     def shown(
         self, kinds: Sequence[str], values: Sequence[str], width: int = 0
@@ -82,8 +83,9 @@ class Values:
         all_texts: list[str] = [""] * len(values)
         all_stored: list[str | None] = [None] * len(values)
         for place in range(width):
-            found = map(self._by_kind[kinds[place]], values[place::width])
-            all_texts[place::width], all_stored[place::width] = zip(*found, strict=True)
+            answer, column = self._by_kind[kinds[place]], values[place::width]
+            found = general_column(column) if answer in self._general else None
+            all_texts[place::width], all_stored[place::width] = found or zip(*map(answer, column), strict=True)
         return tuple(all_texts), tuple(all_stored)
 
     def style(self, kind: str) -> int:
@@ -108,7 +110,9 @@ class Values:
             return lambda value: _framed(made, plain(value)[0])
         if style not in self._by_style:
             work = _general if form is None or form.shows_general else _Number(form).shown
-            self._by_style[style] = _Answers(work).__getitem__
+            self._by_style[style] = answer = _Answers(work).__getitem__
+            if work is _general:
+                self._general.add(answer)
         return self._by_style[style]
 
     def _string(self, value: str) -> Shown:
@@ -191,7 +195,7 @@ def _framed(form: NumberFormat, text: str) -> Shown:
 
 
 def _general(value: str) -> Shown:
-    if len(value) <= 11 and ((value.isdigit() and value.isascii() and value[0] != "0") or _SHORT.fullmatch(value)):
+    if len(value) <= SHOWN and ((value.isdigit() and value.isascii() and value[0] != "0") or SHORT.fullmatch(value)):
         return value, None
     try:
         shown = general(float(value))
