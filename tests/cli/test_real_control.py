@@ -175,6 +175,10 @@ def test_a_tenants_whole_life(cli: Run, control: Control, plane: tuple[MemoryPla
     assert "it is the plane that was named" in attached.err
     assert memory.obeying.standing().state is PlaneState.ACTIVE
 
+    deadline = time.monotonic() + 20
+    while "http://127.0.0.1:9" not in str(edge_files(control.folder)):  # opened once the tenant is in service
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     edge = edge_files(control.folder)
     suspended = cli("tenant", "suspend", "acme", "--reason", "payment", "--json")
     assert (suspended.code, suspended.json["status"]) == (Exit.OK, "succeeded"), suspended.err

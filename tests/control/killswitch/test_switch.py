@@ -12,7 +12,7 @@ from control.registry_rows import operation
 from frostbyte.adapters.channel.memory import MemoryPlane
 from frostbyte.control_plane.killswitch import switch as switching
 from frostbyte.control_plane.killswitch.orders import Gate
-from frostbyte.control_plane.registry.records import OperationKind, OperationStatus
+from frostbyte.control_plane.registry.records import OperationKind, OperationStatus, TenantRow
 from frostbyte.control_plane.registry.states import Move, TenantState
 from frostbyte.kernel.errors import Conflict, Unavailable
 from frostbyte.kernel.records import PlaneState
@@ -93,6 +93,25 @@ def test_suspending_shuts_the_edge_before_the_call_returns_and_only_for_this_ten
     assert running.operations.show(operation.operation_id).status is OperationStatus.SUCCEEDED
     assert running.plane("acme").standing().state is PlaneState.SUSPENDED
     assert running.plane("globex").standing().state is PlaneState.ACTIVE
+
+
+def test_an_acknowledgement_that_is_stored_while_its_operation_is_looked_at_is_not_missed(
+    running: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation = running.do(Move.SUSPEND, "acme")
+    store, stored = running.pusher.store, running.switch._stored_acknowledgement
+    monkeypatch.setattr(running.pusher, "store", lambda: None)
+    running.pusher.exchange(running.entry("acme"))  # known, and not stored yet
+
+    def read_too_soon(tenant: TenantRow) -> bool:
+        found = stored(tenant)
+        store()
+        return found
+
+    monkeypatch.setattr(running.switch, "_stored_acknowledgement", read_too_soon)
+    running.switch.turn()
+    running.switch.turn()
+    assert running.operations.show(operation.operation_id).status is OperationStatus.SUCCEEDED
 
 
 def test_a_duty_is_left_to_its_foreman_and_nothing_waits_for_it(running: World) -> None:

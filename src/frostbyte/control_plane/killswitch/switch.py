@@ -92,6 +92,8 @@ class Switch:
         self._edge, self._channels, self._last_pull, self._hosts = edge, channels, last_pull, hosts
         self._edges: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._driving: set[UUID] = set()
+        self._called: set[UUID] = set()
+        """Those of them that somebody wanted carried on meanwhile: what they wait for may have come."""
         self._begun_at: dict[UUID, float] = {}
         """Since when this process carries an operation on: patience is measured by no clock that can be set."""
         self._asleep: dict[UUID, tuple[int, int, str, str]] = {}
@@ -238,9 +240,10 @@ class Switch:
         return True
 
     def _claimed(self, operation: OperationRow) -> bool:
-        """Whether it is ours to carry on: one thread does at a time."""
+        """Whether it is ours to carry on: one thread does at a time, and looks again if another one wanted to."""
         with self._lock:
             if operation.operation_id in self._driving:
+                self._called.add(operation.operation_id)
                 return False
             self._driving.add(operation.operation_id)
             self._begun_at.setdefault(operation.operation_id, time.monotonic())
@@ -266,6 +269,12 @@ class Switch:
         finally:
             with self._lock:
                 self._driving.discard(operation.operation_id)
+                called = operation.operation_id in self._called
+                self._called.discard(operation.operation_id)
+            # An acknowledgement is known before it is stored. Read in between, the operation would sleep for ever: what
+            # is known does not change any more, and whoever stored it found it being carried on.
+            if called:
+                self._drive(operation)
 
     def advance(self, operation: OperationRow) -> None:
         """Do what can be done of the operation now."""
