@@ -40,6 +40,7 @@ from frostbyte.adapters.hetzner.world.driver import OnPaper
 from frostbyte.adapters.hetzner.world.latency import NONE, REALISTIC, Latency
 from frostbyte.adapters.hetzner.world.world import World
 from frostbyte.adapters.hosts.memory import Machine, MemoryHosts
+from frostbyte.adapters.hosts.volumes import Attached
 from frostbyte.adapters.postgres import EmbeddedServer, migrate
 from frostbyte.adapters.postgres.schema import Schema, packaged
 from frostbyte.adapters.qdrant.names import token
@@ -88,7 +89,14 @@ class Booting(OnPaper):
         self._images = frozenset(map(_image, IMAGES))
 
     def started(self, machine: Made) -> None:
-        known = Machine(machine_id=str(machine.server_id), user_data=machine.user_data, images=self._images)
+        known = Machine(
+            machine_id=str(machine.server_id),
+            user_data=machine.user_data,
+            images=self._images,
+            volume=next(
+                (Attached(volume_id=str(one.volume_id), plain=bool(one.format)) for one in machine.disks), None
+            ),
+        )
         for address in (machine.public_ipv4, *(one.address for one in machine.interfaces)):
             if address:
                 self.running[address] = (known, time.monotonic())
@@ -211,6 +219,7 @@ class Bench:
             renderer=self.renderer,
             certificates=HostCertificates(Authorities(folder / "authorities")),
             releases=lambda _: Release(images={name: _image(name) for name in IMAGES}),
+            images=folder / "images",
             unit_of_work=registry.unit_of_work,
             clock=clock,
             seed=bytes(32),
