@@ -38,9 +38,6 @@ FACTS = {
 """`containerd`: ids are others than in archives. `unwell`: services that do not get well, `looping` those that end when
 they start. `silent`: its server does not answer. `root`: where it keeps its data, if not here."""
 
-PIPED = b""  # what came by stdin for `load`
-
-
 class Refused(Exception):
     """Docker says no."""
 
@@ -152,7 +149,7 @@ def load(state: State, words: list[str]) -> None:
     told = Words(words, valued="--input -i", flags="--quiet -q")
     given = told.one("--input", "-i")
     try:
-        with tarfile.open(given or None, fileobj=None if given else io.BytesIO(PIPED)) as archive:
+        with tarfile.open(given or None, fileobj=None if given else sys.stdin.buffer) as archive:
 
             def member(name: str) -> bytes:
                 file = archive.extractfile(name)
@@ -420,12 +417,18 @@ def logs(state: State, words: list[str]) -> None:
         print(f"log line of {name}")
 
 
+def hear(words: list[str]) -> None:
+    """Take all that is piped to this call: before the lock, as another call may write it, and to its end, as a writer
+    whose reader is gone fails."""
+    piped = words[:1] == ["load"] and not {"--input", "-i"} & set(words)
+    if piped or (words[:1] == ["run"] and "--interactive" in words):
+        sys.stdin = io.TextIOWrapper(io.BytesIO(sys.stdin.buffer.read()))
+
+
 def main(words: list[str]) -> int:
     """One command line, alone, as if it were atomic; `die` says at which call the power is cut."""
-    global PIPED
     HOME.mkdir(exist_ok=True, parents=True)
-    if words[:1] == ["load"] and not {"--input", "-i"} & set(words):
-        PIPED = sys.stdin.buffer.read()  # before the lock: another call writes it
+    hear(words)
     with alone():
         number = note(words)
         from upkeep_answers import passing
