@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from standin import Refused, State, Words, answer, facts, ps
+from command_line import Refused, Words
+from standin import State, answer, facts, ps
 from standin import started as run_words
 from templates import shown
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 sys.path.insert(0, str(Path(__file__).parent))
+from command_line import Refused, Words
 from templates import listed, shown
 
 HOME = Path(os.environ.get("FROSTBYTE_STANDIN", "/nonexistent"))
@@ -37,9 +38,6 @@ FACTS = {
 }
 """`containerd`: ids are others than in archives. `unwell`: services that do not get well, `looping` those that end when
 they start. `silent`: its server does not answer. `root`: where it keeps its data, if not here."""
-
-class Refused(Exception):
-    """Docker says no."""
 
 
 def refuse(words: str) -> NoReturn:
@@ -109,36 +107,6 @@ def die_if(number: int, arguments: list[str], when: str) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------- commands
-
-
-class Words:
-    """A command line: options with values, flags, and the rest."""
-
-    def __init__(self, words: list[str], *, valued: str, flags: str, stop_at_first: bool = False) -> None:
-        self.values: dict[str, list[str]] = {}
-        self.rest: list[str] = []
-        words = list(words)
-        while words:
-            word = words.pop(0)
-            if not word.startswith("-") or word == "-" or (stop_at_first and self.rest):
-                self.rest.append(word)
-                if stop_at_first:
-                    self.rest += words
-                    break
-                continue
-            name, equals, value = word.partition("=")
-            if name in valued.split():
-                self.values.setdefault(name, []).append(value if equals else words.pop(0))
-            elif word in flags.split():
-                self.values.setdefault(word, []).append("")
-            else:
-                raise Refused(f"unknown flag: {word}")
-
-    def one(self, *names: str) -> str:
-        return next((self.values[name][-1] for name in names if name in self.values), "")
-
-    def all(self, *names: str) -> list[str]:
-        return [value for name in names for value in self.values.get(name, [])]
 
 
 def load(state: State, words: list[str]) -> None:
