@@ -13,11 +13,15 @@ Formats without pages are one page; a sheet of a workbook is a page with a name;
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 import msgspec
 
+from frostbyte.data_plane.packed import Packed, plain
 from frostbyte.kernel.formats import FORMATS as FORMATS
 
 Box = tuple[float, float, float, float]
@@ -43,7 +47,7 @@ class Kind(StrEnum):
     COMMENT = "comment"
 
 
-class Span(Record, frozen=True, kw_only=True, gc=False):
+class Span(Record, frozen=True, kw_only=False, gc=False):
     """A half-open range of characters of a page's canonical text."""
 
     start: int
@@ -94,7 +98,7 @@ class Line(Record, frozen=True, kw_only=True, gc=False):
     """Only where they were asked for (`ParseLimits.words`)."""
 
 
-class Cell(Record, frozen=True, kw_only=True, gc=False):
+class Cell(Record, frozen=True, kw_only=False, gc=False):
     """A table's cell; its text is the span."""
 
     row: int
@@ -124,6 +128,91 @@ class Grid(Record, frozen=True, kw_only=True):
     cells: tuple[Cell, ...]
 
 
+class Spans(Packed[Span]):
+    """Spans, kept as the list of their starts and that of their ends."""
+
+    __slots__ = ("ends", "starts")
+
+    def __init__(self, starts: list[int], ends: list[int]) -> None:
+        if len(starts) != len(ends):
+            raise ValueError("columns differ in length")
+        self.starts = starts
+        self.ends = ends
+
+    def __iter__(self) -> Iterator[Span]:
+        return map(Span, self.starts, self.ends)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+
+class Special(NamedTuple):
+    """How a cell differs from one that is one row high, one column wide and heads nothing."""
+
+    row_span: int
+    column_span: int
+    header: bool
+
+
+class Cells(Packed[Cell]):
+    """Cells without boxes and inner tables, kept as columns: a list for each field, where formulas and values that no
+    cell has are none at all, and of the few cells that are special how they are, by their place among all."""
+
+    __slots__ = ("columns", "ends", "formulas", "rows", "special", "starts", "values")
+
+    def __init__(
+        self,
+        rows: list[int],
+        columns: list[int],
+        starts: list[int],
+        ends: list[int],
+        formulas: Sequence[str | None] = (),
+        values: Sequence[str | None] = (),
+        special: Mapping[int, Special] = MappingProxyType({}),
+    ) -> None:
+        kept = [rows, columns, starts, ends, *filter(None, (formulas, values))]
+        if len(set(map(len, kept))) > 1:
+            raise ValueError("columns differ in length")
+        self.rows = rows
+        self.columns = columns
+        self.starts = starts
+        self.ends = ends
+        self.formulas = formulas
+        self.values = values
+        self.special = special
+
+    def __iter__(self) -> Iterator[Cell]:
+        size = len(self.rows)
+        downs, acrosses, headers = [1] * size, [1] * size, [False] * size
+        for place, about in self.special.items():
+            downs[place], acrosses[place], headers[place] = about
+        nothing = [None] * size
+        return map(
+            Cell,
+            self.rows,
+            self.columns,
+            self.starts,
+            self.ends,
+            downs,
+            acrosses,
+            headers,
+            nothing,
+            self.formulas or nothing,
+            self.values or nothing,
+        )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+if TYPE_CHECKING:
+    ManyCells = Sequence[Cell]
+    ManySpans = Sequence[Span]
+else:  # what decoding makes of them
+    ManyCells = tuple[Cell, ...]
+    ManySpans = tuple[Span, ...]
+
+
 class Element(Record, frozen=True, kw_only=True):
     """A piece of a page, in reading order. Elements of a page do not overlap."""
 
@@ -134,7 +223,7 @@ class Element(Record, frozen=True, kw_only=True):
     """1 for the highest heading; depth for list items."""
     box: Box | None = None
     lines: tuple[Line, ...] = ()
-    cells: tuple[Cell, ...] = ()
+    cells: ManyCells = ()
     rows: int = 0
     columns: int = 0
     ocr: bool = False
@@ -165,7 +254,7 @@ class Page(Record, frozen=True, kw_only=True):
     """A sheet's name. It is content."""
     hidden: bool = False
     elements: tuple[Element, ...] = ()
-    inserted: tuple[Span, ...] = ()
+    inserted: ManySpans = ()
     dropped: tuple[Drop, ...] = ()
     images: tuple[Image, ...] = ()
     marks: tuple[Mark, ...] = ()
@@ -223,7 +312,7 @@ class Document(Record, frozen=True, kw_only=True):
 
 def encode(value: msgspec.Struct) -> bytes:
     """The record's JSON: fields in their order, keys of dictionaries as they were put in."""
-    return msgspec.json.encode(value)
+    return msgspec.json.encode(value, enc_hook=plain)
 
 
 def decode_document(data: bytes) -> Document:

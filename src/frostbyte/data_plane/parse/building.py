@@ -6,11 +6,13 @@ Text enters in three ways only: found (part of an element), inserted (a separato
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import accumulate
 
-from frostbyte.data_plane.document import Box, Cell, Drop, Element, Image, Kind, Line, Mark, Page, Span
+from frostbyte.data_plane.document import Box, Cell, Drop, Element, Image, Kind, Line, Mark, Page, Span, Spans
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f\x80-\x9f\ufffe\uffff]+|[\ud800-\udfff]+")
 """Characters that no text needs: C0 and C1 controls but tab and line ends, non-characters, lone surrogates."""
@@ -35,7 +37,8 @@ class PageBuilder:
         self.at = 0
         """Length of the text so far: the position of what comes next."""
         self.elements: list[Element] = []
-        self.inserted: list[Span] = []
+        self._from: list[int] = []
+        self._to: list[int] = []
         self.dropped: list[Drop] = []
         self.images: list[Image] = []
         self.marks: list[Mark] = []
@@ -53,20 +56,42 @@ class PageBuilder:
         self._append(text)
         return Span(start=start, end=self.at)
 
-    def found_and_inserted(self, text: str, inserted: list[Span]) -> None:
-        """Append text of the source with separators of ours in it, as `inserted` says by positions of the page."""
+    def found_and_inserted(self, text: str, starts: list[int], ends: list[int]) -> None:
+        """Append text of the source with separators of ours in it, from `starts` to `ends` as positions of the page."""
         found = self.found(text)
-        if inserted and self.inserted and self.inserted[-1].end == found.start == inserted[0].start:
-            inserted[0] = Span(start=self.inserted.pop().start, end=inserted[0].end)
-        self.inserted += inserted
+        touching = bool(starts and self._to) and self._to[-1] == found.start == starts[0]
+        if touching:
+            self._to[-1] = ends[0]
+        self._from += starts[touching:]
+        self._to += ends[touching:]
+
+    def cells(self, parts: list[str]) -> tuple[list[int], list[int]]:
+        """Append the cells of a table, each behind a separator of ours: `parts` are one of these and a text in turn. No
+        separator is empty but, perhaps, the first.
+
+        Returns:
+            Where the cells start, and where they end.
+        """
+        edges = list(accumulate(map(len, parts), initial=self.at))
+        starts, ends = edges[1::2], edges[2::2]
+        bare = not parts[0]
+        self.found_and_inserted("".join(parts), edges[0:-1:2][bare:], starts[bare:])
+        return starts, ends
 
     def insert(self, separator: str) -> None:
         """Append characters of our own; they count zero."""
         start = self.at
         self._append(separator)
-        if self.inserted and self.inserted[-1].end == start:
-            start = self.inserted.pop().start
-        self.inserted.append(Span(start=start, end=self.at))
+        if self._to and self._to[-1] == start:
+            self._to[-1] = self.at
+        else:
+            self._from.append(start)
+            self._to.append(self.at)
+
+    def inserted(self, start: int) -> list[tuple[int, int]]:
+        """The separators that end behind a position, as positions of the page."""
+        first = bisect_right(self._to, start)
+        return list(zip(self._from[first:], self._to[first:], strict=True))
 
     def drop(self, text: str, reason: str) -> None:
         """Append text of the source that is not read on."""
@@ -152,7 +177,7 @@ class PageBuilder:
             name=clean(name),
             hidden=hidden,
             elements=tuple(self.elements),
-            inserted=tuple(self.inserted),
+            inserted=Spans(self._from, self._to),
             dropped=tuple(self.dropped),
             images=tuple(self.images),
             marks=tuple(sorted(self.marks, key=lambda mark: (mark.start, mark.end))),

@@ -7,10 +7,9 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import accumulate
 from typing import Final, NamedTuple
 
-from frostbyte.data_plane.document import Cell, Kind, Page, Span
+from frostbyte.data_plane.document import Cells, Element, Kind, Page, Special
 from frostbyte.data_plane.parse.building import PageBuilder
 from frostbyte.data_plane.parse.limits import ParseLimits, too_many_cells
 
@@ -65,21 +64,21 @@ def csv_page(text: str, limits: ParseLimits) -> tuple[Page, tuple[str, ...]] | N
 
 def _write(builder: PageBuilder, rows: list[list[str]], width: int) -> None:
     header = _has_header(rows)
-    with builder.element(Kind.TABLE, rows=len(rows), columns=width) as table:
-        texts = [value for row in rows for value in row]
-        parts = [""] * (2 * len(texts))
-        parts[1::2] = texts
-        parts[0::2] = [sign for row in rows for sign in ("\n", *("\t" * (len(row) - 1)))]
-        parts[0] = ""
-        edges = list(accumulate(map(len, parts), initial=builder.at))
-        builder.found_and_inserted(
-            "".join(parts), [Span(start=a, end=b) for a, b in zip(edges[0::2], edges[1::2], strict=False) if a < b]
-        )
-        places = ((number, column) for number, row in enumerate(rows) for column in range(len(row)))
-        table.cells = [
-            Cell(row=row, column=column, start=start, end=end, header=header and row == 0)
-            for (row, column), start, end in zip(places, edges[1::2], edges[2::2], strict=True)
-        ]
+    begun = builder.begin()
+    texts = [value for row in rows for value in row]
+    parts = [""] * (2 * len(texts))
+    parts[1::2] = texts
+    parts[0::2] = [sign for row in rows for sign in ("\n", *("\t" * (len(row) - 1)))]
+    parts[0] = ""
+    starts, ends = builder.cells(parts)
+    cells = Cells(
+        rows=[number for number, row in enumerate(rows) for _ in row],
+        columns=[column for row in rows for column in range(len(row))],
+        starts=starts,
+        ends=ends,
+        special=dict.fromkeys(range(len(rows[0])), Special(1, 1, header=True)) if header else {},
+    )
+    builder.end(Element(kind=Kind.TABLE, start=begun, end=builder.at, rows=len(rows), columns=width, cells=cells))
 
 
 def _dialect(sample: str, *, whole: bool, stated: str) -> _Dialect | None:

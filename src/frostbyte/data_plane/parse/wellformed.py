@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from operator import attrgetter, eq, gt
 from typing import Final
 
-from frostbyte.data_plane.document import Cell, Document, Drop, Element, Grid, Page, Span
+from frostbyte.data_plane.document import Cell, Cells, Document, Drop, Element, Grid, Page, Span, Spans
 from frostbyte.kernel.errors import StageFailed
 
 Range = tuple[int, int]
@@ -44,11 +44,10 @@ def _page(page: Page) -> None:
     elements = _ranges(page, "element", page.elements, length)
     if dropped.starts:
         inserted = _together(page, inserted, dropped)
-    special = inserted.merged()
-    if gap := special.first_open(elements, 0, length):
+    if gap := inserted.first_open(elements, 0, length):
         raise _open(page.number, f"characters {gap[0]} to {gap[1]} belong to no element")
     for element in page.elements:
-        _parts(page, element, special)
+        _parts(page, element, inserted)
     if any(not 0 <= mark.start <= mark.end <= length for mark in page.marks):
         raise _open(page.number, "a mark runs outside the text")
     if not page.text.isascii() and _SURROGATE.search(page.text):
@@ -61,6 +60,7 @@ class _Ranges:
     def __init__(self, starts: list[int], ends: list[int]) -> None:
         self.starts = starts
         self.ends = ends
+        self._merged: _Ranges | None = None
 
     def rise(self) -> bool:
         """Whether none runs backwards and none begins before the one in front of it has ended."""
@@ -70,16 +70,18 @@ class _Ranges:
 
     def merged(self) -> _Ranges:
         """The same with those that touch as one. They rise."""
-        if not any(map(eq, self.ends, self.starts[1:])):
-            return self
-        starts, ends = self.starts[:1], self.ends[:1]
-        for start, end in zip(self.starts[1:], self.ends[1:], strict=True):
-            if start == ends[-1]:
-                ends[-1] = end
-            else:
-                starts.append(start)
-                ends.append(end)
-        return _Ranges(starts, ends)
+        if self._merged is None:
+            self._merged = self
+            if any(map(eq, self.ends, self.starts[1:])):
+                starts, ends = self.starts[:1], self.ends[:1]
+                for start, end in zip(self.starts[1:], self.ends[1:], strict=True):
+                    if start == ends[-1]:
+                        ends[-1] = end
+                    else:
+                        starts.append(start)
+                        ends.append(end)
+                self._merged = _Ranges(starts, ends)
+        return self._merged
 
     def first_open(self, spans: _Ranges, start: int, end: int) -> Range | None:
         """The first gap between `spans`, which rise, from `start` to `end`, that these ranges do not cover."""
@@ -93,10 +95,11 @@ class _Ranges:
             and self.ends[first:last] == right[1:-1]
         ):
             return None
+        whole = self.merged()
         for gap in zip(left, right, strict=True):
             if gap[0] < gap[1]:
-                index = bisect_right(self.starts, gap[0]) - 1
-                if index < 0 or self.ends[index] < gap[1]:
+                index = bisect_right(whole.starts, gap[0]) - 1
+                if index < 0 or whole.ends[index] < gap[1]:
                     return gap
         return None
 
@@ -119,8 +122,8 @@ def _parts(page: Page, element: Element, special: _Ranges) -> None:
 
 def _table(page: Page, table: Element | Grid, special: _Ranges, depth: int) -> None:
     """Cells lie in their table and on its grid, one behind the other, with separators between."""
-    cells: Sequence[Cell] = table.cells
-    spans = _Ranges(list(map(_START, cells)), list(map(_END, cells)))
+    cells = table.cells
+    spans = _spans(cells)
     if not spans.rise():
         if any(map(gt, spans.starts, spans.ends)):
             raise _open(page.number, "a cell runs backwards")
@@ -130,20 +133,36 @@ def _table(page: Page, table: Element | Grid, special: _Ranges, depth: int) -> N
             raise _open(page.number, "cells overlap")
     if cells and not (table.start <= spans.starts[0] and spans.ends[-1] <= table.end):
         raise _open(page.number, "a cell runs outside its table")
-    spanning = {*map(_ROW_SPAN, cells), *map(_COLUMN_SPAN, cells)} - {1}
-    wide = [c for c in cells if c.row_span != 1 or c.column_span != 1] if spanning else []
-    if (
-        max(map(_ROW, cells), default=-1) >= table.rows
-        or max(map(_COLUMN, cells), default=-1) >= table.columns
-        or any(c.row + c.row_span > table.rows or c.column + c.column_span > table.columns for c in wide)
-    ):
+    if not _on_grid(table, cells):
         raise _open(page.number, "a cell lies outside its table's grid")
     if gap := special.first_open(spans, table.start, table.end):
         raise _open(page.number, f"characters {gap[0]} to {gap[1]} of a table belong to no cell")
     if depth > _DEEPEST:
         raise _open(page.number, "tables are nested too deeply")
-    for cell in filter(_INNER, cells):
+    for cell in () if isinstance(cells, Cells) else filter(_INNER, cells):
         _inner(page, cell, special, depth)
+
+
+def _spans(spans: Sequence[Cell | Span | Drop | Element]) -> _Ranges:
+    if isinstance(spans, (Cells, Spans)):
+        return _Ranges(spans.starts, spans.ends)
+    return _Ranges(list(map(_START, spans)), list(map(_END, spans)))
+
+
+def _on_grid(table: Element | Grid, cells: Sequence[Cell]) -> bool:
+    """Whether no cell reaches over the table's last row or column."""
+    if isinstance(cells, Cells):
+        rows, columns = cells.rows, cells.columns
+        wide = [(rows[at] + about.row_span, columns[at] + about.column_span) for at, about in cells.special.items()]
+    else:
+        rows, columns = list(map(_ROW, cells)), list(map(_COLUMN, cells))
+        spanning = {*map(_ROW_SPAN, cells), *map(_COLUMN_SPAN, cells)} - {1}
+        wide = [(cell.row + cell.row_span, cell.column + cell.column_span) for cell in cells] if spanning else []
+    return (
+        max(rows, default=-1) < table.rows
+        and max(columns, default=-1) < table.columns
+        and all(row <= table.rows and column <= table.columns for row, column in wide)
+    )
 
 
 def _inner(page: Page, cell: Cell, special: _Ranges, depth: int) -> None:
@@ -156,7 +175,7 @@ def _inner(page: Page, cell: Cell, special: _Ranges, depth: int) -> None:
 
 
 def _ranges(page: Page, name: str, spans: Sequence[Span | Drop | Element], length: int) -> _Ranges:
-    found = _Ranges(list(map(_START, spans)), list(map(_END, spans)))
+    found = _spans(spans)
     if spans and not (found.starts[0] >= 0 and found.ends[-1] <= length and found.rise()):
         if any(not 0 <= start <= end <= length for start, end in zip(found.starts, found.ends, strict=True)):
             raise _open(page.number, f"an {name} span runs outside the text")

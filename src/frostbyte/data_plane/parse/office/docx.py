@@ -176,7 +176,7 @@ def _drop(writer: Writer, first: int, reason: str) -> None:
     """Take the elements from `first` on for a repetition: what was found in them is dropped, the text stays."""
     builder = writer.builder
     start = builder.elements[first].start
-    special = [(span.start, span.end) for span in builder.inserted if span.end > start]
+    special = builder.inserted(start)
     special += [(drop.start, drop.end) for drop in builder.dropped if drop.end > start]
     del builder.elements[first:]
     at = start

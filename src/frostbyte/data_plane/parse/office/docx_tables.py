@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from frostbyte.data_plane.document import Cell, Span
+from frostbyte.data_plane.document import Cell
 from frostbyte.data_plane.parse.building import PageBuilder
 from frostbyte.data_plane.parse.office.archive import attribute, is_on, local
 from frostbyte.data_plane.parse.office.docx_scan import Scan
@@ -140,20 +140,22 @@ def _written(builder: PageBuilder, rows: list[int], texts: list[str]) -> list[in
     """Write the texts of cells, each of its row, with separators between them; where each begins."""
     starts: list[int] = []
     parts: list[str] = []
-    inserted: list[Span] = []
+    opened, closed = list[int](), list[int]()
     last, at = 0, builder.at
     for row, text in zip(rows, texts, strict=True):
         if parts:
             parts.append("\n" if row > last else "\t")
-            # Separators around an empty cell are one.
-            start = inserted.pop().start if inserted and inserted[-1].end == at else at
+            if closed and closed[-1] == at:  # separators around an empty cell are one
+                closed[-1] = at + 1
+            else:
+                opened.append(at)
+                closed.append(at + 1)
             at += 1
-            inserted.append(Span(start=start, end=at))
         parts.append(text)
         starts.append(at)
         last = row
         at += len(text)
-    builder.found_and_inserted("".join(parts), inserted)
+    builder.found_and_inserted("".join(parts), opened, closed)
     return starts
 
 

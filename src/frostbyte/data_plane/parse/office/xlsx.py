@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, BinaryIO, Final, NamedTuple
 
-from frostbyte.data_plane.document import Kind, Mark, Page
+from frostbyte.data_plane.document import Kind, Mark, Page, Span
 from frostbyte.data_plane.parse.building import PageBuilder, clean
 from frostbyte.data_plane.parse.limits import ParseLimits, too_many_pages
 from frostbyte.data_plane.parse.office.archive import Archive, attribute, local, opened
@@ -114,7 +114,7 @@ def _page(reading: _Reading, number: int, entry: _Entry) -> Page:
         return builder.page(number, name=entry.name, hidden=entry.hidden, unread="damaged")
     relations = archive.relations(entry.part)
     comments = _comments(archive, relations, reading.persons)
-    places: dict[Place, Any] = {}
+    places: dict[Place, Span] = {}
     if entry.kind == "worksheet":
         places = _cells(reading, builder, entry.part, relations, comments)
     elif entry.kind != "chartsheet":
@@ -134,7 +134,7 @@ def _cells(
     part: str,
     relations: dict[str, tuple[str, str]],
     comments: list[_Comment],
-) -> dict[Place, Any]:
+) -> dict[Place, Span]:
     """Write the cells; where those with a comment stand."""
     xml = read_sheet(reading.archive.read(part))
     sheet = _about(xml.rest)
@@ -270,7 +270,7 @@ def _comments(archive: Archive, relations: dict[str, tuple[str, str]], persons: 
     return [*threaded, *(comment for comment in plain if comment.reference not in known)]
 
 
-def _write_comment(builder: PageBuilder, comment: _Comment, places: dict[Place, Any]) -> None:
+def _write_comment(builder: PageBuilder, comment: _Comment, places: dict[Place, Span]) -> None:
     if not comment.text.strip():
         return
     author = clean(comment.author)

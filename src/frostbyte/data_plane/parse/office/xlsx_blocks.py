@@ -11,12 +11,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate, chain, pairwise, repeat
+from itertools import chain, islice, pairwise, repeat
 from typing import Final, NamedTuple, TypeVar
 
-import msgspec
-
-from frostbyte.data_plane.document import Cell, Kind, Mark, Span
+from frostbyte.data_plane.document import Cells, Element, Kind, Mark, Span, Special
 from frostbyte.data_plane.parse.building import PageBuilder
 from frostbyte.data_plane.parse.limits import ParseLimits, too_many_cells
 from frostbyte.data_plane.parse.office.cell_references import name_of
@@ -90,7 +88,7 @@ class BlockWriter:
         self._limits = limits
         self.area = used
         """Cells of all tables so far, empty ones among them."""
-        self.places: dict[Place, Cell] = {}
+        self.places: dict[Place, Span] = {}
         """Where cells stand in the text; filled for those that were asked for."""
 
     def write(self, lines: Iterable[Line], wanted: set[Place]) -> None:
@@ -145,67 +143,61 @@ class BlockWriter:
         title = first and len(text) <= _TITLE and "\n" not in text
         with builder.element(Kind.HEADING if title else Kind.PARAGRAPH, level=int(title)):
             span = builder.found(text)
-        cell = Cell(row=0, column=0, start=span.start, end=span.end)
-        self._marks(block, [cell], [line.kinds[0]])
+        self._marks(block, Cells([0], [line.columns[0] - block.left], [span.start], [span.end]), [line.kinds[0]])
         if (line.number, line.columns[0]) in wanted:
-            self.places[line.number, line.columns[0]] = cell
+            self.places[line.number, line.columns[0]] = span
 
     def _table(self, block: _Block, wanted: set[Place]) -> None:
         builder, top, left = self._builder, block.top, block.left
-        with builder.element(Kind.TABLE, rows=block.bottom - top + 1, columns=block.right - left + 1) as table:
-            flat = _flatten(block)
-            parts: list[str] = [""] * (2 * len(flat.texts))
-            parts[0::2], parts[1::2] = flat.separators, flat.texts
-            edges = list(accumulate(map(len, parts), initial=builder.at))
-            builder.found_and_inserted(
-                "".join(parts), [Span(start=a, end=b) for a, b in zip(edges[0::2], edges[1::2], strict=False) if a < b]
-            )
-            cells = [
-                Cell(row=row, column=column, start=start, end=end, formula=formula, value=value)
-                for row, column, start, end, formula, value in zip(
-                    flat.rows, flat.columns, edges[1::2], edges[2::2], flat.formulas, flat.values, strict=True
-                )
-            ]
-            self._special(block, cells)
-            table.cells = cells
+        begun, flat = builder.begin(), _flatten(block)
+        parts: list[str] = [""] * (2 * len(flat.texts))
+        parts[0::2], parts[1::2] = flat.separators, flat.texts
+        starts, ends = builder.cells(parts)
+        cells = Cells(flat.rows, flat.columns, starts, ends, flat.formulas, flat.values, self._special(block, flat))
+        rows, columns = block.bottom - top + 1, block.right - left + 1
+        builder.end(Element(kind=Kind.TABLE, start=begun, end=builder.at, rows=rows, columns=columns, cells=cells))
         self._marks(block, cells, flat.kinds if self._sheet.unseen else ())
         if wanted:
-            for cell in cells:
-                place = (top + cell.row, left + cell.column)
+            for row, column, start, end in zip(flat.rows, flat.columns, starts, ends, strict=True):
+                place = (top + row, left + column)
                 if place in wanted:
-                    self.places[place] = cell
+                    self.places[place] = Span(start=start, end=end)
 
-    def _special(self, block: _Block, cells: list[Cell]) -> None:
-        """Give merged cells their size and header cells their sign."""
+    def _special(self, block: _Block, flat: _Flat) -> dict[int, Special]:
+        """Merged cells have a size and header cells a sign; by their place among the cells."""
         merged, top, left = self._sheet.merged, block.top, block.left
         named = {(r - top, c - left) for r, c in self._sheet.headers}
-        head = block.header - top
-        for index, cell in enumerate(cells) if merged else enumerate(cells[: len(block.lines[0].columns)]):
-            last = merged.get((top + cell.row, left + cell.column))
-            header = cell.row == head or (cell.row, cell.column) in named
+        head, found = block.header - top, dict[int, Special]()
+        places = zip(flat.rows, flat.columns, strict=True)
+        for index, (row, column) in enumerate(places if merged else islice(places, len(block.lines[0].columns))):
+            last = merged.get((top + row, left + column))
+            header = row == head or (row, column) in named
             if last is not None or header:
-                row_span = min(last[0], block.bottom) - top - cell.row + 1 if last else 1
-                column_span = min(last[1], block.right) - left - cell.column + 1 if last else 1
-                cells[index] = msgspec.structs.replace(
-                    cell, row_span=max(1, row_span), column_span=max(1, column_span), header=header
-                )
+                row_span = min(last[0], block.bottom) - top - row + 1 if last else 1
+                column_span = min(last[1], block.right) - left - column + 1 if last else 1
+                found[index] = Special(max(1, row_span), max(1, column_span), header)
+        return found
 
-    def _marks(self, block: _Block, cells: list[Cell], kinds: Iterable[str]) -> None:
-        marks, sheet = self._builder.marks, self._sheet
+    def _marks(self, block: _Block, cells: Cells, kinds: Iterable[str]) -> None:
+        marks, sheet, starts, ends = self._builder.marks, self._sheet, cells.starts, cells.ends
         label = name_of(block.top, block.left, block.bottom, block.right)
-        marks.append(Mark(start=cells[0].start, end=cells[-1].end, kind="cells", label=label))
+        marks.append(Mark(start=starts[0], end=ends[-1], kind="cells", label=label))
         at = 0
         for line in block.lines:
+            behind = at + len(line.columns)
             if line.hidden:
-                last = cells[at + len(line.columns) - 1]
-                marks.append(Mark(start=cells[at].start, end=last.end, kind="hidden_row"))
-            at += len(line.columns)
+                marks.append(Mark(start=starts[at], end=ends[behind - 1], kind="hidden_row"))
+            at = behind
         if sheet.hidden_columns:
             hidden = {column - block.left for column in sheet.hidden_columns}
-            marks += [Mark(start=c.start, end=c.end, kind="hidden_column") for c in cells if c.column in hidden]
-        for cell, kind in zip(cells, kinds, strict=False):
+            marks += [
+                Mark(start=start, end=end, kind="hidden_column")
+                for start, end, column in zip(starts, ends, cells.columns, strict=True)
+                if column in hidden
+            ]
+        for start, end, kind in zip(starts, ends, kinds, strict=False):
             if reason := sheet.unseen.get(kind):
-                marks.append(Mark(start=cell.start, end=cell.end, kind=reason))
+                marks.append(Mark(start=start, end=end, kind=reason))
 
 
 class _Flat(NamedTuple):

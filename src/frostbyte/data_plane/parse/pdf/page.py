@@ -187,10 +187,7 @@ def _write_block(
 
 def _drop_range(builder: PageBuilder, start: int, end: int, reason: str) -> None:
     """Mark all that was found in `[start, end)` as dropped, around what is inserted or dropped already."""
-    special = sorted(
-        [(s.start, s.end) for s in builder.inserted if s.end > start]
-        + [(d.start, d.end) for d in builder.dropped if d.end > start]
-    )
+    special = sorted(builder.inserted(start) + [(d.start, d.end) for d in builder.dropped if d.end > start])
     at = start
     fresh: list[Drop] = []
     for first, last in special:

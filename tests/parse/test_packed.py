@@ -1,0 +1,133 @@
+"""Cells and spans kept as columns are the tuple of records that they stand for."""
+
+from __future__ import annotations
+
+import pickle
+import random
+from itertools import pairwise
+
+import msgspec
+import pytest
+
+from frostbyte.data_plane.document import (
+    Cell,
+    Cells,
+    Document,
+    Element,
+    Kind,
+    Page,
+    Source,
+    Span,
+    Spans,
+    Special,
+    decode_document,
+    encode,
+)
+from frostbyte.data_plane.packed import plain
+from frostbyte.data_plane.parse.version import lineage
+from frostbyte.data_plane.parse.wellformed import check
+from frostbyte.kernel.errors import StageFailed
+
+CELLS = (
+    Cell(row=0, column=0, start=0, end=2, column_span=2, header=True),
+    Cell(row=1, column=0, start=3, end=3, formula="=A1"),
+    Cell(row=1, column=1, start=4, end=6, value="0.5"),
+)
+PACKED = Cells(
+    [0, 1, 1], [0, 0, 1], [0, 3, 4], [2, 3, 6], [None, "=A1", None], [None, None, "0.5"], {0: Special(1, 2, True)}
+)
+SPANS = (Span(start=2, end=3), Span(start=3, end=4))
+BOTH = [(PACKED, CELLS), (Spans([2, 3], [3, 4]), SPANS)]
+
+
+def document(cells, inserted, text="ab\n\tcd", rows=2, columns=2):
+    table = Element(kind=Kind.TABLE, start=0, end=len(text), rows=rows, columns=columns, cells=cells)
+    return Document(
+        source=Source(sha256="", mime="text/plain", size=0),
+        lineage=lineage("test"),
+        pages=(Page(number=1, text=text, elements=(table,), inserted=inserted),),
+        pages_found=1,
+    )
+
+
+@pytest.mark.parametrize(("packed", "records"), BOTH)
+def test_they_are_read_like_a_tuple(packed, records):
+    assert packed == records
+    assert records == packed
+    assert packed != records[:-1]
+    assert packed != (*records[:-1], records[0])
+    assert packed != list(records)
+    assert hash(packed) == hash(records)
+    assert (len(packed), packed[-1], packed[1:]) == (len(records), records[-1], records[1:])
+    assert list(reversed(packed)) == list(reversed(records))
+    assert records[1] in packed
+    assert repr(packed) == repr(records)
+    assert pickle.loads(pickle.dumps(packed)) == records
+
+
+def test_columns_that_no_cell_has_may_be_left_out():
+    assert Cells([0, 0], [0, 1], [0, 2], [1, 3]) == (
+        Cell(row=0, column=0, start=0, end=1),
+        Cell(row=0, column=1, start=2, end=3),
+    )
+    assert not Cells([], [], [], [])
+
+
+def test_the_document_is_the_same_byte_for_byte():
+    packed, plainly = document(PACKED, Spans([2, 3], [3, 4])), document(CELLS, SPANS)
+    assert packed == plainly
+    assert hash(packed.pages[0]) == hash(plainly.pages[0])
+    assert encode(packed) == encode(plainly) == msgspec.json.encode(plainly)
+    assert decode_document(encode(packed)) == packed
+    assert type(decode_document(encode(packed)).pages[0].elements[0].cells) is tuple
+
+
+def test_columns_of_different_lengths_are_refused():
+    with pytest.raises(ValueError, match="differ in length"):
+        Cells([0, 1], [0], [0], [1])
+    with pytest.raises(ValueError, match="differ in length"):
+        Cells([0], [0], [0], [1], ["=A1", None])
+    with pytest.raises(ValueError, match="differ in length"):
+        Spans([1], [])
+
+
+def test_an_encoder_is_told_of_nothing_else():
+    with pytest.raises(NotImplementedError, match="set"):
+        plain({1})
+
+
+def said(found: Document) -> str:
+    try:
+        check(found)
+    except StageFailed as failure:
+        return failure.message
+    return ""
+
+
+def test_the_check_finds_the_same_in_columns():
+    draw, outcomes = random.Random(3), set()
+    for _ in range(3_000):
+        at, edges = 0, []
+        for _ in range(draw.randint(1, 5)):
+            start = at + draw.choice((1, 1, 1, 1, 0, -1))
+            at = start + draw.choice((2, 2, 1, 0, -1))
+            edges.append((start, at))
+        edges[0] = (draw.choice((0, 0, 0, -1, 1)), edges[0][1])
+        wide, rows = draw.random() < 0.3, draw.choice((1, 1, 2))
+        special = {draw.randrange(len(edges)): Special(draw.choice((1, 2)), draw.choice((1, 3)), True)} if wide else {}
+        cells = Cells(
+            [draw.choice((0, 0, 0, 0, 1)) for _ in edges],
+            list(range(len(edges))),
+            [start for start, _ in edges],
+            [end for _, end in edges],
+            special=special,
+        )
+        gaps = [(a[1], b[0]) for a, b in pairwise(edges)]
+        spans = Spans([a for a, _ in gaps], [b for _, b in gaps])
+        text, columns = "x" * max(0, at + draw.choice((0, 0, 0, -1))), len(edges) + draw.choice((0, 0, -1))
+        inputs = (text, rows, columns)
+        outcome = said(document(cells, spans, *inputs))
+        assert outcome == said(document(tuple(cells), tuple(spans), *inputs))
+        outcomes.add(outcome.rpartition(":")[2].strip("0123456789 "))
+    assert "" in outcomes
+    assert len(outcomes) > 5
