@@ -45,9 +45,13 @@ class PageBuilder:
 
     def found(self, text: str) -> Span:
         """Append text of the source; control characters in it are kept and marked as dropped."""
-        start = self.at
         # Nearly all text is printable but for tabs and line ends, and to ask is cheap.
-        if not text.isprintable() and not text.replace("\t", "").replace("\n", "").isprintable():
+        printable = text.isprintable() or text.replace("\t", "").replace("\n", "").isprintable()
+        return self._found(text, printable=printable)
+
+    def _found(self, text: str, *, printable: bool) -> Span:
+        start = self.at
+        if not printable:
             for match in CONTROL.finditer(text):
                 drop = Drop(start=start + match.start(), end=start + match.end(), reason="control_character")
                 self.dropped.append(drop)
@@ -58,8 +62,10 @@ class PageBuilder:
 
     def found_and_inserted(self, text: str, starts: list[int], ends: list[int]) -> None:
         """Append text of the source with separators of ours in it, from `starts` to `ends` as positions of the page."""
-        found = self.found(text)
-        touching = bool(starts and self._to) and self._to[-1] == found.start == starts[0]
+        self._with_inserted(self.found(text).start, starts, ends)
+
+    def _with_inserted(self, start: int, starts: list[int], ends: list[int]) -> None:
+        touching = bool(starts and self._to) and self._to[-1] == start == starts[0]
         if touching:
             self._to[-1] = ends[0]
         self._from += starts[touching:]
@@ -75,7 +81,10 @@ class PageBuilder:
         edges = list(accumulate(map(len, parts), initial=self.at))
         starts, ends = edges[1::2], edges[2::2]
         bare = not parts[0]
-        self.found_and_inserted("".join(parts), edges[0:-1:2][bare:], starts[bare:])
+        text = "".join(parts)
+        # Texts of cells hold no tabs: without our separators one look is enough.
+        found = self._found(text, printable=True) if "".join(parts[1::2]).isprintable() else self.found(text)
+        self._with_inserted(found.start, edges[0:-1:2][bare:], starts[bare:])
         return starts, ends
 
     def insert(self, separator: str) -> None:

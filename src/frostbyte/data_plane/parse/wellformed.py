@@ -95,12 +95,12 @@ class _Ranges:
             and self.ends[first:last] == right[1:-1]
         ):
             return None
-        whole = self.merged()
-        for gap in zip(left, right, strict=True):
-            if gap[0] < gap[1]:
-                index = bisect_right(whole.starts, gap[0]) - 1
-                if index < 0 or whole.ends[index] < gap[1]:
-                    return gap
+        gaps = [gap for gap in zip(left, right, strict=True) if gap[0] < gap[1]]
+        whole = self.merged() if gaps else self
+        for gap in gaps:
+            index = bisect_right(whole.starts, gap[0]) - 1
+            if index < 0 or whole.ends[index] < gap[1]:
+                return gap
         return None
 
 

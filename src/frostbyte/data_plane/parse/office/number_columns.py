@@ -1,16 +1,17 @@
-"""Columns of numbers in the format General, shown at one stroke.
+"""Columns of numbers in one format, shown at one stroke.
 
-A workbook of measurements has a different number in each cell: to answer for one after the other is most of what it
-costs to read it. One pattern proves that a whole column is written in a way for which the answers of all of them can be
-made in one call. Any other column, and single numbers that need more care, are answered one by one, with the same
-outcome. Numbers in other formats gain nothing from it: they are short, come again, and are remembered.
+A workbook of measurements or amounts has a different number in each cell: to answer for one after the other is most of
+what it costs to read it. One pattern proves that a whole column is written in a way for which the answers of all of
+them can be made in one call. Any other column, and single numbers that need more care, are answered one by one, with
+the same outcome. Shares and dates gain nothing from it: they are few, come again, and are remembered.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from frostbyte.data_plane.parse.office.number_formats import general
 
@@ -28,6 +29,63 @@ _SMALLEST: Final = 1e-4
 """Below this General writes a power of ten, or nothing but 0."""
 _LIKE_HALVES: Final = (12, 13)
 """Characters of a number, without and with its sign, that may lie in the middle between two that General can show."""
+_MOST_PLACES: Final = 4
+"""Decimal places up to which a number is written without a power of ten, and its digits are those of the file."""
+
+
+class Fixed(NamedTuple):
+    """A format that shows a number with so many decimal places: `0`, `#,##0.00 "EUR"`."""
+
+    before: str
+    places: int
+    behind: str
+    grouped: bool
+
+
+def fixed_column(form: Fixed, values: Sequence[str]) -> Column | None:
+    """What a column of cells in such a format shows, where no number has more places than are shown.
+
+    Args:
+        form: the format.
+        values: the numbers as they stand in the file; at least one.
+
+    Returns:
+        None if they have to be answered one by one.
+    """
+    joined = "\n".join(values)
+    if joined.count("\n") != len(values) - 1 or not _all_with_places(form.places).fullmatch(joined):
+        return None
+    texts, places = values, form.places
+    stored: Sequence[str | None] = [None] * len(values)
+    if places:
+        point = slice(-places - 1, -places)
+        texts = [value if value[point] == "." else _padded(value, places) for value in values]
+        stored = [None if text == value else value for text, value in zip(texts, values, strict=True)]
+    if form.grouped:
+        least = places + 4 if places else 3
+        millions = least + 3
+        texts = [
+            text
+            if len(text) <= least
+            else f"{text[:-least]},{text[-least:]}"
+            if len(text) <= millions
+            else f"{text[:-millions]},{text[-millions:-least]},{text[-least:]}"
+            for text in texts
+        ]
+    if form.before or form.behind:
+        texts = [f"{form.before}{text}{form.behind}".strip() for text in texts]
+    return texts, stored
+
+
+def _padded(value: str, places: int) -> str:
+    whole, _, fraction = value.partition(".")
+    return f"{whole}.{fraction:0<{places}}"
+
+
+@lru_cache(maxsize=_MOST_PLACES + 1)
+def _all_with_places(places: int) -> re.Pattern[str]:
+    number = r"(?:0|[1-9]\d{0,8})" + (rf"(?:\.\d{{1,{places}}})?" if places else "")
+    return re.compile(rf"{number}(?>\n{number})*+" if places <= _MOST_PLACES else "(?!)", re.ASCII)
 
 
 def general_column(values: Sequence[str]) -> Column | None:

@@ -125,6 +125,13 @@ class NumberFormat:
 
         return shown
 
+    def fixed(self) -> tuple[str, int, str, bool] | None:
+        """What is before, how many decimal places, what is behind, whether grouped; None if the format is more."""
+        section = self._sections[0] if len(self._sections) == 1 else None
+        if section is None or section.plain is None or section.condition or section.percent or section.scale:
+            return None
+        return (*section.plain, section.grouped)
+
     def text(self, value: str) -> str:
         """A text as it is shown."""
         if self._text is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import repeat
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from frostbyte.data_plane.document import Kind, Mark, Page, Span
@@ -17,7 +16,7 @@ from frostbyte.data_plane.parse.office.embedded import EmbeddedImages
 from frostbyte.data_plane.parse.office.graphics import chart_lines, diagram_lines
 from frostbyte.data_plane.parse.office.xlsx_blocks import BlockWriter, Line, Place, Sheet
 from frostbyte.data_plane.parse.office.xlsx_cells import read_sheet
-from frostbyte.data_plane.parse.office.xlsx_shapes import Chunk
+from frostbyte.data_plane.parse.office.xlsx_shapes import Chunk, Even, across
 from frostbyte.data_plane.parse.office.xlsx_values import Values
 
 _HEADER_CODE: Final = re.compile(r'&(?:"[^"]*"|\d+|K[0-9A-Fa-f]{6}|K\d\d[+-]\d{3}|[A-Za-z&])')
@@ -149,53 +148,67 @@ def _cells(
     return writer.places
 
 
-def _lines(chunks: Iterator[Chunk], reading: _Reading, sheet: Sheet) -> Iterator[Line]:
+def _lines(chunks: Iterator[Chunk | Even], reading: _Reading, sheet: Sheet) -> Iterator[Line]:
     """The rows as they are shown, without cells that show nothing."""
     values, hiding = reading.values, any(reading.values.hidden)
     for chunk in chunks:
         reading.progress()
-        texts, stored = values.shown(chunk.kinds, chunk.values, chunk.width)
         if hiding:
             sheet.unseen.update(_unseen(values, chunk.kinds))
-        if chunk.width and "" not in texts:
-            yield from _even(chunk, texts, stored)
+        if isinstance(chunk, Chunk):
+            yield from _each(chunk, *values.shown(chunk.kinds, chunk.values), reading)
             continue
-        for number, hidden, start, end in chunk.rows:
-            part = slice(start, end)
-            formulas = chunk.formulas.get(number, _NO_FORMULAS)
-            line = Line(number, hidden, chunk.columns[part], texts[part], stored[part], chunk.kinds[part], formulas)
-            if "" not in line.texts:
-                yield line
-                continue
-            if formulas and not _computed(line, values):
-                reading.notes.append("formulas_without_values")
-            if keep := [n for n, text in enumerate(line.texts) if text or line.columns[n] in formulas]:
-                yield Line(
-                    number,
-                    hidden,
-                    tuple(line.columns[n] for n in keep),
-                    tuple(line.texts[n] for n in keep),
-                    tuple(line.values[n] for n in keep),
-                    tuple(line.kinds[n] for n in keep),
-                    formulas,
-                )
+        texts, stored = zip(*map(values.column, chunk.kinds, chunk.values), strict=True)
+        if any("" in column for column in (*texts, *chunk.formulas.values())):
+            yield from _each(chunk.apart(), tuple(across(texts)), tuple(across(stored)), reading)
+        else:
+            yield from _even(chunk, across(texts), across(stored))
 
 
-def _even(chunk: Chunk, texts: tuple[str, ...], stored: tuple[str | None, ...]) -> Iterator[Line]:
-    """The rows of a chunk that have the same columns and kinds, and no empty cell."""
-    width, rows, formulas = chunk.width, chunk.rows, chunk.formulas
-    numbers = [row.number for row in rows]
-    coded = map(formulas.get, numbers, repeat(_NO_FORMULAS)) if formulas else repeat(_NO_FORMULAS)
-    cut_texts, cut_stored = zip(*[iter(texts)] * width, strict=True), zip(*[iter(stored)] * width, strict=True)
-    columns, kinds = repeat(chunk.columns[:width]), repeat(chunk.kinds[:width])
-    hidden = [row.hidden for row in rows]
-    return map(Line._make, zip(numbers, hidden, columns, cut_texts, cut_stored, kinds, coded, strict=False))
+def _each(chunk: Chunk, texts: tuple[str, ...], stored: tuple[str | None, ...], reading: _Reading) -> Iterator[Line]:
+    """Each row of a chunk."""
+    for number, hidden, start, end in chunk.rows:
+        part = slice(start, end)
+        formulas = chunk.formulas.get(number, _NO_FORMULAS)
+        columns, coded = chunk.columns[part], bool(formulas)
+        own = tuple(map(formulas.get, columns)) if coded else ()
+        line = Line(number, 1, hidden, columns, texts[part], stored[part], chunk.kinds[part], own, coded)
+        if "" not in line.texts:
+            yield line
+            continue
+        if formulas and not _computed(line, reading.values):
+            reading.notes.append("formulas_without_values")
+        if keep := [n for n, text in enumerate(line.texts) if text or line.columns[n] in formulas]:
+            yield line.only(keep)
+
+
+def _even(chunk: Even, texts: list[str], stored: list[str | None]) -> Iterator[Line]:
+    """The rows of a chunk without an empty cell: those that follow each other as one."""
+    numbers, width, coded = chunk.numbers, len(chunk.columns), bool(chunk.formulas)
+    formulas: list[str | None] = [None] * len(texts) if coded else []
+    for place, column in chunk.formulas.items():
+        formulas[place::width] = column
+    for start, end in _stretches(numbers):
+        part = slice(start * width, end * width)
+        number, height, own = numbers[start], end - start, formulas[part]
+        yield Line(number, height, False, chunk.columns, texts[part], stored[part], chunk.kinds, own, coded)
+
+
+def _stretches(numbers: list[int]) -> Iterator[tuple[int, int]]:
+    """Where those that rise by one start and end."""
+    start = 0
+    while start < len(numbers):
+        end = len(numbers)
+        if numbers[-1] - numbers[start] != end - start - 1:
+            end = next(at for at in range(start + 1, end + 1) if at == end or numbers[at] != numbers[at - 1] + 1)
+        yield start, end
+        start = end
 
 
 def _computed(line: Line, values: Values) -> bool:
     """Whether each formula has its value. Programs that only write files leave it to the one that opens them."""
-    cells = zip(line.columns, line.texts, line.kinds, strict=True)
-    return all(text or column not in line.formulas or values.is_text(kind) for column, text, kind in cells)
+    cells = zip(line.formulas, line.texts, line.kinds, strict=True)
+    return all(text or not formula or values.is_text(kind) for formula, text, kind in cells)
 
 
 def _unseen(values: Values, kinds: tuple[str, ...]) -> Iterator[tuple[str, str]]:

@@ -9,15 +9,16 @@ table is a block of its own, too.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice, pairwise, repeat
-from typing import Final, NamedTuple, TypeVar
+from itertools import chain, islice, pairwise
+from typing import Final, NamedTuple
 
 from frostbyte.data_plane.document import Cells, Element, Kind, Mark, Span, Special
 from frostbyte.data_plane.parse.building import PageBuilder
 from frostbyte.data_plane.parse.limits import ParseLimits, too_many_cells
 from frostbyte.data_plane.parse.office.cell_references import name_of
+from frostbyte.data_plane.parse.office.xlsx_shapes import across
 
 _GAP: Final = 3
 """Blank rows over which a table without a second header goes on."""
@@ -28,22 +29,55 @@ _SIDES: Final = 20
 _TITLE: Final = 200
 """Characters of the longest heading."""
 
-_T = TypeVar("_T")
-
 Place = tuple[int, int]
 """Row and column, from 0."""
 
 
 class Line(NamedTuple):
-    """A row with its cells that show something."""
+    """A row with its cells that show something, or many that follow each other and have the same columns and kinds."""
 
     number: int
+    """Of the first, from 0."""
+    height: int
+    """How many rows."""
     hidden: bool
     columns: tuple[int, ...]
-    texts: tuple[str, ...]
-    values: tuple[str | None, ...]
+    """Of each row."""
+    texts: Sequence[str]
+    """One row behind the other, as are values and formulas."""
+    values: Sequence[str | None]
     kinds: tuple[str, ...]
-    formulas: dict[int, str]
+    """Of each row."""
+    formulas: Sequence[str | None] = ()
+    """None at all if no cell has one."""
+    coded: bool = False
+    """Whether each row has a formula, were it in columns that are left out here."""
+
+    @property
+    def last(self) -> int:
+        """The number of the last."""
+        return self.number + self.height - 1
+
+    def only(self, keep: Sequence[int]) -> Line:
+        """The cells at some of the places of each row."""
+        width = len(self.columns)
+        places = list(keep) if self.height == 1 else [at + n for at in range(0, len(self.texts), width) for n in keep]
+        return self._replace(
+            columns=tuple([self.columns[n] for n in keep]),
+            texts=[self.texts[n] for n in places],
+            values=[self.values[n] for n in places],
+            kinds=tuple([self.kinds[n] for n in keep]),
+            formulas=[self.formulas[n] for n in places] if self.formulas else (),
+        )
+
+    def divided(self, rows: int) -> tuple[Line, Line]:
+        """The first rows and the others."""
+        at = rows * len(self.columns)
+        texts, values, formulas = self.texts, self.values, self.formulas
+        first = self._replace(height=rows, texts=texts[:at], values=values[:at], formulas=formulas[:at])
+        number, height = self.number + rows, self.height - rows
+        other = self._replace(texts=texts[at:], values=values[at:], formulas=formulas[at:])
+        return first, other._replace(number=number, height=height)
 
 
 @dataclass(slots=True)
@@ -73,7 +107,7 @@ class _Block:
 
     @property
     def bottom(self) -> int:
-        return self.lines[-1].number
+        return self.lines[-1].last
 
 
 class BlockWriter:
@@ -111,31 +145,37 @@ class BlockWriter:
     def _parts(self, run: list[Line]) -> Iterator[_Block]:
         """A run of rows as blocks side by side, and the titles above them."""
         for part in _beside(run, self._heads):
-            for _ in range(_TITLES):
+            for _ in range(_TITLES if part.right > part.left else 0):
+                if part.lines[0].height > len(part.lines[0].columns) == 1:
+                    part.lines[:1] = part.lines[0].divided(1)
                 if len(part.lines) < 2 or part.right == part.left or not self._is_title(part.lines[0]):
                     break
                 title, part.lines = part.lines[0], part.lines[1:]
                 yield _Block([title], title.columns[0], title.columns[-1])
                 part.left = min(line.columns[0] for line in part.lines)
                 part.right = max(line.columns[-1] for line in part.lines)
-            if self._heads(part.lines[0], part.lines[1] if len(part.lines) > 1 else None):
+            if self._heads(part.lines):
                 part.header = part.lines[0].number
             yield part
 
     def _is_title(self, line: Line) -> bool:
-        return len(line.columns) == 1 and not line.formulas and self._is_text(line.kinds[0])
+        return line.height == len(line.columns) == 1 and not line.coded and self._is_text(line.kinds[0])
 
     def _is_note(self, block: _Block) -> bool:
         (line, *more) = block.lines
         return not more and self._is_title(line)
 
-    def _heads(self, line: Line, below: Line | None) -> bool:
-        """Whether a row names its columns: texts, all different, one above each column of the row below."""
+    def _heads(self, lines: list[Line]) -> bool:
+        """Whether the first of some rows names their columns: texts, all different, one above each column of the row
+        below."""
+        line, *more = lines[:2]
+        width = len(line.columns)
         if any((line.number, column) in self._sheet.headers for column in line.columns):
             return True
-        if below is None or len(line.columns) < 2 or line.formulas or len(set(line.texts)) < len(line.texts):
+        below = line if line.height > 1 else more[0] if more else None
+        if below is None or width < 2 or line.coded or len(set(line.texts[:width])) < width:
             return False
-        return all(map(self._is_text, line.kinds)) and len(line.columns) >= len(below.columns) - 1
+        return all(map(self._is_text, line.kinds)) and width >= len(below.columns) - 1
 
     def _note(self, block: _Block, first: bool, wanted: set[Place]) -> None:
         line, builder = block.lines[0], self._builder
@@ -143,7 +183,7 @@ class BlockWriter:
         title = first and len(text) <= _TITLE and "\n" not in text
         with builder.element(Kind.HEADING if title else Kind.PARAGRAPH, level=int(title)):
             span = builder.found(text)
-        self._marks(block, Cells([0], [line.columns[0] - block.left], [span.start], [span.end]), [line.kinds[0]])
+        self._marks(block, Cells([0], [line.columns[0] - block.left], [span.start], [span.end]))
         if (line.number, line.columns[0]) in wanted:
             self.places[line.number, line.columns[0]] = span
 
@@ -156,7 +196,7 @@ class BlockWriter:
         cells = Cells(flat.rows, flat.columns, starts, ends, flat.formulas, flat.values, self._special(block, flat))
         rows, columns = block.bottom - top + 1, block.right - left + 1
         builder.end(Element(kind=Kind.TABLE, start=begun, end=builder.at, rows=rows, columns=columns, cells=cells))
-        self._marks(block, cells, flat.kinds if self._sheet.unseen else ())
+        self._marks(block, cells)
         if wanted:
             for row, column, start, end in zip(flat.rows, flat.columns, starts, ends, strict=True):
                 place = (top + row, left + column)
@@ -178,13 +218,13 @@ class BlockWriter:
                 found[index] = Special(max(1, row_span), max(1, column_span), header)
         return found
 
-    def _marks(self, block: _Block, cells: Cells, kinds: Iterable[str]) -> None:
+    def _marks(self, block: _Block, cells: Cells) -> None:
         marks, sheet, starts, ends = self._builder.marks, self._sheet, cells.starts, cells.ends
         label = name_of(block.top, block.left, block.bottom, block.right)
         marks.append(Mark(start=starts[0], end=ends[-1], kind="cells", label=label))
         at = 0
         for line in block.lines:
-            behind = at + len(line.columns)
+            behind = at + len(line.texts)
             if line.hidden:
                 marks.append(Mark(start=starts[at], end=ends[behind - 1], kind="hidden_row"))
             at = behind
@@ -195,6 +235,7 @@ class BlockWriter:
                 for start, end, column in zip(starts, ends, cells.columns, strict=True)
                 if column in hidden
             ]
+        kinds = chain.from_iterable([line.kinds * line.height for line in block.lines] if sheet.unseen else ())
         for start, end, kind in zip(starts, ends, kinds, strict=False):
             if reason := sheet.unseen.get(kind):
                 marks.append(Mark(start=start, end=end, kind=reason))
@@ -209,31 +250,25 @@ class _Flat(NamedTuple):
     texts: list[str]
     values: list[str | None]
     formulas: list[str | None]
-    kinds: list[str]
+    """None at all if no cell has one."""
 
 
 def _flatten(block: _Block) -> _Flat:
-    lines, top, left = block.lines, block.top, block.left
-    lists = [line.columns for line in lines]
-    placed: Iterable[tuple[list[int], list[str]]]
-    if lists.count(lists[0]) == len(lists):
-        placed, formulas = repeat(_placed(lists[0], left), len(lists)), _formulas(lines)
-    else:
-        shapes = {columns: _placed(columns, left) for columns in set(lists)}
-        placed = list(map(shapes.__getitem__, lists))
-        formulas = _chained(
-            [map(line.formulas.get, line.columns) if line.formulas else [None] * len(line.columns) for line in lines]
-        )
-    places, separators = zip(*placed, strict=True)
-    flat = _Flat(
-        rows=_chained([[line.number - top] * len(line.columns) for line in lines]),
-        columns=_chained(places),
-        separators=_chained(separators),
-        texts=_chained([line.texts for line in lines]),
-        values=_chained([line.values for line in lines]),
-        formulas=formulas,
-        kinds=_chained([line.kinds for line in lines]),
-    )
+    flat = _Flat([], [], [], [], [], [])
+    placed: dict[tuple[int, ...], tuple[list[int], list[str]]] = {}
+    coded = any(line.formulas for line in block.lines)
+    for line in block.lines:
+        if line.columns not in placed:
+            placed[line.columns] = _placed(line.columns, block.left)
+        columns, separators = placed[line.columns]
+        first, width, height = line.number - block.top, len(columns), line.height
+        flat.rows.extend([first] * width if height == 1 else across([range(first, first + height)] * width))
+        flat.columns.extend(columns * height)
+        flat.separators.extend(separators * height)
+        flat.texts.extend(line.texts)
+        flat.values.extend(line.values)
+        if coded:
+            flat.formulas.extend(line.formulas or [None] * len(line.texts))
     flat.separators[0] = flat.separators[0][1:]
     return flat
 
@@ -244,26 +279,11 @@ def _placed(columns: tuple[int, ...], left: int) -> tuple[list[int], list[str]]:
     return [column - left for column in columns], steps
 
 
-def _formulas(lines: list[Line]) -> list[str | None]:
-    """The formulas of rows with the same columns."""
-    columns = lines[0].columns
-    flat: list[str | None] = [None] * (len(columns) * len(lines))
-    coded = set().union(*[line.formulas for line in lines])
-    for place, column in enumerate(columns):
-        if column in coded:
-            flat[place :: len(columns)] = [line.formulas.get(column) for line in lines]
-    return flat
-
-
-def _chained(lists: Iterable[Iterable[_T]]) -> list[_T]:
-    return list(chain.from_iterable(lists))
-
-
 def _runs(lines: Iterable[Line]) -> Iterator[list[Line]]:
     """Rows that follow each other without a blank one."""
     run: list[Line] = []
     for line in lines:
-        if run and line.number > run[-1].number + 1:
+        if run and line.number > run[-1].last + 1:
             yield run
             run = []
         run.append(line)
@@ -271,7 +291,7 @@ def _runs(lines: Iterable[Line]) -> Iterator[list[Line]]:
         yield run
 
 
-def _beside(run: list[Line], heads: Callable[[Line, Line | None], bool]) -> list[_Block]:
+def _beside(run: list[Line], heads: Callable[[list[Line]], bool]) -> list[_Block]:
     """The blocks of a run from left to right."""
     used = sorted(set().union(*{line.columns for line in run}))
     borders = [(a + 1, b) for a, b in pairwise(used) if b > a + 1]
@@ -281,9 +301,10 @@ def _beside(run: list[Line], heads: Callable[[Line, Line | None], bool]) -> list
     for start, end in [*borders, (used[-1] + 1, used[-1] + 1)]:
         if start <= used[-1] and end - start < 2:
             one, other = _slice(run, left, start), _slice(run, end, used[-1] + 1)
-            if not all(len(side[0].columns) > 1 and heads(side[0], side[1]) for side in (one, other) if len(side) > 1):
+            high = [side for side in (one, other) if len(side) > 1 or (side and side[0].height > 1)]
+            if not all(len(side[0].columns) > 1 and heads(side) for side in high):
                 continue
-            if len(one) < 2 or len(other) < 2 or one[0].number != other[0].number:
+            if len(high) < 2 or one[0].number != other[0].number:
                 continue
         part = _slice(run, left, start)
         if part:
@@ -302,11 +323,7 @@ def _slice(run: list[Line], left: int, right: int) -> list[Line]:
         if cut.stop - cut.start == len(line.columns):
             found.append(line)
         elif cut.start < cut.stop:
-            found.append(
-                line._replace(
-                    columns=line.columns[cut], texts=line.texts[cut], values=line.values[cut], kinds=line.kinds[cut]
-                )
-            )
+            found.append(line.only(range(cut.start, cut.stop)))
     return found
 
 

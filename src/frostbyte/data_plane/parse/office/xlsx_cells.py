@@ -18,7 +18,7 @@ from frostbyte.data_plane.parse.limits import damaged
 from frostbyte.data_plane.parse.office.archive import check_xml, local, parsed
 from frostbyte.data_plane.parse.office.cell_references import Shared, column_number
 from frostbyte.data_plane.parse.office.escapes import unescaped
-from frostbyte.data_plane.parse.office.xlsx_shapes import LAST_ROW, Chunk, RowOf, Shapes
+from frostbyte.data_plane.parse.office.xlsx_shapes import LAST_ROW, Chunk, Even, RowOf, Shapes
 
 _ROW: Final = re.compile(r"<row\b([^>]*)>")
 _BEGIN: Final = r'<c r="([A-Z]{1,3})(\d{1,7})"([^>]*)>(?:(?<=/>)|'
@@ -37,7 +37,7 @@ _CHUNK: Final = 250_000
 class SheetXml(NamedTuple):
     """A worksheet taken apart."""
 
-    chunks: Iterator[Chunk]
+    chunks: Iterator[Chunk | Even]
     rest: Any
     """The root without the cells: columns, merged ranges, headers and the like."""
 
@@ -78,7 +78,7 @@ def _decoded(data: bytes) -> str:
     return _DECLARATION.sub("", text, count=1)
 
 
-def _chunks(body: str, frame: tuple[str, str]) -> Iterator[Chunk]:
+def _chunks(body: str, frame: tuple[str, str]) -> Iterator[Chunk | Even]:
     """All rows, some thousand cells at a time. `frame` is what stands around the body: it makes XML of a single row."""
     number, at, shared = -1, 0, Shared()
     shapes = Shapes(shared)
@@ -88,7 +88,7 @@ def _chunks(body: str, frame: tuple[str, str]) -> Iterator[Chunk]:
         piece, at = body[at:end], end
         for part in shapes.chunks(piece, number) or _of_any_shape(piece, number, shared, frame):
             yield part
-            number = part.rows[-1].number
+            number = part.last
 
 
 def _of_any_shape(piece: str, number: int, shared: Shared, frame: tuple[str, str]) -> Iterable[Chunk]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from frostbyte.data_plane.parse.limits import damaged
 from frostbyte.data_plane.parse.office.archive import Archive, attribute, check_xml, local, parsed
 from frostbyte.data_plane.parse.office.escapes import unescaped
-from frostbyte.data_plane.parse.office.number_columns import SHORT, SHOWN, general_column
+from frostbyte.data_plane.parse.office.number_columns import SHORT, SHOWN, Column, Fixed, fixed_column, general_column
 from frostbyte.data_plane.parse.office.number_formats import BUILT_IN, NumberFormat, general
 from frostbyte.data_plane.parse.office.xlsx_cells import string_of
 
@@ -40,6 +41,20 @@ class _Answers(dict[str, Shown]):
         return shown
 
 
+class _Texts(dict[str, str]):
+    """The same for cells that store no other value."""
+
+    def __init__(self, work: Callable[[str], str]) -> None:
+        super().__init__()
+        self._work = work
+
+    def __missing__(self, value: str) -> str:
+        text = self._work(value)
+        if len(self) < _REMEMBERED:
+            self[value] = text
+        return text
+
+
 class _Kinds(dict[str, Callable[[str], Shown]]):
     """How to answer for a cell with these attributes."""
 
@@ -65,28 +80,27 @@ class Values:
         """By style: why nobody sees such a cell (white, tiny), or ''."""
         if styles:
             self._read_styles(archive.xml(styles))
-        self._text = _Answers(self._string)
+        self._shared = _Texts(self._string)
+        self._text = _Answers(lambda value: (self._shared[value], None)).__getitem__
         self._by_kind = _Kinds(self._make)
         self._by_style: dict[int, Callable[[str], Shown]] = {}
-        self._general: set[Callable[[str], Shown]] = set()
-        """Those of the answers that are of the format General."""
+        self._whole: dict[Callable[[str], Shown], Callable[[Sequence[str]], Column | None]] = {
+            self._text: lambda values: (list(map(self._shared.__getitem__, values)), [None] * len(values)),
+            _plain: _plain_column,
+        }
+        """How a whole column is answered for at one stroke, if it can be, by the answer for a single cell."""
 
-    def shown(
-        self, kinds: Sequence[str], values: Sequence[str], width: int = 0
-    ) -> tuple[tuple[str, ...], tuple[str | None, ...]]:
-        """What cells show and store; there is at least one. Where each `width` of them have the same kinds, they are
-        taken column by column, which is quicker."""
-        if not width:
-            answers = map(self._by_kind.__getitem__, kinds)
-            texts, stored = zip(*[answer(value) for answer, value in zip(answers, values, strict=True)], strict=True)
-            return texts, stored
-        all_texts: list[str] = [""] * len(values)
-        all_stored: list[str | None] = [None] * len(values)
-        for place in range(width):
-            answer, column = self._by_kind[kinds[place]], values[place::width]
-            found = general_column(column) if answer in self._general else None
-            all_texts[place::width], all_stored[place::width] = found or zip(*map(answer, column), strict=True)
-        return tuple(all_texts), tuple(all_stored)
+    def shown(self, kinds: Sequence[str], values: Sequence[str]) -> tuple[tuple[str, ...], tuple[str | None, ...]]:
+        """What cells show and store; there is at least one."""
+        answers = map(self._by_kind.__getitem__, kinds)
+        texts, stored = zip(*[answer(value) for answer, value in zip(answers, values, strict=True)], strict=True)
+        return texts, stored
+
+    def column(self, kind: str, values: Sequence[str]) -> Column:
+        """The same for cells of one kind, which is quicker."""
+        answer = self._by_kind[kind]
+        whole = self._whole.get(answer)
+        return (whole(values) if whole else None) or _one_by_one(answer, values)
 
     def style(self, kind: str) -> int:
         """The number of a cell's style."""
@@ -103,23 +117,26 @@ class Values:
         if stored == "b":
             return lambda value: _TRUTH.get(value, ("", None))
         if stored in ("s", "str", "inlineStr", "d", "e"):
-            plain = self._text.__getitem__ if stored == "s" else _plain
+            plain = self._text if stored == "s" else _plain
             if form is None or form.text("\x00") == "\x00":
                 return plain
             made = form
             return lambda value: _framed(made, plain(value)[0])
         if style not in self._by_style:
-            work = _general if form is None or form.shows_general else _Number(form).shown
+            usual = form is None or form.shows_general
+            work = _general if form is None or usual else _Number(form).shown
             self._by_style[style] = answer = _Answers(work).__getitem__
-            if work is _general:
-                self._general.add(answer)
+            if usual:
+                self._whole[answer] = general_column
+            elif form is not None and (fixed := form.fixed()):
+                self._whole[answer] = partial(fixed_column, Fixed(*fixed))
         return self._by_style[style]
 
-    def _string(self, value: str) -> Shown:
+    def _string(self, value: str) -> str:
         if value.isascii() and value.isdigit() and len(value) < 10 and int(value) < len(self._strings):
-            return self._strings[int(value)], None
+            return self._strings[int(value)]
         if not value:
-            return "", None
+            return ""
         raise damaged("XLSX")
 
     def _read_styles(self, root: Any) -> None:
@@ -186,6 +203,17 @@ def _colored(fill: Any) -> bool:
 
 def _plain(value: str) -> Shown:
     return (unescaped(value) if "&" in value or "_x" in value else value), None
+
+
+def _plain_column(values: Sequence[str]) -> Column:
+    together = "".join(values)
+    escaped = "&" in together or "_" in together
+    return [_plain(value)[0] for value in values] if escaped else values, [None] * len(values)
+
+
+def _one_by_one(answer: Callable[[str], Shown], values: Sequence[str]) -> Column:
+    texts, stored = zip(*map(answer, values), strict=True)
+    return texts, stored
 
 
 def _framed(form: NumberFormat, text: str) -> Shown:
