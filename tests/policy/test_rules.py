@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from frostbyte.data_plane import policy
-from frostbyte.data_plane.policy import addresses, classify, injection, people, pii
+from frostbyte.data_plane.policy import addresses, classify, injection, mentions, people, pii
 from frostbyte.data_plane.policy.reading import plain
 from frostbyte.kernel.errors import Invalid
 from frostbyte.kernel.tenancy import PiiType
@@ -150,7 +150,7 @@ def test_a_hostile_page_costs_seconds_at_most(rules: policy.RuleSet, name: str) 
     injection.find_marks(text, 0, rules.injection)
     classify.classify(text[:100], text, rules)
     people.People(text)
-    list(people.mentions(text, people.words_of("Anna Schmidt")))
+    list(mentions.places(text, mentions.words_of("Anna Schmidt")))
     addresses.find(text)
     list(addresses.cues(text))
     # Quadratic time would be minutes for 100 KB, and ten seconds for a quarter of it.

@@ -12,7 +12,7 @@ import re
 import sys
 import tomllib
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -23,13 +23,16 @@ from frostbyte.data_plane.policy.columns import Columns
 UPPER: Final = r"[^\W\d_a-zß-öø-ÿăąćčđęěğıłńňőřśşšťűźżž]"
 """A character class for what may begin a name."""
 
-_TOKEN: Final = re.compile(rf"(?<![\w@.]){UPPER}(?:[^\W\d_]|['’-](?=[^\W\d_]))*(?![\w@])|(?<=[A-Z]\.){UPPER}(?=\.)")
+TOKEN: Final = re.compile(rf"(?<![\w@.]){UPPER}(?:[^\W\d_]|['’-](?=[^\W\d_]))*(?![\w@])|(?<=[A-Z]\.){UPPER}(?=\.)")
 _GAP: Final = re.compile(
     r" |\. ?|"
     r"\.?(?: (?:von|van|zu|zum|zur|vom|de|del|della|di|da|dos|das|du|le|la|el|al|bin|ibn|ter|ten|den|der|y|af)){1,2} "
 )
 _FOREIGN_GAP: Final = re.compile(r" (?:da|dos|di|della|van|van de[nr]|ibn|al) ")
 """What stands within names only, whatever stands before it."""
+
+_NICKNAME: Final = re.compile(rf" [\"“„‘'][^\W\d_]{{2,14}}[\"”“’'] (?={UPPER})")
+"""What one is called, between given name and surname."""
 
 _COMMA: Final = re.compile(r", ?")
 _LISTED: Final = re.compile(
@@ -50,6 +53,11 @@ _PARTICLES: Final = re.compile(
 _BORN_BEHIND: Final = re.compile(
     r"(?:,? \(?|, ?|\n)(?:born|geb\.|geboren|d\.?o\.?b|DOB|aged? \d|\* ?\d|\d{2} (?:years|Jahre))"
 )
+_DEGREE_BEHIND: Final = re.compile(
+    r",? (?:RN|LPN|CNA|CRNA|M\.?D\.?|D\.?O\.|NP|PA-C|FNP|DDS|DMD|DVM|PharmD|RPh|CPA|CFA|Esq|Ph\.?D|J\.?D\.?|LCSW|MSW"
+    r"|MBA|P\.E\.|QC|KC|OBE|MBE|FRCP|FRCS|LL\.?M)(?![\w-]| \d)"
+)
+"""What somebody has learned. Some are states, too: "Silver Spring, MD"."""
 _ROLE_BEHIND: Final = re.compile(r" \(([^\W\d_]{3,20})\)")
 _DATE_BEHIND: Final = re.compile(r",? \(?\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d{2}")
 _TO_ADDRESS: Final = re.compile(r",? ?\(?(?:, (?:residing|living|wohnhaft) (?:at|in) )?|[ \t]*\n[ \t]*")
@@ -72,13 +80,15 @@ _NAME_ONLY: Final = frozenset(
 """Labels that need no colon."""
 
 _CELL_ENDS: Final = re.compile(r"[ .]?(?:[\n\r\t|,;()]|$| {2}| [-–/] )")
+_IN_BRACKETS: Final = re.compile(r" \([^()]*\)")
 _LEFT: Final = 64
 
 Span = tuple[int, int]
 
 
 @lru_cache(maxsize=1)
-def _book() -> dict[str, frozenset[str]]:
+def vocabulary() -> dict[str, frozenset[str]]:
+    """The words of rules/people.toml, by list."""
     text = files("frostbyte.data_plane.policy.rules").joinpath("people.toml").read_text("utf-8")
     return {
         key: frozenset(part.strip() for part in value.split("|")) if "|" in value else frozenset(value.split())
@@ -89,7 +99,7 @@ def _book() -> dict[str, frozenset[str]]:
 @lru_cache(maxsize=1)
 def _label_words() -> frozenset[str]:
     """The last word of each label: a quick look whether one can stand there."""
-    return frozenset(_WORD.findall(label)[-1] for label in _book()["labels"] if _WORD.search(label))
+    return frozenset(_WORD.findall(label)[-1] for label in vocabulary()["labels"] if _WORD.search(label))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +176,7 @@ class People:
     def _runs(self) -> Iterator[Run]:
         text = self._text
         row: list[Span] = []
-        for match in _TOKEN.finditer(text):
+        for match in TOKEN.finditer(text):
             if row and not self._joins(row[-1], match.start()):
                 yield from self._split(row)
                 row = []
@@ -181,23 +191,34 @@ class People:
         if len(gap) > 14:
             return False
         word = self._text[last[0] : last[1]]
+        if len(gap) == 2 and _NICKNAME.search(self._text, max(0, last[0] - 2), start + _LEFT):
+            return self._nicknamed(last, start)
         if gap == "/":  # a passenger's name
             return word.isupper() and self._text[start : start + 2].isupper()
         if gap in (". ", ".", ".-"):
-            return len(word) == 1 or word.lower() in _book()["abbreviations"]
+            return len(word) == 1 or word.lower() in vocabulary()["abbreviations"]
         if gap in ("\n", "\r\n"):  # a line's end in prose, not in a list
             begin = self._text.rfind("\n", 0, last[0]) + 1
-            return last[1] - begin > 45 and word.lower() in _book()["given"]
+            return last[1] - begin > 45 and word.lower() in vocabulary()["given"]
         if _FOREIGN_GAP.fullmatch(gap):
             return True
         if _GAP.fullmatch(gap) is None:
             return False
-        book = _book()  # "Ausschluss der Haftung" is no "Friedrich von Bülow"
-        return len(word) == 1 or any(word.lower() in book[kind] for kind in ("given", "given_weak", "titles"))
+        book = vocabulary()  # "Ausschluss der Haftung" is no "Friedrich von Bülow"
+        known = {word.lower(), word.lower().partition("-")[0]}
+        return len(word) == 1 or any(not known.isdisjoint(book[kind]) for kind in ("given", "given_weak", "titles"))
+
+    def _nicknamed(self, last: Span, start: int) -> bool:
+        """Whether a name in quotation marks begins or ends between two words: Bartholomew "Bart" Kessler."""
+        opening = _NICKNAME.match(self._text, last[1])
+        if opening is not None:
+            return self._text[last[0] : last[1]].lower() in vocabulary()["given"]
+        closing = _NICKNAME.match(self._text, last[0] - 2)
+        return closing is not None and closing.end() == start and self._text[last[0] - 3 : last[0] - 2].isalpha()
 
     def _split(self, row: list[Span]) -> Iterator[Run]:
         """The runs between words that are no names; a title before a run is remembered, not kept."""
-        book, titled = _book(), ""
+        book, titled = vocabulary(), ""
         part: list[Span] = []
         for index, (start, end) in enumerate(row):
             word = self._text[start:end].lower()
@@ -221,10 +242,18 @@ class People:
     def _is_initial(self, row: list[Span], index: int) -> bool:
         """Whether a letter that is a word, too, abbreviates a given name ("A. Papadopoulos")."""
         start, end = row[index]
-        if end - start != 1 or not self._text.startswith(". ", end) or index + 1 == len(row):
+        if end - start != 1 or not self._text.startswith(".", end):
             return False
         before = self._text[slice(*row[index - 1])].lower() if index else ""
-        return len(before) < 2 or before in _book()["given"] or before in _book()["titles"]  # not "Grade A."
+        if index + 1 == len(row):  # "Johansen, Kirsten A."
+            return (
+                index == 1
+                and before in vocabulary()["given"]
+                and _COMMA.search(self._text[: row[0][0]][-2:]) is not None
+            )
+        if self._text[end + 1 : end + 2] != " " or self._text[max(0, start - 3) : start] in ("i. ", "p. "):
+            return False  # "i. A. Kern" signs for another
+        return len(before) < 2 or before in vocabulary()["given"] or before in vocabulary()["titles"]  # not "Grade A."
 
     def _is_surname(self, part: list[Span], titled: str, row: list[Span], index: int) -> bool:
         """Whether a common word ends a name ("Anna Green", "Mr. Best")."""
@@ -232,15 +261,15 @@ class People:
             return False
         word = self._text[row[index][0] : row[index][1]].lower()
         first = self._text[part[0][0] : part[0][1]].lower() if part else ""
-        given = len(first) == 1 or first in _book()["given"]
-        return word in _book()["surnames"] and (given or (titled == "strong" and not part))
+        given = len(first) == 1 or first in vocabulary()["given"]
+        return word in vocabulary()["surnames"] and (given or (titled == "strong" and not part))
 
     def _run(self, part: list[Span], titled: str) -> Run:
         return Run(tuple(part), tuple(self._text[a:b].lower() for a, b in part), titled)
 
     def _surnames_first(self, runs: Iterable[Run]) -> Iterator[Run]:
         """Runs, with "Surname, Given" as one where it opens a line or a cell."""
-        book, held = _book(), None
+        book, held = vocabulary(), None
         for run in runs:
             if held is not None:
                 gap = self._text[held.end : run.start]
@@ -255,7 +284,7 @@ class People:
 
     def _evidence(self, run: Run, last: tuple[int, str]) -> str:
         """'strong', 'weak' or ''."""
-        text, book = self._text, _book()
+        text, book = self._text, vocabulary()
         left = text[max(0, run.start - _LEFT) : run.start]
         if run.titled or _MARK.search(left):
             return "weak" if run.titled == "weak" and len(run.words) < 2 else "strong"
@@ -271,6 +300,8 @@ class People:
             return said
         if len(run.words) > 1 and _BORN_BEHIND.match(text, run.end, run.end + 40):
             return "strong"
+        if _DEGREE_BEHIND.match(text, run.end, run.end + 12) and len(run.words) > 1:
+            return "weak"
         if _DATE_BEHIND.match(text, run.end, run.end + 40) or self._lives_behind(run):
             return "weak"
         if _MAIL_BEHIND.match(text, run.end, run.end + 80):
@@ -278,7 +309,7 @@ class People:
         role = _ROLE_BEHIND.match(text, run.end)
         if role is not None and role[1].lower() in book["labels"]:
             return "weak"
-        head = " ".join(self._columns.head(run.start)[0].lower().split()).rstrip(":")
+        head = _IN_BRACKETS.sub("", " ".join(self._columns.head(run.start)[0].lower().split())).rstrip(":")
         if head in book["heads"]:
             others = {" ".join(other.lower().split()) for other in self._columns.heads(run.start)} - {head}
             told = head not in book["labels_weak"] or any(_OF_PEOPLE.search(other) for other in others)
@@ -291,11 +322,11 @@ class People:
             return False
         begin, end = self._text.rfind("\n", 0, run.start) + 1, self._text.find("\n", run.end)
         cells = re.split(r"\t| {2,}|\|", self._text[begin : len(self._text) if end < 0 else end].lower())
-        return sum(cell.strip() in _book()["heads"] for cell in cells) < 2
+        return sum(cell.strip() in vocabulary()["heads"] for cell in cells) < 2
 
     def _word_before(self, run: Run, left: str) -> str:
         """What a salutation, a closing or a title directly before the run says."""
-        match, book = _LAST_WORD.search(left), _book()
+        match, book = _LAST_WORD.search(left), vocabulary()
         if match is None:
             return ""
         word, gap = match.group(1).lower(), match.group(2)
@@ -327,7 +358,7 @@ class People:
         spaced = match["gap"] == " "
         if not match["gap"].strip(" ,\t\n") and not spaced and not self._fills_a_cell(run):
             return ""
-        book = _book()
+        book = vocabulary()
         for _ in range(5):
             if label in book["labels"]:
                 if spaced and " " not in label and label not in _NAME_ONLY:
@@ -337,7 +368,7 @@ class People:
         return ""
 
     def _judge(self, run: Run, said: str) -> bool | Doubt:
-        book = _book()
+        book = vocabulary()
         if len(run.tokens) > 6 or self._is_organisation(run):
             return False
         count = sum(1 for word in run.words if len(word) > 1)
@@ -373,7 +404,7 @@ class People:
         return len(behind) == 2 and behind[0] == " " and behind[1].isupper()
 
     def _is_organisation(self, run: Run) -> bool:
-        text, book = self._text, _book()
+        text, book = self._text, vocabulary()
         if any(word in book["organisations"] or word.endswith(_STREET_ENDS) for word in run.words):
             return True
         before, behind = text[max(0, run.start - 14) : run.start].lower(), text[run.end : run.end + 24]
@@ -392,7 +423,7 @@ class People:
         """The run, with a given name that shares its surname ("Aaron and Noah Feldman")."""
         left = self._text[max(0, run.start - 30) : run.start]
         match = re.search(rf"({UPPER}[^\W\d_]+) (?:and|und|&) (?:[^\W\d_]{{2,4}}\.? )?$", left)
-        if match and match.group(1).lower() in _book()["given"] | _book()["given_weak"]:
+        if match and match.group(1).lower() in vocabulary()["given"] | vocabulary()["given_weak"]:
             return run.start - len(left) + match.start(1), run.end
         particles = _PARTICLES.search(left)
         return run.start - (len(particles.group()) if particles else 0), run.end
@@ -429,55 +460,3 @@ def _inverted(surname: Run, given: Run, book: dict[str, frozenset[str]]) -> bool
     known = all(len(word) == 1 or word in book["given"] or word.split("-")[0] in book["given"] for word in given.words)
     single = len(surname.words) <= 2 and all(len(word) > 1 and word not in book["given"] for word in surname.words)
     return known and len(given.words[0]) > 1 and single and not given.titled
-
-
-def words_of(name: str) -> list[str]:
-    """The words of a name that mean its bearer also when they stand alone."""
-    book = _book()
-    return [
-        word
-        for word in _parts(name)
-        if len(word) > 2
-        and word[0].isupper()
-        and not any(word.lower() in book[kind] for kind in ("words", "titles", "particles"))
-    ]
-
-
-def mentions(text: str, words: Collection[str]) -> Iterator[Span]:
-    """Where one of `words` (see `words_of`) stands alone, also with a genitive's s.
-
-    A word that the text also uses without a capital is a word like others there, and is left alone.
-    """
-    if not words:
-        return
-    book = _book()
-    common: dict[str, bool] = {}
-    for match in _TOKEN.finditer(text):
-        token = match.group().removesuffix("'s").removesuffix("’s")
-        if token not in words and token.removesuffix("s") not in words:
-            continue
-        lower = token.lower()
-        if lower not in common:
-            common[lower] = (
-                lower not in book["given"] and re.search(rf"(?<!\w){re.escape(lower)}(?!\w)", text) is not None
-            )
-        if common[lower]:
-            continue
-        run = Run((match.span(),), (lower,), "")
-        if not _next_to_organisation(text, run, book):
-            yield match.start(), match.start() + len(token)
-
-
-def _parts(name: str) -> list[str]:
-    """A name's words; what stands before the first given name is what the person does, not what they are called."""
-    parts = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", name)
-    given = next((index for index, word in enumerate(parts) if word.lower() in _book()["given"]), 0)
-    return parts if "," in name or given == len(parts) - 1 else parts[given:]
-
-
-def _next_to_organisation(text: str, run: Run, book: dict[str, frozenset[str]]) -> bool:
-    behind = re.match(r"(?: ?& ?|-)\w|,? ([^\W\d_][\w.]*)", text[run.end : run.end + 24])
-    if behind is None:
-        return text[max(0, run.start - 2) : run.start] == "& "
-    word = behind.group(1)
-    return word is None or (word[0].isupper() and word.lower().rstrip(".") in book["organisations"])

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Final
 
 from frostbyte.data_plane.document import Cell, Document, Element, Page
-from frostbyte.data_plane.policy import injection, naming, people, pii
+from frostbyte.data_plane.policy import injection, mentions, naming, pii
 from frostbyte.data_plane.policy.account import Marks
 from frostbyte.data_plane.policy.injection import Suspicion
 from frostbyte.data_plane.policy.pii import Hit
@@ -86,7 +86,7 @@ class Search:
             here = self._page(page, base, reading)
             if self.wants_names:
                 named.append(reading)
-                words.update(word for name in _sure_names(reading, here) for word in people.words_of(name))
+                words.update(word for name in _sure_names(reading, here) for word in mentions.words_of(name))
             hits += here
             if before is not None and pii.may_run_on(before.text, reading.text):
                 across = join(before, reading, reach=REACH)
@@ -206,7 +206,7 @@ def _sure_names(reading: Reading, hits: Iterable[Hit]) -> Iterator[str]:
 
 def _mentions(reading: Reading, words: Collection[str]) -> Iterator[Hit]:
     """Names that are sure, wherever else they stand: what is redacted here must not show there."""
-    for start, end in people.mentions(reading.text, words):
+    for start, end in mentions.places(reading.text, words):
         begin, stop = reading.span(start, end)
         yield Hit(begin, stop, PiiType.NAME.value, "name_again", 0.8)
 
