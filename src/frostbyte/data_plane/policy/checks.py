@@ -77,6 +77,12 @@ def _iban_length(country: str) -> int | None:
         return None
 
 
+@lru_cache(maxsize=256)
+def _iban_form(country: str) -> re.Pattern[str]:
+    """The registry's form of what stands behind country and check digits."""
+    return IBAN(country + "00", allow_invalid=True).spec.regex
+
+
 def iban(text: str) -> Accepted:
     """ISO 13616: the country's length and mod 97; text behind the number is cut off."""
     length = _iban_length(text[:2].upper())
@@ -84,6 +90,8 @@ def iban(text: str) -> Accepted:
     if not end:
         return None
     plain = re.sub(r"[^A-Za-z0-9]", "", text[:end]).upper()
+    if not _iban_form(plain[:2]).fullmatch(plain[4:]):  # "DE284173906", a line's end, and the next line's word
+        return None
     number = "".join(str(int(char, 36)) for char in plain[4:] + plain[:4])
     return (0, end) if int(number) % 97 == 1 else None
 

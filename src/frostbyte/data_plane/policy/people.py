@@ -25,10 +25,10 @@ UPPER: Final = r"[^\W\d_a-zß-öø-ÿăąćčđęěğıłńňőřśşšťűźż�
 
 TOKEN: Final = re.compile(rf"(?<![\w@.]){UPPER}(?:[^\W\d_]|['’-](?=[^\W\d_]))*(?![\w@])|(?<=[A-Z]\.){UPPER}(?=\.)")
 _GAP: Final = re.compile(
-    r" |\. ?|"
+    r" |\. ?| (?:al|el|ul)-|"
     r"\.?(?: (?:von|van|zu|zum|zur|vom|de|del|della|di|da|dos|das|du|le|la|el|al|bin|ibn|ter|ten|den|der|y|af)){1,2} "
 )
-_FOREIGN_GAP: Final = re.compile(r" (?:da|dos|di|della|van|van de[nr]|ibn|al) ")
+_FOREIGN_GAP: Final = re.compile(r" (?:(?:da|dos|di|della|van|van de[nr]|ibn|al) |(?:al|el|ul)-)")
 """What stands within names only, whatever stands before it."""
 
 _NICKNAME: Final = re.compile(rf" [\"“„‘'][^\W\d_]{{2,14}}[\"”“’'] (?={UPPER})")
@@ -405,7 +405,8 @@ class People:
 
     def _is_organisation(self, run: Run) -> bool:
         text, book = self._text, vocabulary()
-        if any(word in book["organisations"] or word.endswith(_STREET_ENDS) for word in run.words):
+        named = run.words[-1] in book["surnames"] and "-" in run.words[0]  # "Dong-hyun Park"
+        if any(word in book["organisations"] or word.endswith(_STREET_ENDS) for word in run.words) and not named:
             return True
         before, behind = text[max(0, run.start - 14) : run.start].lower(), text[run.end : run.end + 24]
         if before.endswith(("& ", "firma ", "autohaus ", "bäckerei ", "praxis ", "die ", "fa. ")):
