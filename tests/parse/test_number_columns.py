@@ -20,6 +20,10 @@ NUMBERS = st.one_of(
     st.tuples(st.integers(1, 10**9), st.integers(1, 9)).map(
         lambda n: f"{n[0] * 10 + 5:011d}"[: n[1]] + "." + f"{n[0] * 10 + 5:011d}"[n[1] :]
     ),
+    # The same in more digits than such a number needs.
+    st.tuples(st.integers(1, 10**9), st.integers(1, 9), st.sampled_from(["5", "50", "500000001", "499999999999"])).map(
+        lambda n: f"{n[0]:010d}"[: n[1]].lstrip("0") + "." + f"{n[0]:010d}"[n[1] :] + n[2]
+    ),
     st.text("0123456789.-eE+ \n", max_size=14),
     st.sampled_from(["0", "-0", "-0.0", "0.5", "1.0", "0.0001", "0.00009", "999.9999999999", "0.99999999995", "٣", ""]),
 )
@@ -28,6 +32,8 @@ NUMBERS = st.one_of(
 @given(st.lists(NUMBERS, min_size=1, max_size=8))
 @example(["0.12345678905", "12345.678905", "1.25"])
 @example(["0.5", "1\n0"])
+@example(["12345.67890499999999", "-12345.678905000001", "0"])
+@example(["2.0", "-0", "0.00", "0.05799892477470681234"])
 @example(["999999999.95", "-0.00010000005", "99.99999999951"])
 def test_a_column_shows_what_its_numbers_show(values: list[str]) -> None:
     column = general_column(values)
@@ -40,6 +46,10 @@ def test_columns_of_measurements_are_shown_at_one_stroke() -> None:
     assert general_column(["256.3436293522506", "0.1", "2.50"]) == (
         ["256.3436294", "0.1", "2.5"],
         ["256.3436293522506", None, None],
+    )
+    assert general_column(["0.057998924774706812", "0", "17.5"]) == (
+        ["0.057998925", "0", "17.5"],
+        ["0.057998924774706812", None, None],
     )
     assert general_column(["1e5", "2"]) is None
     assert general_column(["0.5", "0.000012345678901"]) is None

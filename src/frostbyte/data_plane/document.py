@@ -1,6 +1,6 @@
 """The canonical document: what every parser makes and every later stage reads.
 
-Positions. Each page has one canonical text: everything that was found on it, before redaction, in reading order.
+Integers. Each page has one canonical text: everything that was found on it, before redaction, in reading order.
 All spans (elements, lines, cells, findings, chunks) are half-open character ranges `[start, end)` of that text.
 Some of its characters are special:
 * `inserted` ones were added between pieces (a line end between paragraphs, a tab between cells): they count zero;
@@ -13,10 +13,11 @@ Formats without pages are one page; a sheet of a workbook is a page with a name;
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -128,12 +129,16 @@ class Grid(Record, frozen=True, kw_only=True):
     cells: tuple[Cell, ...]
 
 
+Integers: TypeAlias = "array[int]"
+"""Integers in a text, eight bytes each."""
+
+
 class Spans(Packed[Span]):
-    """Spans, kept as the list of their starts and that of their ends."""
+    """Spans, kept as the starts of all and the ends of all."""
 
     __slots__ = ("ends", "starts")
 
-    def __init__(self, starts: list[int], ends: list[int]) -> None:
+    def __init__(self, starts: Integers, ends: Integers) -> None:
         if len(starts) != len(ends):
             raise ValueError("columns differ in length")
         self.starts = starts
@@ -155,17 +160,17 @@ class Special(NamedTuple):
 
 
 class Cells(Packed[Cell]):
-    """Cells without boxes and inner tables, kept as columns: a list for each field, where formulas and values that no
+    """Cells without boxes and inner tables, kept as columns: one for each field, where formulas and values that no
     cell has are none at all, and of the few cells that are special how they are, by their place among all."""
 
     __slots__ = ("columns", "ends", "formulas", "rows", "special", "starts", "values")
 
     def __init__(
         self,
-        rows: list[int],
-        columns: list[int],
-        starts: list[int],
-        ends: list[int],
+        rows: Integers,
+        columns: Integers,
+        starts: Integers,
+        ends: Integers,
         formulas: Sequence[str | None] = (),
         values: Sequence[str | None] = (),
         special: Mapping[int, Special] = MappingProxyType({}),

@@ -6,13 +6,29 @@ Text enters in three ways only: found (part of an element), inserted (a separato
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import accumulate
+from typing import Any, NamedTuple
 
-from frostbyte.data_plane.document import Box, Cell, Drop, Element, Image, Kind, Line, Mark, Page, Span, Spans
+import numpy as np
+
+from frostbyte.data_plane.document import (
+    Box,
+    Cell,
+    Drop,
+    Element,
+    Image,
+    Integers,
+    Kind,
+    Line,
+    Mark,
+    Page,
+    Span,
+    Spans,
+)
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f\x80-\x9f\ufffe\uffff]+|[\ud800-\udfff]+")
 """Characters that no text needs: C0 and C1 controls but tab and line ends, non-characters, lone surrogates."""
@@ -29,6 +45,40 @@ class Open:
     cells: list[Cell] = field(default_factory=list)
 
 
+class Written(NamedTuple):
+    """Cells as they are written, each behind a separator of ours."""
+
+    text: str
+    lengths: Any
+    """Those of a separator and of a cell in turn: an array of NumPy."""
+    printable: bool
+    """Whether no cell holds a character that is more than a sign or a space."""
+
+    def begun(self) -> Written:
+        """The same without the first character."""
+        lengths = self.lengths.copy()
+        lengths[0] -= 1
+        return Written(self.text[1:], lengths, self.printable)
+
+
+def written(separators: Sequence[str], texts: Sequence[str]) -> Written:
+    """Cells behind their separators; these begin again where there are less of them."""
+    times = len(texts) // len(separators)
+    parts = [""] * (2 * len(texts))
+    parts[0::2], parts[1::2] = [*separators] * times, texts
+    lengths = np.empty(len(parts), np.int64)
+    lengths[0::2] = np.tile(np.fromiter(map(len, separators), np.int64, len(separators)), times)
+    lengths[1::2] = np.fromiter(map(len, texts), np.int64, len(texts))
+    return Written("".join(parts), lengths, "".join(texts).isprintable())
+
+
+def integers(numbers: Any) -> Integers:
+    """An array of NumPy as one of Python's own: what is taken out of it is a plain number."""
+    found = array("q")
+    found.frombytes(numbers.astype(np.int64).tobytes())
+    return found
+
+
 class PageBuilder:
     """Writes one page from its beginning to its end."""
 
@@ -37,21 +87,17 @@ class PageBuilder:
         self.at = 0
         """Length of the text so far: the position of what comes next."""
         self.elements: list[Element] = []
-        self._from: list[int] = []
-        self._to: list[int] = []
+        self._from: Integers = array("q")
+        self._to: Integers = array("q")
         self.dropped: list[Drop] = []
         self.images: list[Image] = []
         self.marks: list[Mark] = []
 
     def found(self, text: str) -> Span:
         """Append text of the source; control characters in it are kept and marked as dropped."""
-        # Nearly all text is printable but for tabs and line ends, and to ask is cheap.
-        printable = text.isprintable() or text.replace("\t", "").replace("\n", "").isprintable()
-        return self._found(text, printable=printable)
-
-    def _found(self, text: str, *, printable: bool) -> Span:
         start = self.at
-        if not printable:
+        # Nearly all text is printable but for tabs and line ends, and to ask is cheap.
+        if not text.isprintable() and not text.replace("\t", "").replace("\n", "").isprintable():
             for match in CONTROL.finditer(text):
                 drop = Drop(start=start + match.start(), end=start + match.end(), reason="control_character")
                 self.dropped.append(drop)
@@ -60,31 +106,34 @@ class PageBuilder:
         self._append(text)
         return Span(start=start, end=self.at)
 
-    def found_and_inserted(self, text: str, starts: list[int], ends: list[int]) -> None:
+    def found_and_inserted(self, text: str, starts: Integers, ends: Integers) -> None:
         """Append text of the source with separators of ours in it, from `starts` to `ends` as positions of the page."""
         self._with_inserted(self.found(text).start, starts, ends)
 
-    def _with_inserted(self, start: int, starts: list[int], ends: list[int]) -> None:
+    def _with_inserted(self, start: int, starts: Integers, ends: Integers) -> None:
         touching = bool(starts and self._to) and self._to[-1] == start == starts[0]
         if touching:
             self._to[-1] = ends[0]
         self._from += starts[touching:]
         self._to += ends[touching:]
 
-    def cells(self, parts: list[str]) -> tuple[list[int], list[int]]:
-        """Append the cells of a table, each behind a separator of ours: `parts` are one of these and a text in turn. No
-        separator is empty but, perhaps, the first.
+    def cells(self, pieces: Sequence[Written]) -> tuple[Integers, Integers]:
+        """Append the cells of a table. No separator is empty but, perhaps, the first.
 
         Returns:
             Where the cells start, and where they end.
         """
-        edges = list(accumulate(map(len, parts), initial=self.at))
-        starts, ends = edges[1::2], edges[2::2]
-        bare = not parts[0]
-        text = "".join(parts)
-        # Texts of cells hold no tabs: without our separators one look is enough.
-        found = self._found(text, printable=True) if "".join(parts[1::2]).isprintable() else self.found(text)
-        self._with_inserted(found.start, edges[0:-1:2][bare:], starts[bare:])
+        edges = np.concatenate([piece.lengths for piece in pieces]).cumsum() + self.at
+        starts, ends = integers(edges[0::2]), integers(edges[1::2])
+        text, at = "".join([piece.text for piece in pieces]), self.at
+        # Texts of cells hold no tabs and line ends: without our separators one look was enough.
+        if all(piece.printable for piece in pieces):
+            self._append(text)
+        else:
+            self.found(text)
+        before = array("q", [at]) + ends[:-1]
+        bare = int(starts[0] == at)
+        self._with_inserted(at, before[bare:], starts[bare:])
         return starts, ends
 
     def insert(self, separator: str) -> None:

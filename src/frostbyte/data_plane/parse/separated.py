@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import re
+from array import array
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from frostbyte.data_plane.document import Cells, Element, Kind, Page, Special
-from frostbyte.data_plane.parse.building import PageBuilder
+from frostbyte.data_plane.parse.building import PageBuilder, written
 from frostbyte.data_plane.parse.limits import ParseLimits, too_many_cells
 
 _SAMPLE: Final = 65_536
@@ -66,14 +67,11 @@ def _write(builder: PageBuilder, rows: list[list[str]], width: int) -> None:
     header = _has_header(rows)
     begun = builder.begin()
     texts = [value for row in rows for value in row]
-    parts = [""] * (2 * len(texts))
-    parts[1::2] = texts
-    parts[0::2] = [sign for row in rows for sign in ("\n", *("\t" * (len(row) - 1)))]
-    parts[0] = ""
-    starts, ends = builder.cells(parts)
+    separators = [sign for row in rows for sign in ("\n", *("\t" * (len(row) - 1)))]
+    starts, ends = builder.cells([written(separators, texts).begun()])
     cells = Cells(
-        rows=[number for number, row in enumerate(rows) for _ in row],
-        columns=[column for row in rows for column in range(len(row))],
+        rows=array("q", [number for number, row in enumerate(rows) for _ in row]),
+        columns=array("q", [column for row in rows for column in range(len(row))]),
         starts=starts,
         ends=ends,
         special=dict.fromkeys(range(len(rows[0])), Special(1, 1, header=True)) if header else {},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -140,7 +141,7 @@ def _written(builder: PageBuilder, rows: list[int], texts: list[str]) -> list[in
     """Write the texts of cells, each of its row, with separators between them; where each begins."""
     starts: list[int] = []
     parts: list[str] = []
-    opened, closed = list[int](), list[int]()
+    opened, closed = array("q"), array("q")
     last, at = 0, builder.at
     for row, text in zip(rows, texts, strict=True):
         if parts:

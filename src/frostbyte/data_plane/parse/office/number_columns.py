@@ -23,12 +23,14 @@ SHORT: Final = re.compile(_AS_STORED, re.ASCII)
 """A number that the format General shows as it is stored, if it has at most `SHOWN` characters."""
 SHOWN: Final = 11
 _ALL_SHORT: Final = re.compile(rf"{_AS_STORED}(?>\n{_AS_STORED})*+", re.ASCII)
-_USUAL: Final = r"-?(?:0|[1-9]\d{0,8})(?:\.\d{1,17})?"
+_USUAL: Final = r"-?(?:0|[1-9]\d{0,8})(?:\.\d{1,20})?"
 _ALL_USUAL: Final = re.compile(rf"{_USUAL}(?>\n{_USUAL})*+", re.ASCII)
 _SMALLEST: Final = 1e-4
-"""Below this General writes a power of ten, or nothing but 0."""
+"""Below this General writes a power of ten, if it is not 0."""
 _LIKE_HALVES: Final = (12, 13)
 """Characters of a number, without and with its sign, that may lie in the middle between two that General can show."""
+_HALF: Final = frozenset(("5", "50", "500", "499"))
+"""How such a number goes on behind its tenth digit, in however many digits it is stored."""
 _MOST_PLACES: Final = 4
 """Decimal places up to which a number is written without a power of ten, and its digits are those of the file."""
 
@@ -55,12 +57,12 @@ def fixed_column(form: Fixed, values: Sequence[str]) -> Column | None:
     joined = "\n".join(values)
     if joined.count("\n") != len(values) - 1 or not _all_with_places(form.places).fullmatch(joined):
         return None
-    texts, places = values, form.places
-    stored: Sequence[str | None] = [None] * len(values)
+    texts, places = list(values), form.places
+    stored: list[str | None] = [None] * len(values)
     if places:
         point = slice(-places - 1, -places)
-        texts = [value if value[point] == "." else _padded(value, places) for value in values]
-        stored = [None if text == value else value for text, value in zip(texts, values, strict=True)]
+        for short in [at for at, value in enumerate(values) if value[point] != "."]:
+            texts[short], stored[short] = _padded(values[short], places), values[short]
     if form.grouped:
         least = places + 4 if places else 3
         millions = least + 3
@@ -105,17 +107,26 @@ def general_column(values: Sequence[str]) -> Column | None:
     if not _ALL_USUAL.fullmatch(joined):
         return None
     numbers = list(map(float, values))
-    if min(map(abs, numbers)) < _SMALLEST:
+    sizes = list(map(abs, numbers))
+    least, most = min(sizes), max(sizes)
+    if least < _SMALLEST and any(
+        size < _SMALLEST and (size or value[0] == "-") for size, value in zip(sizes, values, strict=True)
+    ):
         return None
     # Nine places below one, ten digits above: that is how wide General is.
-    forms = "\n".join(["%.9f" if -1 < number < 1 else "%.10g" for number in numbers])
-    shown = (forms % tuple(numbers)).split("\n")
-    texts = [text.rstrip("0").rstrip(".") if "." in text else text for text in shown]
-    for place, exact in enumerate(map(repr, numbers)):
+    if least >= 1 or most < 1:
+        forms = "\n".join(["%.9f" if most < 1 else "%.10g"] * len(values))
+    else:
+        forms = "\n".join(["%.9f" if size < 1 else "%.10g" for size in sizes])
+    texts = (forms % tuple(numbers)).split("\n")
+    if least < 1:  # the other form writes no zeros at the end
+        texts = [text.rstrip("0").rstrip(".") if text[-1] == "0" and "." in text else text for text in texts]
+    for place in [at for at, value in enumerate(values) if value[11:14] in _HALF or value[12:15] in _HALF]:
+        exact = repr(numbers[place])
         if exact[-1] == "5" and len(exact) in _LIKE_HALVES:  # halves go up, which only `general` does
             texts[place] = general(numbers[place])
     stored = [
-        None if text == value or float(text) == number else value
-        for text, value, number in zip(texts, values, numbers, strict=True)
+        None if shown == number else value
+        for shown, number, value in zip(map(float, texts), numbers, values, strict=True)
     ]
     return texts, stored

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from frostbyte.data_plane.document import Kind, Mark, Page, Span
-from frostbyte.data_plane.parse.building import PageBuilder, clean
+from frostbyte.data_plane.parse.building import PageBuilder, clean, written
 from frostbyte.data_plane.parse.limits import ParseLimits, too_many_pages
 from frostbyte.data_plane.parse.office.archive import Archive, attribute, local, opened
 from frostbyte.data_plane.parse.office.cell_references import area
 from frostbyte.data_plane.parse.office.embedded import EmbeddedImages
 from frostbyte.data_plane.parse.office.graphics import chart_lines, diagram_lines
-from frostbyte.data_plane.parse.office.xlsx_blocks import BlockWriter, Line, Place, Sheet
+from frostbyte.data_plane.parse.office.xlsx_blocks import BlockWriter, Line, Place, Sheet, separators
 from frostbyte.data_plane.parse.office.xlsx_cells import read_sheet
 from frostbyte.data_plane.parse.office.xlsx_shapes import Chunk, Even, across
 from frostbyte.data_plane.parse.office.xlsx_values import Values
@@ -188,13 +188,25 @@ def _even(chunk: Even, texts: list[str], stored: list[str | None]) -> Iterator[L
     formulas: list[str | None] = [None] * len(texts) if coded else []
     for place, column in chunk.formulas.items():
         formulas[place::width] = column
+    signs = separators(chunk.columns, chunk.columns[0])
     for start, end in _stretches(numbers):
         part = slice(start * width, end * width)
-        number, height, own = numbers[start], end - start, formulas[part]
-        yield Line(number, height, False, chunk.columns, texts[part], stored[part], chunk.kinds, own, coded)
+        shown, own = texts[part], formulas[part]
+        yield Line(
+            numbers[start],
+            end - start,
+            False,
+            chunk.columns,
+            shown,
+            stored[part],
+            chunk.kinds,
+            own,
+            coded,
+            written(signs, shown),  # now, while the processor has them at hand
+        )
 
 
-def _stretches(numbers: list[int]) -> Iterator[tuple[int, int]]:
+def _stretches(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Where those that rise by one start and end."""
     start = 0
     while start < len(numbers):

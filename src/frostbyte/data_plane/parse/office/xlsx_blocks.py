@@ -8,17 +8,19 @@ table is a block of its own, too.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice, pairwise
 from typing import Final, NamedTuple
 
-from frostbyte.data_plane.document import Cells, Element, Kind, Mark, Span, Special
-from frostbyte.data_plane.parse.building import PageBuilder
+import numpy as np
+
+from frostbyte.data_plane.document import Cells, Element, Integers, Kind, Mark, Span, Special
+from frostbyte.data_plane.parse.building import PageBuilder, Written, integers, written
 from frostbyte.data_plane.parse.limits import ParseLimits, too_many_cells
 from frostbyte.data_plane.parse.office.cell_references import name_of
-from frostbyte.data_plane.parse.office.xlsx_shapes import across
 
 _GAP: Final = 3
 """Blank rows over which a table without a second header goes on."""
@@ -52,6 +54,8 @@ class Line(NamedTuple):
     """None at all if no cell has one."""
     coded: bool = False
     """Whether each row has a formula, were it in columns that are left out here."""
+    written: Written | None = None
+    """How a table that begins in their first column has them, if that is known already."""
 
     @property
     def last(self) -> int:
@@ -68,15 +72,16 @@ class Line(NamedTuple):
             values=[self.values[n] for n in places],
             kinds=tuple([self.kinds[n] for n in keep]),
             formulas=[self.formulas[n] for n in places] if self.formulas else (),
+            written=None,
         )
 
     def divided(self, rows: int) -> tuple[Line, Line]:
         """The first rows and the others."""
         at = rows * len(self.columns)
         texts, values, formulas = self.texts, self.values, self.formulas
-        first = self._replace(height=rows, texts=texts[:at], values=values[:at], formulas=formulas[:at])
+        first = self._replace(height=rows, texts=texts[:at], values=values[:at], formulas=formulas[:at], written=None)
         number, height = self.number + rows, self.height - rows
-        other = self._replace(texts=texts[at:], values=values[at:], formulas=formulas[at:])
+        other = self._replace(texts=texts[at:], values=values[at:], formulas=formulas[at:], written=None)
         return first, other._replace(number=number, height=height)
 
 
@@ -183,16 +188,15 @@ class BlockWriter:
         title = first and len(text) <= _TITLE and "\n" not in text
         with builder.element(Kind.HEADING if title else Kind.PARAGRAPH, level=int(title)):
             span = builder.found(text)
-        self._marks(block, Cells([0], [line.columns[0] - block.left], [span.start], [span.end]))
+        zero = array("q", [0])
+        self._marks(block, Cells(zero, zero, array("q", [span.start]), array("q", [span.end])))
         if (line.number, line.columns[0]) in wanted:
             self.places[line.number, line.columns[0]] = span
 
     def _table(self, block: _Block, wanted: set[Place]) -> None:
         builder, top, left = self._builder, block.top, block.left
         begun, flat = builder.begin(), _flatten(block)
-        parts: list[str] = [""] * (2 * len(flat.texts))
-        parts[0::2], parts[1::2] = flat.separators, flat.texts
-        starts, ends = builder.cells(parts)
+        starts, ends = builder.cells(_pieces(block))
         cells = Cells(flat.rows, flat.columns, starts, ends, flat.formulas, flat.values, self._special(block, flat))
         rows, columns = block.bottom - top + 1, block.right - left + 1
         builder.end(Element(kind=Kind.TABLE, start=begun, end=builder.at, rows=rows, columns=columns, cells=cells))
@@ -242,41 +246,53 @@ class BlockWriter:
 
 
 class _Flat(NamedTuple):
-    """A block's cells one behind the other."""
+    """What is known of a block's cells, one behind the other."""
 
-    rows: list[int]
-    columns: list[int]
-    separators: list[str]
-    texts: list[str]
+    rows: Integers
+    columns: Integers
     values: list[str | None]
     formulas: list[str | None]
     """None at all if no cell has one."""
 
 
 def _flatten(block: _Block) -> _Flat:
-    flat = _Flat([], [], [], [], [], [])
-    placed: dict[tuple[int, ...], tuple[list[int], list[str]]] = {}
+    flat = _Flat(array("q"), array("q"), [], [])
     coded = any(line.formulas for line in block.lines)
     for line in block.lines:
-        if line.columns not in placed:
-            placed[line.columns] = _placed(line.columns, block.left)
-        columns, separators = placed[line.columns]
-        first, width, height = line.number - block.top, len(columns), line.height
-        flat.rows.extend([first] * width if height == 1 else across([range(first, first + height)] * width))
-        flat.columns.extend(columns * height)
-        flat.separators.extend(separators * height)
-        flat.texts.extend(line.texts)
+        first, width = line.number - block.top, len(line.columns)
+        if line.height == 1:
+            flat.rows.extend(array("q", [first]) * width)
+        else:
+            flat.rows.extend(integers(np.arange(first, first + line.height).repeat(width)))
+        flat.columns.extend(array("q", [column - block.left for column in line.columns]) * line.height)
         flat.values.extend(line.values)
         if coded:
             flat.formulas.extend(line.formulas or [None] * len(line.texts))
-    flat.separators[0] = flat.separators[0][1:]
     return flat
 
 
-def _placed(columns: tuple[int, ...], left: int) -> tuple[list[int], list[str]]:
-    """Columns as a block counts them, and what is written before the cell in each."""
-    steps = ["\n" + "\t" * (columns[0] - left), *("\t" * (b - a) for a, b in pairwise(columns))]
-    return [column - left for column in columns], steps
+def _pieces(block: _Block) -> list[Written]:
+    """A block's cells as they are written."""
+    pieces: list[Written] = []
+    signs, texts = list[str](), list[str]()
+    for line in block.lines:
+        if line.written and line.columns[0] == block.left:
+            if texts:
+                pieces.append(written(signs, texts))
+                signs, texts = [], []
+            pieces.append(line.written)
+        else:
+            signs += separators(line.columns, block.left) * line.height
+            texts += line.texts
+    if texts:
+        pieces.append(written(signs, texts))
+    pieces[0] = pieces[0].begun()
+    return pieces
+
+
+def separators(columns: tuple[int, ...], left: int) -> list[str]:
+    """What is written before the cell in each column of a block."""
+    return ["\n" + "\t" * (columns[0] - left), *("\t" * (b - a) for a, b in pairwise(columns))]
 
 
 def _runs(lines: Iterable[Line]) -> Iterator[list[Line]]:

@@ -50,14 +50,16 @@ def read_sheet(data: bytes) -> SheetXml:
     """
     check_xml(data)
     text = _decoded(data)
-    start = _START.search(text)
+    declared = _DECLARATION.match(text)
+    begin = declared.end() if declared else 0
+    start = _START.search(text, begin)
     if start is None or start.group(2):
-        return SheetXml(iter(()), parsed(text.encode(), "XLSX"))
+        return SheetXml(iter(()), parsed(text[begin:].encode(), "XLSX"))
     name = f"{start.group(1)}:sheetData" if start.group(1) else "sheetData"
     end = text.rfind(f"</{name}>")
     if end < 0:
         raise damaged("XLSX")
-    body, frame = text[start.end() : end], (text[: start.end()], text[end:])
+    body, frame = text[start.end() : end], (text[begin : start.end()], text[end:])
     rest = parsed("".join(frame).encode(), "XLSX")
     if start.group(1):
         body = body.replace(f"<{start.group(1)}:", "<").replace(f"</{start.group(1)}:", "</")
@@ -66,16 +68,15 @@ def read_sheet(data: bytes) -> SheetXml:
 
 
 def _decoded(data: bytes) -> str:
-    """The text of a part, without the declaration of its encoding."""
+    """The text of a part."""
     if data.startswith(codecs.BOM_UTF8) or _ENCODING.match(data) is None:
         encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)) else "utf-8-sig"
     else:
         encoding = _ENCODING.match(data).group(1).decode("ascii")  # type: ignore[union-attr]
     try:
-        text = data.decode(encoding)
+        return data.decode(encoding)
     except (UnicodeDecodeError, LookupError) as error:
         raise damaged("XLSX") from error
-    return _DECLARATION.sub("", text, count=1)
 
 
 def _chunks(body: str, frame: tuple[str, str]) -> Iterator[Chunk | Even]:

@@ -70,7 +70,7 @@ class Chunk(NamedTuple):
 class Even(NamedTuple):
     """Rows with the same columns and kinds, column by column. Both are told of one row."""
 
-    numbers: list[int]
+    numbers: Sequence[int]
     columns: tuple[int, ...]
     kinds: tuple[str, ...]
     values: Sequence[Sequence[str]]
@@ -151,9 +151,11 @@ class Shapes:
         runs = None if self._mixed else self._whole(piece) or self._runs(piece)
         if not runs:
             return None
-        numbers = [[int(text) - 1 for text in run.groups[0]] for run in runs]
+        numbers = [_numbers(run.groups[0]) for run in runs]
         every = numbers[0] if len(runs) == 1 else list(chain.from_iterable(numbers))
-        if every[0] <= number or every[-1] >= LAST_ROW or not all(map(lt, every, every[1:])):
+        if every[0] <= number or every[-1] >= LAST_ROW:
+            return None
+        if not isinstance(every, range) and not all(map(lt, every, every[1:])):
             return None
         if any("hidden" in head for run in runs for head in set(run.groups[1])):
             return None
@@ -209,7 +211,7 @@ class Shapes:
             return learned
         return None
 
-    def _even(self, run: _Run, numbers: list[int]) -> Even:
+    def _even(self, run: _Run, numbers: Sequence[int]) -> Even:
         shape, groups = run.shape, run.groups
         nothing = [""] * len(numbers)
         formulas: dict[int, list[str]] = {}
@@ -225,6 +227,13 @@ class Shapes:
                 own[at] = self._shared.formula(about, own[at], number, shape.columns[place])
         values = [groups[take - 1] if take else nothing for take in shape.takes]
         return Even(numbers, shape.columns, shape.kinds, values, formulas)
+
+
+def _numbers(texts: Sequence[str]) -> Sequence[int]:
+    """The numbers of rows, from 0."""
+    found = list(map(int, texts))
+    consecutive = range(found[0], found[0] + len(found))
+    return range(found[0] - 1, found[-1]) if found == list(consecutive) else [number - 1 for number in found]
 
 
 def _learned(row: str) -> _Shape | None:
