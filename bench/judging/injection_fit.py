@@ -9,7 +9,8 @@ prose is full of orders about output, users and systems. A text that
 gives orders has harmless sentences, too: after a first fit only its most suspicious sentence counts. Features that
 stand in fewer than three sentences are left out. The sums that are worth the scores 0.3 and 0.7 are those which one in
 `_FLAGGED` and one in `_WITHHELD` harmless texts of the injection set reach in predictions by weights that have not
-seen them (five folds; all variants of one text, `id-1`, `id-2` ..., are in the same fold). The glance is a
+seen them (five folds; all variants of one text and all texts of one
+family, `id-1`, `id-2` ..., are in the same fold). The glance is a
 model of the same kind over single words, fitted to foretell what the model would report; it lets the share `_LOOKED_AT`
 of the harmless sentences through. There is no draw: the same texts give the same file. `--check` only says how well
 that went, by technique too.
@@ -42,8 +43,8 @@ Indices = NDArray[np.int64]
 SETS: Final = Path(__file__).parents[1] / "sets"
 WEIGHTS: Final = Path(wording.__file__).parent / "rules" / wording.SOURCES[1]
 
-_FLAGGED: Final = 250
-_WITHHELD: Final = 700
+_FLAGGED: Final = 70
+_WITHHELD: Final = 250
 _LOOKED_AT: Final = 0.015
 _WRAPS: Final = 4
 """A sentence in so many texts with different orders is not the order."""
@@ -56,7 +57,7 @@ _NEAR: Final = 0.5
 _PAGES: Final = 40
 _PAGE: Final = 200
 """A page with fewer characters is not read."""
-_ORDINARY: Final = 0.3
+_ORDINARY: Final = 1.0
 """How much a page of an ordinary document weighs beside a text that was written to be told from orders."""
 _PENALTY: Final = 2.0
 _STEPS: Final = 250

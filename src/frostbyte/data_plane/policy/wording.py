@@ -2,10 +2,10 @@
 
 Rules know wordings; this knows what they are made of. `rules/wording.toml` lists words of one meaning ("answer",
 "reply", "Zusammenfassung": OUT). The features of a sentence are these meanings, which of them follow each other, how
-a clause begins, and single words; what stands in quotation marks has features of its own. `rules/wording.json` holds
-a weight for each feature, fitted by `bench/judging/injection_fit.py` on texts that we wrote. The sum becomes a score
-that means the same as that of a rule: the sums at which few and very few harmless sentences stand are put at the
-default flag and the default withhold.
+a clause begins, and single words; meanings in quotation marks are features of their own, single words there are
+none. `rules/wording.json` holds a weight for each feature, fitted by `bench/judging/injection_fit.py` on texts that we
+wrote. The sum becomes a score that means the same as that of a rule: the sums at which few and very few harmless
+sentences stand are put at the default flag and the default withhold.
 
 A sentence is only looked at closely if a glance at its words, one by one, leaves it a chance: the glance has weights of
 its own, fitted to let nearly all through that the model would flag.
@@ -34,7 +34,7 @@ RULE: Final = "wording"
 _LEAST: Final = 0.15
 """A score below says nothing and is not reported."""
 
-_HARMLESS: Final = -0.3
+_HARMLESS: Final = 0.3
 """A sum below speaks against an order ..."""
 _DOUBT: Final = 0.65
 """... and takes so much of the odds of a rule for each whole number that it lies below ..."""
@@ -97,6 +97,8 @@ class Lexicon:
 
     whole: Mapping[str, tuple[str, ...]]
     begun: Mapping[str, tuple[str, ...]]
+    ended: Mapping[str, tuple[str, ...]]
+    """Ends of compounds; the word itself is none."""
     _known: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
@@ -114,12 +116,13 @@ class Lexicon:
         file = msgspec.convert(tomllib.loads(data.decode()), _Words)
         whole: dict[str, tuple[str, ...]] = {}
         begun: dict[str, tuple[str, ...]] = {}
+        ended: dict[str, tuple[str, ...]] = {}
         for name, words in file.words.items():
             for word in words.split():
-                table = begun if word.endswith("*") else whole
-                key = word.rstrip("*")
+                table = begun if word.endswith("*") else ended if word.startswith("*") else whole
+                key = word.strip("*")
                 table[key] = (*table.get(key, ()), name)
-        return Lexicon(whole, begun)
+        return Lexicon(whole, begun, ended)
 
     def meanings(self, word: str) -> tuple[str, ...]:
         """The meanings of a folded word."""
@@ -129,6 +132,8 @@ class Lexicon:
             for begun in self._alike.get(word[:2], ()):
                 if word.startswith(begun):
                     names += self.begun[begun]
+            for at in range(1, min(len(word), _LONGEST_WORD) - 2):
+                names += self.ended.get(word[at:], ())
             known = tuple(dict.fromkeys(names))
             if len(self._known) >= _WORDS_KEPT:
                 self._known.clear()
@@ -290,9 +295,11 @@ def features(sentence: str, lexicon: Lexicon) -> set[str]:
     opened = True
     for number, (word, names, quoted) in enumerate(tokens):
         stem = word[:_STEM]
-        mark = "q" if quoted else ""
-        found.add(f"{mark}w:{stem}")
-        found.update(f"{mark}c:{name}" for name in names)
+        if quoted:
+            found.update(f"qc:{name}" for name in names)
+        else:
+            found.add(f"w:{stem}")
+            found.update(f"c:{name}" for name in names)
         here = names or (stem,)
         letters = "a" <= word[0] <= "z"
         if opened and letters:
