@@ -7,9 +7,10 @@ The other is as the library writes it that we are beside: as many cells of numbe
 sections with one bare run for each paragraph.
 
 Ours is `reader.parse`: text as shown, formulas, numbers of lists, the checked account. openpyxl reads values only
-(`read_only`, `data_only`), python-docx the text of all paragraphs and cells. Each runs in a process of its own, in
-turn, and counts the processor's time of the reading alone, imports left out; the best of three counts, because other
-work can only slow it.
+(`read_only`, `data_only`), through defusedxml, which the bench's environment has for others and openpyxl prefers where
+it finds it (without it takes 0.6 of the time); python-docx the text of all paragraphs and cells. Each runs in a process
+of its own, in turn, and counts the processor's time of the reading alone, imports left out; the best of three counts,
+because other work can only slow it.
 
 Run: python -m bench.reading.office
 """

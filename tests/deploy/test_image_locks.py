@@ -57,3 +57,18 @@ def test_an_image_loads_nothing_that_its_lock_does_not_carry(image: str) -> None
     lock = (ROOT / f"requirements/image-{image}.lock").read_text(encoding="utf-8")
     done = subprocess.run([sys.executable, "-c", LOADING, *modules], input=lock, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_the_compiler_is_given_each_of_our_modules_that_parsers_load() -> None:
+    """The stage that compiles has only what the Dockerfile names: a module that is missing there ends the build."""
+    stage = (ROOT / "deploy/images/Dockerfile").read_text().partition(" AS native\n")[2].partition("\nFROM ")[0]
+    given = set(re.findall(r"src/frostbyte/[\w/.]+", stage))
+    waiting, seen = list((ROOT / "src/frostbyte/data_plane/parse").rglob("*.py")), set[str]()
+    while waiting:
+        for name in re.findall(r"^from (frostbyte[\w.]*) import", waiting.pop().read_text(), re.MULTILINE):
+            path = ROOT / "src" / f"{name.replace('.', '/')}.py"
+            if name not in seen and not name.startswith("frostbyte.data_plane.parse"):
+                seen.add(name)
+                waiting.append(path)
+                assert str(path.relative_to(ROOT)) in given
+    assert len(seen) > 2
