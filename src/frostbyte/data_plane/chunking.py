@@ -190,12 +190,13 @@ class _Atoms:
         self._settings = settings
         self._tokens = Tokens(page.text)
         self._intro: tuple[Heading, ...] = ()
+        self._short = min(settings.target, settings.maximum) // 2
 
     def __iter__(self) -> Iterator[_Atom]:
         elements = sorted((e for e in self._page.elements if e.end > e.start), key=lambda e: (e.start, e.end))
         starts = [0, *(self._keep.border(element.start) for element in elements[1:]), len(self._page.text)]
         if not elements:
-            yield from self._split(None, 0, len(self._page.text), {})
+            yield from self._split(None, 0, len(self._page.text), 0, bound=False)
         for index, element in enumerate(elements):
             before = elements[index - 1] if index else None
             after = elements[index + 1] if index + 1 < len(elements) else None
@@ -205,18 +206,18 @@ class _Atoms:
     def _element(
         self, element: Element, before: Element | None, after: Element | None, start: int, end: int
     ) -> Iterator[_Atom]:
-        text = self._page.text[element.start : element.end].strip()
+        kind, text = element.kind, self._page.text[element.start : element.end]
         introduces = after is not None and (
-            (after.kind is Kind.TABLE and element.kind is Kind.CAPTION)
-            or (element.kind is Kind.PARAGRAPH and text.endswith(":"))
+            (after.kind is Kind.TABLE and kind is Kind.CAPTION)
+            or (kind is Kind.PARAGRAPH and text.rstrip().endswith(":"))
         )
-        title = max(element.level, 1) if element.kind is Kind.HEADING and not element.hidden and text else 0
+        title = max(element.level, 1) if kind is Kind.HEADING and not element.hidden and text.strip() else 0
         if before is None or not self._continues(element, before):
             self._intro = ()
         if title:
             outer = tuple(heading for heading in self.open if heading.level < title)
             self.open = (*outer, self._heading(title, element.start, element.end))
-        yield from self._split(element, start, end, {"title": title, "bound": bool(title) or introduces})
+        yield from self._split(element, start, end, title, bool(title) or introduces)
         if introduces and not title:
             self._intro = (self._heading(INTRODUCES, self._lead(element), element.end),)
 
@@ -240,12 +241,12 @@ class _Atoms:
             end = rule.start()  # plain text underlines its titles
         return Heading(level=level, page=self._page.number, start=start, end=end)
 
-    def _split(self, element: Element | None, start: int, end: int, values: dict[str, int]) -> Iterator[_Atom]:
+    def _split(self, element: Element | None, start: int, end: int, title: int, bound: bool) -> Iterator[_Atom]:
         """The atoms of one element: rows of a table, else the whole if it is short, else its sentences."""
         cells = element is not None and bool(element.cells)
         size = self._tokens.between(start, end)
-        if not cells and size <= min(self._settings.target, self._settings.maximum) // 2:
-            yield self._atom(element, start, end, size, self._intro, values)
+        if not cells and size <= self._short:
+            yield self._atom(element, start, end, size, self._intro, title, bound)
             return
         rows = _rows(element) if cells and element is not None else []
         header = _header(element) if cells and element is not None else None
@@ -261,7 +262,7 @@ class _Atoms:
             intro = (*self._intro, self._heading(INTRODUCES, header.start, header.end)) if within and header else None
             size = self._tokens.between(left, right)
             above = self._intro if intro is None else intro
-            yield self._atom(element, left, right, size, above, {**values, "bound": values.get("bound", 0) or heads})
+            yield self._atom(element, left, right, size, above, title, bound or heads)
 
     def _atom(
         self,
@@ -270,7 +271,8 @@ class _Atoms:
         end: int,
         size: int,
         intro: tuple[Heading, ...],
-        values: dict[str, int],
+        title: int,
+        bound: bool,
     ) -> _Atom:
         return _Atom(
             start=start,
@@ -279,8 +281,8 @@ class _Atoms:
             path=self.open,
             intro=intro,
             hidden=bool(element.hidden) if element is not None else False,
-            title=values.get("title", 0),
-            bound=bool(values.get("bound")),
+            title=title,
+            bound=bound,
         )
 
     def _short_enough(self, borders: list[int]) -> Iterator[int]:

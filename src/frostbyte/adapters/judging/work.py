@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,9 @@ class Bench:
         try:
             request = msgspec.json.decode(asked, type=JudgeRequest)
             names = self._names if request.names else None
-            return policy.judge(bytes(data), request.case, self._set(request, names), names)
+            rules = self._set(request, names)
+            with _no_collection():
+                return policy.judge(bytes(data), request.case, rules, names)
         except FrostbyteError:
             raise
         except MemoryError:
@@ -62,6 +66,18 @@ class Bench:
                 raise TROUBLES.other_rules()
             self._rules = (folder, rules)
         return self._rules[1]
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without looking for garbage in cycles: a verdict leaves none, and the rules are gone through again each time."""
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collected:
+            gc.enable()
 
 
 def _fits(request: JudgeRequest, rules: policy.RuleSet, names: policy.NameFinder | None) -> bool:

@@ -20,6 +20,8 @@ _LONGEST_WORD: Final = 60
 _FURTHEST: Final = 440
 """The strings of one find stand at most this far apart."""
 _LETTERS: Final = re.compile("[a-z]+")
+_ANY: Final = -1
+"""Stands in place of a word where a string has none that could be asked for."""
 
 
 class Matched(Protocol):
@@ -87,10 +89,8 @@ class _Alternative:
 
     id: str
     sets: tuple[int, ...]
-    reaches: tuple[int, ...]
-    """How far from a string of the first set one of each other set may stand."""
-    mask: int
-    """The bits of all sets."""
+    others: tuple[tuple[int, int], ...]
+    """Each set but the first, with how far from a string of the first one of its own may stand."""
 
     @staticmethod
     def of(item: Matched, sets: Sequence[Strings], numbers: Sequence[int], start: int | None) -> _Alternative:
@@ -99,7 +99,7 @@ class _Alternative:
         if start is not None:
             numbers = (*numbers, start)
             reaches.append(_FURTHEST if sets[0] == item.needs else near)
-        return _Alternative(item.id, tuple(numbers), tuple(reaches), _bits(numbers))
+        return _Alternative(item.id, tuple(numbers), tuple(zip(numbers[1:], reaches, strict=True)))
 
 
 class _Kept(NamedTuple):
@@ -107,16 +107,14 @@ class _Kept(NamedTuple):
 
     word: str
     sets: tuple[int, ...]
-    bits: int
-    """The same."""
 
 
 class _Odd(NamedTuple):
     """A string that is no word, looked for only where all of its words may stand."""
 
     text: str
-    words: int
-    """The bits of its words."""
+    words: frozenset[int]
+    """What stands for its words."""
     sets: list[int]
 
 
@@ -154,48 +152,48 @@ class Index:
                             self._register(text, number, whole=strings == item.needs)
                 start = self._starts[item.id].number if item.starts else None
                 one = _Alternative.of(item, sets, [self._numbers[strings] for strings in sets], start)
-                self._alternatives.setdefault(1 << one.sets[0], []).append(one)
-        self._listened = {name: 1 << self._number(("listened", name)) for name in listened}
+                self._alternatives.setdefault(one.sets[0], []).append(one)
+        self._listened = {name: self._number(("listened", name)) for name in listened}
         for name, wanted in listened.items():
             for heard in wanted:
-                self._register(heard, self._number(("listened", name)), whole=False)
+                self._register(heard, self._listened[name], whole=False)
         self._endings = tuple(self._end)
         self._beginnings: dict[str, list[str]] = {}
         for text in self._begin:
             self._beginnings.setdefault(text[:2], []).append(text)
+        self._firsts = frozenset(self._alternatives)
+        self._oddly: dict[int, list[_Odd]] = {}
+        for odd in self._odd.values():
+            self._oddly.setdefault(max(odd.words, default=_ANY), []).append(odd)
         self._told = _Told(self._of)
 
     def look(self, cut: Cut) -> Look:
         """What has a chance in a text."""
-        told, present = self._present(cut)
-        oddly = [odd for odd in self._odd.values() if odd.words & present == odd.words and odd.text in cut.text]
+        told = [kept for kept in map(self._told.__getitem__, set(cut.words)) if kept is not None]
+        there = {_ANY}.union(*[kept.sets for kept in told])
+        same = [odd for number in there.intersection(self._oddly) for odd in self._oddly[number]]
+        oddly = [odd for odd in same if there.issuperset(odd.words) and odd.text in cut.text]
         for odd in oddly:
-            present |= _bits(odd.sets)
-        heard = frozenset(name for name, bit in self._listened.items() if present & bit)
-        free = [name for name in self._free if name not in self._starts or present >> self._starts[name].number & 1]
+            there.update(odd.sets)
+        heard = frozenset(name for name, number in self._listened.items() if number in there)
+        free = [name for name in self._free if name not in self._starts or self._starts[name].number in there]
         found: dict[str, list[int]] = {name: [] for name in free}
-        first = [same for bit, same in self._alternatives.items() if present & bit]
-        possible = [one for same in first for one in same if one.mask & present == one.mask]
+        first = [one for number in there & self._firsts for one in self._alternatives[number]]
+        possible = [one for one in first if there.issuperset(one.sets)]
         begun = [self._starts[name] for name in {*free, *(one.id for one in possible)} if name in self._starts]
         if not possible and not begun:
             return Look(found, {}, heard)
         places = _Places(cut, told, oddly, possible, begun)
         for one in possible:
             here = places[one.sets[0]]
-            for other, reach in zip(one.sets[1:], one.reaches, strict=True):
-                here = _accompanied(here, places[other], reach) if here else here
+            for other, reach in one.others:
+                if not here:
+                    break
+                here = _accompanied(here, places[other], reach)
             if here:
                 found[one.id] = sorted(found[one.id] + here) if one.id in found else here
         starts = {name: self._starts[name].places(cut.text, places) for name in found if name in self._starts}
         return Look(found, starts, heard)
-
-    def _present(self, cut: Cut) -> tuple[list[_Kept], int]:
-        """What the different words give a chance, of those that give any; and the bits of all of these sets."""
-        told: list[_Kept] = list(filter(None, map(self._told.__getitem__, set(cut.words))))
-        present = 0
-        for kept in told:
-            present |= kept.bits
-        return told, present
 
     def _number(self, of: object) -> int:
         return self._numbers.setdefault(of, len(self._numbers))
@@ -209,9 +207,9 @@ class Index:
         else:
             self._inside.setdefault(text[:_SHORT], {}).setdefault(text, []).append(number)
 
-    def _words_of(self, odd: str) -> int:
-        """The bits of words of which a text that holds this string has one each."""
-        bits = 0
+    def _words_of(self, odd: str) -> frozenset[int]:
+        """What stands for words of which a text that holds this string has one each."""
+        words: set[int] = set()
         for run in _LETTERS.finditer(odd):
             begins, ends = run.start() > 0, run.end() < len(odd)
             if not begins and not ends:
@@ -220,8 +218,8 @@ class Index:
             number = self._number(("word of odd", run[0], begins, ends))
             if number not in kind.setdefault(run[0], []):
                 kind[run[0]].append(number)
-            bits |= 1 << number
-        return bits
+            words.add(number)
+        return frozenset(words)
 
     def _register_starts(self, item: Matched) -> None:
         inside = tuple(sorted(text.removeprefix(INSIDE) for text in item.starts if text.startswith(INSIDE)))
@@ -249,7 +247,7 @@ class Index:
             for text, same in self._inside.get(run[at : at + _SHORT], {}).items():
                 if run.startswith(text, at):
                     names.update(same)
-        return _Kept(run, tuple(sorted(names)), _bits(names)) if names else None
+        return _Kept(run, tuple(sorted(names))) if names else None
 
 
 class _Told(dict[str, _Kept | None]):
@@ -268,13 +266,6 @@ class _Told(dict[str, _Kept | None]):
         return kept
 
 
-def _bits(numbers: Iterable[int]) -> int:
-    bits = 0
-    for number in numbers:
-        bits |= 1 << number
-    return bits
-
-
 class _Places(dict[int, list[int]]):
     """Where in a text a set of strings has one, in order: put together when it is asked for."""
 
@@ -289,17 +280,17 @@ class _Places(dict[int, list[int]]):
         super().__init__()
         self._of: dict[int, list[list[int]]] = {number: [] for one in possible for number in one.sets}
         self._of.update((number, []) for one in begun for number in (one.number, one.led, one.within))
-        wanted = _bits(self._of)
+        wanted = frozenset(self._of)
         where: dict[str, list[int]] = {}
-        for kept in told:
-            if kept.bits & wanted:
-                here = where[kept.word] = []
-                for number in kept.sets:
-                    if number in self._of:
-                        self._of[number].append(here)
-        starts = cut.starts.tolist()
-        for number in compress(range(len(starts)), map(where.__contains__, cut.words)):  # most are passed over in C
-            where[cut.words[number]].append(starts[number])
+        for word, sets in told:
+            numbers = wanted.intersection(sets)
+            if numbers:
+                here = where[word] = []
+                for number in numbers:
+                    self._of[number].append(here)
+        words, starts = cut.words, cut.starts
+        for number in compress(range(len(starts)), map(where.__contains__, words)):  # most are passed over in C
+            where[words[number]].append(starts[number])
         for odd in oddly:
             lists = [self._of[number] for number in odd.sets if number in self._of]
             found = list(_everywhere(cut.text, odd.text)) if lists else []

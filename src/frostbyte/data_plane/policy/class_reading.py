@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import compress
+from typing import Final, NamedTuple
 
 from frostbyte.data_plane.policy.class_rules import ClassRule, Zone
 
@@ -35,9 +36,8 @@ _BREAK: Final = "\x1f"
 """Stands between pieces so that no phrase reaches across."""
 
 _DIGITS: Final = str.maketrans("0158", "oisb")
-_CONFUSED: Final = str.maketrans("lq", "ig") | {
-    ord(accented): unicodedata.normalize("NFD", accented)[0] for accented in "äöüáàâãåçéèêëíìîïñóòôõúùûýÿ"
-}
+_CONFUSED: Final = (("l", "i"), ("q", "g"))
+_ACCENTED: Final = tuple((char, unicodedata.normalize("NFD", char)[0]) for char in "äöüáàâãåçéèêëíìîïñóòôõúùûýÿ")
 _DIGRAPHS: Final = (("ß", "ss"), ("ae", "a"), ("oe", "o"), ("ue", "u"), ("rn", "m"), ("vv", "w"))
 _WORD: Final = re.compile(rf"[^\W_]+|{_BREAK}")
 _SPACED: Final = re.compile(r"(?<!\S)(?:[^\W\d_] ){3,40}[^\W\d_](?!\S)")
@@ -53,7 +53,10 @@ _SUBJECT: Final = re.compile(r"(?:subject|betreff|betr|re|aw|wg|fwd?)\b", re.IGN
 
 def fold(text: str) -> str:
     """Lower-case text in which letters that OCR confuses are one; digits stay."""
-    folded = text.lower().translate(_CONFUSED)
+    folded = text.lower()
+    # One after the other is faster than a table, which is asked for each character; none makes what another looks for.
+    for char, one in _CONFUSED if folded.isascii() else (*_CONFUSED, *_ACCENTED):
+        folded = folded.replace(char, one)
     for pair, one in _DIGRAPHS:
         folded = folded.replace(pair, one)
     return folded
@@ -72,8 +75,8 @@ class Reading:
 
     lower: dict[Zone, str]
     """Each zone's lower-case text, for patterns."""
-    words: dict[Zone, list[str]]
-    """Each zone's folded words, for terms."""
+    parts: dict[Zone, str]
+    """Each zone's text as it stands, for terms."""
     pages: float
     """Pages of `PAGE` characters that were read, at least 1."""
     length: int
@@ -96,7 +99,7 @@ def read(title: str, text: str) -> Reading:
     }
     return Reading(
         lower={zone: part.lower() for zone, part in zones.items()},
-        words={zone: words(part) for zone, part in zones.items()},
+        parts=zones,
         pages=max(1.0, len(body) / PAGE),
         length=length,
     )
@@ -115,52 +118,92 @@ def _headings(body: str) -> str:
     return f" {_BREAK} ".join((*short[:_HEADINGS], *named[:_HEADINGS]))
 
 
+_Place = tuple[int, int]
+"""A rule, and which of its terms."""
+
+
+class _Told(NamedTuple):
+    """What a word says."""
+
+    alone: tuple[_Place, ...]
+    """Terms that it is, or that it begins or ends like."""
+    begun: tuple[tuple[list[str], int, int], ...]
+    """Phrases that it begins: their other words, rule and term."""
+
+
+class _Terms(dict[str, _Told | None]):
+    """The terms of one zone: what each word says, worked out once a word; nothing for most."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._phrases: dict[str, list[tuple[list[str], int, int]]] = {}
+        self._starts: dict[str, list[tuple[str, int, int]]] = {}
+        self._ends: dict[str, list[tuple[str, int, int]]] = {}
+
+    def put(self, term: str, rule: int, place: int) -> None:
+        """One more term."""
+        bare = words(term.strip("*"))
+        if term.endswith("*"):
+            self._starts.setdefault(bare[-1][:_KEY], []).append((bare[-1], rule, place))
+        elif term.startswith("*"):
+            self._ends.setdefault(bare[-1][-_KEY:], []).append((bare[-1], rule, place))
+        else:
+            self._phrases.setdefault(bare[0], []).append((bare[1:], rule, place))
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a term at all."""
+        return bool(self._phrases or self._starts or self._ends)
+
+    def __missing__(self, word: str) -> _Told | None:
+        phrases = self._phrases.get(word, ())
+        alone = [(rule, place) for rest, rule, place in phrases if not rest]
+        if len(word) >= _KEY:
+            begins, ends = self._starts.get(word[:_KEY], ()), self._ends.get(word[-_KEY:], ())
+            alone += [(rule, place) for begin, rule, place in begins if word.startswith(begin)]
+            alone += [(rule, place) for end, rule, place in ends if word.endswith(end)]
+        begun = tuple(entry for entry in phrases if entry[0])
+        told = _Told(tuple(alone), begun) if alone or begun else None
+        if len(self) >= _WORDS_KEPT:
+            self.clear()
+        if len(word) <= _LONGEST_WORD:
+            self[word] = told
+        return told
+
+
 class Vocabulary:
     """All terms of all rules, found in one walk over a zone's words."""
 
     def __init__(self, rules: Sequence[ClassRule]) -> None:
-        self._phrases: dict[Zone, dict[str, list[tuple[tuple[str, ...], int, int]]]] = {zone: {} for zone in Zone}
-        self._starts: dict[Zone, dict[str, list[tuple[str, int, int]]]] = {zone: {} for zone in Zone}
-        self._ends: dict[Zone, dict[str, list[tuple[str, int, int]]]] = {zone: {} for zone in Zone}
+        self._zones: dict[Zone, _Terms] = {zone: _Terms() for zone in Zone}
         for number, rule in enumerate(rules):
             for place, term in enumerate(rule.terms):
-                self._add(rule.where, number, place, term)
-
-    def _add(self, zone: Zone, rule: int, place: int, term: str) -> None:
-        bare = words(term.strip("*"))
-        if term.endswith("*"):
-            self._starts[zone].setdefault(bare[-1][:_KEY], []).append((bare[-1], rule, place))
-        elif term.startswith("*"):
-            self._ends[zone].setdefault(bare[-1][-_KEY:], []).append((bare[-1], rule, place))
-        else:
-            self._phrases[zone].setdefault(bare[0], []).append((tuple(bare[1:]), rule, place))
+                self._zones[rule.where].put(term, number, place)
 
     def count(self, reading: Reading) -> dict[int, list[int]]:
         """By rule: the places of its terms that were found, one entry an occurrence."""
         found: dict[int, list[int]] = {}
-        for zone, tokens in reading.words.items():
-            for rule, place in self._walk(zone, tokens):
-                found.setdefault(rule, []).append(place)
+        for zone, terms in self._zones.items():
+            if terms.any:
+                for rule, place in _walk(terms, words(reading.parts[zone])):
+                    found.setdefault(rule, []).append(place)
         return found
 
-    def _walk(self, zone: Zone, tokens: list[str]) -> Iterable[tuple[int, int]]:
-        phrases, starts, ends = self._phrases[zone], self._starts[zone], self._ends[zone]
-        if not (phrases or starts or ends):
-            return
-        for at, word in enumerate(tokens):
-            for rest, rule, place in phrases.get(word, ()):
-                if not rest or tuple(tokens[at + 1 : at + 1 + len(rest)]) == rest:
-                    yield rule, place
-            if len(word) < _KEY:
-                continue
-            for begin, rule, place in starts.get(word[:_KEY], ()):
-                if word.startswith(begin):
-                    yield rule, place
-            for end, rule, place in ends.get(word[-_KEY:], ()):
-                if word.endswith(end):
-                    yield rule, place
+
+def _walk(terms: _Terms, tokens: list[str]) -> Iterator[_Place]:
+    told = list(map(terms.__getitem__, tokens))
+    for at in compress(range(len(told)), told):  # most words are passed over in C
+        alone, begun = told[at] or _NOTHING
+        yield from alone
+        for rest, rule, place in begun:
+            if tokens[at + 1 : at + 1 + len(rest)] == rest:
+                yield rule, place
 
 
+_NOTHING: Final = _Told((), ())
+_WORDS_KEPT: Final = 50_000
+_LONGEST_WORD: Final = 60
+"""How many words are remembered, and up to which length."""
 _KEY: Final = 4
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from functools import cached_property
+from itertools import islice
 from typing import Annotated, Final
 
 import msgspec
@@ -70,13 +71,13 @@ class ClassRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         found = chances(self.pattern)
         return found if sum(len(strings) for sets in found for strings in sets) <= _FEW else ()
 
-    def matches(self, text: str) -> int:
-        """How often its pattern stands in a zone's lower-case text."""
+    def matches(self, text: str, most: int) -> int:
+        """How often its pattern stands in a zone's lower-case text; counted up to `most`."""
         if self._chances and not any(
             all(any(map(text.__contains__, strings)) for strings in sets) for sets in self._chances
         ):
             return 0  # it lacks the letters that every match has
-        return sum(1 for _ in self.regex.finditer(text))
+        return sum(1 for _ in islice(self.regex.finditer(text), most))
 
 
 class ClassSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

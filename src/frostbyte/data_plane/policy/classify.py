@@ -116,8 +116,12 @@ def strengths(reading: Reading, rules: RuleSet) -> list[float]:
     for number, rule in sorted(enumerate(rules.classes), key=lambda item: bool(item[1].beside)):
         if rule.beside and there.isdisjoint(rule.beside):
             continue
-        amount = float(rule.matches(reading.lower[rule.where])) if rule.pattern else _named(terms.get(number, []))
-        found[number] = _strength(rule, amount, reading.pages)
+        pages = reading.pages**_GROWTH if rule.where in _WHOLE else 1.0
+        if rule.pattern:
+            amount = float(rule.matches(reading.lower[rule.where], math.ceil(rule.full * pages) + 1))  # more is no more
+        else:
+            amount = _named(terms.get(number, []))
+        found[number] = _strength(rule, amount / pages)
         if found[number]:
             there.add(rule.id)
     return found
@@ -133,12 +137,8 @@ def _named(places: list[int]) -> float:
     return distinct + _REPEATED * (len(places) - distinct)
 
 
-def _strength(rule: ClassRule, amount: float, pages: float) -> float:
-    if not amount:
-        return 0.0
-    if rule.where in _WHOLE:
-        amount /= pages**_GROWTH
-    return min(1.0, math.log1p(amount) / math.log1p(rule.full))
+def _strength(rule: ClassRule, amount: float) -> float:
+    return min(1.0, math.log1p(amount) / math.log1p(rule.full)) if amount else 0.0
 
 
 _WHOLE: Final = (Zone.HEADINGS, Zone.ANYWHERE)

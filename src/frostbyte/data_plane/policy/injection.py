@@ -253,10 +253,9 @@ class _View:
         self._chances, self._starts = (look.chances, look.starts) if look is not None else ({}, {})
         self._parts: dict[str, list[tuple[int, int]]] = {}
 
-    def tried(self) -> list[InjectionRule]:
+    def tried(self) -> Sequence[InjectionRule]:
         """The rules that have a chance at all."""
-        here = self._chances.keys()
-        return [rule for rule, ids in self._rules.tried if self._squeezed or not ids.isdisjoint(here)]
+        return self._rules.rules if self._squeezed else self._rules.tried(self._chances)
 
     def spans(self, rule: InjectionRule) -> Iterator[tuple[int, int]]:
         """Where a rule holds, but for its `unless`."""
@@ -402,9 +401,10 @@ def _across(spans: Sequence[tuple[int, int]], start: int, end: int) -> list[tupl
 def _disguised(folded: Reading, rules: InjectionRules, cut: Cut, look: Look) -> Iterator[Suspicion]:
     """What only shows when a spelling trick is undone."""
     mended = next(disguises.mended(folded), None)
-    views = [(view, False) for view in disguises.lettered(folded, rules.telling, cut.before(disguises.LEANING))]
+    shape = disguises.shaped(cut.signs)
+    views = [(view, False) for view in disguises.lettered(folded, rules.telling, shape)]
     views += [(mended, False)] if mended is not None else []
-    views += [(view, True) for view in disguises.closed_up(folded)]
+    views += [(view, True) for view in disguises.closed_up(folded, shape)]
     if TURNED in look.heard:
         views.append((disguises.rot13(folded), False))
     if REVERSED in look.heard:

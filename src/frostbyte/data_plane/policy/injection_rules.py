@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Final
@@ -14,6 +14,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from frostbyte.data_plane.policy.chances import Index
+from frostbyte.data_plane.policy.disguises import guesses
 from frostbyte.data_plane.policy.literals import Strings, chances, starts, width
 from frostbyte.data_plane.policy.wording import Wording
 from frostbyte.kernel.tenancy import Ratio
@@ -169,11 +170,19 @@ class InjectionRules:
         """The rules for any text."""
         return tuple(rule for rule in self.rules if not rule.unseen)
 
+    def tried(self, chances: Iterable[str]) -> list[InjectionRule]:
+        """The rules that have a chance where these patterns have one, in order."""
+        numbers = {number for name in chances for number in self._tried[name]}
+        return [self.rules[number] for number in sorted(numbers)]
+
     @cached_property
-    def tried(self) -> tuple[tuple[InjectionRule, frozenset[str]], ...]:
-        """All rules, with the ids of those patterns of which one must have a chance for the rule to have one."""
-        firsts = ((rule, self.parts[rule.parts[0]] if rule.parts else (rule,)) for rule in self.rules)
-        return tuple((rule, frozenset(item.id for item in first)) for rule, first in firsts)
+    def _tried(self) -> dict[str, list[int]]:
+        """Which rules have a chance if a pattern has one: its own, or those that look for this part first."""
+        found: dict[str, list[int]] = {}
+        for number, rule in enumerate(self.rules):
+            for item in self.parts[rule.parts[0]] if rule.parts else (rule,):
+                found.setdefault(item.id, []).append(number)
+        return found
 
     @cached_property
     def firm(self) -> frozenset[str]:
@@ -185,18 +194,19 @@ class InjectionRules:
         """The rules for text where a person does not look, beside the others."""
         return InjectionRules(tuple(rule for rule in self.rules if rule.unseen), self.parts, ())
 
-    def telling(self, word: str, undone: str) -> bool:
-        """Whether a disguised word, undone, holds letters that some pattern names and that it did not hold before."""
-        known = self._telling.get((word, undone))
+    def telling(self, word: str) -> bool:
+        """Whether a word in disguise, undone, holds letters that some pattern names and that it did not hold before."""
+        known = self._telling.get(word)
         if known is None:
             if len(self._telling) >= _WORDS_KEPT:
                 self._telling.clear()
-            known = any(text in undone and text not in word for text in self._vocabulary)
-            self._telling[word, undone] = known
+            undone = guesses(word)
+            known = any(text in guess and text not in word for guess in undone for text in self._vocabulary)
+            self._telling[word] = known
         return known
 
     @cached_property
-    def _telling(self) -> dict[tuple[str, str], bool]:
+    def _telling(self) -> dict[str, bool]:
         return {}
 
     @cached_property

@@ -92,10 +92,10 @@ class Vocabulary:
 
     def rules_in(self, text: str) -> frozenset[str]:
         """Ids of the rules that may find one of their labels in `text`: a quick look at its words."""
+        words = _different(text)
+        if "-\n" in text or "- \n" in text:
+            words |= _different(_HYPHENATED.sub("", text))
         lower = text.lower()
-        words = set(_WORD.findall(lower))
-        if "-\n" in lower or "- \n" in lower:
-            words.update(_WORD.findall(_HYPHENATED.sub("", lower)))
         if _APART.search(lower):
             words.update(match.group().replace(" ", "") for match in _SPACED.finditer(lower))
         ids: set[str] = set()
@@ -130,6 +130,18 @@ class Vocabulary:
             if word != token or (offset and not _BETWEEN.fullmatch(text, words[index + offset - 1][2], begin)):
                 return False
         return True
+
+
+def _different(text: str) -> set[str]:
+    """The different words of a text, in lower case."""
+    if _FAR_LETTER.search(text):
+        return set(_WORD.findall(text.lower()))
+    return set(text.encode("latin-1", "replace").translate(_LETTERS).decode("latin-1").split())
+
+
+_FAR_LETTER: Final = re.compile(r"[^\W\d_\x00-\xff]")
+_LETTERS: Final = bytes(ord(chr(code).lower()) if _WORD.match(chr(code)) else ord(" ") for code in range(256))
+"""Letters of Latin-1 in lower case, and a blank for anything else."""
 
 
 @lru_cache(maxsize=4096)

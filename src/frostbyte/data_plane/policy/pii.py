@@ -13,7 +13,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Final
 
 from frostbyte.data_plane.policy.checks import CHECKS
@@ -60,7 +60,7 @@ def find(
     return patterns(tuple(rules), frozenset(kinds)).find(reading, headers)
 
 
-_CUT: Final = re.compile(r"\d[^\d\s]?[ -]{0,2}[\n\r\t]\s{0,8}[^\d\s]?\d")
+_CUT: Final = re.compile(r"[0-9][^0-9\s]?[ -]{0,2}[\n\r\t]\s{0,8}[^0-9\s]?[0-9]")
 _EDGES: Final = re.compile(r"[\d@<]")
 
 
@@ -103,7 +103,7 @@ class Patterns:
                 hits.update(_matches(rule, reading, around, start, end))
         if self._labelled and stretches.any(self._least):
             for start, end, ids in self._labelled_blocks(text, headers):
-                for rule in (self._labelled[id_] for id_ in sorted(ids & self._labelled.keys())):
+                for rule in (self._labelled[id_] for id_ in sorted(ids.intersection(self._labelled))):
                     for first, last in stretches.of(rule, start, end):
                         hits.update(_matches(rule, reading, around, first, last))
         return sorted(hits)
@@ -145,7 +145,7 @@ class Patterns:
             # A label's words and its value may lie on both sides of a border.
             end = min(start + _BLOCK, len(text))
             here = self._vocabulary.rules_in(text[max(0, start - _LONGEST) : end + _LONGEST])
-            yield max(0, start - _MARGIN), min(end + _MARGIN, len(text)), here | before
+            yield max(0, start - _MARGIN), min(end + _MARGIN, len(text)), here.union(before)
             before = here
 
 
@@ -155,8 +155,8 @@ def patterns(rules: tuple[PiiRule, ...], kinds: frozenset[str]) -> Patterns:
     return Patterns(rules, kinds)
 
 
-_DIGITS: Final = re.compile(r"\d(?:\D{0,3}\d)+")
-"""Digits with at most three other characters between neighbours."""
+_DIGITS: Final = re.compile(r"[0-9](?:[^0-9]{0,3}[0-9])+")
+"""Digits with at most three other characters between neighbours; a reading has no others than these ten."""
 
 
 class _Stretches:
@@ -165,6 +165,8 @@ class _Stretches:
     def __init__(self, text: str) -> None:
         self._text = text
         self._known: dict[int, list[tuple[int, int]]] = {}
+        self._runs = _runs(text)
+        self._most = max((count for _, _, count in self._runs), default=0)
 
     def any(self, digits: int) -> bool:
         """Whether there is a stretch with so many digits."""
@@ -187,19 +189,6 @@ class _Stretches:
                 found.append((max(start, first), min(end, last)))
         return found
 
-    @cached_property
-    def _runs(self) -> list[tuple[int, int, int]]:
-        """Runs of digits: start, end, how many."""
-        runs = []
-        for match in _DIGITS.finditer(self._text):
-            start, end = match.span()
-            runs.append((start, end, sum(map(str.isdecimal, match.group()))))
-        return runs
-
-    @cached_property
-    def _most(self) -> int:
-        return max((count for _, _, count in self._runs), default=0)
-
     def _with(self, digits: int) -> list[tuple[int, int]]:
         if digits not in self._known:
             ranges: list[tuple[int, int]] = []
@@ -214,6 +203,15 @@ class _Stretches:
                     ranges.append((start, end))
             self._known[digits] = ranges
         return self._known[digits]
+
+
+def _runs(text: str) -> list[tuple[int, int, int]]:
+    """Runs of digits: start, end, how many."""
+    runs = []
+    for match in _DIGITS.finditer(text):
+        start, end = match.span()
+        runs.append((start, end, sum(map(str.isdecimal, match.group()))))
+    return runs
 
 
 def _matches(rule: PiiRule, reading: Reading, around: Surroundings, first: int, last: int) -> Iterator[Hit]:

@@ -16,6 +16,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 from frostbyte.data_plane.document import Page
@@ -177,7 +178,7 @@ def _without(length: int, gaps: list[tuple[int, int]]) -> list[tuple[int, int]]:
 def _build(text: str, base: int, ranges: list[tuple[int, int]]) -> Reading:
     at: Sequence[int] = range(base, base + len(text))
     if len(ranges) != 1 or ranges[0] != (0, len(text)):
-        at = [position for start, end in ranges for position in at[start:end]]
+        at = list(chain.from_iterable(at[start:end] for start, end in ranges))
         text = "".join([text[start:end] for start, end in ranges])
     folded, at = _FOLDER.folded(text, at)
     return Reading(folded.replace("\u2013", "-"), at)

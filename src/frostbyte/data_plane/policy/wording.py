@@ -15,16 +15,17 @@ from __future__ import annotations
 
 import re
 import tomllib
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib.resources import files
+from itertools import accumulate
 from math import exp, log, sqrt
 from typing import Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 SOURCES: Final = ("wording.toml", "wording.json")
 
@@ -148,26 +149,23 @@ class Cut:
 
     text: str
     words: list[str]
-    starts: NDArray[np.int64]
+    starts: list[int]
     """Where each word begins."""
-    _codes: NDArray[np.uint32]
+    signs: bytes
+    """The text in ASCII, with `?` for each character beyond it."""
 
     @staticmethod
     def of(text: str) -> Cut:
         """The words of a folded text."""
-        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-        letters = np.zeros(len(codes) + 2, dtype=np.bool_)
-        np.less(codes - np.uint32(ord("a")), 26, out=letters[1:-1])  # below "a" it goes round to very large numbers
-        edges = np.flatnonzero(letters[1:] != letters[:-1])
-        borders = edges.tolist()
-        return Cut(text, [text[a:b] for a, b in zip(borders[::2], borders[1::2], strict=True)], edges[::2], codes)
+        signs = text.encode("ascii", "replace")
+        letters = signs.translate(_ONLY_LETTERS)
+        blank = np.frombuffer(b" " + letters, dtype=np.uint8) == _BLANK
+        starts = np.flatnonzero(blank[:-1] > blank[1:]).tolist()
+        return Cut(text, letters.decode("ascii").split(), starts, signs)
 
-    def before(self, signs: str) -> int:
-        """How many words stand directly behind one of these signs (each of ASCII)."""
-        told = np.zeros(129, dtype=np.bool_)
-        told[[ord(sign) for sign in signs]] = True
-        behind = self.starts[1:] if len(self.starts) and not self.starts[0] else self.starts
-        return int(np.count_nonzero(told[np.minimum(self._codes[behind - 1], 128)]))
+
+_BLANK: Final = ord(" ")
+_ONLY_LETTERS: Final = bytes(code if ord("a") <= code <= ord("z") else _BLANK for code in range(256))
 
 
 class Glance(dict[str, float]):
@@ -188,12 +186,13 @@ class Glance(dict[str, float]):
 
     def worthy(self, cut: Cut, spans: Sequence[tuple[int, int]], least: float) -> list[tuple[int, int]]:
         """Those spans of a folded text whose words together, scaled by their number, suffice."""
-        said = np.fromiter(map(self.__getitem__, cut.words), dtype=np.float64, count=len(cut.words))
-        summed = np.concatenate(([0.0], np.cumsum(said)))
-        bounds = np.searchsorted(cut.starts, np.array(spans, dtype=np.int64).reshape(-1, 2))
-        first, last = bounds[:, 0], bounds[:, 1]
-        sums = (summed[last] - summed[first]) * _SCALE / np.sqrt(np.sqrt(np.maximum(last - first, 1)))
-        return [spans[number] for number in np.flatnonzero(sums >= least).tolist()]
+        summed = [0.0, *accumulate(map(self.__getitem__, cut.words))]
+        found = []
+        for span in spans:
+            first, last = bisect_left(cut.starts, span[0]), bisect_left(cut.starts, span[1])
+            if (summed[last] - summed[first]) * _SCALE / sqrt(sqrt(max(last - first, 1))) >= least:
+                found.append(span)
+        return found
 
 
 def word_features(word: str, lexicon: Lexicon) -> list[str]:
