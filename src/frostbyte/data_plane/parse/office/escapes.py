@@ -7,6 +7,7 @@ from typing import Final
 
 _ENTITY: Final = re.compile(r"&(#x[0-9a-fA-F]{1,6}|#\d{1,7}|lt|gt|amp|quot|apos);")
 _ESCAPED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _NAMED: Final = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
 
 
@@ -17,6 +18,11 @@ def unescaped(text: str) -> str:
     if "_x" in text:
         text = _ESCAPED.sub(lambda match: chr(int(match.group(1), 16)), text)
     return text
+
+
+def storable(text: str) -> str:
+    """Text as it is kept beside that of a page: a lone surrogate has no UTF-8 form and is replaced."""
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def _character(match: re.Match[str]) -> str:

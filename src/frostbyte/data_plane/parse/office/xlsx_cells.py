@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from frostbyte.data_plane.parse.limits import damaged
 from frostbyte.data_plane.parse.office.archive import check_xml, local, parsed
 from frostbyte.data_plane.parse.office.cell_references import Shared, column_number
-from frostbyte.data_plane.parse.office.escapes import unescaped
+from frostbyte.data_plane.parse.office.escapes import storable, unescaped
 from frostbyte.data_plane.parse.office.xlsx_shapes import LAST_ROW, Chunk, Even, RowOf, Shapes
 
 _ROW: Final = re.compile(r"<row\b([^>]*)>")
@@ -120,7 +120,7 @@ def _usual(piece: str, number: int, shared: Shared) -> Chunk | None:
         for place, (about, code) in enumerate(zip(attributes, codes, strict=True)):
             if about or code:
                 row, column = int(numbers[place]) - 1, columns[place]
-                if formula := shared.formula(dict(_ATTRIBUTE.findall(about)), unescaped(code), row, column):
+                if formula := shared.formula(dict(_ATTRIBUTE.findall(about)), storable(unescaped(code)), row, column):
                     formulas.setdefault(row, {})[column] = formula
     edges = list(accumulate(counts.values(), initial=0))
     rows = [RowOf(row - 1, False, start, end) for row, (start, end) in zip(order, pairwise(edges), strict=True)]

@@ -14,7 +14,7 @@ from operator import lt
 from typing import Final, NamedTuple, TypeVar
 
 from frostbyte.data_plane.parse.office.cell_references import Shared, column_number
-from frostbyte.data_plane.parse.office.escapes import unescaped
+from frostbyte.data_plane.parse.office.escapes import storable, unescaped
 
 LAST_ROW: Final = 1_048_576
 _CELL: Final = re.compile(
@@ -218,7 +218,7 @@ class Shapes:
         for place, about, code in shape.formulas:
             texts = groups[code - 1] if code else nothing
             if "&" in (together := "".join(texts)) or "_" in together:
-                texts = [unescaped(text) for text in texts]
+                texts = [storable(unescaped(text)) for text in texts]
             formulas[place] = list(texts) if about else [text and f"={text}" for text in texts]
         shared = [formula for formula in shape.formulas if formula.about]
         for at, number in enumerate(numbers) if shared else ():  # row by row: one cell's formula is told by another's

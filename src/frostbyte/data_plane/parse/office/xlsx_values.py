@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from frostbyte.data_plane.parse.limits import damaged
 from frostbyte.data_plane.parse.office.archive import Archive, attribute, check_xml, local, parsed
-from frostbyte.data_plane.parse.office.escapes import unescaped
+from frostbyte.data_plane.parse.office.escapes import storable, unescaped
 from frostbyte.data_plane.parse.office.number_columns import SHORT, SHOWN, Column, Fixed, fixed_column, general_column
 from frostbyte.data_plane.parse.office.number_formats import BUILT_IN, NumberFormat, general
 from frostbyte.data_plane.parse.office.xlsx_cells import string_of
@@ -219,7 +219,7 @@ def _one_by_one(answer: Callable[[str], Shown], values: Sequence[str]) -> Column
 def _framed(form: NumberFormat, text: str) -> Shown:
     """A text in a format that writes something around it; one that would show nothing leaves it as it is."""
     shown = form.text(text) if text else ""
-    return (shown, text) if shown.strip() else (text, None)
+    return (shown, storable(text)) if shown.strip() else (text, None)
 
 
 def _general(value: str) -> Shown:
