@@ -7,6 +7,10 @@ files of `bench/reading/pdf_corpus.py` that hold no pictures in one upload, and 
 with all that it starts (parsers, judges, PostgreSQL) is pinned to one core, then to two; the client sleeps meanwhile
 and is not counted. Processor time is that of all processes of the plane, read from /proc; the reference is raw
 pypdfium2 text of the same files in a process of its own, on one core, before each round. Medians count.
+
+The plane is measured as the worker's image has it, with modules compiled by `tools/compiled.py`, and beside it, on one
+core, from sources; where no compiler is, from sources alone. A last run on two cores, which counts for no median, says
+what the second core brought less than all, and in which stages: `bench/plane/cores.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +22,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -26,14 +31,18 @@ import httpx
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from bench.plane.cores import Unused, ceiling
 from bench.plane.intake import plane
 from bench.reading import pdf_corpus
+from bench.reading.pdf import compiled_tree
 from bench.table import Line, show
 
 LEAST_RATIO: Final = 0.2
 LEAST_SCALING: Final = 1.6
 _PATIENCE_SECONDS: Final = 900.0
 _WARM: Final = 12
+_WORTH_TELLING: Final = 0.005
+"""Of the cores' time."""
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _RAW: Final = """
 import sys, time
@@ -77,18 +86,43 @@ def raw(files: Sequence[Path]) -> float:
     return float(seconds) / int(pages)
 
 
-def through(files: Sequence[Path], cores: set[int]) -> tuple[float, float]:
-    """(seconds, CPU seconds) from the first byte sent until every file is indexed."""
-    with tempfile.TemporaryDirectory() as name:
-        data = Path(name) / "data"
-        data.mkdir(mode=0o700)
-        workers = {"FROSTBYTE_WORKERS": str(len(cores) + 1), "FROSTBYTE_EMBEDDING_ENDPOINT": "none"}
-        with plane(data, workers, cores) as (pid, url, token):
-            _warm(url, token)
-            before, began = _cpu(pid, data), time.perf_counter()
+def through(files: Sequence[Path], cores: set[int], tree: Path | None = None) -> tuple[float, float]:
+    """(seconds, CPU seconds) from the first byte sent until every file is indexed.
+
+    Args:
+        tree: the package's, where another than this one is measured.
+    """
+    with tempfile.TemporaryDirectory() as name, _ready(Path(name), cores, tree) as (data, pid, url, token):
+        before, began = _cpu(pid, data), time.perf_counter()
+        _send(url, token, files)
+        _wait(url, token, len(files) + _WARM)
+        return time.perf_counter() - began, _cpu(pid, data) - before
+
+
+def looked_at(files: Sequence[Path], cores: set[int], tree: Path | None = None) -> tuple[float, dict[str, float]]:
+    """The part of these cores' time that a plane left unused on the way, and the same by stages under way."""
+    with tempfile.TemporaryDirectory() as name, _ready(Path(name), cores, tree) as (data, pid, url, token):
+        with Unused(lambda: _cpu(pid, data), len(cores)) as unused:
             _send(url, token, files)
             _wait(url, token, len(files) + _WARM)
-            return time.perf_counter() - began, _cpu(pid, data) - before
+        return unused.share, unused.by_stage(Path(name) / "server.log")
+
+
+@contextmanager
+def _ready(folder: Path, cores: set[int], tree: Path | None) -> Iterator[tuple[Path, int, str, str]]:
+    """A plane that has worked already: its data folder, process id, address and token."""
+    data = folder / "data"
+    data.mkdir(mode=0o700)
+    settings = {
+        "FROSTBYTE_WORKERS": str(len(cores) + 1),
+        "FROSTBYTE_EMBEDDING_ENDPOINT": "none",
+        "FROSTBYTE_LOG_LEVEL": "info",
+    }
+    if tree is not None:
+        settings["PYTHONPATH"] = str(tree)
+    with plane(data, settings, cores) as (pid, url, token):
+        _warm(url, token)
+        yield data, pid, url, token
 
 
 def _warm(url: str, token: str) -> None:
@@ -145,20 +179,23 @@ def _cpu(root: int, data: Path) -> float:
     return sum(used[pid] for pid in mine if pid in used) / _TICKS
 
 
-def measure(rounds: int, most: int) -> list[Line]:
-    """Alternate one core and two."""
+def measure(rounds: int, most: int, tree: Path | None) -> list[Line]:
+    """Alternate one core and two, and sources where `tree` holds another package than they are."""
     files, pages = chosen(most)
     if not files:
         raise SystemExit("no documentation packages could be fetched: nothing to measure")
-    bare, spent, slow, fast = [], [], [], []
+    bare, spent, plain, slow, fast = [], [], [], [], []
     cores = sorted(os.sched_getaffinity(0))[:2]
     for _ in range(rounds):
         bare.append(raw(files))
-        seconds, cpu = through(files, set(cores[:1]))
+        seconds, cpu = through(files, set(cores[:1]), tree)
         slow.append(seconds)
         spent.append(cpu / pages)
-        fast.append(through(files, set(cores))[0])
+        fast.append(through(files, set(cores), tree)[0])
+        if tree is not None:
+            plain.append(through(files, set(cores[:1]))[1] / pages)
     ours, reference = statistics.median(spent), statistics.median(bare)
+    sources = f"; from sources {1 / statistics.median(plain):.1f}" if plain else "; from sources, no compiler is here"
     scaling = statistics.median(one / two for one, two in zip(slow, fast, strict=True))
     return [
         Line(
@@ -168,7 +205,7 @@ def measure(rounds: int, most: int) -> list[Line]:
             unit="pages/CPU-s",
             target=f">= {LEAST_RATIO} x raw pypdfium2 text",
             met=reference / ours >= LEAST_RATIO,
-            note=f"{len(files)} files, {pages} pages, all processes of the plane; median of {rounds}",
+            note=f"{len(files)} files, {pages} pages, all processes of the plane; median of {rounds}{sources}",
         ),
         Line(
             measure="two cores against one",
@@ -179,6 +216,34 @@ def measure(rounds: int, most: int) -> list[Line]:
             met=scaling >= LEAST_SCALING,
             note=f"wall time, whole plane pinned, client excluded; median ratio of {rounds} is {scaling:.2f}",
         ),
+        *second_core(files, cores, rounds, tree),
+    ]
+
+
+def second_core(files: Sequence[Path], cores: Sequence[int], rounds: int, tree: Path | None) -> list[Line]:
+    """What a second core can bring here, and what the plane left of two."""
+    if len(cores) < 2:
+        return []
+    clock, processor = ceiling(files, cores, rounds)
+    share, stages = looked_at(files, set(cores), tree)
+    told = ", ".join(f"{name} {part:.1%}" for name, part in stages.items() if part >= _WORTH_TELLING)
+    return [
+        Line(
+            measure="two processes that share nothing against one",
+            ours=clock,
+            unit="x",
+            target="none promised",
+            met=None,
+            note=f"reading the same files; by processor time {processor:.2f}: no plane comes above it",
+        ),
+        Line(
+            measure="of two cores not used by the plane",
+            ours=share * 100,
+            unit="%",
+            target="none promised",
+            met=None,
+            note=f"from upload to indexed, by the stages under way: {told}",
+        ),
     ]
 
 
@@ -188,7 +253,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--pages", type=int, default=700)
     options = parser.parse_args()
-    show(measure(options.rounds, options.pages))
+    with tempfile.TemporaryDirectory() as folder:
+        show(measure(options.rounds, options.pages, compiled_tree(Path(folder) / "compiled")))
 
 
 if __name__ == "__main__":

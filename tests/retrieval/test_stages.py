@@ -56,6 +56,13 @@ def test_headings_are_embedded_with_the_text_in_batches() -> None:
     assert embedder.asked[2][1] == "Storage\nCold\npassage 129"
 
 
+def test_where_search_is_by_words_alone_nothing_is_embedded() -> None:
+    embedder = Remembering()
+    embedder.spec = replace(embedder.spec, dimensions=0)
+    vectors = embed.run(chunks(3), embedder)
+    assert (vectors.whole.shape, vectors.pieces, embedder.asked) == ((3, 0), (), [])
+
+
 class Misbehaving(WordsAsDirections):
     def __init__(self, made: list[list[float]]) -> None:
         super().__init__()

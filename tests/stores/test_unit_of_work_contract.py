@@ -265,6 +265,37 @@ def test_open_batches_of_a_document(store: Store) -> None:
         assert not uow.batches.sent_by("vendor", new_id())
 
 
+def test_a_batch_is_under_way_while_a_document_of_it_is(store: Store) -> None:
+    """Files that were rejected, and documents of other batches, do not count."""
+    one, other = batch(), batch()
+    first, second, elsewhere = document(), document(), document()
+
+    def fill(uow: UnitOfWork) -> None:
+        for row in (first, second, elsewhere):
+            uow.documents.put(row)
+        for row in (one, other):
+            uow.batches.put(row)
+        uow.batches.add_receipt(receipt(one.batch_id, 0, doc_id=first.doc_id))
+        uow.batches.add_receipt(receipt(one.batch_id, 1, doc_id=second.doc_id))
+        uow.batches.add_receipt(receipt(one.batch_id, 2, outcome=Outcome.REJECTED, doc_id=None))
+        uow.batches.add_receipt(receipt(other.batch_id, 0, doc_id=elsewhere.doc_id))
+
+    write(store, fill)
+    for row, state, under_way in (
+        (first, State.INDEXED, True),
+        (second, State.WAITING, True),
+        (second, State.QUARANTINED, False),
+    ):
+        with store.unit_of_work() as uow:
+            assert uow.batches.under_way(one.batch_id)
+            uow.documents.put(replace(row, state=state))
+            assert uow.batches.under_way(one.batch_id) is under_way
+            uow.commit()
+    with store.unit_of_work() as uow:
+        assert uow.batches.under_way(other.batch_id)
+        assert not uow.batches.under_way(new_id())
+
+
 def test_an_idempotency_key_names_one_upload_of_one_subject(store: Store) -> None:
     one = batch(idempotency_key="same")
     write(store, lambda uow: uow.batches.put(one))

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
 
 import structlog
 
@@ -23,11 +24,19 @@ class Bell:
 
     def __init__(self) -> None:
         self._rung = threading.Condition()
+        self._own = threading.local()
 
     def announce(self, jobs: Sequence[JobRow]) -> None:
         """Wake the threads that sleep."""
         if jobs:
+            self._own.job_id = jobs[-1].job_id
             self.ring()
+
+    def announced(self) -> UUID | None:
+        """The job that the calling thread announced last, told once."""
+        job_id: UUID | None = getattr(self._own, "job_id", None)
+        self._own.job_id = None
+        return job_id
 
     def ring(self) -> None:
         """Wake them without a job, to look around."""
@@ -68,14 +77,16 @@ class Runner:
             if thread.is_alive():
                 thread.join(timeout)
 
-    def run_one(self, worker: str = "direct") -> bool:
-        """Lease and run one job; False if there was none. For tests and for draining."""
-        return self.leases.work(worker, self._stages) is not None
+    def run_one(self, worker: str = "direct", *, named: UUID | None = None) -> bool:
+        """Lease and run one job, the named one if it is free; False if there was none."""
+        return self.leases.work(worker, self._stages, named=named) is not None
 
     def _loop(self, worker: str) -> None:
         while not self._stop.is_set():
             try:
-                worked = self.run_one(worker)
+                # What is begun is finished before more is begun. Else a whole upload is read, then judged, and at last
+                # all of it is written to the index: by this process alone, when no child has work any more.
+                worked = self.run_one(worker, named=self._bell.announced())
             except FrostbyteError as error:  # the store is away: nothing is lost, ask again
                 self._log.warning("runner_waits", code=error.code)
                 worked = False

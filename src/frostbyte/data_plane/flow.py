@@ -37,7 +37,7 @@ from frostbyte.kernel.ports.scanner import Scanner
 from frostbyte.kernel.ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from frostbyte.kernel.ports.vectors import Collections
 from frostbyte.kernel.records import DocumentRow, JobRow, Stage, State
-from frostbyte.kernel.tenancy import TenantConfig, config_from
+from frostbyte.kernel.tenancy import TenantConfig, Versions, config_from
 from frostbyte.kernel.vault import DocumentKey, Vault
 
 ORDER: Final = (Stage.SCAN, Stage.PARSE, Stage.POLICY, Stage.EMBED, Stage.INDEX)
@@ -86,6 +86,7 @@ class Flow:
     def __init__(self, ports: Ports) -> None:
         self._p = ports
         self._artefacts = Artefacts(ports.vault)
+        self._configs = Versions()
         self._stages: dict[Stage, Callable[[_Work], Outcome]] = {
             Stage.SCAN: self._scan,
             Stage.PARSE: self._parse,
@@ -326,13 +327,14 @@ class Flow:
                 uow.jobs.finish(job)
                 uow.commit()
                 return None
-            config, latest = uow.configs.get(row.config_version), uow.configs.latest()
+            config = self._configs.read(uow.configs, row.config_version)
+            latest = uow.configs.latest() if job.stage is Stage.SCAN else None
         key = self._p.vault.load_key(row.key_object)
         return _Work(
             row=row,
             key=key,
-            config=config_from(config.values if config else {}),
-            max_age_days=config_from(latest.values if latest else {}).signatures_max_age_days,
+            config=config,
+            max_age_days=(config_from(latest.values) if latest else config).signatures_max_age_days,
             generation=self.generation(row),
             cutting=Cutting.for_window(self._p.embedder.spec.window),
         )
@@ -455,7 +457,7 @@ class _Work:
     key: DocumentKey
     config: TenantConfig
     max_age_days: int
-    """Of signatures, by the newest configuration: it is no matter of when a document came."""
+    """Of signatures, where it is scanned: by the newest configuration, as it is no matter of when a document came."""
     generation: str
     cutting: Cutting
 

@@ -31,6 +31,8 @@ def complete_if_done(uow: UnitOfWork, clock: Clock, tenant_id: str, batch: Batch
     current = uow.batches.get(batch.batch_id)
     if current is None or current.completed_at is not None or current.closed_at is None:
         return False
+    if uow.batches.under_way(batch.batch_id):
+        return False  # asked of each document that ends: to read all of them each time would cost their number squared
     receipts = uow.batches.receipts(batch.batch_id)
     rows = uow.documents.get_many(list({r.doc_id for r in receipts if r.doc_id is not None}))
     if not is_complete(current, (row.state for row in rows.values())):

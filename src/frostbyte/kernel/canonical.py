@@ -8,7 +8,10 @@ canonical JSONs disagree.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
+
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+"""Made once: `json.dumps` makes one for each value."""
 
 
 def canonical(value: Any) -> bytes:
@@ -18,7 +21,7 @@ def canonical(value: Any) -> bytes:
         TypeError: for a float or any type JSON does not know.
     """
     _refuse_floats(value)
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def _refuse_floats(value: Any) -> None:

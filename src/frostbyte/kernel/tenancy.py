@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from frostbyte.kernel.errors import Invalid
 from frostbyte.kernel.formats import FORMATS
+from frostbyte.kernel.ports.unit_of_work import Configs
 from frostbyte.kernel.webhooks.addresses import MOST_HOSTS, places
 
 
@@ -103,6 +104,23 @@ def config_from(values: dict[str, object], base: TenantConfig | None = None) -> 
         raise Invalid(
             "config_invalid", f"The configuration is not valid: {error}.", "Correct the setting named."
         ) from error
+
+
+class Versions:
+    """Configurations that were read once: no version is ever changed, and every job asks for one."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, TenantConfig] = {}
+
+    def read(self, configs: Configs, version: int) -> TenantConfig:
+        """The configuration of this version; the defaults where there is none."""
+        found = self._known.get(version)
+        if found is None:
+            row = configs.get(version)
+            found = config_from(row.values if row else {})
+            if row is not None:
+                self._known[version] = found
+        return found
 
 
 def read_config(data: bytes) -> TenantConfig:

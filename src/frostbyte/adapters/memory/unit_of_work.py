@@ -89,9 +89,10 @@ class MemoryDocuments:
 class MemoryBatches:
     """See kernel.ports.unit_of_work.Batches."""
 
-    def __init__(self, transaction: Transaction, standing: MemoryStanding) -> None:
+    def __init__(self, transaction: Transaction, standing: MemoryStanding, documents: MemoryDocuments) -> None:
         self._transaction = transaction
         self._standing = standing
+        self._documents = documents
         self._rows: Table[UUID, BatchRow] = Table(transaction, "batches", lambda row: row.batch_id)
         self._receipts: Table[UUID, ReceiptRow] = Table(transaction, "receipts", lambda row: row.receipt_id)
 
@@ -129,6 +130,10 @@ class MemoryBatches:
     def receipts(self, batch_id: UUID) -> list[ReceiptRow]:
         own = (row for row in self._receipts.rows() if row.batch_id == batch_id)
         return sorted(own, key=lambda row: row.position)
+
+    def under_way(self, batch_id: UUID) -> bool:
+        named = [row.doc_id for row in self.receipts(batch_id) if row.doc_id is not None]
+        return any(not row.state.terminal for row in self._documents.get_many(named).values())
 
     def open_of_document(self, doc_id: UUID) -> list[BatchRow]:
         ids = {row.batch_id for row in self._receipts.rows() if row.doc_id == doc_id}
@@ -214,7 +219,7 @@ class MemoryUnitOfWork:
         self.retention = MemoryRetention(transaction, self.holds)
         self.standing = MemoryStanding(transaction)
         self.backups = MemoryBackups(transaction)
-        self.batches = MemoryBatches(transaction, self.standing)
+        self.batches = MemoryBatches(transaction, self.standing, self.documents)
         self.listing = MemoryListing(transaction)
         self.jobs = MemoryJobs(transaction, self.standing)
         self.audit = MemoryAuditLog(transaction, self.standing.write_down)

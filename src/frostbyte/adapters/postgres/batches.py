@@ -6,10 +6,13 @@ from typing import Final
 from uuid import UUID
 
 from frostbyte.adapters.postgres.mapping import Repository, Table
-from frostbyte.kernel.records import BatchRow, ReceiptRow
+from frostbyte.kernel.records import BatchRow, ReceiptRow, State
 
 BATCHES: Final = Table("batches", BatchRow, "batch_id")
 RECEIPTS: Final = Table("receipts", ReceiptRow, "receipt_id")
+_UNDER_WAY: Final = (
+    "SELECT 1 FROM receipts JOIN documents USING (doc_id) WHERE batch_id = %s AND NOT state = ANY(%s) LIMIT 1"
+)
 
 
 class PostgresBatches(Repository):
@@ -40,6 +43,9 @@ class PostgresBatches(Repository):
     def receipts(self, batch_id: UUID) -> list[ReceiptRow]:
         records = self._all(RECEIPTS.select + "WHERE batch_id = %s ORDER BY position", [batch_id])
         return [RECEIPTS.decode(record) for record in records]
+
+    def under_way(self, batch_id: UUID) -> bool:
+        return self._one(_UNDER_WAY, [batch_id, [state.value for state in State if state.terminal]]) is not None
 
     def open_of_document(self, doc_id: UUID) -> list[BatchRow]:
         query = BATCHES.select + "JOIN receipts USING (batch_id) WHERE completed_at IS NULL AND doc_id = %s"

@@ -28,8 +28,10 @@ def run(chunks: Sequence[Passage], embedder: Embedder) -> Embedded:
     Raises:
         Unavailable: `embedder_unavailable`: it cannot answer, or an answer is unusable (promise 2).
     """
+    if not embedder.spec.dimensions:
+        return Embedded(whole=np.empty((len(chunks), 0), dtype=np.float32))  # search is by words alone
     texts = [passage(chunk) for chunk in chunks]
-    if not (embedder.spec.pieces and embedder.spec.dimensions):
+    if not embedder.spec.pieces:
         return Embedded(whole=_made(texts, embedder))
     cut = [pieces(text) for text in texts]
     distinct = list(dict.fromkeys(chain.from_iterable(cut)))  # what a document repeats is read once
@@ -42,8 +44,6 @@ def run(chunks: Sequence[Passage], embedder: Embedder) -> Embedded:
 def _made(texts: Sequence[str], embedder: Embedder) -> Vectors:
     dimensions = embedder.spec.dimensions
     vectors = np.empty((len(texts), dimensions), dtype=np.float32)
-    if not dimensions:
-        return vectors  # search is by words alone
     for at in range(0, len(texts), _BATCH):
         part = texts[at : at + _BATCH]
         made = embedder.documents(part)

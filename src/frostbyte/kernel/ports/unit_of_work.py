@@ -100,6 +100,10 @@ class Batches(Protocol):
         """Ordered by position."""
         ...
 
+    def under_way(self, batch_id: UUID) -> bool:
+        """Whether a document that the batch holds a receipt for is in no terminal state."""
+        ...
+
     def open_of_document(self, doc_id: UUID) -> list[BatchRow]:
         """Batches without completed_at that hold a receipt for the document."""
         ...
