@@ -45,7 +45,7 @@ def test_a_withheld_passage_is_shown_with_why_and_nothing_in_it_is_markup(api: A
     assert "<img src=x" not in page
     assert html.escape("<script>alert(1)</script>") in page
     assert "<code>ignore_instructions</code>" in page
-    assert "49" not in page.partition("{{")[2][:40]
+    assert "{{ 7*7 }}" in page
 
 
 def test_a_decision_leads_to_the_next_thing_and_the_second_reviewer_is_told(api: Any, reviewer: Browser) -> None:
