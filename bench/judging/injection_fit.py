@@ -87,7 +87,8 @@ class Text:
 def texts(lexicon: Lexicon, pages: Iterable[str] = ()) -> list[Text]:
     """All tuning texts, and harmless pages."""
     found = []
-    for line in (SETS / "injection" / "tuning.jsonl").read_text("utf-8").splitlines():
+    files = [SETS / "injection" / name for name in ("tuning.jsonl", "tuning_of_others.jsonl")]
+    for line in "".join(file.read_text("utf-8") for file in files).splitlines():
         sample: dict[str, Any] = json.loads(line)
         order, group = sample["label"] == "injection", sample["id"].partition("-")[0]
         found.append(Text(group, sample["technique"], order, *_read(sample["text"], lexicon), hard=True))
