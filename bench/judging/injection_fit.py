@@ -50,7 +50,7 @@ _WRAPS: Final = 4
 """A sentence in so many texts with different orders is not the order."""
 _RARE: Final = 3
 """A feature stands in at least so many sentences."""
-_SMALL: Final = 0.01
+_SMALL: Final = 0.04
 """Weights nearer to zero are left out of the file."""
 _NEAR: Final = 0.5
 """Sentences whose sum lies so far below the flag are still wanted at a glance."""
