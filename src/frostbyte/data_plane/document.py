@@ -1,6 +1,6 @@
 """The canonical document: what every parser makes and every later stage reads.
 
-Integers. Each page has one canonical text: everything that was found on it, before redaction, in reading order.
+Positions. Each page has one canonical text: everything that was found on it, before redaction, in reading order.
 All spans (elements, lines, cells, findings, chunks) are half-open character ranges `[start, end)` of that text.
 Some of its characters are special:
 * `inserted` ones were added between pieces (a line end between paragraphs, a tab between cells): they count zero;

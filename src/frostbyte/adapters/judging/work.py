@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from frostbyte.adapters.judging.troubles import TROUBLES
 from frostbyte.adapters.names.rampart import installed
 from frostbyte.data_plane import policy
 from frostbyte.data_plane.document import Record
+from frostbyte.data_plane.garbage import uncollected
 from frostbyte.kernel.errors import FrostbyteError
 
 
@@ -49,7 +48,7 @@ class Bench:
             request = msgspec.json.decode(asked, type=JudgeRequest)
             names = self._names if request.names else None
             rules = self._set(request, names)
-            with _no_collection():
+            with uncollected():
                 return policy.judge(bytes(data), request.case, rules, names)
         except FrostbyteError:
             raise
@@ -66,18 +65,6 @@ class Bench:
                 raise TROUBLES.other_rules()
             self._rules = (folder, rules)
         return self._rules[1]
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Without looking for garbage in cycles: a verdict leaves none, and the rules are gone through again each time."""
-    collected = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collected:
-            gc.enable()
 
 
 def _fits(request: JudgeRequest, rules: policy.RuleSet, names: policy.NameFinder | None) -> bool:

@@ -5,13 +5,12 @@ Runs inside the child process; everything that can parse hostile input is import
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib import import_module
 from typing import BinaryIO, Final
 
 from frostbyte.data_plane.document import Document, Source
+from frostbyte.data_plane.garbage import uncollected
 from frostbyte.data_plane.parse import wellformed
 from frostbyte.data_plane.parse.limits import DEFAULT_LIMITS, ParseLimits
 from frostbyte.data_plane.parse.readers import Read
@@ -52,7 +51,7 @@ def parse(
             f"Send one of {', '.join(FORMATS.values())}.",
         )
     progress()
-    with _no_collection():
+    with uncollected():
         document = _READERS[mime](source, Source(sha256=sha256, mime=mime, size=size), limits, progress)
     total = sum(len(page.text) for page in document.pages)
     if total > limits.max_characters:
@@ -61,24 +60,9 @@ def parse(
             f"The text has {total} characters; at most {limits.max_characters} are read.",
             "Split it into smaller files.",
         )
-    with _no_collection():
+    with uncollected():
         wellformed.check(document)
     return document
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Without looking for garbage in cycles: a document has none, and to look at a million cells again and again while
-    they are made costs a fifth of the time."""
-    collected = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collected:
-            gc.freeze()  # what was made is put among the old objects at once, unseen
-            gc.unfreeze()
-            gc.enable()
 
 
 def _resolved(reader: str) -> Read:
