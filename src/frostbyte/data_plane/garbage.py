@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Without looking for garbage in cycles, for what leaves none: to look at a million cells again and again while they
-    are made costs a fifth of reading them, and a verdict goes through all rules each time."""
+    """Without looking for garbage in cycles, for what leaves none: to look at a million cells again and again while
+    they are made costs a fifth of reading them, and each verdict would have all rules gone through."""
     collected = gc.isenabled()
     gc.disable()
     try:
