@@ -48,6 +48,7 @@ def arm(plane: Plane, moment: str) -> None:
         die()
 
     if moment == "batch":
+        dispatch.claimed = list  # none: its own turn might count an attempt between that commit and the kill
         arm_commit(plane, len(ORDER) - 1, "after")
     elif moment == "claimed":
         dispatch.claimed = doomed_claim
