@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
-import secrets
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
 import pytest
 
+from draws import SEED
 from frostbyte.cli import output
 from servers.lanes import excused
 
@@ -18,13 +18,18 @@ pytest_plugins = ["servers.fixtures"]
 
 _LANES: Final = {"docker": "containers", "browser": "browser", "slow": "slow"}
 """Lanes by the mark of their tests; the first that fits is a test's own, and one with no mark is in the fast lane."""
-os.environ.setdefault("FROSTBYTE_SEED", str(secrets.randbelow(1_000_000)))
-"""What is drawn in a run is drawn alike in all its processes: they have to collect the same tests."""
 REQUIRE_ALL = os.environ.get("FROSTBYTE_REQUIRE", "") == "all"
 
 
 _SERVERS: Final = frozenset({"database", "postgres", "postgres_server"})
 """Fixtures that start a database, and what a contract calls its real adapter."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Examples are drawn like everything else, unless `--hypothesis-seed` says how."""
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(SEED)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -70,7 +75,7 @@ def _lane_line(reporter: pytest.TerminalReporter) -> str:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Time by lane, and what was left out, with the reason that the test gives: it says what to install."""
     if line := _lane_line(terminalreporter):
-        terminalreporter.line(line)
+        terminalreporter.line(f"{line}; drawn with FROSTBYTE_SEED={SEED}")
     reasons = _reasons(terminalreporter)
     if reasons:
         terminalreporter.section("left out")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,12 +10,13 @@ from uuid import UUID
 
 import pytest
 
+from draws import SOAK
 from frostbyte.bootstrap.data import Plane, build
 from frostbyte.kernel.settings import load
 
 # Whole stories of some minutes each, with every process of theirs: an exhaustive run. In CI their decisions and what
 # ends a try are tested without processes (tests/cli/test_try_hetzner.py, tests/provisioning/test_ending.py).
-collect_ignore = [] if os.environ.get("FROSTBYTE_SOAK") == "all" else ["test_stories.py"]
+collect_ignore = [] if SOAK else ["test_stories.py"]
 SAMPLES = Path(__file__).parents[2] / "samples"
 
 

@@ -7,7 +7,6 @@ that they outlive it. FROSTBYTE_SEED repeats a run.
 
 from __future__ import annotations
 
-import os
 import random
 import secrets
 import socket
@@ -24,6 +23,7 @@ from msgspec.structs import replace
 
 from acceptance.control_cluster import ControlProcess, eventually, operator_token
 from channel.plane_cases import Ticking
+from draws import SEED
 from frostbyte.adapters.channel.memory import MemoryPlane
 from frostbyte.adapters.secrets.token_keys import FileTokenKeys
 from frostbyte.bootstrap.authorities import Authorities
@@ -35,7 +35,6 @@ from frostbyte.kernel.verifying_keys import PinnedKeys
 from servers.postgres import PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
-SEED: Final = int(os.environ.get("FROSTBYTE_SEED", secrets.randbelow(1_000_000)))
 GATEWAY: Final = "http://127.0.0.1:18080"
 ENDS: Final = {
     "ACTIVE": ("open", PlaneState.ACTIVE),

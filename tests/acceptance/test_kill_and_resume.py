@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import secrets
 import shutil
 import signal
 import subprocess
@@ -14,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from draws import SEED, SOAK
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -56,10 +56,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[st
     assert {item["state"] for item in result.values()} == {"indexed"}
     assert all(item["chunks"] for item in result.values())
     return folder, result
-
-
-SOAK = os.environ.get("FROSTBYTE_SOAK") == "all"
-SEED = int(os.environ.get("FROSTBYTE_SEED", secrets.randbelow(1_000_000)))
 
 
 def drawn() -> list[str]:

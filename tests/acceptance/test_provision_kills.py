@@ -8,10 +8,8 @@ A seeded sample runs with the slow tests; FROSTBYTE_SOAK=all runs every tap and 
 from __future__ import annotations
 
 import itertools
-import os
 import random
 import re
-import secrets
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,13 +19,12 @@ from uuid import UUID
 import pytest
 
 from acceptance.simulated_sky import Place, Sky
+from draws import SEED, SOAK
 from frostbyte.adapters.hetzner.world.faults import KINDS, Fault
 from frostbyte.control_plane.provisioning.journal import Direction, EntryState, RunState
 from frostbyte.control_plane.provisioning.resources import Owner
 from frostbyte.control_plane.registry.states import TenantState
 
-SOAK = os.environ.get("FROSTBYTE_SOAK") == "all"
-SEED = int(os.environ.get("FROSTBYTE_SEED", secrets.randbelow(1_000_000)))
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200 if SOAK else 180)]
 
 REQUEST: dict[str, Any] = {"workers": 2}

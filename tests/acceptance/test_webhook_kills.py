@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import secrets
 import shutil
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from draws import SEED, SOAK
 from servers.receiver import Receiver
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -22,8 +22,6 @@ PROGRAM = Path(__file__).with_name("doomed_webhooks.py")
 SAMPLE = Path(__file__).parents[2] / "samples" / "cold-storage-sop.txt"
 MOMENTS = {"batch": 1, "claimed": 2, "sending": 2, "sent": 2}
 """Where it is killed, and the attempts that were counted in the end."""
-SOAK = os.environ.get("FROSTBYTE_SOAK") == "all"
-SEED = int(os.environ.get("FROSTBYTE_SEED", secrets.randbelow(1_000_000)))
 DRAWN = sorted(MOMENTS) if SOAK else ["sent", random.Random(SEED).choice(["batch", "claimed", "sending"])]
 
 

@@ -7,9 +7,7 @@ Faults are drawn from a seed that is printed; FROSTBYTE_SEED repeats one. `make 
 from __future__ import annotations
 
 import itertools
-import os
 import random
-import secrets
 import shutil
 import tempfile
 import time
@@ -22,12 +20,11 @@ import pytest
 from badluck.load import Load
 from badluck.reckoning import audit_holds, reckon, settle
 from badluck.stack import PROCESSES, STORES, SmallDisk, Stack
+from draws import SEED, SOAK
 from servers.lanes import need
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-SOAK = os.environ.get("FROSTBYTE_SOAK") == "all"
-SEED = int(os.environ.get("FROSTBYTE_SEED", secrets.randbelow(1_000_000)))
 PAUSE_SECONDS = 30.0 if SOAK else 12.0
 DISK_MEGABYTES = {"postgres": 220, "minio": 64, "vectors": 220}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import shutil
 import sys
 import tempfile
@@ -22,10 +21,9 @@ from badluck.cursed_worker import CURSED_BYTES
 from badluck.load import Load
 from badluck.reckoning import audit_holds, reckon, settle
 from badluck.stack import Stack
+from draws import SOAK
 from servers.clamd import EICAR, shipped_conf
 from servers.lanes import need
-
-SOAK = os.environ.get("FROSTBYTE_SOAK") == "all"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import random
-import secrets
 import subprocess
 import sys
 from collections import Counter
@@ -25,6 +24,7 @@ import pytest
 from msgspec.structs import replace
 
 from control_backup.ground import Ground, listing, sky
+from draws import SEED, SOAK
 from frostbyte.control_plane.registry.states import Move
 from frostbyte.kernel.records import PlaneState
 from servers.lanes import need
@@ -32,8 +32,7 @@ from servers.postgres import PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 PROGRAM: Final = Path(__file__).with_name("doomed_restore.py")
-SEED: Final = int(os.environ.get("FROSTBYTE_SEED", secrets.randbelow(1_000_000)))
-STRIDE: Final = 1 if os.environ.get("FROSTBYTE_SOAK") == "all" else 16
+STRIDE: Final = 1 if SOAK else 16
 """Every step in `make soak`; otherwise each commit, and of the others one in so many."""
 ROWS: Final = {
     "tenants": "tenant_id, state, failed, octet, standing_version, config_version",

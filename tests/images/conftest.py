@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from draws import SOAK
 from servers.lanes import need
 
 ROOT = Path(__file__).parents[2]
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 # tests/offline brings one over a miniature.
 # The whole runbook on machines takes minutes as well: in CI test_machines.py holds hosts and what is closed between
 # them, and test_base_in_containers.py the base's own containers.
-collect_ignore = [] if os.environ.get("FROSTBYTE_SOAK") == "all" else ["test_delta.py", "test_whole_runbook.py"]
+collect_ignore = [] if SOAK else ["test_delta.py", "test_whole_runbook.py"]
 BASE = "frostbyte-test-base"
 NAMESPACE = "frostbyte-test"
 TAG = "test"

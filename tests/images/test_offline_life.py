@@ -7,7 +7,6 @@ an operator does is typed on the host, in a namespace without a route; the "disk
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from typing import Final
 import pyrage
 import pytest
 
+from draws import SOAK
 from images.conftest import NAMESPACE, ROOT, TAG
 from offline.host import Host, isolated_host
 from offline.miniature import Signer
@@ -35,7 +35,6 @@ FIRST_CHECK: Final = (
 )
 """As docs/offline.md has it."""
 QUESTION: Final = "notice period"
-SOAK: Final = os.environ.get("FROSTBYTE_SOAK", "") == "all"
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,16 @@ and after every call of Docker.
 
 from __future__ import annotations
 
-import os
 import random
 from pathlib import Path
 
 import pytest
 
+from draws import SEED, SOAK
 from offline.miniature import Host, Signer
 from servers.process import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(14_000)]
-SOAK = os.environ.get("FROSTBYTE_SOAK") == "all"
 TAP = """\
 __commands=0
 __tap() { if ((BASH_SUBSHELL == 0 && ++__commands == FROSTBYTE_KILL_AT)); then kill -9 0; fi; }
@@ -87,7 +86,7 @@ def test_a_kill_at_any_command_costs_nothing_but_time(
     calls = len(host.calls)
     if not SOAK:
         other = Host(tmp_path / "other")
-        for kill_at in sorted(random.Random(7).sample(range(1, commands), 3)):
+        for kill_at in sorted(random.Random(SEED).sample(range(1, commands), 3)):
             tapped(other, miniature, signer, port, kill_at)
         assert tapped(other, miniature, signer, port) == 0
         same_as(other, expected)

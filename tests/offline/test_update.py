@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from draws import SEED, SOAK
 from offline.miniature import Host, Miniature, Signer
 from offline.test_install import install
 
@@ -294,7 +294,6 @@ def test_there_has_to_be_a_plane(host: Host, bundles: Callable[[Miniature], Path
 
 # Cut at any moment. `FROSTBYTE_SOAK=all` tries every one of them; else a seeded few.
 
-EVERYTHING = os.environ.get("FROSTBYTE_SOAK", "") == "all"
 CALLS = 45
 """Calls of Docker that an update makes, at least as many."""
 COMMANDS = {"parent": 3000, "child": 900}
@@ -302,7 +301,7 @@ COMMANDS = {"parent": 3000, "child": 900}
 
 
 def _some(every: list[Any], count: int) -> list[Any]:
-    return every if EVERYTHING else random.Random(7).sample(every, count)
+    return every if SOAK else random.Random(SEED).sample(every, count)
 
 
 def _then_run_again(plane: Plane, bundle: Path, *, with_disk: bool) -> None:

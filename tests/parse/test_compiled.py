@@ -16,6 +16,7 @@ from bench.reading import pdf_made
 from bench.reading.table_pages import KINDS, draw_page
 from reportlab.pdfgen.canvas import Canvas
 
+from draws import SOAK
 from parse.conftest import SAMPLES
 from servers.lanes import ROOT, need
 
@@ -25,7 +26,6 @@ ANSWERS = Path(__file__).with_name("answers.py")
 READERS = ("pdf", "pdf_account", "pdf_layout", "pdf_tables", "docx", "office", "xlsx", "plain")
 TESTS = (*READERS, "wellformed", "account", "hostile")
 """What reads PDFs, and what else builds its pages with the same modules."""
-SOAK = os.environ.get("FROSTBYTE_SOAK") == "all"
 
 
 def built(out: Path, **environment: str) -> Path:

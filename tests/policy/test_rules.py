@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from draws import SOAK
 from frostbyte.data_plane import policy
 from frostbyte.data_plane.policy import addresses, classify, injection, mentions, people, pii
 from frostbyte.data_plane.policy.reading import plain
@@ -136,7 +136,7 @@ _HOSTILE = {
 }
 
 
-_LENGTH = 100_000 if os.environ.get("FROSTBYTE_SOAK") == "all" else 25_000
+_LENGTH = 100_000 if SOAK else 25_000
 """Characters of a hostile page."""
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import secrets
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -20,12 +19,12 @@ import pytest
 import redis
 import urllib3
 
+from draws import SEED, SOAK
 from frostbyte.deploy.storage import SecretFolder, destroy, provision, verify
 from frostbyte.kernel.ports.tenant_stores import TenantStore
 from storage.conftest import Folders, quiet
 
-SEED = int(os.environ.get("FROSTBYTE_SEED", secrets.randbelow(1_000_000)))
-STRIDE = 1 if os.environ.get("FROSTBYTE_SOAK") == "all" else 8
+STRIDE = 1 if SOAK else 8
 """Every call in `make soak`; otherwise one in eight, from a place that the seed says."""
 
 POINTS: list[tuple[Any, str]] = [

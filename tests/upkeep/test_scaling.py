@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from draws import SEED, SOAK
 from frostbyte.adapters.hosts.memory import Fault
 from frostbyte.control_plane.provisioning.journal import Direction, RunState
 from frostbyte.control_plane.provisioning.ports import CloudError, HostFile
@@ -23,7 +22,6 @@ from frostbyte.kernel.audit.events import EventType
 from frostbyte.kernel.errors import FrostbyteError
 from upkeep.standing_site import ACME, Killed, StandingSite
 
-SEED = int(os.environ.get("FROSTBYTE_SEED", secrets.randbelow(1_000_000)))
 SIGNING = HostFile(path="/srv/frostbyte/signing/log.key", content=b"signs", mode=0o400, owner="10001:10001")
 SMALL: dict[str, Any] = {"shape": "small"}
 Made = Callable[..., StandingSite]
@@ -342,7 +340,7 @@ KILLED: dict[str, tuple[dict[str, Any], dict[str, Any], Callable[[StandingSite],
     "type and back": ({}, {"types": {"db": ["ccx23"]}}, host("db", "up")),
     "reshape and back": (SMALL, {"shape": "standard"}, host("gateway", "up")),
 }
-LIVES = 2 if os.environ.get("FROSTBYTE_SOAK") != "all" else 10**6
+LIVES = 10**6 if SOAK else 2
 
 
 @pytest.mark.slow
