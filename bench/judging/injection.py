@@ -6,10 +6,10 @@ Each text of `sets/injection/` goes through the whole gate (`policy.clear`, the 
 configuration) as a document of its own: as a page's text, or where a person would not see it (an element drawn in
 white, a comment, a property of the file ...). A text counts as flagged if a passage or a property scores at least
 `injection_flag`, as withheld at `injection_withhold`. `held_back` was written by somebody who had not seen the rules,
-`tuning` was looked at while they were made, and the weights of the wordings are fitted on it and on `tuning_of_others`:
-their figures say little. `check` shows where the gate is weak: its part k1 was written without having seen rules or
-texts, k2 and k3 after the misses of the parts before them were mended, k4 after all of these, as evaluators usually
-write. k1 to k3 were looked at since, k4 was not.
+`tuning` was looked at while they were made, and the weights of the wordings are fitted on it and on `tuning_of_others`
+(two files): their figures say little. `check` shows where the gate is weak: its part k1 was written without having seen
+rules or texts, k2 and k3 after the misses of the parts before them were mended, k4 and k5 after all of these, as
+evaluators usually write. k1 to k3 were looked at since, k4 and k5 were not; five fits were measured by k4, two by k5.
 `--wrong` names the misjudged texts of the tuning set.
 
 The manuals are pages of every second of the Debian manuals that the reading bench fetches, those of which no page went
@@ -48,7 +48,7 @@ _DOC: Final = UUID("8f14e45f-ceea-867a-9a36-dedd4bea2543")
 def main() -> None:
     """Print the lines of the sets, or what the tuning set gets wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--set", choices=("tuning", "tuning_of_others", "held_back", "check"), action="append")
+    parser.add_argument("--set", choices=("tuning", "tuning_of_others", "tuning_of_others_2", "held_back", "check"), action="append")
     parser.add_argument("--wrong", action="store_true")
     asked = parser.parse_args()
     rules = policy.RuleSet.load()
