@@ -87,7 +87,7 @@ class Text:
 def texts(lexicon: Lexicon, pages: Iterable[str] = ()) -> list[Text]:
     """All tuning texts, and harmless pages."""
     found = []
-    files = [SETS / "injection" / name for name in ("tuning.jsonl", "tuning_of_others.jsonl", "tuning_of_others_2.jsonl")]
+    files = sorted((SETS / "injection").glob("tuning*.jsonl"))
     for line in "".join(file.read_text("utf-8") for file in files).splitlines():
         sample: dict[str, Any] = json.loads(line)
         order, group = sample["label"] == "injection", sample["id"].partition("-")[0]
