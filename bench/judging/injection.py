@@ -48,7 +48,7 @@ _DOC: Final = UUID("8f14e45f-ceea-867a-9a36-dedd4bea2543")
 def main() -> None:
     """Print the lines of the sets, or what the tuning set gets wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--set", choices=("tuning", "tuning_of_others", "tuning_of_others_2", "held_back", "check"), action="append")
+    parser.add_argument("--set", choices=sorted(path.stem for path in _SETS.glob("*.jsonl")), action="append")
     parser.add_argument("--wrong", action="store_true")
     asked = parser.parse_args()
     rules = policy.RuleSet.load()
