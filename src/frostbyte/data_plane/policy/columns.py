@@ -51,6 +51,13 @@ class Columns:
         left = cells[max(index - 1, 0)][0]
         return self._head(first, kind, index, len(cells), position - start), left or 1
 
+    def first(self, position: int) -> tuple[int, int]:
+        """The first line of the table at `position`; (0, 0) outside of tables and in that line."""
+        start, end = self._line(position)
+        kind = self._kind(start, end) if end - start <= _LONGEST_LINE else -1
+        first = self._top(start, end, kind) if kind >= 0 else start
+        return self._line(first) if first != start else (0, 0)
+
     def heads(self, position: int) -> list[str]:
         """The heads of all columns of the table at `position`; empty outside of tables."""
         start, end = self._line(position)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from frostbyte.data_plane.policy.people import TOKEN, UPPER, Run, Span, vocabulary
+from frostbyte.data_plane.policy.runs import TOKEN, UPPER, Run, Span, vocabulary
 
 
 def words_of(name: str) -> list[str]:
@@ -43,7 +43,15 @@ def places(text: str, words: Collection[str]) -> Iterator[Span]:
             continue
         run = Run((match.span(),), (lower,), "")
         if not _next_to_organisation(text, run, book):
-            yield match.start(), match.start() + len(token)
+            yield _begin(text, match.start(), words), match.start() + len(token)
+
+
+def _begin(text: str, start: int, words: Collection[str]) -> int:
+    """Where a mention begins with the particle that belongs to it, or a known name's initial: "W. Kern"."""
+    before = _BEFORE.search(text[max(0, start - 12) : start])
+    if before is None or (before[1] and not any(word[0] == before[1] for word in words)):
+        return start
+    return start - len(before.group())
 
 
 def _parts(name: str) -> list[str]:
@@ -52,6 +60,9 @@ def _parts(name: str) -> list[str]:
     given = next((index for index, word in enumerate(parts) if word.lower() in vocabulary()["given"]), 0)
     return parts if "," in name or given == len(parts) - 1 else parts[given:]
 
+
+_BEFORE: Final = re.compile(rf"(?<!\w)(?<!i\. )(?<!p\. )(?:({UPPER})\. |(?:v\.|von|van|de|zu) )$")
+"""An initial or a particle."""
 
 _FOLLOWING: Final = re.compile(rf",?(?: {UPPER}[\w.]*){{1,3}}")
 """Capitalised words behind a name."""
