@@ -85,7 +85,7 @@ def _iban_form(country: str) -> re.Pattern[str]:
 
 def iban(text: str) -> Accepted:
     """ISO 13616: the country's length and mod 97; text behind the number is cut off."""
-    length = _iban_length(text[:2].upper())
+    length = _iban_length(re.sub(r"[^A-Za-z]", "", text[:3])[:2].upper())
     end = _taken(text, length) if length else None
     if not end:
         return None
@@ -155,6 +155,38 @@ def _is_phone(text: str) -> bool:
     return False
 
 
+def phone_grouped(text: str) -> Accepted:
+    """A number with an area code written as one: what stands before the first gap must be its plan's area code.
+
+    Mobile and service numbers have none and may be grouped in any way; so may a long number with blanks alone.
+    """
+    accepted = phone(text)
+    if accepted is None:
+        return None
+    value = text[: accepted[1]]
+    if len(_digits(value)) >= 11 and not re.search(r"[^\d ]", value):
+        return accepted
+    area = _digits(re.split(r"\)|(?<=\d)[ /-]", value, maxsplit=1)[0] if value[0] != "(" else value.split(")")[0])
+    return accepted if any(_is_grouped(value, area, region) for region in _REGIONS) else None
+
+
+def _is_grouped(text: str, area: str, region: str) -> bool:
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return False
+    if not phonenumbers.is_valid_number(number):
+        return False
+    if phonenumbers.number_type(number) not in _FIXED:
+        return True
+    usual = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+    written = re.match(r"\(?(\d+)\)?[ /-]", usual)
+    return written is None or written[1] == area
+
+
+_FIXED: Final = (phonenumbers.PhoneNumberType.FIXED_LINE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
+
+
 def phone_shape(text: str) -> Accepted:
     """A number of a plausible length: enough where a label says that it is one. A date is none."""
     return _whole(text, 6 <= len(_digits(text)) <= 20 and not _is_date(text) and not _SUMS.search(text))
@@ -180,28 +212,81 @@ def _is_date(text: str) -> bool:
 _MONTHS: Final = {
     name: index
     for index, names in enumerate(
-        ("jan", "feb", "mar mär mae", "apr", "may mai", "jun", "jul", "aug", "sep", "oct okt", "nov", "dec dez"), 1
+        "jan jän jae,feb,mar mär mae,apr,may mai,jun,jul,aug,sep,oct okt,nov,dec dez".split(","), 1
     )
     for name in names.split()
 }
 
 
+_FIRST: Final = {
+    word: day
+    for day, words in enumerate(
+        (
+            "first erst", "second zweit", "third dritt", "fourth viert", "fifth fünft", "sixth sechst",
+            "seventh siebt siebent", "eighth acht", "ninth neunt", "tenth zehnt", "eleventh elft", "twelfth zwölft",
+            "thirteenth dreizehnt", "fourteenth vierzehnt", "fifteenth fünfzehnt", "sixteenth sechzehnt",
+            "seventeenth siebzehnt", "eighteenth achtzehnt", "nineteenth neunzehnt",
+        ),
+        1,
+    )
+    for word in words.split()
+}  # fmt: skip
+"""Ordinals; those of German without their ending."""
+_TENS: Final = {"twentieth": 20, "thirtieth": 30, "twenty": 20, "thirty": 30}
+_UNITS: Final = "ein zwei drei vier fünf sechs sieben acht neun".split()
+_GERMAN_TENS: Final = re.compile(rf"(?:({'|'.join(_UNITS)})und)?(zwanzig|drei(?:ß|ss)ig)st")
+_ROMAN: Final = {
+    word: month for month, word in enumerate("I II III IV V VI VII VIII IX X XI XII".split(), 1)
+}  # fmt: skip
+
+
 def birth_date(text: str) -> Accepted:
-    """A day between 1890 and 2100 that exists in some usual order of day, month and year."""
+    """A day between 1890 and 2100 that exists in some usual order of day, month and year, in digits or in words."""
     tight = _GAP_IN_NUMBER.sub("", text) if text.count(" ") > 3 else text
     if len(tight) == 8 and tight.isdecimal():
-        return _whole(text, _is_day(tight[:4], int(tight[4:6]), int(tight[6:])))
-    words = re.findall(r"\d+|[^\W\d_]{3,}", tight)
-    month = next((_MONTHS[w[:3].lower()] for w in words if not w[0].isdigit() and w[:3].lower() in _MONTHS), None)
+        orders = [(tight[:4], int(tight[4:6]), int(tight[6:]))]
+        orders += [(tight[4:], int(tight[2:4]), int(tight[:2])), (tight[4:], int(tight[:2]), int(tight[2:4]))]
+        return _whole(text, any(_is_day(*order) for order in orders))
+    words = re.findall(r"\d+|[^\W\d_]+", tight)
+    month = next(filter(None, map(_month, words)), None)
     numbers = [word for word in words if word[0].isdigit()]
-    orders: list[tuple[str, int, int]] = []
+    orders = []
     if month is not None and len(numbers) == 2:
         first, second = numbers
         orders = [(second, month, int(first))] if len(first) <= 2 else [(first, month, int(second))]
+    elif month is not None and len(numbers) == 1:
+        orders = [(numbers[0], month, _day_in_words(words))]
     elif len(numbers) == 3:
         a, b, c = numbers
         orders = [(a, int(b), int(c))] if len(a) == 4 else [(c, int(b), int(a)), (c, int(a), int(b))]
     return _whole(text, any(_is_day(*order) for order in orders))
+
+
+def birth_date_past(text: str) -> Accepted:
+    """A birth date of someone who may have papers: not of the last years, in which most other dates lie."""
+    year = re.search(r"\d{4}", text)
+    return birth_date(text) if year and int(year.group()) <= _LAST_BORN else None
+
+
+_LAST_BORN: Final = 2014
+
+
+def _month(word: str) -> int | None:
+    if len(word) >= 3 and word[:3].lower() in _MONTHS:
+        return _MONTHS[word[:3].lower()]
+    return _ROMAN.get(word)
+
+
+def _day_in_words(words: list[str]) -> int:
+    """What the words say as an ordinal; 0 for nothing."""
+    day = 0
+    for word in (word.lower() for word in words):
+        stem = re.sub(r"e[nrs]?$", "", word)
+        german = _GERMAN_TENS.fullmatch(stem)
+        if german is not None:
+            return (20 if german[2] == "zwanzig" else 30) + (_UNITS.index(german[1]) + 1 if german[1] else 0)
+        day += _TENS.get(word, 0) or _FIRST.get(word, 0) or _FIRST.get(stem, 0)
+    return day
 
 
 _GAP_IN_NUMBER: Final = re.compile(r"(?<=\d) (?=\d)")
@@ -262,12 +347,28 @@ def de_id_card(text: str) -> Accepted:
     return _whole(text, len(plain) >= 10 and plain[9].isdigit() and _mrz_digit(plain[:9]) == int(plain[9]))
 
 
+def de_id_card_spaced(text: str) -> Accepted:
+    """An identity card's serial number in groups, its check digit behind it; digits and letters as such cards have."""
+    plain = text.replace(" ", "").upper()
+    return _whole(text, _ID_LETTERS.fullmatch(plain[:9]) is not None and de_id_card(text) is not None)
+
+
+_ID_LETTERS: Final = re.compile(r"[CFGHJKLMNPRTVWXYZ][0-9CFGHJKLMNPRTVWXYZ]{8}")
+
+
 def mrz(text: str) -> Accepted:
     """The machine-readable line of a passport: number, birth date and expiry each with a right check digit."""
     plain = re.sub(r"\s", "", text).upper()
     fields = ((0, 9, 9), (13, 19, 19), (21, 27, 27))
     good = all(plain[c].isdigit() and _mrz_digit(plain[a:b]) == int(plain[c]) for a, b, c in fields)
     return _whole(text, good)
+
+
+def nhs_number(text: str) -> Accepted:
+    """A number of the British health service: ten digits, weights 10 to 2, modulo 11."""
+    digits = _digits(text)
+    total = sum(int(char) * (10 - index) for index, char in enumerate(digits[:9]))
+    return _whole(text, len(digits) == 10 and (11 - total % 11) % 11 == int(digits[9]))
 
 
 def de_health_insurance(text: str) -> Accepted:
@@ -311,6 +412,18 @@ def licence_number(text: str) -> Accepted:
     return _whole(text, digits >= 3 and 5 <= length <= 20 and not _is_date(text))
 
 
+def uk_licence_number(text: str) -> Accepted:
+    """A British driver number: five of the surname, decade, month (50 more for women), day and year of birth, initials.
+
+    Source: DVLA's description of the driver number.
+    """
+    plain = re.sub(r"[ -]", "", text)
+    if not re.fullmatch(r"[A-Z]{1,5}9{0,4}", plain[:5]) or not re.fullmatch(r"\d{6}[A-Z9]{2}[A-Z0-9]{3}", plain[5:]):
+        return None
+    month, day = int(plain[6:8]), int(plain[8:10])
+    return _whole(text, (1 <= month <= 12 or 51 <= month <= 62) and 1 <= day <= 31)
+
+
 CHECKS: Final[dict[str, Check]] = {
     "email": email,
     "ssn": ssn,
@@ -318,15 +431,20 @@ CHECKS: Final[dict[str, Check]] = {
     "card": card,
     "routing": routing,
     "phone": phone,
+    "phone_grouped": phone_grouped,
     "phone_shape": phone_shape,
     "birth_date": birth_date,
+    "birth_date_past": birth_date_past,
     "de_tax_id": de_tax_id,
     "de_social_security": de_social_security,
     "de_id_card": de_id_card,
+    "de_id_card_spaced": de_id_card_spaced,
     "mrz": mrz,
+    "nhs_number": nhs_number,
     "de_health_insurance": de_health_insurance,
     "identifier": identifier,
     "document_number": document_number,
     "licence_number": licence_number,
+    "uk_licence_number": uk_licence_number,
 }
 """The checks that a rule may name."""

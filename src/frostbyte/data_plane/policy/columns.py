@@ -17,11 +17,21 @@ _SEPARATORS: Final = (
     (re.compile(r";"), 2),
     (re.compile(r" {2,}"), 1),
     (re.compile(r","), 3),
+    (re.compile(r"(?<!\d),(?! )|,(?=[^\s\d]|\d{4}|\d{3}-|\d{1,2}[/.]\d)"), 2),
 )
-"""Each with how many of them make a line a row, the surest first."""
+"""Each with how many of them make a line a row, the surest first; the last are commas without a blank, outside of
+numbers."""
+_GAPS: Final = 3
+"""Which of them are wide gaps."""
 
 _VALUE: Final = re.compile(r"\d\D{0,2}\d\D{0,2}\d")
 """A cell that holds a number is no head."""
+
+_BRACKETS: Final = re.compile(r"\([^()]*\)")
+_RULER: Final = re.compile(r"[ \t|+]*[-=_]{3}[-=_ \t|+:]*\r?")
+"""A line of strokes between the heads and the rows: it parts no table."""
+_LISTED: Final = re.compile(r" *\d{1,3}\.? {2,}\S+(?: \S+){3,}")
+"""A numbered line of prose: its number is no cell."""
 
 _LONGEST_HEAD: Final = 50
 """Characters; more is no head of a column."""
@@ -57,6 +67,15 @@ class Columns:
         kind = self._kind(start, end) if end - start <= _LONGEST_LINE else -1
         first = self._top(start, end, kind) if kind >= 0 else start
         return self._line(first) if first != start else (0, 0)
+
+    def row_head(self, position: int) -> tuple[str, int]:
+        """The first cell of the row at `position`, and where the row's second begins; ('', 0) outside of tables."""
+        start, end = self._line(position)
+        kind = self._kind(start, end) if end - start <= _LONGEST_LINE else -1
+        if kind < 0:
+            return "", 0
+        cells = self._cells(start, end, kind)
+        return self._as_head(*cells[0]), cells[1][0]
 
     def heads(self, position: int) -> list[str]:
         """The heads of all columns of the table at `position`; empty outside of tables."""
@@ -96,6 +115,8 @@ class Columns:
         """Which separator makes this line a row; -1 for none."""
         inside = self._inside(start, end)
         for kind, (separator, least) in enumerate(_SEPARATORS):
+            if kind == _GAPS and _LISTED.fullmatch(self._text, *inside):
+                continue
             if sum(1 for _ in islice(separator.finditer(self._text, *inside), least)) == least:
                 return kind
         return -1
@@ -117,7 +138,14 @@ class Columns:
             if here == 0:
                 break
             above = self._text.rfind("\n", 0, here - 1) + 1
-            if here - above > _LONGEST_LINE or self._kind(above, here - 1) != kind:
+            if here - above > _LONGEST_LINE:
+                break
+            if _RULER.fullmatch(self._text, above, here - 1) and above:
+                ruled = above
+                above = self._text.rfind("\n", 0, above - 1) + 1
+                if ruled - above > _LONGEST_LINE or self._kind(above, ruled - 1) != kind:
+                    break
+            elif self._kind(above, here - 1) != kind:
                 break
             here = above
         top = self._first.get((here, kind), here)
@@ -136,10 +164,13 @@ class Columns:
     def _head(self, first: int, kind: int, index: int, count: int, offset: int) -> str:
         _, end = self._line(first)
         cells = self._cells(first, end, kind)
-        if len(cells) != count and _SEPARATORS[kind][0].pattern == " {2,}":
+        if len(cells) != count and kind == _GAPS:
             index = next((i for i, (a, b) in enumerate(cells) if a - first <= offset <= b - first), len(cells))
         if index >= len(cells):
             return ""
-        begin, stop = cells[index]
+        return self._as_head(*cells[index])
+
+    def _as_head(self, begin: int, stop: int) -> str:
+        """A cell's text if it can head a column; a number in brackets tells more about what stands in it."""
         head = self._text[begin:stop]
-        return "" if len(head) > _LONGEST_HEAD or _VALUE.search(head) else head
+        return "" if len(head) > _LONGEST_HEAD or _VALUE.search(_BRACKETS.sub("", head)) else head

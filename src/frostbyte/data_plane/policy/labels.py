@@ -100,9 +100,15 @@ class Vocabulary:
             words.update(match.group().replace(" ", "") for match in _SPACED.finditer(lower))
         ids: set[str] = set()
         for first in self._words & words:
+            apart: set[str] = set()
             for tokens, label in self._by_first[first]:
-                if words.issuperset(tokens):
-                    ids |= label.rules
+                if not words.issuperset(tokens) or (len(tokens) > 1 and tokens[1] in apart):
+                    continue
+                # The letters of "a/c" are in every text, but seldom beside each other.
+                if len(first) == 1 < len(tokens) and not _beside(first, tokens[1]).search(lower):
+                    apart.add(tokens[1])
+                    continue
+                ids |= label.rules
         return frozenset(ids)
 
     def find(self, text: str, start: int, end: int) -> list[Found]:
@@ -130,6 +136,11 @@ class Vocabulary:
             if word != token or (offset and not _BETWEEN.fullmatch(text, words[index + offset - 1][2], begin)):
                 return False
         return True
+
+
+@lru_cache(maxsize=256)
+def _beside(first: str, second: str) -> re.Pattern[str]:
+    return re.compile(rf"{first}(?<![^\W\d_].)[\W_]{{0,4}}{second}")
 
 
 def _different(text: str) -> set[str]:
@@ -198,8 +209,12 @@ class Surroundings:
         verdict = self._said_before(rule, start, max(cell if floor else 0, listed, 0))
         if verdict is None:
             verdict = _by_head(rule, head)
+        if verdict is None and floor:
+            verdict = self._said_in_bracket(rule, end)
         if verdict is None and floor < cell:
             verdict = self._said_before(rule, start, max(floor, listed, 0))
+        if verdict is None and floor and rule.context and _OTHER_NUMBER.search(self._text, floor, cell):
+            verdict = self._said_first(rule, start)
         if verdict is not None:
             return verdict
         if not rule.context:
@@ -213,9 +228,12 @@ class Surroundings:
             begin = self._index(floor)
         else:
             head, begin = self._columns.head(start)
+        return self._known_head(head), begin
+
+    def _known_head(self, head: str) -> list[Found]:
         if head not in self._heads:
             self._heads[head] = self._vocabulary.find(head, 0, len(head)) if head else []
-        return self._heads[head], begin
+        return self._heads[head]
 
     def _index(self, position: int) -> int:
         low, high = 0, len(self._at)
@@ -246,6 +264,23 @@ class Surroundings:
             if rule.type.value not in found.label.kinds and _GLUE.fullmatch(gap):
                 return False
         return None
+
+    def _said_first(self, rule: PiiRule, start: int) -> bool | None:
+        """What the row's first cell says, in a table whose rows are labelled and not its columns.
+
+        Only asked where the cell to the left holds a number too, so that it labels nothing.
+        """
+        cell, second = self._columns.row_head(start)
+        return _by_head(rule, self._known_head(cell)) if cell and start > second else None
+
+    def _said_in_bracket(self, rule: PiiRule, end: int) -> bool | None:
+        """What a bracket behind a cell's value says: it is nearer than the cell to the left."""
+        if self._text[end : end + 2] != " (":
+            return None
+        found = self._vocabulary.find(self._text, end + 2, min(end + 42, len(self._text)))
+        if not found or found[0].start != end + 2 or not found[0].label.kinds:
+            return None
+        return rule.id in found[0].label.rules
 
     def _said_behind(self, rule: PiiRule, end: int) -> bool:
         lead = _BEHIND.match(self._text, end, end + 40)
