@@ -15,6 +15,8 @@ from frostbyte.data_plane.parse.office.styles import Styles
 
 URI = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 STRICT = "http://purl.oclc.org/ooxml/wordprocessingml/main"
+RELATED = 'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
+UTC = 'xmlns:w16du="http://schemas.microsoft.com/office/word/2023/wordml/word16du"'
 W14 = 'xmlns:w14="http://schemas.microsoft.com/office/word/2010/wordml"'
 PROLOG = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
 KINDS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -30,6 +32,10 @@ ODD_LOOKS = (
     '<w:rPr><w:shd w:val="clear" w:fill="000000"/></w:rPr>', '<w:rPr><w:highlight w:val="yellow"/></w:rPr>',
     '<w:rPr><w:rStyle w:val="Secret"/></w:rPr>', '<w:rPr><w:rFonts w:ascii="Symbol"/></w:rPr>',
     '<w:rPr><w:rPrChange w:id="1"><w:rPr><w:vanish/></w:rPr></w:rPrChange></w:rPr>',
+    '<w:rPr><w:sz w:val="02"/></w:rPr>', '<w:rPr><w:color w:val="auto"/><w:shd w:fill="1f4e79"/></w:rPr>',
+    '<w:rPr><w:rStyle w:val="Ink"/></w:rPr>', '<w:rPr><w:rStyle w:val="Ground"/></w:rPr>',
+    '<w:rPr><w:rStyle w:val="Ground"/><w:color w:val="1F4E79"/></w:rPr>', '<w:rPr><w:color w:val="000000"/></w:rPr>',
+    '<w:rPr><w:rStyle w:val="Ink"/><w:highlight w:val="blue"/></w:rPr>', '<w:rPr><w:vanish w:val="0"/></w:rPr>',
     '<w:rPr><w:lang w:val="a" w:val="b"/></w:rPr>', '<w:rPr><w14:ligatures w14:val="x"/></w:rPr>',
     '<w:rPr><w:lang w:val="></w:t><w:t>"/></w:rPr>', "<w:rPr><w:lang w:val=' w:rsidR=\"00A77B3E\"'/></w:rPr>",
 )  # fmt: skip
@@ -38,6 +44,7 @@ ODD_WORDS = (
     "it&#x2019;s", "co\u00adop", "\uf0b7 three", "x > y", "line\r\nend", "nb\u00a0sp\u0085", "\ufffd", "\U0001f600",
     "<![CDATA[ <w:vanish/></w:t> ]]>", "<!-- </w:t> -->", "<?pi </w:t> ?>", "a\x02b",
     '<![CDATA[<w:p w14:paraId="12345678">]]>', ' w:rsidR="00A77B3E"', "a\x01b", "]]>",
+    "a\x85", "\x85\x9fb", "\x7f", "a\x03b", "\x05", "</w:t><w:t>", "</w:delText><w:delText>",
     "&who;", "\ufffe", "<w:tab/>c",
 )  # fmt: skip
 INSIDE = (
@@ -48,10 +55,19 @@ INSIDE = (
     "</v:textbox></v:shape></w:pict>",
 )  # fmt: skip
 AROUND = (
+    ("<w:fldSimple>", "</w:fldSimple>"), ('<w:moveFrom w:id="1">', "</w:moveFrom>"), ("<w:bdo>", "</w:bdo>"),
     ("<w:ins>", "</w:ins>"), ("<w:del>", "</w:del>"), ('<w:hyperlink r="1">', "</w:hyperlink>"),
     ("<w:sdt><w:sdtContent>", "</w:sdtContent></w:sdt>"), (f'<w:smartTag xmlns:w="{URI}">', "</w:smartTag>"),
     ('<w:smartTag xmlns:w="other">', "</w:smartTag>"), ("<w:p>", "</w:p>"), ("<w:r>", "</w:r>"), ("</w:r>", "<w:r>"),
 )  # fmt: skip
+CHANGE = 'w:id="%d" w:author="%s" w:date="2026-11-28T07:00:00Z"'
+CHANGES = ("ins", "ins", "del", "del", "moveFrom", "moveTo", "hyperlink", "hyperlink")
+LINKS = (' r:id="rId7"', ' r:id="rId8" w:history="1"', ' w:anchor="_Toc1" w:history="1"', ' w:anchor="a:b"')
+ODD_CHANGES = (
+    "", ' w:id="1"', ' w:id="1" w:id="1"', ' r:id="rId7" w:tooltip="a > b"', ' w:author="a<b"', " w:rsidR='00A77B3E'",
+    ' w:id="1" w:author="\u20ac" w:date="2026-11-28T07:00:00Z"', ' w:id="1" w:author="a&amp;b" w:date="2026"',
+)  # fmt: skip
+TABS = ("",) * 9 + ("<w:tab/>", "<w:br/>", "<w:noBreakHyphen/>")
 BETWEEN = (
     '<w:proofErr w:type="spellStart"/>', '<w:bookmarkStart w:id="0" w:name="_Toc1"/>', '<w:bookmarkEnd w:id="0"/>',
     '<w:commentRangeStart w:id="0"/>', "\n", "<!-- between -->", "<?pi?>", "loose",
@@ -66,7 +82,12 @@ ODD_PROPERTIES = (
     '<w:pPr><w:pStyle w:val="Secret"/></w:pPr>', '<w:pPr><w:pStyle w:val="TOC1"/></w:pPr>',
     '<w:pPr><w:tabs><w:tab w:val="left" w:pos="1"/></w:tabs></w:pPr>', "<w:pPr><w:rPr><w:del/></w:rPr></w:pPr>",
     '<w:pPr><w:sectPr><w:headerReference w:type="default" r:id="h"/></w:sectPr></w:pPr>',
-    '<w:pPr><w:shd w:fill="000000"/></w:pPr>', '<w:pPr><w:pStyle w:val="Heading1"/><w:pStyle w:val="x>y"/></w:pPr>',
+    '<w:pPr><w:shd w:fill="000000"/></w:pPr>', '<w:pPr><w:pStyle w:val="Shaded"/></w:pPr>',
+    '<w:pPr><w:pStyle w:val="Inked"/></w:pPr>',
+    '<w:pPr><w:shd w:fill="1F4E79"/></w:pPr>', '<w:pPr><w:shd w:val="pct20"/></w:pPr>',
+    '<w:pPr><w:rPr><w:ins w:id="4" w:author="A" w:date="2026-11-28T07:00:00Z"/></w:rPr></w:pPr>',
+    '<w:pPr><w:pPrChange w:id="4" w:author="A" w:date="2026-11-28T07:00:00Z"><w:pPr><w:shd w:fill="1F4E79"/></w:pPr>'
+    "</w:pPrChange></w:pPr>", '<w:pPr><w:pStyle w:val="Heading1"/><w:pStyle w:val="x>y"/></w:pPr>',
     '<w:pPr><w:sectPr><w:footnotePr><w:numFmt w:val="lowerRoman"/></w:footnotePr></w:sectPr></w:pPr>',
 )  # fmt: skip
 REVISIONS = ("", ' w:rsidR="00A77B3E"', ' w:rsidR="00B22222" w:rsidRPr="00A77B3E"')
@@ -90,7 +111,11 @@ BLOCKS = (
 STYLES = (
     f'<w:styles xmlns:w="{URI}"><w:style w:type="paragraph" w:default="1" w:styleId="Normal"><w:name w:val="Normal"/>%s'
     '</w:style><w:style w:type="paragraph" w:styleId="Heading1"><w:name w:val="heading 1"/></w:style>'
-    '<w:style w:styleId="Secret"><w:rPr><w:vanish/></w:rPr></w:style></w:styles>'
+    '<w:style w:styleId="Secret"><w:rPr><w:vanish/></w:rPr></w:style>'
+    '<w:style w:styleId="Ink"><w:rPr><w:color w:val="1F4E79"/></w:rPr></w:style>'
+    '<w:style w:styleId="Ground"><w:rPr><w:shd w:fill="1F4E79"/></w:rPr></w:style>'
+    '<w:style w:type="paragraph" w:styleId="Inked"><w:rPr><w:color w:val="1F4E79"/></w:rPr></w:style>'
+    '<w:style w:type="paragraph" w:styleId="Shaded"><w:pPr><w:shd w:fill="1F4E79"/></w:pPr></w:style></w:styles>'
 )
 NUMBERING = (
     f'<w:numbering xmlns:w="{URI}"><w:abstractNum w:abstractNumId="0"><w:lvl w:ilvl="0"><w:start w:val="1"/>'
@@ -104,6 +129,7 @@ class Author:
 
     def __init__(self, choose, odd):
         self.choose = choose
+        self.utc = choose((True, False))
         self.odds = [True] + [False] * odd
 
     def of(self, usual, odd):
@@ -112,16 +138,34 @@ class Author:
     def maybe(self, odd):
         return self.choose(odd) if self.choose(self.odds) else ""
 
-    def run(self):
+    def run(self, name="t"):
         text = self.of(WORDS, ODD_WORDS)
         space = self.choose(("", ' xml:space="preserve"'))
-        inside = f"{self.of(LOOKS, ODD_LOOKS)}{self.maybe(INSIDE)}<w:t{space}>{text}</w:t>{self.maybe(INSIDE)}"
+        begin, end = (self.of((name,), ("t", "delText")) for _ in "be") if self.choose(self.odds) else (name, name)
+        before, behind = (self.choose(TABS) + self.maybe(INSIDE) for _ in "bb")
+        inside = f"{self.of(LOOKS, ODD_LOOKS)}{before}<w:{begin}{space}>{text}</w:{end}>{behind}"
         before, behind = self.choose(AROUND) if self.choose(self.odds) else ("", "")
         revised = self.of(REVISIONS, ODD_REVISIONS)
         return f"{before}<w:r{revised}>{inside}</w:r>{behind}{self.maybe(BETWEEN)}"
 
+    def changed(self, depth=0):
+        """Runs in a link or a change."""
+        name = self.choose(CHANGES)
+        change = CHANGE % (self.choose(range(1_000)), self.choose(("Ada", "Jörg M.", "Ł. Ż", "")))
+        utc = self.choose(("", ' w16du:dateUtc="2026-11-28T07:00:00Z"')) if self.utc else ""
+        about = self.of(LINKS if name == "hyperlink" else (f" {change}{utc}",), ODD_CHANGES)
+        inside = "".join(
+            self.changed(depth + 1) if depth < 6 and self.choose("rrrc") == "c" else
+            self.run("delText" if name == "del" else "t")
+            for _ in range(self.choose((0, 1, 1, 2, 3)))
+        )  # fmt: skip
+        return f"<w:{name}{about}>{inside}</w:{name}>"
+
     def paragraph(self, most=3):
-        runs = "".join(self.run() for _ in range(self.choose(range(most + 1))))
+        runs = "".join(
+            self.run() if self.choose("rrrrc") == "r" else self.changed()
+            for _ in range(self.choose(range(most + 1)))
+        )  # fmt: skip
         properties = self.of(PROPERTIES, ODD_PROPERTIES) if most > 1 else self.maybe(PROPERTIES)
         return f"<w:p{self.of(REVISIONS, ODD_REVISIONS)}>{properties}{self.maybe(BETWEEN)}{runs}</w:p>"
 
@@ -157,12 +201,18 @@ class Author:
         return document[:start] + self.choose(("", document[start:end] * 2)) + document[end:]
 
     def members(self):
-        declared = self.of((f'xmlns:w="{URI}" {W14}', f'xmlns:w="{URI}"'), (f'xmlns:w="{STRICT}"', f"xmlns:w='{URI}'"))
+        names = (f"{W14} {RELATED}", RELATED)
+        declared = self.of(
+            tuple(f'xmlns:w="{URI}" {more}' for more in names), (f'xmlns:w="{STRICT}"', f"xmlns:w='{URI}'")
+        )
+        declared = f"{declared} {UTC}" if self.utc and not self.maybe((True,)) else declared
+        ground = self.maybe(('<w:background w:color="000000"/>', '<w:background w:color="1F4E79"/>'))
         start = self.of(
             (PROLOG,), ("", PROLOG.replace("UTF-8", "ISO-8859-1"), "<!DOCTYPE a>", PROLOG + "\r\n", "\ufeff")
         )
         end = "<w:sectPr/>" if self.choose((True, False)) else ""
-        document = f"{start}<w:document {declared} mc='1'><w:body>{self.body()}{end}</w:body></w:document>"
+        document = f"{start}<w:document {declared} mc='1'>{ground}<w:body>{self.body()}{end}</w:body></w:document>"
+        document = self.of((document,), (document.replace("</w:body></", f"</w:body>{ground}</"),))
         note = f'<w:footnotes xmlns:w="{URI}"><w:footnote w:id="1">{p("note")}</w:footnote></w:footnotes>'
         usual = self.of(("",), ("<w:rPr><w:vanish/></w:rPr>", '<w:pPr><w:numPr><w:numId w:val="1"/></w:numPr></w:pPr>'))
         parts = {"styles": STYLES % usual, "numbering": NUMBERING, "footnotes": note}

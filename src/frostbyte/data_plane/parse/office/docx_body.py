@@ -17,6 +17,7 @@ from frostbyte.data_plane.parse.office.docx_judge import Rows
 from frostbyte.data_plane.parse.office.docx_notes import Notes
 from frostbyte.data_plane.parse.office.docx_plain import Stretch
 from frostbyte.data_plane.parse.office.docx_scan import Scan, Stated
+from frostbyte.data_plane.parse.office.docx_signs import SIGN, unsigned
 from frostbyte.data_plane.parse.office.docx_text import Fields, Paragraph, ParagraphReader, ground_of
 from frostbyte.data_plane.parse.office.embedded import EmbeddedImages
 from frostbyte.data_plane.parse.office.graphics import chart_lines, diagram_lines
@@ -120,7 +121,7 @@ class Writer:
 
     def _stretch(self, stretch: Stretch, place: Place) -> None:
         """Write plain blocks that were never parsed."""
-        if self.fields.open or place.hidden:
+        if self.fields.open or place.hidden or stretch.careful:
             root = parsed(stretch.source, "DOCX")
             self.blocks(root[0], place.deeper(scan=Scan(root, self.styles), depth=place.depth))
             return
@@ -131,7 +132,9 @@ class Writer:
             else:
                 self.progress()
                 style, label, level = self._properties(block, place)
-                self._whole(next(texts), None, (style, label, level), place, style.contents)
+                text = next(texts)
+                read = unsigned(text) if stretch.signed and SIGN.search(text) else None
+                self._whole(read.seen() if read else text, read, (style, label, level), place, style.contents)
 
     def _plain_table(self, rows: Rows, texts: list[str], place: Place) -> None:
         self._count(len(rows), max(rows))

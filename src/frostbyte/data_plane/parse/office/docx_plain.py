@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from frostbyte.data_plane.parse.office.archive import check_xml, parsed
+from frostbyte.data_plane.parse.office.archive import check_xml, local, parsed
 from frostbyte.data_plane.parse.office.docx_judge import (
     BETWEEN,
     JOINED,
@@ -29,25 +29,30 @@ from frostbyte.data_plane.parse.office.docx_judge import (
     lowest,
     may_leave,
 )
+from frostbyte.data_plane.parse.office.docx_signs import BYTES, SIGN
 from frostbyte.data_plane.parse.office.styles import Styles
 from frostbyte.kernel.errors import StageFailed
 
 _HEAD: Final = re.compile(
     rb"""(?:\xef\xbb\xbf)?(?:<\?xml\ version=["']1\.0["'](?:\ encoding=["'](?:UTF|utf)-8["'])?
-    (?:\ standalone=["'](?:yes|no)["'])?\ ?\?>)?\s*(<w:document\ [^<>]*>)(?:<w:background\ [^<>]*/>)?<w:body>""",
+    (?:\ standalone=["'](?:yes|no)["'])?\ ?\?>)?\s*(<w:document\ [^<>]*>)(<w:background\ [^<>]*/>)?<w:body>""",
     re.VERBOSE,
 )
 """How a part in UTF-8 begins whose `w` names the elements of a document."""
 _TEXT_ENDS: Final = b"</w:t>"
+_GONE_ENDS: Final = b"</w:delText>"
 _REFERENCE: Final = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos);)")
 _ODD: Final = re.compile(rb"\xc2\xad|\xee|\xef[\x80-\xa3]|\r|" + _REFERENCE.pattern)
 """Of a text: soft hyphens and private characters, which are not read as they are, line ends that XML turns into
 others, and all but the five names of characters that XML knows."""
 _ODD_SIGNS: Final = ((b"\xad", b"\xc2\xad"), (b"\xee",) * 2, (b"\xef",) * 2, (b"\r",) * 2)
 """A byte, which is found at once, and what may hold it."""
-_CONTROLS: Final = bytes({*range(0x20)} - {BETWEEN[0], 0x09, 0x0A})
+_CONTROLS: Final = bytes({*range(0x20)} - {BETWEEN[0], 0x09, 0x0A} - {sign[0] for sign in BYTES})
 _NEVER: Final = (b"<", b"\xef\xbf\xbe", b"\xef\xbf\xbf")
 """Never in the text of XML, as `_CONTROLS` are not."""
+_DROPPED: Final = re.compile("[\x7f-\x9f]")
+"""Of a text: characters that are dropped, those that follow each other as one. The careful way keeps the texts of a
+paragraph apart that is more than text."""
 _LONGEST: Final = 9_000_000
 """Bytes of a text and the markup before it; lxml takes no more than ten million in one node."""
 _SMALL: Final = 250_000
@@ -75,6 +80,10 @@ class Stretch:
     blocks: list[Block]
     texts: list[str]
     """Of each paragraph and each cell."""
+    signed: bool = False
+    """Whether there are signs in them (`docx_signs`)."""
+    careful: bool = False
+    """Whether they are to be read from the source."""
 
 
 class Part(NamedTuple):
@@ -106,9 +115,11 @@ def _taken(data: bytes, head: re.Match[bytes], styles: Styles) -> Part | None:
         finder = _Finder(data, head, styles, odd=True)  # most documents hold none, and to look in each text takes time
         finder.run()
         joined = b"".join(finder.parts)
-    if not finder.found or any(sign in joined for sign in _NEVER):
+    if finder.doubted or not finder.found or any(sign in joined for sign in _NEVER):
         return None
     if len(joined.translate(None, _CONTROLS)) < len(joined):
+        return None
+    if any(sign in (finder.data if finder.signed else joined) for sign in BYTES):
         return None
     try:
         texts = joined.decode().split(BETWEEN.decode())
@@ -123,13 +134,18 @@ def _taken(data: bytes, head: re.Match[bytes], styles: Styles) -> Part | None:
     # The document might hold the like itself, or a character that makes two texts of one.
     if len(nodes) != len(finder.found) or len(texts) != 1 + sum(_amount(blocks) for _, _, blocks in finder.found):
         return None
+    if finder.signed and any(local(node) == "background" for node in root):
+        return None
     if b"&" in joined:
         texts = list(map(_unescaped, texts))
         rest = iter(texts)
     plain = {}
     for node, (start, end, blocks) in zip(nodes, finder.found, strict=True):
         source = b"%b<w:body>%b</w:body></w:document>" % (head.group(1), finder.data[start:end])
-        plain[node] = Stretch(source, blocks, list(islice(rest, _amount(blocks))))
+        plain[node] = stretch = Stretch(source, blocks, list(islice(rest, _amount(blocks))))
+        if finder.signed:
+            whole = "".join(stretch.texts)
+            stretch.signed, stretch.careful = SIGN.search(whole) is not None, _DROPPED.search(whole) is not None
     return Part(root, plain)
 
 
@@ -195,7 +211,9 @@ class _Finder:
         """Where each begins and ends, and its blocks."""
         self.parts: list[bytes] = []
         """Their texts, each with `BETWEEN` behind it."""
-        self._judge = Judge(head.group(1), styles)
+        self.doubted = False
+        """Whether a text ends as another would."""
+        self._judge = Judge(head.group(1), styles, papered=head.group(2) is None)
         self.data = data = self._judge.unmarked(data)
         self._pieces = data.split(_TEXT_ENDS)
         self._pieces[0] = self._pieces[0][head.end() :]
@@ -215,7 +233,14 @@ class _Finder:
         """Where the stretch begins."""
         self._opened = self._kept = 0
         """The piece with which the open block begins, and how many parts there were before."""
+        self._within = (0, 0)
+        """A piece that deleted text divides, and where in it a block begins that does not begin before such text."""
         self._heads: _Heads | None = None
+
+    @property
+    def signed(self) -> bool:
+        """Whether more than texts one after another was found."""
+        return self._judge.signed
 
     def run(self) -> None:
         """Look through the whole part."""
@@ -250,22 +275,39 @@ class _Finder:
 
     def _take(self, index: int, markup: bytes, text: bytes) -> bool:
         """Take any piece; False: what follows stays as it is."""
-        if self._judge.judged > self._most + len(self.parts) // _TAKEN:
+        most = self._most + len(self.parts) // _TAKEN
+        if self._judge.judged > most:
             return False
+        if self._judge.judged > most // 2:
+            self._judge.sparing = True
+        if b"delText" not in markup:
+            return self._take_part(index, 0, markup, text)
+        parts, at = self._pieces[index].split(_GONE_ENDS), 0
+        for number, part in enumerate(parts, 1):
+            markup, _, text = part.rpartition(b">")
+            if markup.rpartition(b"<")[2].startswith(b"w:delText") != (number < len(parts)):
+                self.doubted = True
+                return False
+            if not self._take_part(index, at, markup, text):
+                return False
+            at += len(part) + len(_GONE_ENDS)
+        return True
+
+    def _take_part(self, index: int, at: int, markup: bytes, text: bytes) -> bool:
         odd = self._odd and _ODD.search(text) is not None
         if not self._state:
-            return self._seek(index, markup, text, odd)
+            return self._seek(index, at, markup, text, odd)
         step = self._judge.step(self._state, markup)
         if step is not REFUSED and not odd:
-            self._apply(index, step, text)
+            self._apply(index, at, step, text)
             return True
-        closed = self._close(index, markup)  # what is open may end well before what is odd begins
+        closed = self._close(index, markup, at)  # what is open may end well before what is odd begins
         if not closed:
-            self._depth = _DEPTH[self._state]
+            self._depth = _DEPTH[self._block] + self._state.count("/")
             self._discard()
-        return self._seek(index, markup, text, odd, closed)
+        return self._seek(index, at, markup, text, odd, closed)
 
-    def _seek(self, index: int, markup: bytes, text: bytes, odd: bool, done: int = 0) -> bool:
+    def _seek(self, index: int, at: int, markup: bytes, text: bytes, odd: bool, done: int = 0) -> bool:
         """Look in markup, behind what is `done` of it, for the beginning of a plain block; False: look no further."""
         rest = markup[done:]
         moved = change(rest + b">")
@@ -281,25 +323,25 @@ class _Finder:
             tail = rest[place:]
             step = self._judge.step(TOP, tail) if self._depth + low == 0 and not odd else REFUSED
             if step is not REFUSED:
-                self._start = self._place(index) + len(markup) - len(tail)
-                self._apply(index, step, text)
+                self._start = self._place(index) + at + len(markup) - len(tail)
+                self._apply(index, at, step, text)
                 return True
         self._depth += moved - 1  # the text ends with the element that it stands in
         return True
 
-    def _apply(self, index: int, step: Step, text: bytes) -> None:
+    def _apply(self, index: int, at: int, step: Step, text: bytes) -> None:
         add = self.parts.append
         if step.state:  # else the text goes on
             add(step.ends)
             if step.grown:
                 self._grow(step.grown, ended=bool(step.blocks))
             if step.blocks:
-                self._opened, self._kept = index, len(self.parts)
+                self._opened, self._kept, self._within = index, len(self.parts), (index, at)
                 self._blocks += [Rows(block) if isinstance(block, Rows) else block for block in step.blocks]
                 add(step.filled)
                 last = self._blocks[-1]
                 # A first cell that is empty, or begins with text that is not bold, heads nothing.
-                heads = isinstance(last, Rows) and not step.filled and (step.bold or not text)
+                heads = isinstance(last, Rows) and BETWEEN not in step.filled and (step.bold or not text)
                 self._heads = _Heads(last) if heads and isinstance(last, Rows) else None
             self._state, self._known = step.state, self._judge.known[step.state]
         add(text)
@@ -321,19 +363,20 @@ class _Finder:
             if ended:
                 self._heads.known(ended=True)
 
-    def _close(self, index: int, markup: bytes) -> int:
+    def _close(self, index: int, markup: bytes, before: int = 0) -> int:
         """End the open block and the stretch where markup does; 0 if that is not plain, else where in markup."""
         if not self._state:
             return 0
-        at = markup.find(_CLOSED[self._state]) + len(_CLOSED[self._state])
-        step = self._judge.ending(self._state, markup[:at]) if at >= len(_CLOSED[self._state]) else None
+        closed = _CLOSED[self._block]
+        at = markup.find(closed) + len(closed)
+        step = self._judge.ending(self._state, markup[:at]) if at >= len(closed) else None
         if step is None:
             return 0
         self.parts.append(step.ends)
         if step.grown:
             self._grow(step.grown, ended=True)
         self._depth = 0
-        self._leave(self._place(index) + at)
+        self._leave(self._place(index) + before + at)
         return at
 
     def _discard(self) -> None:
@@ -343,13 +386,19 @@ class _Finder:
         at = self._start
         if self._blocks:
             # All markup of a stretch was judged as a whole, but that at its beginning, where its first block begins.
-            at = self._place(self._opened) + lowest(self._pieces[self._opened].rpartition(b">")[0] + b">")[1]
+            within = self._within[1] if self._within[0] == self._opened else 0
+            part = self._pieces[self._opened][within:].split(_GONE_ENDS, 1)[0]
+            at = self._place(self._opened) + within + lowest(part.rpartition(b">")[0] + b">")[1]
         self._leave(at)
 
     def _leave(self, end: int) -> None:
         if self._blocks:
             self.found.append((self._start, end, self._blocks))
         self._blocks, self._state, self._known, self._heads = [], TOP, {}, None
+
+    @property
+    def _block(self) -> str:
+        return self._state.partition("/")[0]
 
     def _place(self, index: int) -> int:
         """Where a piece begins in the part."""

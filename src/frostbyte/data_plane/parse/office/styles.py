@@ -160,6 +160,10 @@ class Styles:
         self._known: dict[str, Style] = {}
         self.hiding = frozenset(name for name in self._raw if _may_hide(self.look(name)))
         """Styles whose text may be hidden by the style alone."""
+        looks = [base, *(raw.look for raw in self._raw.values())]
+        self.colors = frozenset(look.color for look in looks) - {None}
+        self.fills = frozenset(look.fill for look in looks) - {None}
+        """Colours that styles give to text, and those behind it."""
         self.shaded = frozenset(name for name, raw in self._raw.items() if raw.shaded)
         """Styles, of tables mostly, that put colours behind text."""
 
