@@ -139,7 +139,8 @@ class PageBuilder:
     def insert(self, separator: str) -> None:
         """Append characters of our own; they count zero."""
         start = self.at
-        self._append(separator)
+        self._parts.append(separator)
+        self.at += len(separator)
         if self._to and self._to[-1] == start:
             self._to[-1] = self.at
         else:

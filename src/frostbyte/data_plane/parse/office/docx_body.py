@@ -122,13 +122,13 @@ class Writer:
     def _stretch(self, stretch: Stretch, place: Place) -> None:
         """Write plain blocks that were never parsed."""
         if self.fields.open or place.hidden or stretch.careful:
-            root = parsed(stretch.source, "DOCX")
+            root = parsed(stretch.source(), "DOCX")
             self.blocks(root[0], place.deeper(scan=Scan(root, self.styles), depth=place.depth))
             return
         texts = iter(stretch.texts)
         for block in stretch.blocks:
             if isinstance(block, Rows):
-                self._plain_table(block, list(islice(texts, sum(block))), place)
+                self._plain_table(block, list(islice(texts, sum(block))))
             else:
                 self.progress()
                 style, label, level = self._properties(block, place)
@@ -136,12 +136,15 @@ class Writer:
                 read = unsigned(text) if stretch.signed and SIGN.search(text) else None
                 self._whole(read.seen() if read else text, read, (style, label, level), place, style.contents)
 
-    def _plain_table(self, rows: Rows, texts: list[str], place: Place) -> None:
-        self._count(len(rows), max(rows))
-        with self.builder.element(Kind.TABLE, rows=len(rows), columns=max(rows), hidden=place.hidden) as element:
-            self._begin()
+    def _plain_table(self, rows: Rows, texts: list[str]) -> None:
+        builder, columns = self.builder, max(rows)
+        self._count(len(rows), columns)
+        start = builder.begin()
+        self._begin()
+        if not all(map(str.strip, texts)):
             texts = [text if text.strip() else "" for text in texts]
-            element.cells += tables.written_plain(self.builder, rows, texts, headed=rows.headed)
+        cells = tables.written_plain(builder, rows, texts, headed=rows.headed)
+        builder.end(Element(kind=Kind.TABLE, start=start, end=builder.at, cells=cells, rows=len(rows), columns=columns))
 
     def _paragraph(self, node: Any, place: Place) -> None:
         self.progress()
@@ -171,7 +174,8 @@ class Writer:
             kind, level = self._role(style, label, level, text, contents)
         builder = self.builder
         start = builder.begin()
-        self._begin(label, text)
+        if label or self.lead or self.prefix:
+            self._begin(label, text)
         if read is None:
             builder.found(text)
         else:

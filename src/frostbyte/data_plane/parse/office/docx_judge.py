@@ -2,7 +2,8 @@
 and what lxml and `Scan` make of that decides.
 
 That a piece of markup means the same wherever it stands is what makes this sure: a paragraph is plain if each node in
-it is, and its text is that of its `w:t` one after another.
+it is, and its text is that of its `w:t` one after another. Tabs, links and tracked changes are plain too: what the
+reader makes of them is text, or a sign that goes along with it (`docx_signs`).
 """
 
 from __future__ import annotations
@@ -53,10 +54,9 @@ _REVISED, _IDENTIFIED = (
 """What tags say of the session in which something was written, or which paragraph it is, where they say nothing else.
 An attribute that stands twice makes XML broken, and has to stay, as has one whose namespace is not declared."""
 _SILENT: Final = (
-    rb'(?:<w:(?:proofErr w:type="[A-Za-z]+"|bookmarkStart w:id="[0-9]+" w:name="[\w.:$-]*"|bookmarkEnd w:id="[0-9]+")'
-    rb" ?/>)+"
+    rb'(?:proofErr w:type="[A-Za-z]+"|bookmarkStart w:id="[0-9]+" w:name="[\w.:$-]*"|bookmarkEnd w:id="[0-9]+") ?/>'
 )
-_ASIDE: Final = re.compile(rb"(?<=</w:r>)%b|(?<!/>)%b(?=<w:r[ >])" % (_SILENT, _SILENT))
+_ASIDE: Final = re.compile(rb"<w:(?:(?<=</w:r><w:)%b(?:<w:%b)*|(?<!/><w:)%b(?:<w:%b)*(?=<w:r[ >]))" % ((_SILENT,) * 4))
 """What Word notes beside runs, each time with another number. Not from the middle of such notes on: that takes their
 number's square in time."""
 _HOPELESS: Final = re.compile(
@@ -70,12 +70,18 @@ _SIGNED: Final = re.compile(
 """What makes a paragraph more than its texts one after another."""
 _NAME: Final = rb"(?:[ !#-%'-;=?-~]|[\xc3-\xc5][\x80-\xbf])*"
 """Of a person, in letters that are sure to be sound."""
-_CHANGED: Final = (
-    rb'(<w:(?:ins|del|moveFrom|moveTo|rPrChange|pPrChange)) w:id="[0-9]+" w:author="%b" w:date="[0-9T:.Z+-]*"' % _NAME
+_CHANGE: Final = rb' w:id="(?:%b)[0-9]+" w:author="%b" w:date="[0-9T:.Z+-]*"' % (
+    b"|".join(
+        rb'(?<=<w:%b w:id=")' % name for name in (b"ins", b"del", b"moveFrom", b"moveTo", b"rPrChange", b"pPrChange")
+    ),
+    _NAME,
 )
 _UTC: Final = rb'(?: w16du:dateUtc="[0-9T:.Z+-]*")?'
-_LINKED: Final = rb'(<w:hyperlink)%b(?: w:anchor="[\w.:$-]*")?(?: w:history="[01]")?'
+_LINK: Final = b"<w:hyperlink"
 _RELATED: Final = rb'(?: r:id="\w+")?'
+_LEADS: Final = rb'(?: w:anchor="[\w.:$-]*")?(?: w:history="[01]")?'
+_CHANGED: Final = {known: re.compile(_CHANGE + _UTC * known + rb"(?= ?/?>)") for known in (False, True)}
+_LINKED: Final = {known: re.compile(_LINK + _RELATED * known + _LEADS + rb"(?= ?/?>)") for known in (False, True)}
 """Who changed what and when, and where a link leads: none of it is read."""
 _LONGEST: Final = 20_000
 """Bytes of markup that is judged."""
@@ -167,8 +173,7 @@ class Judge:
         names = root.nsmap if root is not None else {}
         self._revised = _IDENTIFIED if "w14" in names else _REVISED
         self._papered = papered
-        told = _CHANGED + (_UTC if "w16du" in names else b""), _LINKED % (_RELATED if "r" in names else b"")
-        self._told = tuple(re.compile(about + rb"(?= ?/?>)") for about in told)
+        self._changed, self._linked = _CHANGED["w16du" in names], _LINKED["r" in names]
         self.known: defaultdict[str, dict[bytes, Step]] = defaultdict(dict)
         self._looks: dict[bytes, bytes] = {}
         self._endings: dict[tuple[str, bytes], Step | None] = {}
@@ -209,12 +214,13 @@ class Judge:
             return markup
         if b"w:rsid" in markup or b"w14:" in markup:
             markup = self._revised.sub(b"", markup)
-        if _SIGNED.search(markup) or b"Change " in markup:
-            for about in self._told:
-                markup = about.sub(rb"\1", markup)
+        if b" w:author=" in markup:
+            markup = self._changed.sub(b"", markup)
+        if _LINK in markup:
+            markup = self._linked.sub(_LINK, markup)
         if b"<w:rPr>" in markup:
             markup = _LOOK.sub(self._look, markup)
-        return _ASIDE.sub(b"", markup)
+        return _ASIDE.sub(b"", markup) if b"proofErr " in markup or b"<w:bookmark" in markup else markup
 
     def _look(self, match: re.Match[bytes]) -> bytes:
         """What is left of a run's properties: nothing if all they say is whether it is bold, and it is not."""

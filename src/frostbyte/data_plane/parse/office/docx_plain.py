@@ -48,7 +48,7 @@ others, and all but the five names of characters that XML knows."""
 _ODD_SIGNS: Final = ((b"\xad", b"\xc2\xad"), (b"\xee",) * 2, (b"\xef",) * 2, (b"\r",) * 2)
 """A byte, which is found at once, and what may hold it."""
 _CONTROLS: Final = bytes({*range(0x20)} - {BETWEEN[0], 0x09, 0x0A} - {sign[0] for sign in BYTES})
-_NEVER: Final = (b"<", b"\xef\xbf\xbe", b"\xef\xbf\xbf")
+_NEVER: Final = ((b"<",) * 2, (b"\xef", b"\xef\xbf\xbe"), (b"\xef", b"\xef\xbf\xbf"))
 """Never in the text of XML, as `_CONTROLS` are not."""
 _DROPPED: Final = re.compile("[\x7f-\x9f]")
 """Of a text: characters that are dropped, those that follow each other as one. The careful way keeps the texts of a
@@ -75,8 +75,10 @@ _CLOSED: Final = {PARAGRAPH: b"</w:p>", TABLE: b"</w:tbl>"}
 class Stretch:
     """Plain blocks that follow each other."""
 
-    source: bytes
-    """Their XML as a part of its own, for where plain blocks are not read as they stand."""
+    head: bytes
+    part: bytes
+    place: slice
+    """The start tag of the document, its part, and where they stand in it."""
     blocks: list[Block]
     texts: list[str]
     """Of each paragraph and each cell."""
@@ -84,6 +86,10 @@ class Stretch:
     """Whether there are signs in them (`docx_signs`)."""
     careful: bool = False
     """Whether they are to be read from the source."""
+
+    def source(self) -> bytes:
+        """Their XML as a part of its own, for where plain blocks are not read as they stand."""
+        return b"%b<w:body>%b</w:body></w:document>" % (self.head, self.part[self.place])
 
 
 class Part(NamedTuple):
@@ -115,7 +121,7 @@ def _taken(data: bytes, head: re.Match[bytes], styles: Styles) -> Part | None:
         finder = _Finder(data, head, styles, odd=True)  # most documents hold none, and to look in each text takes time
         finder.run()
         joined = b"".join(finder.parts)
-    if finder.doubted or not finder.found or any(sign in joined for sign in _NEVER):
+    if finder.doubted or not finder.found or any(byte in joined and sign in joined for byte, sign in _NEVER):
         return None
     if len(joined.translate(None, _CONTROLS)) < len(joined):
         return None
@@ -141,8 +147,8 @@ def _taken(data: bytes, head: re.Match[bytes], styles: Styles) -> Part | None:
         rest = iter(texts)
     plain = {}
     for node, (start, end, blocks) in zip(nodes, finder.found, strict=True):
-        source = b"%b<w:body>%b</w:body></w:document>" % (head.group(1), finder.data[start:end])
-        plain[node] = stretch = Stretch(source, blocks, list(islice(rest, _amount(blocks))))
+        own = list(islice(rest, _amount(blocks)))
+        plain[node] = stretch = Stretch(head.group(1), finder.data, slice(start, end), blocks, own)
         if finder.signed:
             whole = "".join(stretch.texts)
             stretch.signed, stretch.careful = SIGN.search(whole) is not None, _DROPPED.search(whole) is not None
@@ -244,7 +250,7 @@ class _Finder:
 
     def run(self) -> None:
         """Look through the whole part."""
-        if max(map(len, self._pieces)) > _LONGEST:
+        if len(self.data) > _LONGEST and max(map(len, self._pieces)) > _LONGEST:
             return
         parts, odd = self.parts, self._odd
         add = parts.append

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain, count, islice, repeat
+from operator import add
 from typing import Any, Final
 
-import msgspec
-
-from frostbyte.data_plane.document import Cell
+from frostbyte.data_plane.document import Cell, Cells, Special
 from frostbyte.data_plane.parse.building import PageBuilder
 from frostbyte.data_plane.parse.office.archive import attribute, is_on, local
 from frostbyte.data_plane.parse.office.docx_scan import Scan
@@ -124,20 +124,25 @@ def written(builder: PageBuilder, cells: list[GridCell], texts: list[str]) -> li
     ]
 
 
-def written_plain(builder: PageBuilder, rows: list[int], texts: list[str], *, headed: bool) -> list[Cell]:
+def written_plain(builder: PageBuilder, rows: list[int], texts: list[str], *, headed: bool) -> Cells:
     """The same for rows of so many cells each; `headed`: the first heads the columns."""
-    places = [(row, column) for row, amount in enumerate(rows) for column in range(amount)]
-    starts = _written(builder, [row for row, _ in places], texts)
-    cells = [
-        Cell(row=row, column=column, start=start, end=start + len(text))
-        for (row, column), start, text in zip(places, starts, texts, strict=True)
-    ]
-    if headed:
-        cells[: rows[0]] = [msgspec.structs.replace(cell, header=True) for cell in cells[: rows[0]]]
-    return cells
+    numbers = array("q", chain.from_iterable(map(repeat, count(), rows)))
+    columns = array("q", chain.from_iterable(map(range, rows)))
+    lengths = list(map(len, texts))
+    if all(lengths):
+        edges = array("q", accumulate([length + 1 for length in lengths], initial=builder.at - 1))
+        ends, starts = edges[1:], array("q", [edge + 1 for edge in edges[:-1]])
+        rest = iter(texts)
+        lines = ["\t".join(islice(rest, amount)) for amount in rows]
+        builder.found_and_inserted("\n".join(lines), ends[:-1], starts[1:])
+    else:
+        starts = array("q", _written(builder, numbers, texts))
+        ends = array("q", map(add, starts, lengths))
+    special = dict.fromkeys(range(rows[0]), Special(1, 1, True)) if headed else {}
+    return Cells(numbers, columns, starts, ends, special=special)
 
 
-def _written(builder: PageBuilder, rows: list[int], texts: list[str]) -> list[int]:
+def _written(builder: PageBuilder, rows: Sequence[int], texts: list[str]) -> list[int]:
     """Write the texts of cells, each of its row, with separators between them; where each begins."""
     starts: list[int] = []
     parts: list[str] = []

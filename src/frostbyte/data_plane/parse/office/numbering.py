@@ -138,9 +138,10 @@ class Numbering:
             counts[at] = levels[at].start if before is None else before + 1
         self._begun.add((use, at))
         for deeper in range(at + 1, _LEVELS):
-            restart = levels[deeper].restart
-            if restart is None or at < restart:
-                counts[deeper] = None
+            if counts[deeper] is not None:
+                restart = levels[deeper].restart
+                if restart is None or at < restart:
+                    counts[deeper] = None
         level = levels[at]
         if level.style == "bullet":
             text = level.text
