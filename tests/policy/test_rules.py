@@ -137,6 +137,13 @@ _HOSTILE = {
     "people": "Anna Schmidt " * 8_000,
     "labels": "Name: dob SSN " * 7_000,
     "streets": "12 Oak Am Berg 1 " * 6_000,
+    "postcodes": "SW1A 1AA " * 11_000,
+    "parts before postcodes": "The Old Hall, 2 Church Walk, " * 3 + "The Old Hall, York YO1 7HZ, " * 3_500,
+    "foreign streets": "Via Dante de la Rua 20, 39100 " * 3_400,
+    "lists in capitals": "SILVA DA SILVA Edivaldo\n" * 4_200,
+    "passengers": "AB CD/EF GH " * 8_400,
+    "titles": "Prof. Dr. Priv.-Doz. Sister " * 3_600,
+    "saints": "Anna St. Anna v. Graf von " * 3_900,
     "rows": "SSN\tDL\n" + "536904399\t12345678\n" * 5_000,
 }
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Final
 
+from frostbyte.data_plane.policy import british
 from frostbyte.data_plane.policy.columns import Columns
 
 Span = tuple[int, int]
@@ -30,9 +31,16 @@ _WHOLE: Final = frozenset(
 _PARTS: Final = frozenset("city town state zip ort plz wohnort city/town street".split())
 """Fields that name no more than a place: part of an address where another field of one is near."""
 
+_BIRTH: Final = re.compile(r"[Gg]eb(?:\.|oren|urts)|[Bb]orn|[Bb]irth")
+
 _NEAR: Final = 160
 """Characters within which the fields of one form lie."""
 
+
+_PART_OF_HOUSE: Final = re.compile(
+    r"(?<!\w)(?:Hinterhaus|Vorderhaus|Seitenflügel|Gartenhaus|Rückgebäude|Quergebäude"
+    r"|(?:\d{1,2}\. ?)(?:OG|Stock|Etage)),?[ \n]$"
+)
 
 _PART: Final = re.compile(r"@(\w+)@")
 
@@ -63,6 +71,7 @@ def find(text: str) -> list[Span]:
     """Addresses by form and by label, ordered; they do not overlap."""
     found = [match.span() for form in _book()[0] for match in form.finditer(text)]
     spans = [span for span in (_trimmed(text, span) for span in found) if _is_one(text, span)]
+    spans = [(_begin(text, start), end) for start, end in [*spans, *british.find(text)]]
     return _united([*spans, *_fields(text, spans), *_cells(text)])
 
 
@@ -78,6 +87,12 @@ def _is_one(text: str, span: Span) -> bool:
     value = text[span[0] : span[1]]
     first = value.split()[0].rstrip(".,") if value.split() else ""
     return not (_book()[1]["no_street"].match(first) or not _MONEY.isdisjoint(value))
+
+
+def _begin(text: str, start: int) -> int:
+    """Where an address begins with the part of the house before its street: "Hinterhaus, Weserstr. 171"."""
+    part = _PART_OF_HOUSE.search(text[max(0, start - 30) : start])
+    return start - len(part.group()) if part is not None else start
 
 
 def _trimmed(text: str, span: Span) -> Span:
@@ -101,7 +116,11 @@ def _fields(text: str, known: Iterable[Span]) -> Iterator[Span]:
             continue
         if label in _PARTS and sum(1 for place in places if 0 < abs(place - start) < _NEAR) == 0:
             continue
-        if label not in _PARTS and not (any(c.isdigit() for c in value) or label.startswith("stra")):
+        if label in _PARTS and _BIRTH.search(text[text.rfind("\n", 0, match.start()) + 1 : match.start()]):
+            continue  # where somebody was born
+        if label not in _PARTS and (
+            len(value) < 4 or not (any(c.isdigit() for c in value) or label.startswith("stra"))
+        ):
             continue
         yield start, end
 

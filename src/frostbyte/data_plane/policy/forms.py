@@ -33,7 +33,7 @@ _THIS: Final = re.compile(r"(?:[Tt]his is|[Hh]ier (?:ist|spricht)|[Ii]t's) $")
 _SPEAKS: Final = re.compile(r" (?:speaking|calling|from|here|with|again|vom?|von|am Apparat|hier)(?!\w)|[.!] How ")
 
 _CLOSES: Final = re.compile(
-    r"(?:^|\n)[ \t]*(?:LG|VG|MfG|MFG|BG|Gruß|Gruss|Grüße|Viele Grüße|Liebe Grüße|Lg|Vg|[Dd]eine?|[Ee]ure?) $"
+    r"(?:^|\n|[.!?] )[ \t]*(?:LG|VG|MfG|MFG|BG|Gruß|Gruss|Grüße|Viele Grüße|Liebe Grüße|Lg|Vg|[Dd]eine?|[Ee]ure?) $"
 )
 """A closing with the name in its own line."""
 
