@@ -212,7 +212,7 @@ def _is_date(text: str) -> bool:
 _MONTHS: Final = {
     name: index
     for index, names in enumerate(
-        "jan jän jae,feb,mar mär mae,apr,may mai,jun,jul,aug,sep,oct okt,nov,dec dez".split(","), 1
+        "jan jän jae,feb,mar mär mrz mae,apr,may mai,jun,jul,aug,sep,oct okt,nov,dec dez".split(","), 1
     )
     for name in names.split()
 }

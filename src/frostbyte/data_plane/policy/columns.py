@@ -13,7 +13,7 @@ from typing import Final
 
 _SEPARATORS: Final = (
     (re.compile(r"\t"), 1),
-    (re.compile(r"\|"), 2),
+    (re.compile(r"\|"), 1),
     (re.compile(r";"), 2),
     (re.compile(r" {2,}"), 1),
     (re.compile(r","), 3),

@@ -16,6 +16,7 @@ from typing import Final
 
 from frostbyte.data_plane.policy.columns import Columns
 from frostbyte.data_plane.policy.ruleset import PiiRule
+from frostbyte.kernel.tenancy import PiiType
 
 Headers = Callable[[int], tuple[str, int]]
 """For a canonical position in a table: what heads its column, and where the text that may label it begins."""
@@ -218,7 +219,7 @@ class Surroundings:
         if verdict is not None:
             return verdict
         if not rule.context:
-            return True
+            return rule.type is not PiiType.PHONE or not _OTHERS.search(self._text, max(0, start - 50), start)
         return self._said_behind(rule, end)
 
     def _head(self, start: int) -> tuple[list[Found], int]:
@@ -294,6 +295,13 @@ class Surroundings:
         # A caption below stands alone in its line; otherwise it labels what follows it.
         return "\n" not in lead.group() or not self._text[found[0].end : stop].strip(" \t.()")
 
+
+_OTHERS: Final = re.compile(
+    r"(?<![^\W_])(?![^\W\d_]{0,20}(?i:tel|ruf|fon|fax|hand|mob|funk|kontakt|notf|durchw|service|hotline|priv|dienst"
+    r"|büro|netz|sms|whats|zentral|sammel|neben|haupt|direkt|wahl))"
+    r"[^\W\d_]{1,24}(?:\.?-|\.)?(?:[Nn]r|[Nn]ummern?)\b\.?:? {0,3}\Z"
+)
+"""A German compound that numbers something else than a telephone."""
 
 _LIST: Final = re.compile(r"[\s,;/&]*(?:and|und|or|oder)?[\s,;/&]*")
 """What stands between the members of a list: the label of the first is theirs too."""
