@@ -174,7 +174,7 @@ class _Stretches:
 
     def of(self, rule: PiiRule, first: int, last: int) -> Iterable[tuple[int, int]]:
         """Ranges of `[first, last)` worth a search for `rule`."""
-        if rule.digits > self._most or (rule.needs and not any(map(self._text.__contains__, rule.needs))):
+        if rule.digits > self._most or not rule.may_stand(self._text):
             return ()
         if not rule.digits:
             return ((first, last),)
