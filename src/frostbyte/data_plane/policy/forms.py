@@ -47,6 +47,17 @@ _KEPT: Final = frozenset(
 )
 """Titles by which people are called that stand for them without a name, too."""
 
+_NAMED_AFTER: Final = re.compile(
+    r"(?:St\.?|Ste\.?|Saint|Sankt|San|Santa|Fort|Mount|Lake|Camp|Haus|Typ|[A-Z]\.) $|[(/–-]$"
+)
+_ACTS: Final = re.compile(
+    r"[,;!?]|\.(?:\s|$)|[ \t]*(?:\n|$)"
+    r"| (?:has|had|is|was|will|would|can|could|said|says|asked|told|wants?|wanted|called|calls|came|went|and|from|on|who"
+    r"|hat|hatte|ist|war|wird|will|kann|soll|sagt|sagte|meint|meinte|kommt|kam|und|aus|möchte|braucht|bringt|fährt|geht"
+    r"|schickt|ruft|bekommt|macht)(?!\w)"
+)
+"""What stands behind a person rather than behind a thing of that name ("Petri dish", "Julian day")."""
+
 _QUOTES: Final = "\"“”„‘’'‚«»"
 _QUOTED: Final = re.compile(rf"(?:^|[\s(]|[^:,;=\s] )[{_QUOTES}]$")
 
@@ -95,6 +106,13 @@ def calls(text: str, start: int, end: int) -> bool:
         return True
     alone = text[max(0, start - 2) : start].endswith("\n") or start == 0
     return alone and (text.startswith((",\n", "!\n"), end) or (text[start - 2 : start] == "\n\n" and end == len(text)))
+
+
+def acts(text: str, start: int, end: int) -> bool:
+    """Whether a given name alone stands as a person does ("Benno hat", "w/ Ravi on the call"), not as a thing's."""
+    if not text[start + 1 : start + 2].islower() or _NAMED_AFTER.search(text[max(0, start - 8) : start]):
+        return False
+    return _ACTS.match(text, end) is not None
 
 
 def is_quoted(text: str, start: int, end: int) -> bool:

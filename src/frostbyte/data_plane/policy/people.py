@@ -68,6 +68,7 @@ _NAME_OF: Final = re.compile(
 )
 """A label that goes on ("Name, Vorname der versicherten Person")."""
 
+_SURNAME_FIELD: Final = re.compile(r"(?<![\w-])[Nn]ame ?:?[ \t]*$")
 _OTHER_NAME: Final = re.compile(
     r"[ \t,;|]{0,6}\n?[ \t]*(?:\d{1,2}[.)]? )?(?:vorname|given name|first name|forename)", re.IGNORECASE
 )
@@ -229,6 +230,8 @@ class People:
         near = _WORD.findall(left)[-6:]
         if _label_words().isdisjoint(word.lower() for word in near):
             return ""
+        if _SURNAME_FIELD.search(left) and _OTHER_NAME.match(self._text, run.end):
+            return "strong"
         match = _LABEL.search(left)
         if match is None:
             return ""
@@ -239,7 +242,7 @@ class People:
         book = vocabulary()
         if "\n" in match["gap"] and self._is_row(run):
             return ""
-        if _NAME_OF.match(label) or (label.split(" ")[-1] == "name" and _OTHER_NAME.match(self._text, run.end)):
+        if _NAME_OF.match(label):
             return "strong"
         label = label if label in book["labels"] else label.rpartition("/")[2].strip()
         for _ in range(7):
@@ -289,7 +292,9 @@ class People:
             return False
         if forms.calls(self._text, run.start, run.end):
             return True
-        return Doubt(run, 1, given=True) if run.words[0] in vocabulary()["given"] else False
+        if run.words[0] not in vocabulary()["given"]:
+            return False
+        return True if forms.acts(self._text, run.start, run.end) else Doubt(run, 1, given=True)
 
     def _introduced(self, run: Run) -> bool:
         """Whether a colon stands before the run and a mark ends it: something is named."""
