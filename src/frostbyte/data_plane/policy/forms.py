@@ -52,8 +52,8 @@ _NAMED_AFTER: Final = re.compile(
 )
 _ACTS: Final = re.compile(
     r"[,;!?]|\.(?:\s|$)|[ \t]*(?:\n|$)"
-    r"| (?:has|had|is|was|will|would|can|could|said|says|asked|told|wants?|wanted|called|calls|came|went|and|from|on|who"
-    r"|hat|hatte|ist|war|wird|will|kann|soll|sagt|sagte|meint|meinte|kommt|kam|und|aus|möchte|braucht|bringt|fährt|geht"
+    r"| (?:has|had|is|was|will|would|can|could|said|says|asked|told|wants?|wanted|called|calls|came|went|and|from|who"
+    r"|on|hat|hatte|ist|war|wird|will|kann|soll|sagt|sagte|meint|meinte|kommt|kam|und|aus|möchte|braucht|bringt|fährt|geht"
     r"|schickt|ruft|bekommt|macht)(?!\w)"
 )
 """What stands behind a person rather than behind a thing of that name ("Petri dish", "Julian day")."""
