@@ -415,3 +415,12 @@ def test_when_changes_are_never_alike_what_is_plain_is_taken_all_the_same():
     found, left = taken(odd)
     assert found > 2_000
     assert len(left) > 1_500
+
+
+def test_deletions_that_are_never_alike_are_given_up_soon(monkeypatch):
+    judged = []
+    real = docx_judge.Judge._judged
+    monkeypatch.setattr(docx_judge.Judge, "_judged", lambda *about: judged.append(about) or real(*about))
+    odd = (f"<w:p><w:del w:q='{number}'>{run('a', 'delText')}</w:del></w:p>" for number in range(5_000))
+    assert taken("".join(odd))[0] > 0
+    assert len(judged) < 200

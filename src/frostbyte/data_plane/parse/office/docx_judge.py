@@ -31,7 +31,7 @@ _OPEN: Final = {TOP: (), PARAGRAPH: ("p",), TABLE: ("tbl", "tr", "tc", "p")}
 _THROUGH: Final = frozenset("hyperlink smartTag fldSimple sdt sdtContent customXml ins del moveFrom moveTo".split())
 """What may stand around a run besides. A state names it behind its block: `p/hyperlink`."""
 _DEEPEST: Final = 4
-_TAG: Final = re.compile(rb"<(/?)([^<>/\s]*)[^<>]*?(/?)>")
+_TAG: Final = re.compile(rb"<(/?)([^<>/\s]*+)[^<>]*?(/?)>")
 _STANDS_FOR: Final = "\u4e00"
 """Put into each text of a tiny document, for the reader to show what it makes of it."""
 _MADE: Final = frozenset("\t\n\u2011" + _STANDS_FOR)

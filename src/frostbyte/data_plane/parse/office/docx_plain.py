@@ -281,11 +281,6 @@ class _Finder:
 
     def _take(self, index: int, markup: bytes, text: bytes) -> bool:
         """Take any piece; False: what follows stays as it is."""
-        most = self._most + len(self.parts) // _TAKEN
-        if self._judge.judged > most:
-            return False
-        if self._judge.judged > most // 2:
-            self._judge.sparing = True
         if b"delText" not in markup:
             return self._take_part(index, 0, markup, text)
         parts, at = self._pieces[index].split(_GONE_ENDS), 0
@@ -300,6 +295,11 @@ class _Finder:
         return True
 
     def _take_part(self, index: int, at: int, markup: bytes, text: bytes) -> bool:
+        most = self._most + len(self.parts) // _TAKEN
+        if self._judge.judged > most:
+            return False
+        if self._judge.judged > most // 2:
+            self._judge.sparing = True
         odd = self._odd and _ODD.search(text) is not None
         if not self._state:
             return self._seek(index, at, markup, text, odd)
@@ -393,7 +393,9 @@ class _Finder:
         if self._blocks:
             # All markup of a stretch was judged as a whole, but that at its beginning, where its first block begins.
             within = self._within[1] if self._within[0] == self._opened else 0
-            part = self._pieces[self._opened][within:].split(_GONE_ENDS, 1)[0]
+            piece = self._pieces[self._opened]
+            end = piece.find(_GONE_ENDS, within)
+            part = piece[within : end if end >= 0 else len(piece)]
             at = self._place(self._opened) + within + lowest(part.rpartition(b">")[0] + b">")[1]
         self._leave(at)
 

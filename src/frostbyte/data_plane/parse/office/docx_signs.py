@@ -44,14 +44,11 @@ def signed(items: Iterable[Item]) -> str | None:
 def unsigned(text: str) -> Paragraph:
     """The items of a text, as the careful reader makes them: none is empty, and hidden ones are one with the next of
     their kind."""
-    items: list[Item] = []
+    found: list[tuple[str, list[str]]] = []
     signs = (_PLAIN, *SIGN.findall(text))
     for sign, part in zip(signs, SIGN.split(text), strict=True):
-        if not part:
-            continue
-        what, about = _MEANINGS[sign]
-        if what == "hidden" and items and (items[-1].what, items[-1].about) == (what, about):
-            items[-1] = Item(what, items[-1].text + part, about)
-        else:
-            items.append(Item(what, part, about))
-    return Paragraph(items)
+        if part and found and found[-1][0] == sign and _MEANINGS[sign][0] == "hidden":
+            found[-1][1].append(part)
+        elif part:
+            found.append((sign, [part]))
+    return Paragraph([Item(_MEANINGS[sign][0], "".join(parts), _MEANINGS[sign][1]) for sign, parts in found])
