@@ -422,5 +422,5 @@ def test_deletions_that_are_never_alike_are_given_up_soon(monkeypatch):
     real = docx_judge.Judge._judged
     monkeypatch.setattr(docx_judge.Judge, "_judged", lambda *about: judged.append(about) or real(*about))
     odd = (f"<w:p><w:del w:q='{number}'>{run('a', 'delText')}</w:del></w:p>" for number in range(5_000))
-    assert taken("".join(odd))[0] > 0
-    assert len(judged) < 200
+    read_part(part("".join(odd)), Styles(None))
+    assert 0 < len(judged) < 200
