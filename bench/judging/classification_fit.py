@@ -36,7 +36,7 @@ TUNING: Final = Path(__file__).parents[1] / "sets" / "classification" / "tuning.
 RULES: Final = Path(class_reading.__file__).parent / "rules" / "classification.toml"
 
 _PRIOR: Final = 1.5
-_STRENGTHS: Final = (0.3, 1.0)
+_STRENGTHS: Final = (0.15, 0.3)
 _TAKEN: Final = (0.5, 0.5, 0.7)
 _PARTS: Final = 6
 _VIEWS: Final = _PARTS * (len(_TAKEN) + 1)
@@ -44,7 +44,7 @@ _VIEWS: Final = _PARTS * (len(_TAKEN) + 1)
 _FOLDS: Final = 5
 _DOUBT: Final = 0.02
 _STIFF: Final = 20.0
-"""How much stronger the prior is for the bias: that nothing was read says nothing."""
+"""How much stronger the prior is for bias and length: that nothing, or much, was read says little."""
 _UNKNOWN: Final = 2.5
 """`unknown` is at least this: so a title word alone stays below the review threshold. The fit would let it decide."""
 _SMALL: Final = 0.1
@@ -150,7 +150,7 @@ def fit(seen: Data, mean: Matrix, strength: float, seed: int) -> Matrix:
     often = np.bincount(targets, minlength=classes)
     worth = np.sqrt(often.mean() / np.maximum(often, 1))[targets][:, None] / _VIEWS
     stiff = np.full((wide, 1), strength)
-    stiff[-1] *= _STIFF
+    stiff[-2:] *= _STIFF
     for _ in range(20):
         shares = softmax(rows @ weights)
         slope = rows.T @ (worth * (shares - goal)) + stiff * (weights - mean)

@@ -127,8 +127,8 @@ class _Told(NamedTuple):
 
     alone: tuple[_Place, ...]
     """Terms that it is, or that it begins or ends like."""
-    begun: tuple[tuple[list[str], int, int], ...]
-    """Phrases that it begins: their other words, rule and term."""
+    begun: dict[str, list[tuple[list[str], int, int]]]
+    """Phrases that it begins, by their second word: what follows that, rule and term."""
 
 
 class _Terms(dict[str, _Told | None]):
@@ -162,7 +162,10 @@ class _Terms(dict[str, _Told | None]):
             begins, ends = self._starts.get(word[:_KEY], ()), self._ends.get(word[-_KEY:], ())
             alone += [(rule, place) for begin, rule, place in begins if word.startswith(begin)]
             alone += [(rule, place) for end, rule, place in ends if word.endswith(end)]
-        begun = tuple(entry for entry in phrases if entry[0])
+        begun: dict[str, list[tuple[list[str], int, int]]] = {}
+        for rest, rule, place in phrases:
+            if rest:
+                begun.setdefault(rest[0], []).append((rest[1:], rule, place))
         told = _Told(tuple(alone), begun) if alone or begun else None
         if len(self) >= _WORDS_KEPT:
             self.clear()
@@ -192,15 +195,16 @@ class Vocabulary:
 
 def _walk(terms: _Terms, tokens: list[str]) -> Iterator[_Place]:
     told = list(map(terms.__getitem__, tokens))
+    tokens.append(_BREAK)  # so that the last word has a next one, which no phrase holds
     for at in compress(range(len(told)), told):  # most words are passed over in C
         alone, begun = told[at] or _NOTHING
         yield from alone
-        for rest, rule, place in begun:
-            if tokens[at + 1 : at + 1 + len(rest)] == rest:
+        for rest, rule, place in begun.get(tokens[at + 1], ()) if begun else ():
+            if not rest or tokens[at + 2 : at + 2 + len(rest)] == rest:
                 yield rule, place
 
 
-_NOTHING: Final = _Told((), ())
+_NOTHING: Final = _Told((), {})
 _WORDS_KEPT: Final = 50_000
 _LONGEST_WORD: Final = 60
 """How many words are remembered, and up to which length."""

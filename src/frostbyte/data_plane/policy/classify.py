@@ -112,11 +112,12 @@ def strengths(reading: Reading, rules: RuleSet) -> list[float]:
     terms = rules.class_vocabulary.count(reading)
     there: set[str] = set()
     found = [0.0] * len(rules.classes)
+    density = reading.pages**_GROWTH
     # What counts beside others is looked for after them, and only where one of them is: none of those has a beside.
     for number, rule in sorted(enumerate(rules.classes), key=lambda item: bool(item[1].beside)):
         if rule.beside and there.isdisjoint(rule.beside):
             continue
-        pages = reading.pages**_GROWTH if rule.where in _WHOLE else 1.0
+        pages = density if rule.where in _WHOLE else 1.0
         if rule.pattern:
             amount = float(rule.matches(reading.lower[rule.where], math.ceil(rule.full * pages) + 1))  # more is no more
         else:
