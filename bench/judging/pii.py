@@ -3,7 +3,7 @@
     python -m bench.judging.pii [--misses]
 
 Quality: `bench/sets/pii/tuning.jsonl` (seen by who wrote the rules), `held_back.jsonl` (not seen) and `check.jsonl` (k1
-written without having seen them, k2, k3 and k4 after the misses of those before were mended; looked at since). A line
+written without having seen them, k2 to k6 each after the misses of those before were mended; looked at since). A line
 holds a text in which the values are marked ⟦TYPE|value⟧; look-alikes stand unmarked. Every text is one page of a
 document without layout, and all types are asked for. A marked value counts as found if findings of its type cover all
 its letters and digits (a missing title like "Dr." is tolerated); a finding that overlaps no mark of its type is false.
