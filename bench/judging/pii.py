@@ -3,11 +3,12 @@
     python -m bench.judging.pii [--misses]
 
 Quality: `bench/sets/pii/tuning.jsonl` (seen by who wrote the rules), `held_back.jsonl` (not seen) and `check.jsonl` (k1
-written without having seen them, k2 to k6 each after the misses of those before were mended; looked at since). A line
-holds a text in which the values are marked ⟦TYPE|value⟧; look-alikes stand unmarked. Every text is one page of a
-document without layout, and all types are asked for. A marked value counts as found if findings of its type cover all
-its letters and digits (a missing title like "Dr." is tolerated); a finding that overlaps no mark of its type is false.
-Recall is found / marked, precision is true / all findings. `--misses` shows both kinds of failure of the tuning set.
+written without having seen them, k2 to k7 each after the misses of those before were mended; looked at since, but for
+k7). A line holds a text in which the values are marked ⟦TYPE|value⟧; look-alikes stand unmarked. Every text is one page
+of a document without layout, and all types are asked for. A marked value counts as found if findings of its type cover
+all its letters and digits (a missing title like "Dr." is tolerated); a finding that overlaps no mark of its type is
+false. Recall is found / marked, precision is true / all findings. `--misses` shows both kinds of failure of the tuning
+set.
 
 Speed: CPU time of the gate's whole search over ordinary documents (the texts of the classification sets, repeated
 to a megabyte, some 3,000 characters a page), once with the pattern types, once with names and addresses too. Bytes are
