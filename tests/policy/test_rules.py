@@ -139,6 +139,7 @@ _HOSTILE = {
     "streets": "12 Oak Am Berg 1 " * 6_000,
     "postcodes": "SW1A 1AA " * 11_000,
     "parts before postcodes": "The Old Hall, 2 Church Walk, " * 3 + "The Old Hall, York YO1 7HZ, " * 3_500,
+    "hyphens before postcodes": ("x, The " + "A-" * 50 + "! SY8 1AP\n") * 800,
     "foreign streets": "Via Dante de la Rua 20, 39100 " * 3_400,
     "lists in capitals": "SILVA DA SILVA Edivaldo\n" * 4_200,
     "passengers": "AB CD/EF GH " * 8_400,

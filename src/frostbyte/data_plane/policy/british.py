@@ -19,7 +19,8 @@ _REACH: Final = 130
 
 _CODE: Final = re.compile(r"(?<!\w)[A-Z]{1,2}\d[A-Z\d]?[ \t]\d[A-Z]{2}(?!\w)")
 _CUT: Final = re.compile(r",[ \t]*(?:\n[ \t]*)?|[ \t]*\n[ \t]*")
-_WORDS: Final = r"[A-Z][\w'’.-]*(?:[ -](?:[A-Z][\w'’.-]*|of|the|on|in|by|upon|le|under|next))*"
+_WORDS: Final = r"[A-Z][\w'’.-]*(?: (?:[A-Z][\w'’.-]*|of|the|on|in|by|upon|le|under|next))*"
+"""Hyphens stand within words alone: could they part words, too, "A-A-A-" would be read in every way there is."""
 _ENDS: Final = (
     "Street St Avenue Ave Road Rd Lane Ln Drive Close Grove Crescent Mews Gardens Row Hill Walk Quay Place Court Way"
     " Terrace Square Rise Vale Yard Parade Embankment View Green Park Villas Fields Wharf Broadway Gate"

@@ -369,7 +369,6 @@ _STREET_ENDS: Final = (
     "-stift",
     "-heim",
     "-preis",
-    "-saal",
     "-hof",
     "-park",
     "-str",
