@@ -12,6 +12,11 @@ FUNCTION_LINES = 80
 MOST_FUNCTION_LINES = 45
 """95 of 100 functions are at most this long."""
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "stuff"}
+AT_THE_TOP = set(
+    ".ci .dockerignore .gitignore CHANGELOG.md CONTRIBUTING.md LICENSE Makefile NOTICE README.md bench config deploy"
+    " docs migrations pyproject.toml requirements samples src tests tools".split()
+)
+"""What a visitor sees first: nothing strays in by a mistyped command, nothing is lost with the strays."""
 
 
 def sources(*areas: str) -> list[Path]:
@@ -81,3 +86,4 @@ def test_git_holds_only_what_belongs_there() -> None:
     assert not [name for name in names if name.endswith((".pyc", ".log", ".key", ".pem")) or ".frostbyte/" in name]
     large = [name for name in names if (ROOT / name).is_file() and (ROOT / name).stat().st_size > 1 << 20]
     assert not large
+    assert {name.partition("/")[0] for name in names} == AT_THE_TOP
