@@ -74,8 +74,8 @@ def written(separators: Sequence[str], texts: Sequence[str]) -> Written:
 
 def integers(numbers: Any) -> Integers:
     """An array of NumPy as one of Python's own: what is taken out of it is a plain number."""
-    found = array("q")
-    found.frombytes(numbers.astype(np.int64).tobytes())
+    found = array("q", [0]) * len(numbers)
+    np.frombuffer(found, np.int64)[:] = numbers
     return found
 
 
@@ -123,7 +123,9 @@ class PageBuilder:
         Returns:
             Where the cells start, and where they end.
         """
-        edges = np.concatenate([piece.lengths for piece in pieces]).cumsum() + self.at
+        edges = np.concatenate([piece.lengths for piece in pieces])
+        edges.cumsum(out=edges)
+        edges += self.at
         starts, ends = integers(edges[0::2]), integers(edges[1::2])
         text, at = "".join([piece.text for piece in pieces]), self.at
         # Texts of cells hold no tabs and line ends: without our separators one look was enough.
@@ -131,9 +133,10 @@ class PageBuilder:
             self._append(text)
         else:
             self.found(text)
-        before = array("q", [at]) + ends[:-1]
-        bare = int(starts[0] == at)
-        self._with_inserted(at, before[bare:], starts[bare:])
+        if starts[0] > at:
+            self._with_inserted(at, array("q", [at]), starts[:1])
+        self._from.frombytes(memoryview(ends).cast("B")[: -ends.itemsize])
+        self._to.frombytes(memoryview(starts).cast("B")[starts.itemsize :])
         return starts, ends
 
     def insert(self, separator: str) -> None:

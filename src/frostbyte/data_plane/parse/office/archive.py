@@ -21,6 +21,8 @@ _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """Office files with a password are wrapped in this older container."""
 _SMALL: Final = 10_000_000
 """Bytes below which a high ratio is harmless: empty XML packs well."""
+_PIECE: Final = 1 << 18
+"""Bytes that are unpacked at a time."""
 _DECLARED: Final = re.compile(rb"<(?:!|\x00!|\x00\x00\x00!)\x00*[DdEe]\x00*[OoNn]\x00*[CcTt]")
 """`<!DOCTYPE` or `<!ENTITY` in UTF-8, UTF-16 and UTF-32; XML knows no other way to bring in what it does not hold."""
 _CORE: Final = ("title", "creator", "subject", "description", "keywords", "lastModifiedBy", "created", "modified")
@@ -39,11 +41,22 @@ class Archive:
         """The bytes of a member.
 
         Raises:
-            StageFailed: `damaged` if it is missing or broken, `archive_bomb` if it is longer than it says.
+            StageFailed: `damaged` if it is missing or broken, `archive_bomb` if it is longer than it may be.
         """
+        return bytes(self.unpacked(name))
+
+    def unpacked(self, name: str) -> bytearray:
+        """The same of a large member: memory that is touched for the first time costs as much as to unpack into it."""
         try:
             with self._zip.open(name) as member:
-                data = member.read(self._left + 1)
+                size = self._zip.getinfo(name).file_size
+                if size > self._left:
+                    raise _bomb()
+                # Into its place piece by piece: as a whole it would be put together in a second one.
+                data, at = bytearray(size), 0
+                while piece := member.read(_PIECE):
+                    data[at : at + len(piece)] = piece
+                    at += len(piece)
         except (
             KeyError,
             zipfile.BadZipFile,
@@ -54,9 +67,9 @@ class Archive:
             NotImplementedError,
         ) as error:
             raise damaged(self._what) from error
-        if len(data) > self._left:
-            raise _bomb()
-        self._left -= len(data)
+        if at < size:
+            raise damaged(self._what)
+        self._left -= size
         return data
 
     def xml(self, name: str) -> Any:
@@ -146,7 +159,7 @@ def check_entries(members: zipfile.ZipFile, what: str, limits: ParseLimits) -> N
         raise _bomb()
 
 
-def check_xml(data: bytes) -> None:
+def check_xml(data: bytes | bytearray) -> None:
     """Refuse document types and entities.
 
     Raises:

@@ -135,7 +135,7 @@ def _cells(
     comments: list[_Comment],
 ) -> dict[Place, Span]:
     """Write the cells; where those with a comment stand."""
-    xml = read_sheet(reading.archive.read(part))
+    xml = read_sheet(reading.archive.unpacked(part))
     sheet = _about(xml.rest)
     for kind, target in relations.values():
         if kind == "table" and target in reading.archive.names:

@@ -25,13 +25,14 @@ _BEGIN: Final = r'<c r="([A-Z]{1,3})(\d{1,7})"([^>]*)>(?:(?<=/>)|'
 _VALUE: Final = r"(?:(?:<v>|<is><t[^>]*>)([^<]*)(?:</v>|</t></is>))?</c>)"
 _CELL: Final = re.compile(_BEGIN + _VALUE)
 _FORMULA_CELL: Final = re.compile(_BEGIN + r"(?:<f([^>]*)>(?:(?<=/>)|([^<]*)</f>))?" + _VALUE)
-_START: Final = re.compile(r"<(?:(\w+):)?sheetData\b[^>]*?(/?)>")
+_START: Final = re.compile(rb"<(?:(\w+):)?sheetData\b[^>]*?(/?)>")
 _ENCODING: Final = re.compile(rb"""<\?xml[^>]*?encoding=["']([A-Za-z0-9._-]+)["']""")
-_DECLARATION: Final = re.compile(r"^\s*<\?xml[^>]*\?>")
+_DECLARATION: Final = re.compile(rb"^\s*<\?xml[^>]*\?>")
+_UTF_16: Final = (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)
 _NUMBER: Final = re.compile(r"""\br=["'](\d{1,7})["']""")
 _ATTRIBUTE: Final = re.compile(r'(\w+)="([^"]*)"')
 _CHUNK: Final = 250_000
-"""Characters of XML that are taken at a time: what is made of them stays in the processor's cache."""
+"""Bytes of XML that are taken at a time: what is made of them stays in the processor's cache."""
 
 
 class SheetXml(NamedTuple):
@@ -42,51 +43,65 @@ class SheetXml(NamedTuple):
     """The root without the cells: columns, merged ranges, headers and the like."""
 
 
-def read_sheet(data: bytes) -> SheetXml:
+def read_sheet(data: bytes | bytearray) -> SheetXml:
     """Take a worksheet part apart.
 
     Raises:
         StageFailed: `damaged`, `unsafe_xml`.
     """
     check_xml(data)
-    text = _decoded(data)
-    declared = _DECLARATION.match(text)
+    data = _utf_8(data)
+    declared = _DECLARATION.match(data)
     begin = declared.end() if declared else 0
-    start = _START.search(text, begin)
+    start = _START.search(data, begin)
     if start is None or start.group(2):
-        return SheetXml(iter(()), parsed(text[begin:].encode(), "XLSX"))
-    name = f"{start.group(1)}:sheetData" if start.group(1) else "sheetData"
-    end = text.rfind(f"</{name}>")
+        return SheetXml(iter(()), parsed(bytes(data[begin:]), "XLSX"))
+    prefix = start.group(1)
+    end = data.rfind(b"</%b:sheetData>" % prefix if prefix else b"</sheetData>")
     if end < 0:
         raise damaged("XLSX")
-    body, frame = text[start.end() : end], (text[begin : start.end()], text[end:])
-    rest = parsed("".join(frame).encode(), "XLSX")
-    if start.group(1):
-        body = body.replace(f"<{start.group(1)}:", "<").replace(f"</{start.group(1)}:", "</")
-        frame = ("<row>", "</row>")
-    return SheetXml(_chunks(body, frame), rest)
+    frame = (data[begin : start.end()], data[end:])
+    rest = parsed(b"".join(frame), "XLSX")
+    around = ("<row>", "</row>") if prefix else (_text(frame[0]), _text(frame[1]))
+    return SheetXml(_chunks(_pieces(data, start.end(), end, prefix), around), rest)
 
 
-def _decoded(data: bytes) -> str:
-    """The text of a part."""
-    if data.startswith(codecs.BOM_UTF8) or _ENCODING.match(data) is None:
-        encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)) else "utf-8-sig"
-    else:
-        encoding = _ENCODING.match(data).group(1).decode("ascii")  # type: ignore[union-attr]
+def _utf_8(data: bytes | bytearray) -> bytes | bytearray:
+    """A part in the usual encoding, without the mark that tells it."""
+    encoding = found.group(1).decode("ascii").lower() if (found := _ENCODING.match(data)) else ""
+    if data.startswith(_UTF_16):
+        encoding = "utf-16"
+    if data.startswith(codecs.BOM_UTF8) or encoding in ("", "utf-8"):
+        return data.removeprefix(codecs.BOM_UTF8)
     try:
-        return data.decode(encoding)
-    except (UnicodeDecodeError, LookupError) as error:
+        return data.decode(encoding).encode()
+    except (UnicodeError, LookupError) as error:
         raise damaged("XLSX") from error
 
 
-def _chunks(body: str, frame: tuple[str, str]) -> Iterator[Chunk | Even]:
+def _text(data: bytes | bytearray | memoryview) -> str:
+    try:
+        return str(data, "utf-8")
+    except UnicodeDecodeError as error:
+        raise damaged("XLSX") from error
+
+
+def _pieces(data: bytes | bytearray, at: int, behind: int, prefix: bytes | None) -> Iterator[str]:
+    """Whole rows, about so many bytes at a time: a sheet as one text would be as much memory again, touched once."""
+    view, row_end = memoryview(data), b"</%b:row>" % prefix if prefix else b"</row>"
+    name = f"{prefix.decode()}:" if prefix else ""
+    while at < behind:
+        found = data.find(row_end, at + _CHUNK, behind)
+        end = behind if found < 0 else found + len(row_end)
+        piece, at = _text(view[at:end]), end
+        yield piece.replace(f"<{name}", "<").replace(f"</{name}", "</") if name else piece
+
+
+def _chunks(pieces: Iterable[str], frame: tuple[str, str]) -> Iterator[Chunk | Even]:
     """All rows, some thousand cells at a time. `frame` is what stands around the body: it makes XML of a single row."""
-    number, at, shared = -1, 0, Shared()
+    number, shared = -1, Shared()
     shapes = Shapes(shared)
-    while at < len(body):
-        found = body.find("</row>", at + _CHUNK)
-        end = len(body) if found < 0 else found + len("</row>")
-        piece, at = body[at:end], end
+    for piece in pieces:
         for part in shapes.chunks(piece, number) or _of_any_shape(piece, number, shared, frame):
             yield part
             number = part.last

@@ -73,7 +73,7 @@ class Values:
     """Answers for every kind of cell of one workbook."""
 
     def __init__(self, archive: Archive, strings: str, styles: str, *, from_1904: bool) -> None:
-        self._strings = shared_strings(archive.read(strings)) if strings else []
+        self._strings = shared_strings(archive.unpacked(strings)) if strings else []
         self._from_1904 = from_1904
         self._formats: list[NumberFormat | None] = []
         self.hidden: list[str] = []
@@ -264,7 +264,7 @@ class _Number:
         return text, None if text == stored or text.replace(",", "") == stored else stored
 
 
-def shared_strings(data: bytes) -> list[str]:
+def shared_strings(data: bytes | bytearray) -> list[str]:
     """The strings that cells name by number."""
     check_xml(data)
     try:
@@ -277,4 +277,4 @@ def shared_strings(data: bytes) -> list[str]:
         found = _STRING.findall(text)
         if len(found) == entries:
             return [unescaped(item) if "&" in item or "_x" in item else item for item in found]
-    return [unescaped(string_of(node).replace("&", "&amp;")) for node in parsed(data, "XLSX") if local(node) == "si"]
+    return [unescaped(string_of(node).replace("&", "&amp;")) for node in parsed(bytes(data), "XLSX") if local(node) == "si"]
