@@ -8,6 +8,7 @@ import pytest
 from frostbyte.data_plane.document import Kind, encode
 from frostbyte.data_plane.parse.office.cell_references import area, column_name, column_number, moved
 from frostbyte.data_plane.parse.office.number_formats import NumberFormat, general
+from frostbyte.kernel.errors import StageFailed
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 S = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -200,6 +201,35 @@ def test_every_form_of_xml_reads_the_same(book):
     assert book(f'<x:worksheet xmlns:x="{S}">{prefixed}</x:worksheet>', raw=True) == first
     wide = f'<?xml version="1.0" encoding="UTF-16"?><worksheet xmlns="{S}">{usual}</worksheet>'
     assert book(wide.encode("utf-16"), raw=True) == first
+
+
+@pytest.mark.parametrize("prefix", ["x", "a-b", "ä"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1"])
+def test_no_encoding_or_prefix_hides_cells(book, encoding, prefix):
+    usual = rows(["Name", "Größe"], ["Ada", 3], ["Bo", 4.5])
+    prefixed = usual.replace("</", f"</{prefix}:").replace("<", f"<{prefix}:").replace(f"<{prefix}:/", "</")
+    prefixed = f'<{prefix}:worksheet xmlns:{prefix}="{S}">{prefixed}</{prefix}:worksheet>'
+    for sheet in (f'<worksheet xmlns="{S}">{usual}</worksheet>', prefixed):
+        declared = ' encoding="ISO-8859-1"' if encoding == "latin-1" else ""
+        assert book(f'<?xml version="1.0"{declared}?>{sheet}'.encode(encoding), raw=True) == book(usual)
+
+
+@pytest.mark.parametrize("many", [1, 300])
+def test_a_prefix_for_some_rows_or_cells_hides_none(book, many):
+    usual = rows(["Name", "Sum"], *(["Ada", 3] for _ in range(many)), ["Bo", 4.5])
+    before, last = usual[: usual.rfind("<row")], usual[usual.rfind("<row") :].removesuffix("</sheetData>")
+    row = last.replace("</", "</y:").replace("<", "<y:").replace("<y:/y:", "</y:")
+    cell = last.replace("<c ", "<y:c ").replace("</c>", "</y:c>")
+    for other in (row, cell):
+        sheet = f'<worksheet xmlns="{S}" xmlns:y="{S}">{before}{other}</sheetData></worksheet>'
+        assert book(sheet.encode(), raw=True) == book(usual)
+
+
+def test_a_sheet_whose_text_is_in_no_encoding_is_damaged(book):
+    sheet = f'<worksheet xmlns="{S}">{rows(["Name"], ["Ada"])}</worksheet>'.encode().replace(b"Ada", b"A\xffda")
+    with pytest.raises(StageFailed) as failed:
+        book(sheet, raw=True)
+    assert failed.value.code == "damaged"
 
 
 def test_blocks(book):

@@ -25,6 +25,8 @@ _BEGIN: Final = r'<c r="([A-Z]{1,3})(\d{1,7})"([^>]*)>(?:(?<=/>)|'
 _VALUE: Final = r"(?:(?:<v>|<is><t[^>]*>)([^<]*)(?:</v>|</t></is>))?</c>)"
 _CELL: Final = re.compile(_BEGIN + _VALUE)
 _FORMULA_CELL: Final = re.compile(_BEGIN + r"(?:<f([^>]*)>(?:(?<=/>)|([^<]*)</f>))?" + _VALUE)
+_FOREIGN: Final = re.compile(r"<[^\s<>/:]+:(?:row|c)\b")
+"""Rows and cells with a prefix of their own, which the expressions above would pass over."""
 _START: Final = re.compile(rb"<(?:(\w+):)?sheetData\b[^>]*?(/?)>")
 _ENCODING: Final = re.compile(rb"""<\?xml[^>]*?encoding=["']([A-Za-z0-9._-]+)["']""")
 _DECLARATION: Final = re.compile(rb"^\s*<\?xml[^>]*\?>")
@@ -55,7 +57,8 @@ def read_sheet(data: bytes | bytearray) -> SheetXml:
     begin = declared.end() if declared else 0
     start = _START.search(data, begin)
     if start is None or start.group(2):
-        return SheetXml(iter(()), parsed(bytes(data[begin:]), "XLSX"))
+        root = parsed(bytes(data[begin:]), "XLSX")
+        return SheetXml(_nodes(root, -1, Shared()), root)  # none, unless its encoding or prefix is no usual one
     prefix = start.group(1)
     end = data.rfind(b"</%b:sheetData>" % prefix if prefix else b"</sheetData>")
     if end < 0:
@@ -108,6 +111,8 @@ def _chunks(pieces: Iterable[str], frame: tuple[str, str]) -> Iterator[Chunk | E
 
 
 def _of_any_shape(piece: str, number: int, shared: Shared, frame: tuple[str, str]) -> Iterable[Chunk]:
+    if _FOREIGN.search(piece):
+        return _nodes(parsed(piece.join(frame).encode(), "XLSX"), number, shared)
     chunk = _usual(piece, number, shared)
     return [chunk] if chunk is not None else _row_by_row(piece, number, shared, frame)
 
@@ -167,15 +172,27 @@ def _about_row(about: str, before: int) -> tuple[int, bool]:
     return number, hidden
 
 
+def _nodes(root: Any, number: int, shared: Shared) -> Iterator[Chunk]:
+    """The rows below a node, whatever their prefix is; those without cells are left out."""
+    for row in root.iter("{*}row", "row"):
+        number, hidden = _about_row("".join(f' {key}="{text}"' for key, text in row.attrib.items()), number)
+        if (chunk := _cells(row, number, shared)).columns:
+            yield chunk._replace(rows=[RowOf(number, hidden, 0, len(chunk.columns))])
+
+
 def _careful(row: str, number: int, shared: Shared, frame: tuple[str, str]) -> Chunk:
     """A row of whatever XML there is."""
-    root = parsed(f"{frame[0]}{row}{frame[1]}".encode(), "XLSX")
+    root = parsed(row.join(frame).encode(), "XLSX")
+    return _cells(next(root.iter("{*}row", "row")), number, shared)
+
+
+def _cells(row: Any, number: int, shared: Shared) -> Chunk:
     columns: list[int] = []
     kinds: list[str] = []
     values: list[str] = []
     formulas: dict[int, str] = {}
     column = -1
-    for cell in next(root.iter("{*}row", "row")):
+    for cell in row:
         if local(cell) != "c":
             continue
         letters = (cell.get("r") or "").rstrip("0123456789")

@@ -277,4 +277,6 @@ def shared_strings(data: bytes | bytearray) -> list[str]:
         found = _STRING.findall(text)
         if len(found) == entries:
             return [unescaped(item) if "&" in item or "_x" in item else item for item in found]
-    return [unescaped(string_of(node).replace("&", "&amp;")) for node in parsed(bytes(data), "XLSX") if local(node) == "si"]
+    return [
+        unescaped(string_of(node).replace("&", "&amp;")) for node in parsed(bytes(data), "XLSX") if local(node) == "si"
+    ]
