@@ -15,8 +15,7 @@ from typing import Final
 
 from frostbyte.data_plane.policy import british
 from frostbyte.data_plane.policy.columns import Columns
-
-Span = tuple[int, int]
+from frostbyte.data_plane.policy.port import Span
 
 _MONEY: Final = frozenset("€$£%")
 _WHOLE: Final = frozenset(

@@ -10,9 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from frostbyte.data_plane.policy.port import Span
 from frostbyte.data_plane.policy.runs import vocabulary
-
-Span = tuple[int, int]
 
 _REACH: Final = 130
 """Characters before a postcode."""

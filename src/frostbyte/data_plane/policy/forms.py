@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-Span = tuple[int, int]
+from frostbyte.data_plane.policy.port import Span
 
 _LEFT: Final = 64
 """Characters before a name that are looked at."""
@@ -80,7 +80,7 @@ def listed(text: str) -> list[Span]:
 
 
 def told(text: str, start: int, end: int, last: int) -> str:
-    """What the words right before a name, and those behind it, say of it: 'strong', 'weak' or ''.
+    """What the words right before a name, and those behind it, say of it: 'strong' or ''.
 
     Args:
         last: where the name before it ends; negative if there is none.

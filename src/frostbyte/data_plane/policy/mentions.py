@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from frostbyte.data_plane.policy.runs import TOKEN, UPPER, Run, Span, vocabulary
+from frostbyte.data_plane.policy.port import Span
+from frostbyte.data_plane.policy.runs import TOKEN, UPPER, Run, vocabulary
 
 
 def words_of(name: str) -> list[str]:

@@ -18,7 +18,8 @@ from typing import Final
 
 from frostbyte.data_plane.policy import forms
 from frostbyte.data_plane.policy.columns import Columns
-from frostbyte.data_plane.policy.runs import CELL_ENDS, LEFT, UPPER, Run, Runs, Span, vocabulary
+from frostbyte.data_plane.policy.port import Span
+from frostbyte.data_plane.policy.runs import CELL_ENDS, LEFT, UPPER, Run, Runs, vocabulary
 
 _LISTED: Final = re.compile(
     r"(?:[,;/]| and| und|, and| sowie| or| oder)\s+(?:dr\.? |prof\.? |mrs?\.? |ms\.? |frau |herrn? )*", re.IGNORECASE

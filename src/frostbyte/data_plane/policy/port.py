@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+Span = tuple[int, int]
+"""(start, end): a half-open range of the text asked about."""
 NameSpan = tuple[int, int, str, float]
 """(start, end, kind, confidence): a half-open range of the text asked about, `NAME` or `ADDRESS`, and 0..1."""
 

@@ -16,6 +16,7 @@ from typing import Final
 
 from frostbyte.data_plane.policy import forms
 from frostbyte.data_plane.policy.columns import Columns
+from frostbyte.data_plane.policy.port import Span
 
 UPPER: Final = r"[^\W\d_a-zß-öø-ÿăąćčđęěğıłńňőřśşšťűźżž]"
 """A character class for what may begin a name."""
@@ -42,7 +43,6 @@ _NOUN: Final = re.compile(
 """Words whose ending is that of a thing."""
 CELL_ENDS: Final = re.compile(r"[ .]?(?:[\n\r\t|,;()]|$| {2}| [-–/] )")
 LEFT: Final = 64
-Span = tuple[int, int]
 
 
 @lru_cache(maxsize=1)
