@@ -39,9 +39,15 @@ def pdf(source: BinaryIO, origin: Source, limits: ParseLimits, progress: Callabl
 
 def image(source: BinaryIO, origin: Source, limits: ParseLimits, progress: Callable[[], None]) -> Document:
     """A picture of one or more pages."""
-    pages, found, notes = frames.read_images(source, origin.mime, limits, progress)
+    result = frames.read_images(source, origin.mime, limits, progress)
     return Document(
-        source=origin, lineage=lineage("image"), pages=tuple(pages), title="", pages_found=found, notes=notes
+        source=origin,
+        lineage=lineage("image"),
+        pages=tuple(result.pages),
+        title="",
+        metadata=result.metadata,
+        pages_found=result.found,
+        notes=result.notes,
     )
 
 

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from PIL import Image as Pillow
 from PIL import ImageOps
@@ -17,6 +17,13 @@ from frostbyte.data_plane.document import Image, Page
 from frostbyte.data_plane.parse.building import PageBuilder
 from frostbyte.data_plane.parse.image import ocr
 from frostbyte.data_plane.parse.image.ahead import ReadAhead
+from frostbyte.data_plane.parse.image.described import (
+    add_metadata,
+    check_directory,
+    further_pictures,
+    missing_parts,
+)
+from frostbyte.data_plane.parse.image.transparent import on_ground
 from frostbyte.data_plane.parse.image.writing import write_scan
 from frostbyte.data_plane.parse.limits import ParseLimits, damaged, image_too_large, too_many_pages
 
@@ -37,16 +44,25 @@ BROKEN: Final = (
 _FORMATS: Final = {"image/png": "PNG", "image/tiff": "TIFF"}
 
 
-def read_images(
-    source: BinaryIO, mime: str, limits: ParseLimits, progress: Callable[[], None]
-) -> tuple[list[Page], int, tuple[str, ...]]:
-    """The pages of an image file, the number of frames it has, and notes.
+class ImagesResult(NamedTuple):
+    """What was read of an image file."""
+
+    pages: list[Page]
+    found: int
+    """Frames the file has."""
+    metadata: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def read_images(source: BinaryIO, mime: str, limits: ParseLimits, progress: Callable[[], None]) -> ImagesResult:
+    """The pages of an image file, one for each frame.
 
     Raises:
         StageFailed: `damaged`, `too_many_pages`, `image_too_large`.
     """
     notes: list[str] = []
     waiting: list[_Frame] = []
+    metadata: dict[str, str] = {}
     with opened(source, mime, limits) as image, ReadAhead(progress) as ahead:
         frames = count_frames(image, limits)
         for number in range(1, frames + 1):
@@ -58,6 +74,8 @@ def read_images(
             except BROKEN:  # the other frames may still be read
                 notes.append("frame_damaged")
                 waiting.append(_Frame(number, None, None))
+                continue
+            notes += _besides(image, waiting[-1], metadata)
         if all(frame.size is None for frame in waiting):
             raise damaged(_FORMATS[mime])
         pages = [_page(frame) for frame in waiting]
@@ -65,10 +83,10 @@ def read_images(
         notes.append("animated")
     if any(page.ocr_confidence is not None and page.ocr_confidence < ocr.POOR for page in pages):
         notes.append("ocr_poor")
-    return pages, frames, tuple(dict.fromkeys(notes))
+    return ImagesResult(pages, frames, metadata, tuple(dict.fromkeys(notes)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Frame:
     """A frame that was decoded and is being read."""
 
@@ -76,6 +94,21 @@ class _Frame:
     size: tuple[int, int] | None
     """None if it could not be decoded."""
     wait: Callable[[], ocr.Scan] | None
+    missing: bool = False
+    """Whether the file does not hold all of it."""
+    further: int = 0
+    """Pictures that hang below it."""
+
+
+def _besides(image: Any, frame: _Frame, metadata: dict[str, str]) -> list[str]:
+    """Add what else the file holds of a frame that was decoded; notes on what is wrong with that."""
+    try:
+        add_metadata(metadata, image)
+        frame.further = further_pictures(image)
+        frame.missing = missing_parts(image) > 0
+    except BROKEN:
+        return ["metadata_damaged"]
+    return ["frame_incomplete"] if frame.missing else []
 
 
 def _page(frame: _Frame) -> Page:
@@ -89,6 +122,9 @@ def _page(frame: _Frame) -> Page:
     write_scan(builder, scan)
     outcome = "read" if scan.has_text else "no_text" if frame.wait else "not_read"
     builder.images.append(Image(box=whole, outcome=outcome))
+    if frame.missing:
+        builder.images.append(Image(box=None, outcome="not_decodable"))
+    builder.images += [Image(box=None, outcome="not_read")] * frame.further
     return builder.page(
         frame.number,
         width=width,
@@ -136,19 +172,18 @@ def count_frames(image: Any, limits: ParseLimits) -> int:
 
 
 def frame_picture(image: Any, number: int, limits: ParseLimits) -> Pillow.Image:
-    """Frame `number` (1-based) as grey or RGB on white, decoded.
+    """Frame `number` (1-based) as grey or RGB, decoded; what is transparent as `transparent.on_ground` shows it.
 
     Raises:
         StageFailed: `image_too_large`.
         Exception: one of `BROKEN`, the frame is damaged.
     """
     image.seek(number - 1)
+    check_directory(image)
     _check_size(image, limits)
     picture = _as_shown(image)
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        rgba = picture.convert("RGBA")
-        white = Pillow.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return Pillow.alpha_composite(white, rgba).convert("RGB")
+        return on_ground(picture)
     if picture.mode in ("1", "L"):
         return picture.convert("L")
     if picture.mode == "LAB":
