@@ -281,7 +281,8 @@ def test_what_is_hidden_is_marked(book):
 
 def test_comments_stand_at_their_cells_and_threads_once(book):
     rels = f'<Relationship Id="a" Type="{KINDS}/comments" Target="../comments1.xml"/>'
-    rels += '<Relationship Id="b" Type="http://x/threadedComment" Target="../threads.xml"/>'
+    threads = "http://schemas.microsoft.com/office/2017/10/relationships/threadedComment"
+    rels += f'<Relationship Id="b" Type="{threads}" Target="../threads.xml"/>'
     old = "".join(
         f'<comment ref="{ref}" authorId="0"><text><t>{text}</t></text></comment>'
         for ref, text in (("A1", "old"), ("B1", "[Threaded]"))

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, BinaryIO, Final
+from urllib.parse import unquote
 
 from lxml import etree
 
-from frostbyte.data_plane.parse.building import clean
 from frostbyte.data_plane.parse.limits import ParseLimits, damaged, encrypted
 from frostbyte.kernel.errors import StageFailed
 
@@ -25,7 +25,13 @@ _PIECE: Final = 1 << 18
 """Bytes that are unpacked at a time."""
 _DECLARED: Final = re.compile(rb"<(?:!|\x00!|\x00\x00\x00!)\x00*[DdEe]\x00*[OoNn]\x00*[CcTt]")
 """`<!DOCTYPE` or `<!ENTITY` in UTF-8, UTF-16 and UTF-32; XML knows no other way to bring in what it does not hold."""
-_CORE: Final = ("title", "creator", "subject", "description", "keywords", "lastModifiedBy", "created", "modified")
+_MARKUP: Final = (".xml", ".rels", ".vml")
+_FAMILIES: Final = (
+    "http://schemas.openxmlformats.org/",
+    "http://purl.oclc.org/ooxml/",
+    "http://schemas.microsoft.com/",
+)
+"""Whose relations Office follows. It passes over any other, so that to follow one would be to read what nobody sees."""
 
 
 class Archive:
@@ -36,6 +42,7 @@ class Archive:
         self._what = what
         self._left = limits.max_unpacked
         self.names = frozenset(members.namelist())
+        self._found = _by_name(members, what)
 
     def read(self, name: str) -> bytes:
         """The bytes of a member.
@@ -80,19 +87,27 @@ class Archive:
         """
         return parsed(self.read(name), self._what)
 
+    def named(self, name: str) -> str:
+        """The member that a name means, or the name itself if there is none: names of parts that differ in case alone
+        are one, and some programs write them with other strokes or in percent signs."""
+        return self._found.get(_folded(name)) or self._found.get(_folded(unquote(name))) or name
+
     def relations(self, part: str) -> dict[str, tuple[str, str]]:
         """Relations of a part: id -> (last word of the type, name of the target member); outside ones left out."""
-        folder, name = posixpath.split(part)
-        path = posixpath.join(folder, "_rels", f"{name}.rels")
+        folder, name = posixpath.split(part.replace("\\", "/"))
+        path = self.named(posixpath.join(folder, "_rels", f"{name}.rels"))
         found: dict[str, tuple[str, str]] = {}
         if path not in self.names:
             return found
         for node in self.xml(path):
             if not isinstance(node.tag, str) or node.get("TargetMode") == "External":
                 continue
-            target = node.get("Target", "")
+            target = node.get("Target", "").replace("\\", "/")
             full = target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))
-            found[node.get("Id", "")] = (node.get("Type", "").rsplit("/", 1)[-1], full)
+            kind = node.get("Type", "")
+            if kind.startswith(_FAMILIES):
+                kind = kind.rsplit("/", 1)[-1]
+            found[node.get("Id", "")] = (kind, self.named(full))
         return found
 
     def main_part(self, usual: str) -> str:
@@ -104,19 +119,9 @@ class Archive:
         for kind, target in self.relations("").values():
             if kind == "officeDocument" and target in self.names:
                 return target
-        if usual in self.names:
-            return usual
+        if (name := self.named(usual)) in self.names:
+            return name
         raise damaged(self._what)
-
-    def properties(self) -> dict[str, str]:
-        """What the file says of itself in its core properties."""
-        if "docProps/core.xml" not in self.names:
-            return {}
-        found = {}
-        for node in self.xml("docProps/core.xml"):
-            if isinstance(node.tag, str) and (name := local(node)) in _CORE and (value := clean(node.text or "")):
-                found[name.lower()] = value
-        return found
 
 
 @contextmanager
@@ -137,6 +142,30 @@ def opened(source: BinaryIO, what: str, limits: ParseLimits) -> Iterator[Archive
     with members:
         check_entries(members, what, limits)
         yield Archive(members, what, limits)
+
+
+def _folded(name: str) -> str:
+    return name.replace("\\", "/").lstrip("/").lower()
+
+
+def _by_name(members: zipfile.ZipFile, what: str) -> dict[str, str]:
+    """The members by their names as they are compared.
+
+    Raises:
+        StageFailed: `damaged`: two parts with one name, of which programs show one or the other.
+    """
+    found: dict[str, zipfile.ZipInfo] = {}
+    for entry in members.infolist():
+        name = _folded(entry.filename)
+        other = found.get(name)
+        if (
+            other is not None
+            and name.endswith(_MARKUP)
+            and (other.CRC, other.file_size) != (entry.CRC, entry.file_size)
+        ):
+            raise damaged(what)
+        found[name] = entry
+    return {name: entry.filename for name, entry in found.items()}
 
 
 def check_entries(members: zipfile.ZipFile, what: str, limits: ParseLimits) -> None:

@@ -16,6 +16,7 @@ from frostbyte.data_plane.parse.office.docx_plain import read_part
 from frostbyte.data_plane.parse.office.docx_scan import Scan
 from frostbyte.data_plane.parse.office.embedded import EmbeddedImages
 from frostbyte.data_plane.parse.office.numbering import Numbering
+from frostbyte.data_plane.parse.office.properties import properties
 from frostbyte.data_plane.parse.office.styles import PAPER, Styles
 
 _VARIANTS: Final = {"first": "first_pages", "even": "even_pages"}
@@ -46,7 +47,8 @@ def read_docx(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None
         document.write()
         embedded = [note for note in document.writer.remarks if note == "embedded_document_not_read"]
         others = dict.fromkeys(note for note in document.writer.remarks if note != "embedded_document_not_read")
-        return DocxResult(document.writer.builder.page(1), archive.properties(), (*others, *embedded[:_MANY]))
+        metadata, more = properties(archive)
+        return DocxResult(document.writer.builder.page(1), metadata, (*others, *more, *embedded[:_MANY]))
 
 
 class _Document:

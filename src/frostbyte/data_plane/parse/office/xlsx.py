@@ -14,6 +14,7 @@ from frostbyte.data_plane.parse.office.archive import Archive, attribute, local,
 from frostbyte.data_plane.parse.office.cell_references import area
 from frostbyte.data_plane.parse.office.embedded import EmbeddedImages
 from frostbyte.data_plane.parse.office.graphics import chart_lines, diagram_lines
+from frostbyte.data_plane.parse.office.properties import properties
 from frostbyte.data_plane.parse.office.xlsx_blocks import BlockWriter, Line, Place, Sheet, separators
 from frostbyte.data_plane.parse.office.xlsx_cells import read_sheet
 from frostbyte.data_plane.parse.office.xlsx_shapes import Chunk, Even, across
@@ -84,8 +85,8 @@ def read_xlsx(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None
         persons = _persons(archive, parts.get("person", ""))
         reading = _Reading(archive, values, EmbeddedImages(archive, limits, progress), limits, progress, persons)
         pages = [_page(reading, number, entry) for number, entry in enumerate(entries, 1)]
-        metadata = archive.properties()
-    return XlsxResult(pages, len(pages), metadata, tuple(dict.fromkeys(reading.notes)))
+        metadata, more = properties(archive)
+    return XlsxResult(pages, len(pages), metadata, tuple(dict.fromkeys([*reading.notes, *more])))
 
 
 def _entries(root: Any, relations: dict[str, tuple[str, str]]) -> list[_Entry]:
