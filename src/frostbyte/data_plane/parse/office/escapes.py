@@ -7,6 +7,7 @@ from typing import Final
 
 _ENTITY: Final = re.compile(r"&(#x[0-9a-fA-F]{1,6}|#\d{1,7}|lt|gt|amp|quot|apos);")
 _ESCAPED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_ATTRIBUTE: Final = re.compile(r"""(?<![\w:.-])(\w+)\s*=\s*["']([^"']*)["']""")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _NAMED: Final = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
 
@@ -18,6 +19,12 @@ def unescaped(text: str) -> str:
     if "_x" in text:
         text = _ESCAPED.sub(lambda match: chr(int(match.group(1), 16)), text)
     return text
+
+
+def attributes(tag: str) -> dict[str, str]:
+    """What a tag says, without what has a prefix: that is another program's."""
+    found = dict(_ATTRIBUTE.findall(tag))
+    return {name: unescaped(value) for name, value in found.items()} if "&" in tag else found
 
 
 def storable(text: str) -> str:

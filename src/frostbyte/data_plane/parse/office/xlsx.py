@@ -22,6 +22,7 @@ from frostbyte.data_plane.parse.office.xlsx_values import Values
 
 _HEADER_CODE: Final = re.compile(r'&(?:"[^"]*"|\d+|K[0-9A-Fa-f]{6}|K\d\d[+-]\d{3}|[A-Za-z&])')
 _VARIANTS: Final = {"odd": "", "even": "even_pages", "first": "first_pages"}
+_NOTHING: Final = re.compile(r"0+(?:\.0*)?$")
 _NO_FORMULAS: Final[dict[int, str]] = {}
 _MERGED: Final = 500_000
 """Merged ranges of a sheet that are kept."""
@@ -237,7 +238,7 @@ def _about(rest: Any) -> Sheet:
         name = local(node)
         if name == "cols":
             for column in node:
-                if column.get("hidden") in ("1", "true"):
+                if column.get("hidden") in ("1", "true") or _NOTHING.match(column.get("width", "")):
                     first, last = (column.get(key, "") for key in ("min", "max"))
                     if first.isdigit() and last.isdigit():
                         sheet.hidden_columns.update(range(int(first[:6]) - 1, min(int(last[:6]), 16_384)))

@@ -11,28 +11,30 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import accumulate, chain, pairwise, repeat
-from operator import lt
+from operator import ge, lt
 from typing import Any, Final, NamedTuple
 
 from frostbyte.data_plane.parse.limits import damaged
 from frostbyte.data_plane.parse.office.archive import check_xml, local, parsed
 from frostbyte.data_plane.parse.office.cell_references import Shared, column_number
-from frostbyte.data_plane.parse.office.escapes import storable, unescaped
-from frostbyte.data_plane.parse.office.xlsx_shapes import LAST_ROW, Chunk, Even, RowOf, Shapes
+from frostbyte.data_plane.parse.office.escapes import attributes, storable, unescaped
+from frostbyte.data_plane.parse.office.xlsx_shapes import LAST_ROW, MAY_HIDE, Chunk, Even, RowOf, Shapes
 
 _ROW: Final = re.compile(r"<row\b([^>]*)>")
 _BEGIN: Final = r'<c r="([A-Z]{1,3})(\d{1,7})"([^>]*)>(?:(?<=/>)|'
 _VALUE: Final = r"(?:(?:<v>|<is><t[^>]*>)([^<]*)(?:</v>|</t></is>))?</c>)"
 _CELL: Final = re.compile(_BEGIN + _VALUE)
 _FORMULA_CELL: Final = re.compile(_BEGIN + r"(?:<f([^>]*)>(?:(?<=/>)|([^<]*)</f>))?" + _VALUE)
-_FOREIGN: Final = re.compile(r"<[^\s<>/:]+:(?:row|c)\b")
-"""Rows and cells with a prefix of their own, which the expressions above would pass over."""
+_FOREIGN: Final = re.compile(r"<[^\s<>/:]+:(?:row|c)\b|<[!?]")
+"""Rows and cells with a prefix of their own, which the expressions above would pass over, and what is no element: they
+would take a row in a comment for the end of the one around it."""
+_ANOTHER: Final = re.compile(r"</?(?:[^\s<>/:]+:)?sheetData\b")
 _START: Final = re.compile(rb"<(?:(\w+):)?sheetData\b[^>]*?(/?)>")
 _ENCODING: Final = re.compile(rb"""<\?xml[^>]*?encoding=["']([A-Za-z0-9._-]+)["']""")
 _DECLARATION: Final = re.compile(rb"^\s*<\?xml[^>]*\?>")
 _UTF_16: Final = (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)
 _NUMBER: Final = re.compile(r"""\br=["'](\d{1,7})["']""")
-_ATTRIBUTE: Final = re.compile(r'(\w+)="([^"]*)"')
+_NOTHING: Final = re.compile(r"0+(?:\.0*)?$")
 _CHUNK: Final = 250_000
 """Bytes of XML that are taken at a time: what is made of them stays in the processor's cache."""
 
@@ -111,6 +113,8 @@ def _chunks(pieces: Iterable[str], frame: tuple[str, str]) -> Iterator[Chunk | E
 
 
 def _of_any_shape(piece: str, number: int, shared: Shared, frame: tuple[str, str]) -> Iterable[Chunk]:
+    if "sheetData" in piece and _ANOTHER.search(piece):
+        raise damaged("XLSX")  # what stands behind the first is no row, and what is no row was not looked for
     if _FOREIGN.search(piece):
         return _nodes(parsed(piece.join(frame).encode(), "XLSX"), number, shared)
     chunk = _usual(piece, number, shared)
@@ -122,11 +126,11 @@ def _usual(piece: str, number: int, shared: Shared) -> Chunk | None:
     amount = piece.count("<c")
     coded = "<f" in piece
     cells = (_FORMULA_CELL if coded else _CELL).findall(piece)
-    if not amount or len(cells) != amount or "hidden=" in piece:
+    if not amount or len(cells) != amount or any(sign in piece for sign in MAY_HIDE):
         return None
     formulas: dict[int, dict[int, str]] = {}
     if coded:
-        names, numbers, kinds, attributes, codes, values = zip(*cells, strict=True)
+        names, numbers, kinds, abouts, codes, values = zip(*cells, strict=True)
     else:
         names, numbers, kinds, values = zip(*cells, strict=True)
     counts = Counter(numbers)
@@ -136,13 +140,16 @@ def _usual(piece: str, number: int, shared: Shared) -> Chunk | None:
     if order[0] <= number + 1 or order[-1] > LAST_ROW or not all(map(lt, order, order[1:])):
         return None
     columns = tuple(map(column_number, names))
+    edges = list(accumulate(counts.values(), initial=0))
+    falls = sum([columns[edge - 1] >= columns[edge] for edge in edges[1:-1]])
+    if sum(map(ge, columns, columns[1:])) > falls:
+        return None  # cells of a row that are not in their order
     if coded:
-        for place, (about, code) in enumerate(zip(attributes, codes, strict=True)):
+        for place, (about, code) in enumerate(zip(abouts, codes, strict=True)):
             if about or code:
                 row, column = int(numbers[place]) - 1, columns[place]
-                if formula := shared.formula(dict(_ATTRIBUTE.findall(about)), storable(unescaped(code)), row, column):
+                if formula := shared.formula(attributes(about), storable(unescaped(code)), row, column):
                     formulas.setdefault(row, {})[column] = formula
-    edges = list(accumulate(counts.values(), initial=0))
     rows = [RowOf(row - 1, False, start, end) for row, (start, end) in zip(order, pairwise(edges), strict=True)]
     return Chunk(rows, columns, kinds, values, formulas)
 
@@ -164,7 +171,8 @@ def _row_by_row(body: str, number: int, shared: Shared, frame: tuple[str, str]) 
 
 def _about_row(about: str, before: int) -> tuple[int, bool]:
     """The number of a row, from 0, and whether it is hidden."""
-    hidden = "hidden" in about and dict(_ATTRIBUTE.findall(about)).get("hidden") in ("1", "true")
+    stated = attributes(about) if any(sign in about for sign in MAY_HIDE) else {}
+    hidden = stated.get("hidden") in ("1", "true") or _NOTHING.match(stated.get("ht", "")) is not None
     match = _NUMBER.search(about)
     number = int(match.group(1)) - 1 if match else before + 1
     if not before < number < LAST_ROW:
@@ -192,25 +200,36 @@ def _cells(row: Any, number: int, shared: Shared) -> Chunk:
     values: list[str] = []
     formulas: dict[int, str] = {}
     column = -1
-    for cell in row:
-        if local(cell) != "c":
-            continue
+    for cell in row.iter("{*}c", "c"):
         letters = (cell.get("r") or "").rstrip("0123456789")
         column = column_number(letters) if letters else column + 1
-        value = ""
+        value, inline = "", None
         for child in cell:
             name = local(child)
             if name == "f":
-                if formula := shared.formula(dict(child.attrib), child.text or "", number, column):
+                if formula := shared.formula(dict(child.attrib), _own(child), number, column):
                     formulas[column] = formula
             elif name == "v":
-                value = child.text or ""
+                value = _own(child)
             elif name == "is":
-                value = string_of(child)
+                inline = string_of(child)
+        if inline is not None and (not value or cell.get("t") == "inlineStr"):
+            value = inline
         columns.append(column)
         kinds.append("".join(f' {key}="{text}"' for key, text in cell.attrib.items() if key in ("s", "t")))
         values.append(value.replace("&", "&amp;"))
+    if not all(map(lt, columns, columns[1:])):
+        order = sorted(range(len(columns)), key=columns.__getitem__)
+        columns = [columns[at] for at in order]
+        kinds, values = ([found[at] for at in order] for found in (kinds, values))
+        if len(set(columns)) < len(columns):
+            raise damaged("XLSX")  # two cells of one name: programs show one or the other
     return Chunk([], tuple(columns), tuple(kinds), tuple(values), {number: formulas})
+
+
+def _own(node: Any) -> str:
+    """All text in a node."""
+    return "".join(node.itertext())
 
 
 def string_of(node: Any) -> str:
@@ -219,7 +238,7 @@ def string_of(node: Any) -> str:
     for child in node:
         name = local(child)
         if name == "t":
-            parts.append(child.text or "")
+            parts.append(_own(child))
         elif name == "r":
-            parts += [item.text or "" for item in child if local(item) == "t"]
+            parts += [_own(item) for item in child if local(item) == "t"]
     return "".join(parts)

@@ -14,7 +14,7 @@ from operator import lt
 from typing import Final, NamedTuple, TypeVar
 
 from frostbyte.data_plane.parse.office.cell_references import Shared, column_number
-from frostbyte.data_plane.parse.office.escapes import storable, unescaped
+from frostbyte.data_plane.parse.office.escapes import attributes, storable, unescaped
 
 LAST_ROW: Final = 1_048_576
 _CELL: Final = re.compile(
@@ -24,7 +24,8 @@ _CELL: Final = re.compile(
 _HEAD: Final = r'\s*<row r="(\d{1,7})"([^>]*)>'
 _FIRST: Final = re.compile(_HEAD)
 _EMPTY: Final = re.compile(r"\s*<row\b[^>]*(?:/>|></row>)")
-_ATTRIBUTE: Final = re.compile(r'(\w+)="([^"]*)"')
+MAY_HIDE: Final = ("hidden", 'ht="0', "ht='0")
+"""What a row's head holds that is hidden, or so low that nobody sees it."""
 _WORTH: Final = 64
 """Rows that a piece has room for, from which it pays to learn their shape: that costs as much as to read so many."""
 _SHAPES: Final = 8
@@ -157,7 +158,7 @@ class Shapes:
             return None
         if not isinstance(every, range) and not all(map(lt, every, every[1:])):
             return None
-        if any("hidden" in head for run in runs for head in set(run.groups[1])):
+        if any(sign in head for run in runs for head in set(run.groups[1]) for sign in MAY_HIDE):
             return None
         self._seen += len(every)
         self._mixed = len(runs) * 4 > len(every)
@@ -253,7 +254,7 @@ def _learned(row: str) -> _Shape | None:
         pattern += [re.escape(parts[0]), parts[1], "\\1", re.escape(parts[2])]
         if tag:
             group += bool(end)
-            formulas.append(_Formula(len(takes), dict(_ATTRIBUTE.findall(tag)), group if end else 0))
+            formulas.append(_Formula(len(takes), attributes(tag), group if end else 0))
             parts += [tag, end or ""]
             pattern += [re.escape(tag), "([^<]*)</f>" if end else ""]
         group += bool(opening)
@@ -263,7 +264,7 @@ def _learned(row: str) -> _Shape | None:
         pattern.append(parts[-1])
         length += sum(map(len, parts))
         at = cell.end()
-    if not columns or len(set(columns)) < len(columns) or row[at:].strip():
+    if not columns or not all(map(lt, columns, columns[1:])) or row[at:].strip():
         return None
     made = re.compile("".join(pattern) + re.escape(row[at:]) + "</row>")
     length += len(row[at:]) + len("</row>")

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from frostbyte.data_plane.parse.limits import damaged
 from frostbyte.data_plane.parse.office.archive import Archive, attribute, check_xml, local, parsed
-from frostbyte.data_plane.parse.office.escapes import storable, unescaped
+from frostbyte.data_plane.parse.office.escapes import attributes, storable, unescaped
 from frostbyte.data_plane.parse.office.number_columns import SHORT, SHOWN, Column, Fixed, fixed_column, general_column
 from frostbyte.data_plane.parse.office.number_formats import BUILT_IN, NumberFormat, general
 from frostbyte.data_plane.parse.office.xlsx_cells import string_of
@@ -19,7 +19,6 @@ _T = TypeVar("_T")
 Shown = tuple[str, str | None]
 """The text that a cell shows, and the value that it stores where that reads otherwise."""
 
-_KIND: Final = re.compile(r"""\b([a-z]+)=["']([^"']*)["']""")
 _STRING: Final = re.compile(r"<si><t[^>]*>([^<]*)</t></si>")
 _REMEMBERED: Final = 200_000
 _TRUTH: Final = {"1": ("TRUE", None), "0": ("FALSE", None), "true": ("TRUE", None), "false": ("FALSE", None)}
@@ -104,18 +103,18 @@ class Values:
 
     def style(self, kind: str) -> int:
         """The number of a cell's style."""
-        stated = dict(_KIND.findall(kind)).get("s", "0")
+        stated = attributes(kind).get("s", "0")
         return int(stated) if stated.isascii() and stated.isdigit() and len(stated) < 8 else 0
 
     def is_text(self, kind: str) -> bool:
         """Whether such cells hold text."""
-        return dict(_KIND.findall(kind)).get("t") in ("s", "str", "inlineStr")
+        return attributes(kind).get("t") in ("s", "str", "inlineStr")
 
     def _make(self, kind: str) -> Callable[[str], Shown]:
-        stored, style = dict(_KIND.findall(kind)).get("t", "n"), self.style(kind)
+        stored, style = attributes(kind).get("t", "n"), self.style(kind)
         form = self._formats[style] if style < len(self._formats) else None
         if stored == "b":
-            return lambda value: _TRUTH.get(value, ("", None))
+            return lambda value: _TRUTH.get(value, (value, None))
         if stored in ("s", "str", "inlineStr", "d", "e"):
             plain = self._text if stored == "s" else _plain
             if form is None or form.text("\x00") == "\x00":
