@@ -201,6 +201,42 @@ def test_encodings_without_a_mark(read, encoding, text):
     assert read(text.encode(encoding), TXT).pages[0].text == text
 
 
+@pytest.mark.parametrize(
+    ("encodings", "text"),
+    [
+        ("cp1252 mac_roman", "She said “never” – and left."),
+        ("cp1252 mac_roman iso8859_15 cp858", "It costs 20 €\n"),
+        ("cp1252 mac_roman", "It’s the tenant’s"),
+        ("cp1252 mac_roman cp850", "Señor Muñoz, ¿qué pasó?"),
+        ("cp1252 mac_roman cp850", "Århus ligger på Ærø, brødrene sagde at søen er blå"),
+        ("iso8859_15", "le cœur de l'été, 20 €"),
+        ("cp1252", "Ä, Ö, Ü und x² + y³"),
+        ("cp1250 iso8859_2 cp852", "Zażółć gęślą jaźń: Łódź, Kraków, źrebię"),
+        ("cp1250 iso8859_2 cp852", "Příliš žluťoučký kůň úpěl ďábelské ódy"),
+        ("cp1254", "Sayın müşteri, sözleşmeniz için teşekkür ederiz."),
+        ("cp1251 koi8_r cp866 iso8859_5", "Настоящий договор подписан в Москве между арендодателем и арендатором."),
+        ("cp1253", "Αυτό είναι ένα ελληνικό κείμενο. Η σύμβαση υπογράφεται στην Αθήνα."),
+        ("cp932 euc_jp", "これは日本語の文章です。契約書の第一条は以下のとおりとする。東京都千代田区。"),
+        ("gb18030", "这是一个中文文件。合同第一条如下所述。北京市海淀区中关村大街。"),
+    ],
+)
+def test_encodings_of_signs_and_of_other_languages(read, encodings, text):
+    for encoding in encodings.split():
+        document = read(text.encode(encoding), TXT)
+        assert document.pages[0].text == text
+        assert any(note.startswith("encoding_guessed_") for note in document.notes)
+
+
+def test_a_stray_byte_spoils_only_itself(read):
+    lines = ["Größe der Öfen", "Maß für Müller", "“Straße” – 5 €"]
+    whole = "\n".join(lines).encode()
+    document = read(whole + "\nÄnderung\n".encode("cp1252") + b"M\xc3;cut\n", TXT)
+    assert document.pages[0].text.splitlines() == [*lines, "Änderung", "M\ufffd;cut"]
+    assert document.notes == ("mixed_encodings", "undecodable_bytes")
+    late = b"plain " * 100_000 + "Müller\n".encode() + b"caf\xe9\n"
+    assert read(late, TXT).pages[0].text.endswith("Müller\ncafé\n")
+
+
 def test_csv_with_its_separator_line_title_and_decimal_commas(read):
     document = read(b'sep=;\r\nKosten\r\nName;Betrag\r\nAda;"1.234,50"\r\nBo;2,00\r\n', CSV)
     page = document.pages[0]
