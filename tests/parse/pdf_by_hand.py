@@ -35,6 +35,49 @@ def page_of(lines: list[tuple[str, float, float]], *, media: str = "0 0 595 842"
     )
 
 
+SEEN = "BT /F 12 Tf 72 700 Td (Seen by everybody.) Tj ET\n"
+"""A line for `one_page`."""
+
+
+def one_page(
+    content: str, *, extra: str = "", root: str = "", resources: str = "", more: tuple[str, ...] = ()
+) -> bytes:
+    """One page with Helvetica as /F; `extra` goes into its dictionary, `root` into the catalogue; `more` are objects
+    from number 6 on."""
+    return _file(
+        [
+            f"<</Type/Catalog/Pages 2 0 R{root}>>",
+            "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>{resources}>>"
+            f"{extra}>>",
+            _stream(content),
+            "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>",
+            *more,
+        ]
+    )
+
+
+def annotated(*annotations: str, content: str = SEEN, shows: str = "", form: bool = False, acroform: str = "") -> bytes:
+    """A page with annotations that lie at 72, 600 unless they say otherwise, and may show object 6, which writes
+    `shows`; they are fields of a form where `form` says so."""
+    references = " ".join(f"{7 + number} 0 R" for number in range(len(annotations)))
+    drawn = f"BT /F 12 Tf 2 5 Td ({shows}) Tj ET" if shows else "0 g 0 0 200 20 re f"
+    shown = f"/Type/XObject/Subtype/Form/BBox[0 0 200 20]/Resources<</Font<</F 5 0 R>>>>/Length {len(drawn)}"
+    return one_page(
+        content,
+        extra=f"/Annots[{references}]",
+        root=f"/AcroForm<</Fields[{references}]/DA(/F 12 Tf 0 g)/DR<</Font<</F 5 0 R>>>>{acroform}>>" if form else "",
+        more=(
+            f"<<{shown}>>\nstream\n{drawn}\nendstream",
+            *(
+                f"<</Type/Annot{'' if '/Rect' in text else '/Rect[72 600 272 620]'}"
+                f"{'' if '/F ' in text else '/F 4'}{text}>>"
+                for text in annotations
+            ),
+        ),
+    )
+
+
 def packed(sentences: list[str]) -> bytes:
     """A PDF 1.5 whose page objects lie in an object stream, one page a sentence; the cross-reference stream is last."""
     count = len(sentences)

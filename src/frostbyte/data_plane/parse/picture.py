@@ -15,6 +15,7 @@ from frostbyte.data_plane.document import Box, Element, Line, Page, Span
 from frostbyte.data_plane.parse.image import frames
 from frostbyte.data_plane.parse.limits import DEFAULT_LIMITS, ParseLimits, damaged
 from frostbyte.data_plane.parse.pdf import file as pdf
+from frostbyte.data_plane.parse.pdf.notes import shown_page
 from frostbyte.data_plane.parse.pdf.page import laid_out, write_page
 from frostbyte.data_plane.parse.pdf.scans import render
 from frostbyte.data_plane.parse.pdf.text import PageText, Run
@@ -173,7 +174,7 @@ def _exact(source: BinaryIO, page: Page, spans: Sequence[Span]) -> dict[int, lis
     found: dict[int, list[Box]] = {}
     with (
         pdf.opened(source) as document,
-        _page(document, page.number) as opened,
+        _page(document, page.number, shown=True) as opened,
         laid_out(opened, page.number) as layout,
     ):
         placed: list[tuple[int, Run]] = []
@@ -237,11 +238,12 @@ def _draw(source: BinaryIO, mime: str, number: int, dpi: int, limits: ParseLimit
 
 
 @contextmanager
-def _page(document: pdfium.PdfDocument, number: int) -> Iterator[pdfium.PdfPage]:
+def _page(document: pdfium.PdfDocument, number: int, *, shown: bool = False) -> Iterator[pdfium.PdfPage]:
+    """The page; with what its annotations show as part of its content, as it was read, where `shown` asks for it."""
     if not 1 <= number <= len(document):
         raise _no_picture()
     try:
-        page = document[number - 1]
+        page = shown_page(document, number)[0] if shown else document[number - 1]
     except pdfium.PdfiumError:
         raise damaged("PDF") from None
     try:

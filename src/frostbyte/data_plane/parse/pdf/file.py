@@ -18,6 +18,7 @@ from frostbyte.data_plane.parse.image.ahead import ReadAhead
 from frostbyte.data_plane.parse.limits import ParseLimits, damaged, encrypted, too_many_pages
 from frostbyte.data_plane.parse.pdf.grouping import Block
 from frostbyte.data_plane.parse.pdf.headings import normal_title
+from frostbyte.data_plane.parse.pdf.notes import shown_page
 from frostbyte.data_plane.parse.pdf.page import Draft, read_page, write_page
 from frostbyte.data_plane.parse.pdf.rescue import rescued
 from frostbyte.data_plane.parse.pdf.roles import find_roles
@@ -71,6 +72,8 @@ def read_pdf(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None]
             notes.append("text_layer_trusted")  # another program's OCR was taken over, not compared with the scan
         find_roles(drafts, _outline(document))
         metadata = {key.lower(): text for key, value in document.get_metadata_dict().items() if (text := clean(value))}
+        if document.get_formtype() in (raw.FORMTYPE_XFA_FULL, raw.FORMTYPE_XFA_FOREGROUND):
+            notes.append("xfa_not_read")  # a form in XML beside the pages, which only some viewers show
         if document.count_attachments():
             notes.append("attachments_not_read")
     pages = [write_page(draft) for draft in drafts]
@@ -83,18 +86,18 @@ def _read_pages(
     document: pdfium.PdfDocument, limits: ParseLimits, progress: Callable[[], None], notes: list[str]
 ) -> list[Draft]:
     """All pages that can be opened; scans are read by OCR while the next pages are being looked at."""
-    form: Any = document.formenv.raw if document.formenv is not None else None
     drafts: list[Draft] = []
     with ReadAhead(progress) as ahead:
         for number in range(1, len(document) + 1):
             progress()
             try:
-                page = document[number - 1]
+                page, texts, remarks = shown_page(document, number)
             except pdfium.PdfiumError:
                 notes.append("page_damaged")
                 continue
             try:
-                drafts.append(read_page(page, number, limits, ahead, form))
+                notes += sorted(remarks)
+                drafts.append(read_page(page, number, limits, ahead, texts))
             finally:
                 page.close()
         for draft in drafts:

@@ -12,6 +12,7 @@ from statistics import median
 from typing import Final
 
 from frostbyte.data_plane.document import Box
+from frostbyte.data_plane.parse.pdf.style import SLANTED
 from frostbyte.data_plane.parse.pdf.tables import Grid
 from frostbyte.data_plane.parse.pdf.text import PageText, Run
 
@@ -51,7 +52,7 @@ def reading_order(items: Sequence[Item]) -> list[Item]:
 
 def place(item: Item) -> Box:
     """Where the item stands for somebody who looks along its letters: left, top, right, bottom."""
-    if not isinstance(item, Run) or not item.turn:
+    if not isinstance(item, Run) or not item.turn or item.turn == SLANTED:
         return item.box
     left, top, right, bottom = item.box
     turn = item.turn

@@ -66,6 +66,8 @@ segment_closes: Final = _getter("FPDFPathSegment_GetClose", _INT, _HANDLE)
 
 annotation: Final = _getter("FPDFPage_GetAnnot", _HANDLE, _HANDLE, _INT)
 annotation_kind: Final = _getter("FPDFAnnot_GetSubtype", _INT, _HANDLE)
+annotation_has: Final = _getter("FPDFAnnot_HasKey", _INT, _HANDLE, ctypes.c_char_p)
+annotation_flags: Final = _getter("FPDFAnnot_GetFlags", _INT, _HANDLE)
 close_annotation: Final = _getter("FPDFPage_CloseAnnot", None, _HANDLE)
 
 RAW_RECT = _of_reference("FPDFText_GetRect", _INT)

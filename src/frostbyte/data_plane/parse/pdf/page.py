@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import pypdfium2 as pdfium
 
@@ -21,15 +21,17 @@ from frostbyte.data_plane.parse.marks import hyphen_joins, spaced
 from frostbyte.data_plane.parse.pdf.drawing import read_drawing
 from frostbyte.data_plane.parse.pdf.grouping import Block, blocks, breaks_early, list_levels
 from frostbyte.data_plane.parse.pdf.layout import cut_at_gutters, reading_order
-from frostbyte.data_plane.parse.pdf.notes import PageNote, read_notes
+from frostbyte.data_plane.parse.pdf.notes import PageNote, untold
 from frostbyte.data_plane.parse.pdf.scans import (
     Reading,
     confidence,
+    is_written_over,
     read_pictures,
     read_scan,
     turned,
     write_readings,
 )
+from frostbyte.data_plane.parse.pdf.style import SLANTED
 from frostbyte.data_plane.parse.pdf.tables import Grid, GridCell, find_tables
 from frostbyte.data_plane.parse.pdf.text import Frame, PageText, Picture, Run
 
@@ -48,6 +50,8 @@ class Draft:
     pictures: list[tuple[Picture, str]] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
     notes: list[PageNote] = field(default_factory=list)
+    stamped: bool = False
+    """A scan that was read as a whole, with some text of its own over it."""
     scanned: bool = False
     """The text is the layer that some other OCR put over a scan."""
     unread: str = ""
@@ -79,9 +83,13 @@ def laid_out(page: pdfium.PdfPage, number: int, *, words: bool = False) -> Itera
         scanned = _is_layer(runs, drawing.pictures, frame)
         if scanned:
             for run in runs:
-                run.hidden = "" if run.hidden in _LAYERED else run.hidden
-        grids, rest = find_tables(drawing, runs, text)
+                if run.hidden in _LAYERED:
+                    run.hidden, run.layer = "", True
+        straight = [run for run in runs if run.turn != SLANTED] if text.slanted else runs
+        grids, rest = find_tables(drawing, straight, text)
         items = blocks(reading_order([*cut_at_gutters(rest, text), *grids]))
+        if text.slanted:  # across the page, over its lines, which it would part
+            items += blocks(reading_order([run for run in runs if run.turn == SLANTED]))
         if words:
             _locate_words(items, text)
         draft = Draft(number=number, width=frame.width, height=frame.height, blocks=items, scanned=scanned)
@@ -90,17 +98,16 @@ def laid_out(page: pdfium.PdfPage, number: int, *, words: bool = False) -> Itera
         text.close()
 
 
-def read_page(
-    page: pdfium.PdfPage, number: int, limits: ParseLimits, ahead: ReadAhead, form: Any | None = None
-) -> Draft:
-    """Read a page that PDFium has opened, by OCR where it has no text of its own: `finish_scans` ends that."""
+def read_page(page: pdfium.PdfPage, number: int, limits: ParseLimits, ahead: ReadAhead, notes: list[PageNote]) -> Draft:
+    """Read a page as `shown_page` opened it, by OCR where it has no text of its own: `finish_scans` ends that."""
     with laid_out(page, number, words=limits.words) as layout:
         draft, runs, pictures = layout.draft, layout.runs, layout.pictures
-    draft.notes = read_notes(page, layout.frame, form)
-    if any(not run.hidden for run in runs):
+    if notes:
+        draft.notes = untold(notes, runs)
+    if any(not run.hidden for run in runs) and not _is_stamped(draft, pictures, runs):
         read_pictures(page, draft, pictures, runs, limits, ahead)
     elif page_has_ink(page):
-        read_scan(page, draft, pictures, limits, ahead)
+        read_scan(page, draft, pictures, runs, limits, ahead)
     elif not runs and not draft.notes:
         draft.unread = "blank"
     return draft
@@ -119,12 +126,27 @@ def page_has_ink(page: pdfium.PdfPage) -> bool:
 
 
 def _is_layer(runs: list[Run], pictures: list[Picture], frame: Frame) -> bool:
-    if not runs or any(run.hidden not in _LAYERED for run in runs):
+    """Whether the text is the layer over a scan, but for what was stamped on it (numbers of pages, who signed)."""
+    if not pictures or not runs or not _is_pictured(pictures, frame.width, frame.height):
         return False
-    area = max(1.0, frame.width * frame.height)
-    return any(_area(picture.box) >= _SCAN_SHARE * area for picture in pictures)
+    layer = sum(len(run.text) for run in runs if run.hidden in _LAYERED)
+    return layer > 0 and layer >= _STAMPED * sum(len(run.text) for run in runs if not run.hidden)
 
 
+def _is_pictured(pictures: list[Picture], width: float, height: float) -> bool:
+    """Whether pictures cover the page: one, or the strips in which many scanners write it."""
+    return sum(_area(picture.box) for picture in pictures) >= _SCAN_SHARE * max(1.0, width * height)
+
+
+def _is_stamped(draft: Draft, pictures: list[Picture], runs: list[Run]) -> bool:
+    """Whether the page is a scan without a text layer on which little has been written."""
+    if not pictures or draft.scanned or not _is_pictured(pictures, draft.width, draft.height):
+        return False
+    return not is_written_over([(0.0, 0.0, draft.width, draft.height)], runs)
+
+
+_STAMPED: Final = 4
+"""Characters of a scan's text layer to one that is seen, from which it is a layer."""
 _LAYERED: Final = frozenset({"invisible", "covered"})
 """What hides the text layer of a scan: OCR programs write it without ink, or under the picture."""
 
@@ -144,7 +166,7 @@ def write_page(draft: Draft, origin: Origin | None = None) -> Page:
             (Kind.LIST_ITEM, depths[number]) if block.mark else (Kind.PARAGRAPH, 0)
         )
         _write_block(builder, block, kind, level, draft, origin, draft.repeats.get(number, ""))
-    write_readings(builder, draft.readings, alone=not draft.blocks)
+    write_readings(builder, draft.readings, alone=not draft.blocks or draft.stamped, upright=bool(draft.blocks))
     for note in draft.notes:
         with builder.element(note.kind, box=note.box, hidden=note.hidden) as element:
             span = builder.found(note.text)
@@ -178,7 +200,7 @@ def _write_block(
             box=box,
             lines=tuple(lines),
             hidden=runs[0].hidden,
-            ocr=draft.scanned,
+            ocr=runs[0].layer,
         )
     )
     if repeat:

@@ -15,6 +15,7 @@ from frostbyte.data_plane.parse.image import ocr
 from frostbyte.data_plane.parse.image.ahead import ReadAhead
 from frostbyte.data_plane.parse.image.writing import write_scan
 from frostbyte.data_plane.parse.limits import ParseLimits
+from frostbyte.data_plane.parse.pdf.style import SLANTED
 from frostbyte.data_plane.parse.pdf.text import Picture, Run
 
 _MIN_PICTURE: Final = 30.0
@@ -22,6 +23,10 @@ _MIN_PICTURE: Final = 30.0
 _MIN_PIXELS: Final = 40
 _MAX_PICTURES: Final = 20
 """Images of one page that are read; a page with more is a mosaic."""
+_WRITTEN_SHARE: Final = 0.05
+"""Part of a picture up to which text over it does not stand for what the picture shows."""
+_CONTRAST: Final = 12
+"""Shades of 256 between the darkest and the lightest dot below which nobody sees letters."""
 _MAX_RENDERED: Final = 60_000_000
 
 
@@ -45,6 +50,7 @@ class Readable(Protocol):
     pictures: list[tuple[Picture, str]]
     readings: list[Reading]
     scanned: bool
+    stamped: bool
     unread: str
 
     @property
@@ -65,17 +71,56 @@ def render(page: pdfium.PdfPage, dpi: float, limits: ParseLimits, *, grey: bool)
 
 
 def read_scan(
-    page: pdfium.PdfPage, draft: Readable, pictures: list[Picture], limits: ParseLimits, ahead: ReadAhead
+    page: pdfium.PdfPage,
+    draft: Readable,
+    pictures: list[Picture],
+    runs: list[Run],
+    limits: ParseLimits,
+    ahead: ReadAhead,
 ) -> None:
-    """Have a page without text read as a whole."""
+    """Have a page read as a whole that has no text, or little (`runs`): where that stands, nothing is read again."""
     draft.pictures = [(picture, "not_read") for picture in pictures]
     if not limits.ocr:
         draft.unread = "" if draft.blocks else "not_read"
         return
     image, scale = render(page, limits.ocr_dpi, limits, grey=True)
+    for run in runs:
+        draft.stamped |= not run.hidden
+        _blot(image, run, scale)
     dpi = 72 * scale
     whole = (0.0, 0.0, image.width / scale, image.height / scale)
     draft.readings.append(Reading(ahead.ask(image, (dpi, dpi)), whole, 1 / scale, list(range(len(pictures)))))
+
+
+def is_written_over(boxes: Sequence[Box], runs: Sequence[Run]) -> bool:
+    """Whether so much text lies over pictures that they are no more than its background."""
+    written = sum(_area(run.box) for run in runs if not run.hidden and run.turn != SLANTED)
+    return written > _WRITTEN_SHARE * sum(map(_area, boxes))
+
+
+def _area(box: Box) -> float:
+    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
+
+
+def _blot(image: Pillow.Image, run: Run, scale: float) -> None:
+    """Take a run out of the page's picture; one that cannot be told from what lies around it is seen by nobody."""
+    if run.hidden or run.turn == SLANTED:  # the box of what runs across the page is not its own
+        return
+    left, top, right, bottom = run.box
+    area = (
+        min(max(0, int(left * scale) - 1), image.width),
+        min(max(0, int(top * scale) - 1), image.height),
+        max(0, min(image.width, int(right * scale) + 2)),
+        max(0, min(image.height, int(bottom * scale) + 2)),
+    )
+    if area[0] >= area[2] or area[1] >= area[3]:
+        return
+    shades: Any = image.crop(area).getextrema()
+    darkest, lightest = shades
+    if lightest - darkest < _CONTRAST:
+        run.hidden = "invisible"
+    else:
+        image.paste(255, area)
 
 
 def read_pictures(
@@ -94,7 +139,7 @@ def read_pictures(
             draft.pictures.append((picture, "too_small"))
         elif draft.scanned:
             draft.pictures.append((picture, "text_layer"))
-        elif any(_holds(box, run.box) for run in runs):
+        elif is_written_over([box], over := [run for run in runs if _holds(box, run.box)]):
             draft.pictures.append((picture, "under_text"))
         else:
             draft.pictures.append((picture, "not_read"))
@@ -102,6 +147,8 @@ def read_pictures(
                 continue
             whole = whole or render(page, limits.ocr_dpi, limits, grey=True)
             image, scale = whole
+            for run in over:
+                _blot(image, run, scale)
             area = (
                 max(0, int(box[0] * scale)),
                 max(0, int(box[1] * scale)),
@@ -126,8 +173,9 @@ def finish_scans(draft: Readable) -> None:
         draft.unread = "no_text"
 
 
-def write_readings(builder: PageBuilder, readings: list[Reading], *, alone: bool) -> None:
-    """Append what was read; `alone` if the page has nothing else, so that it has headings and paragraphs of its own."""
+def write_readings(builder: PageBuilder, readings: list[Reading], *, alone: bool, upright: bool) -> None:
+    """Append what was read; `alone` if they are the page, with headings and paragraphs of its own; `upright` if it has
+    other text."""
     for reading in readings:
         write_scan(
             builder,
@@ -137,7 +185,7 @@ def write_readings(builder: PageBuilder, readings: list[Reading], *, alone: bool
             top=reading.box[1],
             kind=None if alone else Kind.FIGURE,
             # A picture that lies on its side on an upright page: its lines cannot be told by halves.
-            whole=None if alone or not reading.scan.turned else reading.box,
+            whole=reading.box if upright and reading.scan.turned else None,
         )
 
 

@@ -24,6 +24,10 @@ class Style:
     turn: int
 
 
+SLANTED: Final = 45
+"""The turn of all text that stands at an angle, as watermarks do."""
+_LEANING: Final = 0.18
+"""Tangent of the angle up to which text is only a scan's that lay askew."""
 _UNKNOWN: Final = Style(size=10.0, bold=False, font="", turn=0)
 
 
@@ -66,6 +70,9 @@ class Styles:
                 turn += 180
         else:
             size *= abs(d)
+        across, along = sorted((abs(a), abs(b)))
+        if across > _LEANING * along:
+            turn = SLANTED
         face = self._fonts.get(font)
         if face is None:
             face = self._fonts[font] = _face(font) if font else (False, "")

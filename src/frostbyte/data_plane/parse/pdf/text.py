@@ -16,7 +16,7 @@ import pypdfium2 as pdfium
 from frostbyte.data_plane.document import Box
 from frostbyte.data_plane.parse.pdf import native
 from frostbyte.data_plane.parse.pdf.sight import hides, own_visibility
-from frostbyte.data_plane.parse.pdf.style import Style, Styles
+from frostbyte.data_plane.parse.pdf.style import SLANTED, Style, Styles
 
 _COLUMN_GAP: Final = 1.6
 """Width in em of a jump inside one PDFium line that separates columns; word spaces of justified text stay below."""
@@ -24,6 +24,8 @@ _WIDE: Final = 0.6
 """Em of white inside a line that may be a narrow gutter; spaces are a quarter to a third, more in justified lines."""
 _BACK: Final = 2.0
 """Em that a piece of a line may begin before the one in front of it ends (accents, kerning) without being a jump."""
+_ACROSS: Final = 40.0
+"""Points of height that no letter has among others of a line, initials aside, which overlap none."""
 _TINY: Final = 1.5
 """Points below which text cannot be read by a person."""
 MAX_OBJECTS: Final = 20_000
@@ -56,13 +58,15 @@ class Run:
     gap: float = 0.0
     """Points: the widest white between pieces of it that are drawn apart; a hint that it may hold table columns."""
     turn: int = 0
-    """Degrees clockwise by which the letters are turned on the page as shown: 0, 90, 180 or 270."""
+    """Degrees clockwise by which the letters are turned on the page as shown: 0, 90, 180 or 270; or `SLANTED`."""
     font: str = ""
     """The face's name, without the mark of a subset."""
     gaps: tuple[tuple[float, float], ...] = ()
     """From where to where it is white inside, for whites wider than words leave as a rule; of upright text."""
     leftward: bool = False
     """Read from right to left."""
+    layer: bool = False
+    """Of the text layer that another program put over a scan."""
     words: tuple[tuple[int, int, Box], ...] = ()
     """Start and end in `text` and place of each word, where they were asked for."""
 
@@ -157,6 +161,8 @@ class PageText:
         self._frame = frame
         self._drawing = drawing
         self._page = page
+        self.slanted = False
+        """Whether any run stands at an angle."""
         self._text = page.get_textpage()
         self._handle = native.reference(self._text.raw)
         self._styles = Styles(frame.rotation)
@@ -293,6 +299,7 @@ class PageText:
         ):
             hidden = self._hidden(item, box, size)
         if turn:
+            self.slanted |= turn == SLANTED
             baseline = -x if turn == 90 else -y if turn == 180 else x
             return Run(text, index, box, baseline, size, bold, hidden, gap, turn, style.font, (), leftward)
         run = Run(text, index, box, y, size, bold, hidden, gap, 0, style.font, (), leftward)
@@ -454,6 +461,11 @@ def _tiny(pieces: list[Box]) -> bool:
     return bool(flat) and (len(flat) > 4 or max(flat) > 6 * _TINY)
 
 
+def _crosses(height: float, other: float) -> bool:
+    """Whether one of two pieces that overlap is so much taller that it runs across the page, as watermarks do."""
+    return max(height, other) > _ACROSS and max(height, other) > 4 * min(height, other)
+
+
 def _gaps(pieces: list[Box], style: Style, leftward: bool) -> tuple[float, list[int]]:
     """The widest white between neighbouring pieces in the direction of reading, and the pieces that begin a jump."""
     low, high = (0, 2) if style.turn in (0, 180) else (1, 3)
@@ -477,7 +489,14 @@ def _gaps(pieces: list[Box], style: Style, leftward: bool) -> tuple[float, list[
             if leftward
             else after[low] < before[low] - back
             # The next line of a cell, where lines of its neighbours stand half a line off.
-            or (gap < -em and (after[1 - low] >= before[3 - low] or after[3 - low] <= before[1 - low]))
+            or (
+                gap < -em
+                and (
+                    after[1 - low] >= before[3 - low]
+                    or after[3 - low] <= before[1 - low]
+                    or _crosses(before[3 - low] - before[1 - low], after[3 - low] - after[1 - low])
+                )
+            )
         ):
             jumps.append(number)
         before = after
