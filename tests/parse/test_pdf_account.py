@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from frostbyte.data_plane.document import Kind
-from parse.pdf_by_hand import packed
+from parse.pdf_by_hand import SEEN, one_page, packed
 
 PDF = "application/pdf"
 SETTINGS = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -107,6 +107,13 @@ def test_a_file_cut_off_is_read_as_far_as_it_goes_also_from_object_streams(read)
     assert [page.text for page in document.pages][:3] == sentences[:3]
     assert [page.unread for page in document.pages][3:] == ["damaged", "damaged"]
     assert set(document.notes) >= {"truncated", "recovered_xref"}
+
+
+def test_an_update_that_was_cut_off_is_said(read):
+    whole = one_page(SEEN)
+    assert read(whole, PDF).notes == ()
+    document = read(whole + b"4 0 obj\n<</Length 60>>\nstream\nBT /F 12 Tf 72 700 Td (Not any", PDF)
+    assert (document.pages[0].text, document.notes) == ("Seen by everybody.", ("truncated",))
 
 
 def test_a_lost_table_of_objects_is_said(read, make_pdf):

@@ -141,11 +141,15 @@ def _second_try(data: bytes) -> pdfium.PdfDocument:
 
 
 def _is_complete(source: BinaryIO) -> bool:
-    """Whether the end-of-file mark stands near the end (ISO 32000 allows some bytes after it)."""
+    """Whether the end-of-file mark stands near the end, with no object after it: those of an update that was cut off.
+
+    ISO 32000 allows some bytes after the mark.
+    """
     source.seek(0, 2)
     size = source.tell()
     source.seek(max(0, size - 2048))
-    return b"%%EOF" in source.read()
+    _, mark, rest = source.read().rpartition(b"%%EOF")
+    return bool(mark) and b" obj" not in rest
 
 
 def _outline(document: pdfium.PdfDocument) -> dict[int, dict[str, int]]:

@@ -22,10 +22,12 @@ class Style:
     bold: bool
     font: str
     turn: int
+    slanted: bool = False
+    """Whether it stands at an angle."""
 
 
 SLANTED: Final = 45
-"""The turn of all text that stands at an angle, as watermarks do."""
+"""The turn of text that runs across the page at an angle, as watermarks do."""
 _LEANING: Final = 0.18
 """Tangent of the angle up to which text is only a scan's that lay askew."""
 _UNKNOWN: Final = Style(size=10.0, bold=False, font="", turn=0)
@@ -71,12 +73,11 @@ class Styles:
         else:
             size *= abs(d)
         across, along = sorted((abs(a), abs(b)))
-        if across > _LEANING * along:
-            turn = SLANTED
+        slanted = across > _LEANING * along
         face = self._fonts.get(font)
         if face is None:
             face = self._fonts[font] = _face(font) if font else (False, "")
-        return Style(round(size, 2), face[0], face[1], turn % 360)
+        return Style(round(size, 2), face[0], face[1], turn % 360, slanted)
 
 
 def _face(font: int) -> tuple[bool, str]:

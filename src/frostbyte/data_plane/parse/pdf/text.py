@@ -15,19 +15,12 @@ import pypdfium2 as pdfium
 
 from frostbyte.data_plane.document import Box
 from frostbyte.data_plane.parse.pdf import native
+from frostbyte.data_plane.parse.pdf.pieces import ACROSS, TINY, gaps_of, looks_tiny
 from frostbyte.data_plane.parse.pdf.sight import hides, own_visibility
-from frostbyte.data_plane.parse.pdf.style import SLANTED, Style, Styles
+from frostbyte.data_plane.parse.pdf.style import SLANTED, Styles
 
-_COLUMN_GAP: Final = 1.6
-"""Width in em of a jump inside one PDFium line that separates columns; word spaces of justified text stay below."""
 _WIDE: Final = 0.6
 """Em of white inside a line that may be a narrow gutter; spaces are a quarter to a third, more in justified lines."""
-_BACK: Final = 2.0
-"""Em that a piece of a line may begin before the one in front of it ends (accents, kerning) without being a jump."""
-_ACROSS: Final = 40.0
-"""Points of height that no letter has among others of a line, initials aside, which overlap none."""
-_TINY: Final = 1.5
-"""Points below which text cannot be read by a person."""
 MAX_OBJECTS: Final = 20_000
 """Page objects looked at for rules and images; drawings beyond it have no tables that matter."""
 _LINE: Final = re.compile("[^\r\n\ufffe]+\ufffe?")
@@ -162,7 +155,7 @@ class PageText:
         self._drawing = drawing
         self._page = page
         self.slanted = False
-        """Whether any run stands at an angle."""
+        """Whether any run is `SLANTED`."""
         self._text = page.get_textpage()
         self._handle = native.reference(self._text.raw)
         self._styles = Styles(frame.rotation)
@@ -244,9 +237,9 @@ class PageText:
             runs.append(self._run(text, index, pieces, 0.0, item, leftward))
             return
         style = self._styles.known.get(item) or self._styles.of(item)
-        gap, jumps = _gaps(pieces, style, leftward)
+        gap, jumps = gaps_of(pieces, style, leftward)
         cuts = [(self._boundary(index, jump), jump) for jump in jumps]
-        small = _tiny(pieces)
+        small = looks_tiny(pieces)
         if small or (self._doubtful and self._has_unseen(text, index)):
             cuts = self._with_changes(text, index, cuts, small)
         if not cuts:
@@ -259,7 +252,7 @@ class PageText:
                 inside = pieces[drawn:upto]
                 if not inside or upto < 0:  # a change inside one object: its pieces are not those of the line
                     inside = self._rects(index[start], index[end - 1] - index[start] + 1)
-                runs.append(self._part(part, index[start:end], inside, _gaps(inside, style, leftward)[0]))
+                runs.append(self._part(part, index[start:end], inside, gaps_of(inside, style, leftward)[0]))
             start, drawn = end, upto
 
     def _part(self, text: str, index: Sequence[int], pieces: list[Box], gap: float) -> Run:
@@ -293,11 +286,13 @@ class PageText:
         hidden = ""
         if (
             self._doubtful
-            or size < _TINY
+            or size < TINY
             or not (right > 0 and bottom > 0 and left < frame.width and top < frame.height)
             or (self._last_cover and self._last_cover > self._drawing.order.get(item, 0))
         ):
             hidden = self._hidden(item, box, size)
+        if style.slanted and right - left > ACROSS and bottom - top > ACROSS:
+            turn = SLANTED
         if turn:
             self.slanted |= turn == SLANTED
             baseline = -x if turn == 90 else -y if turn == 180 else x
@@ -344,7 +339,7 @@ class PageText:
             return hidden
         if hidden == "white" and self._on_colour(item, box):
             hidden = ""
-        return hidden or ("tiny" if size < _TINY else "covered" if self._is_covered(item, box) else "")
+        return hidden or ("tiny" if size < TINY else "covered" if self._is_covered(item, box) else "")
 
     def _is_covered(self, item: int, box: Box) -> bool:
         painted = self._drawing.order.get(item)
@@ -445,7 +440,7 @@ class PageText:
 
     def _look(self, item: int, small: bool) -> str:
         hidden = self._unseen(item) if self._doubtful else ""
-        return hidden or ("tiny" if small and item and self._styles.of(item).size < _TINY else "")
+        return hidden or ("tiny" if small and item and self._styles.of(item).size < TINY else "")
 
     def _turning(self, index: Sequence[int], start: int, end: int, hidden: str | None, small: bool) -> int:
         """The first character after `start` that is not hidden in the same way."""
@@ -453,51 +448,3 @@ class PageText:
             if self._look(native.text_object(self._handle, index[position]), small) != hidden:
                 return position
         return end
-
-
-def _tiny(pieces: list[Box]) -> bool:
-    """Whether pieces of the line may be too small to be read: flat ones that are no dots and dashes, or many."""
-    flat = [piece[2] - piece[0] for piece in pieces if piece[3] - piece[1] < _TINY]
-    return bool(flat) and (len(flat) > 4 or max(flat) > 6 * _TINY)
-
-
-def _crosses(height: float, other: float) -> bool:
-    """Whether one of two pieces that overlap is so much taller that it runs across the page, as watermarks do."""
-    return max(height, other) > _ACROSS and max(height, other) > 4 * min(height, other)
-
-
-def _gaps(pieces: list[Box], style: Style, leftward: bool) -> tuple[float, list[int]]:
-    """The widest white between neighbouring pieces in the direction of reading, and the pieces that begin a jump."""
-    low, high = (0, 2) if style.turn in (0, 180) else (1, 3)
-    if style.turn in (180, 270):
-        leftward = not leftward
-    widest = 0.0
-    jumps: list[int] = []
-    em = max(style.size, 4.0)
-    column, back = _COLUMN_GAP * em, _BACK * em
-    if not pieces:
-        return widest, jumps
-    before = pieces[0]
-    for number in range(1, len(pieces)):
-        after = pieces[number]
-        gap = before[low] - after[high] if leftward else after[low] - before[high]
-        if gap > widest:
-            widest = gap
-        # Among letters that run to the left, numbers and foreign words run the other way.
-        if gap > column or (
-            after[low] - before[high] > 2 * column
-            if leftward
-            else after[low] < before[low] - back
-            # The next line of a cell, where lines of its neighbours stand half a line off.
-            or (
-                gap < -em
-                and (
-                    after[1 - low] >= before[3 - low]
-                    or after[3 - low] <= before[1 - low]
-                    or _crosses(before[3 - low] - before[1 - low], after[3 - low] - after[1 - low])
-                )
-            )
-        ):
-            jumps.append(number)
-        before = after
-    return widest, jumps
