@@ -285,7 +285,7 @@ def test_comments_stand_at_their_cells_and_threads_once(book):
     rels += f'<Relationship Id="b" Type="{threads}" Target="../threads.xml"/>'
     old = "".join(
         f'<comment ref="{ref}" authorId="0"><text><t>{text}</t></text></comment>'
-        for ref, text in (("A1", "old"), ("B1", "[Threaded]"))
+        for ref, text in (("A1", "old"), ("B1", "[Threaded]\n\nComment:\n    new"))
     )
     old = f"<authors><author>Bo</author></authors><commentList>{old}</commentList>"
     new = '<threadedComment ref="B1"><text>new</text></threadedComment>'

@@ -20,7 +20,7 @@ from frostbyte.data_plane.parse.office.docx_scan import Scan, Stated
 from frostbyte.data_plane.parse.office.docx_signs import SIGN, unsigned
 from frostbyte.data_plane.parse.office.docx_text import Fields, Paragraph, ParagraphReader, ground_of
 from frostbyte.data_plane.parse.office.embedded import EmbeddedImages
-from frostbyte.data_plane.parse.office.graphics import chart_lines, diagram_lines
+from frostbyte.data_plane.parse.office.graphics import graphic_lines
 from frostbyte.data_plane.parse.office.numbering import Numbering
 from frostbyte.data_plane.parse.office.styles import Style, Styles
 
@@ -310,9 +310,9 @@ class Writer:
     def _graphic(self, entry: _Pending) -> None:
         part = entry.place.relations.get(entry.value, ("", ""))[1]
         if part not in self.archive.names:
+            self.remarks.append("chart_not_read")
             return
-        root = self.archive.xml(part)
-        lines, more = chart_lines(root) if entry.what == "chart" else (diagram_lines(root), False)
+        lines, more = graphic_lines(self.archive, part, entry.what)
         if more:
             self.remarks.append("chart_text_left_out")
         if lines:

@@ -10,17 +10,32 @@ from typing import Any, BinaryIO, Final, NamedTuple
 from frostbyte.data_plane.document import Kind, Mark, Page, Span
 from frostbyte.data_plane.parse.building import PageBuilder, clean, written
 from frostbyte.data_plane.parse.limits import ParseLimits, too_many_pages
-from frostbyte.data_plane.parse.office.archive import Archive, attribute, local, opened
+from frostbyte.data_plane.parse.office.archive import Archive, local, opened
 from frostbyte.data_plane.parse.office.cell_references import area
 from frostbyte.data_plane.parse.office.embedded import EmbeddedImages
-from frostbyte.data_plane.parse.office.graphics import chart_lines, diagram_lines
+from frostbyte.data_plane.parse.office.escapes import unescaped
 from frostbyte.data_plane.parse.office.properties import properties
 from frostbyte.data_plane.parse.office.xlsx_blocks import BlockWriter, Line, Place, Sheet, separators
 from frostbyte.data_plane.parse.office.xlsx_cells import read_sheet
+from frostbyte.data_plane.parse.office.xlsx_drawings import Drawings
 from frostbyte.data_plane.parse.office.xlsx_shapes import Chunk, Even, across
 from frostbyte.data_plane.parse.office.xlsx_values import Values
 
 _HEADER_CODE: Final = re.compile(r'&(?:"[^"]*"|\d+|K[0-9A-Fa-f]{6}|K\d\d[+-]\d{3}|[A-Za-z&])')
+_SECTIONS: Final = ("&L", "&C", "&R")
+_SHEETS: Final = frozenset({"worksheet", "chartsheet", "xlMacrosheet", "xlIntlMacrosheet"})
+_NOT_READ: Final = {
+    "package": "embedded_document_not_read",
+    "oleObject": "embedded_document_not_read",
+    "control": "control_not_read",
+    "slicer": "slicer_not_read",
+    "timeline": "slicer_not_read",
+    "externalLink": "values_of_other_workbooks_not_read",
+    "pivotCacheDefinition": "pivot_cache_not_read",
+    "powerPivotData": "data_model_not_read",
+    "richValueRel": "pictures_in_cells_not_read",
+}
+"""Notes by relations of sheets and of the workbook."""
 _VARIANTS: Final = {"odd": "", "even": "even_pages", "first": "first_pages"}
 _NOTHING: Final = re.compile(r"0+(?:\.0*)?$")
 _NO_FORMULAS: Final[dict[int, str]] = {}
@@ -86,6 +101,8 @@ def read_xlsx(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None
         persons = _persons(archive, parts.get("person", ""))
         reading = _Reading(archive, values, EmbeddedImages(archive, limits, progress), limits, progress, persons)
         pages = [_page(reading, number, entry) for number, entry in enumerate(entries, 1)]
+        reading.notes += _left_out(root, relations)
+        reading.notes += sorted(values.notes)
         metadata, more = properties(archive)
     return XlsxResult(pages, len(pages), metadata, tuple(dict.fromkeys([*reading.notes, *more])))
 
@@ -115,14 +132,11 @@ def _page(reading: _Reading, number: int, entry: _Entry) -> Page:
         return builder.page(number, name=entry.name, hidden=entry.hidden, unread="damaged")
     relations = archive.relations(entry.part)
     comments = _comments(archive, relations, reading.persons)
-    places: dict[Place, Span] = {}
-    if entry.kind == "worksheet":
-        places = _cells(reading, builder, entry.part, relations, comments)
-    elif entry.kind != "chartsheet":
-        reading.notes.append("sheet_of_macros_not_read")
-    for kind, target in relations.values():
-        if kind == "drawing" and target in archive.names:
-            _drawing(reading, builder, target)
+    if entry.kind not in _SHEETS:
+        reading.notes.append("sheet_of_dialogs_not_read")
+    places = _cells(reading, builder, entry.part, relations, comments)
+    reading.notes += [_NOT_READ[kind] for kind, _ in relations.values() if kind in _NOT_READ]
+    Drawings(archive, reading.images, builder, reading.notes).write(relations)
     for comment in comments:
         _write_comment(builder, comment, places)
     unread = "" if builder.at or builder.images else "blank"
@@ -139,14 +153,24 @@ def _cells(
     """Write the cells; where those with a comment stand."""
     xml = read_sheet(reading.archive.unpacked(part))
     sheet = _about(xml.rest)
-    for kind, target in relations.values():
-        if kind == "table" and target in reading.archive.names:
-            sheet.headers |= _table_header(reading.archive.xml(target))
+    comments += _prompts(xml.rest)
+    tables = [kind == "table" and target in reading.archive.names for kind, target in relations.values()]
+    roots = [
+        reading.archive.xml(target)
+        for (_, target), is_table in zip(relations.values(), tables, strict=True)
+        if is_table
+    ]
+    for root in roots:
+        sheet.headers |= _table_header(root)
     wanted = {(found[0], found[1]) for comment in comments if (found := area(comment.reference))}
     writer = BlockWriter(builder, sheet, reading.values.is_text, reading.limits, reading.area)
     writer.write(_lines(xml.chunks, reading, sheet), wanted)
     reading.area = writer.area
+    for root in roots:
+        builder.piece(Kind.FIGURE, _alternative(root), hidden="alternative_text")
     _headers(builder, xml.rest)
+    if next(xml.rest.iter("{*}scenario"), None) is not None:
+        reading.notes.append("scenarios_not_read")
     return writer.places
 
 
@@ -258,23 +282,73 @@ def _table_header(root: Any) -> set[Place]:
     return {(found[0], column) for column in range(found[1], found[3] + 1)}
 
 
+def _alternative(table: Any) -> str:
+    """What is told of a table to those who do not see it."""
+    parts = [table.get("comment")]
+    parts += [item.get(key) for item in table.iter("{*}table") for key in ("altText", "altTextSummary")]
+    return " ".join(part.strip() for part in parts if part and part.strip())
+
+
 def _headers(builder: PageBuilder, rest: Any) -> None:
-    """What stands above and below the printed sheet, without codes for fonts, dates and page numbers."""
-    for node in rest:
-        for part in node if local(node) == "headerFooter" else ():
-            name = local(part)
-            kind, variant = Kind.HEADER if name.endswith("Header") else Kind.FOOTER, _VARIANTS.get(name[:-6], "")
-            for text in re.split(r"&[LCR]", part.text or ""):
-                text = _HEADER_CODE.sub(lambda match: "&" if match.group() == "&&" else "", text).strip()
-                if text:
-                    builder.piece(kind, text)
-                    if variant:
-                        last = builder.elements[-1]
-                        builder.marks.append(Mark(start=last.start, end=last.end, kind=variant))
+    """What stands above and below the printed sheet, in any view, without codes for fonts, dates and the like."""
+    known: set[tuple[str, str]] = set()
+    for part in [part for node in rest.iter("{*}headerFooter") for part in node]:
+        name = local(part)
+        kind, variant = Kind.HEADER if name.endswith("Header") else Kind.FOOTER, _VARIANTS.get(name[:-6], "")
+        for text in _header_texts("".join(part.itertext())):
+            if text and (name, text) not in known:
+                known.add((name, text))
+                builder.piece(kind, text)
+                if variant:
+                    last = builder.elements[-1]
+                    builder.marks.append(Mark(start=last.start, end=last.end, kind=variant))
+
+
+def _header_texts(coded: str) -> list[str]:
+    """What stands left, in the middle and right."""
+    texts, at = [""], 0
+    for match in _HEADER_CODE.finditer(coded):
+        texts[-1] += coded[at : match.start()]
+        at = match.end()
+        if match.group() in _SECTIONS:
+            texts.append("")
+        elif match.group() == "&&":
+            texts[-1] += "&"
+    texts[-1] += coded[at:]
+    return [text.strip() for text in texts]
+
+
+def _prompts(rest: Any) -> list[_Comment]:
+    """What Excel says of cells when they are chosen, filled or pointed at, each text once."""
+    found: dict[tuple[str, str], _Comment] = {}
+    for node in rest.iter("{*}dataValidation", "{*}hyperlink"):
+        places = node.get("sqref") or node.get("ref") or "".join(t.text or "" for t in node.iter("{*}sqref"))
+        reference = re.split(r"[\s:]", places.strip())[0]
+        told = [(node.get(title) or "", node.get(text) or "") for title, text in _TOLD]
+        choices = ["".join(item.itertext()) for item in node.iter("{*}formula1") if node.get("type") == "list"]
+        told += [("", text.strip('"')) for text in choices if text.startswith('"')]  # else a range has them
+        for title, text in told:
+            title, text = (title, text) if text.strip() else ("", title)
+            found.setdefault((title, text), _Comment(reference, unescaped(title), unescaped(text)))
+    return list(found.values())
+
+
+_TOLD: Final = (("promptTitle", "prompt"), ("errorTitle", "error"), ("title", "tooltip"))
+"""What tells of cells, with what stands above it."""
+
+
+def _left_out(workbook: Any, relations: dict[str, tuple[str, str]]) -> list[str]:
+    """Notes of what a workbook holds besides its sheets."""
+    notes = [_NOT_READ[kind] for kind, _ in relations.values() if kind in _NOT_READ]
+    names = [node for node in workbook.iter("{*}definedName") if not node.get("name", "").startswith("_xlnm.")]
+    if any('"' in "".join(node.itertext()) or node.get("comment") for node in names):
+        notes.append("texts_of_names_not_read")
+    return notes
 
 
 def _comments(archive: Archive, relations: dict[str, tuple[str, str]], persons: dict[str, str]) -> list[_Comment]:
     """Comments in their order. Programs that know threads also store each as an old comment, which is left out."""
+    copied: dict[str, list[str]] = {}
     threaded: list[_Comment] = []
     plain: list[_Comment] = []
     for kind, target in relations.values():
@@ -284,6 +358,7 @@ def _comments(archive: Archive, relations: dict[str, tuple[str, str]], persons: 
             for node in archive.xml(target):
                 text = "".join(item.text or "" for item in node if local(item) == "text")
                 threaded.append(_Comment(node.get("ref", ""), persons.get(node.get("personId", ""), ""), text))
+                copied.setdefault(node.get("ref", ""), []).append(_squeezed(text))
         elif kind == "comments":
             root = archive.xml(target)
             authors = [item.text or "" for item in root.iter() if local(item) == "author"]
@@ -293,8 +368,17 @@ def _comments(archive: Archive, relations: dict[str, tuple[str, str]], persons: 
                     index = node.get("authorId", "")
                     author = authors[int(index)] if index.isdigit() and int(index[:6]) < len(authors) else ""
                     plain.append(_Comment(node.get("ref", ""), author, text))
-    known = {comment.reference for comment in threaded}
-    return [*threaded, *(comment for comment in plain if comment.reference not in known)]
+    others = [comment for comment in plain if not _is_copy(comment.text, copied.get(comment.reference, []))]
+    return [*threaded, *others]
+
+
+def _is_copy(text: str, thread: list[str]) -> bool:
+    """Whether a comment is no more than the copy of a thread that Excel makes for older programs."""
+    return bool(thread) and text.lstrip().startswith("[") and all(part in _squeezed(text) for part in thread)
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split())
 
 
 def _write_comment(builder: PageBuilder, comment: _Comment, places: dict[Place, Span]) -> None:
@@ -311,25 +395,3 @@ def _write_comment(builder: PageBuilder, comment: _Comment, places: dict[Place, 
     start, end = (cell.start, cell.end) if cell is not None else (element.start, element.start)
     label = comment.reference if found else ""
     builder.marks.append(Mark(start=start, end=end, kind="comment", target=element.start, label=label))
-
-
-def _drawing(reading: _Reading, builder: PageBuilder, part: str) -> None:
-    """What floats over the cells: images, charts, diagrams, text boxes, alternative texts."""
-    archive, relations = reading.archive, reading.archive.relations(part)
-    for node in archive.xml(part).iter():
-        name = local(node)
-        if name == "cNvPr" and (text := (node.get("descr") or "").strip()):
-            builder.piece(Kind.FIGURE, text, hidden="alternative_text")
-        elif name == "txBody":
-            lines = ["".join(t.text or "" for t in p.iter() if local(t) == "t") for p in node if local(p) == "p"]
-            builder.piece(Kind.PARAGRAPH, "\n".join(lines))
-        elif name == "blip" and (relation := attribute(node, "embed")):
-            reading.images.write(builder, relations.get(relation, ("", ""))[1])
-        elif name in ("chart", "relIds"):
-            target = relations.get(attribute(node, "id" if name == "chart" else "dm") or "", ("", ""))[1]
-            if target in archive.names:
-                root = archive.xml(target)
-                lines, more = chart_lines(root) if name == "chart" else (diagram_lines(root), False)
-                builder.piece(Kind.FIGURE, "\n".join(lines))
-                if more:
-                    reading.notes.append("chart_text_left_out")

@@ -75,6 +75,8 @@ class Values:
         self._strings = shared_strings(archive.unpacked(strings)) if strings else []
         self._from_1904 = from_1904
         self._formats: list[NumberFormat | None] = []
+        self.notes: set[str] = set()
+        """Of what cells show and is not read."""
         self.hidden: list[str] = []
         """By style: why nobody sees such a cell (white, tiny), or ''."""
         if styles:
@@ -111,7 +113,10 @@ class Values:
         return attributes(kind).get("t") in ("s", "str", "inlineStr")
 
     def _make(self, kind: str) -> Callable[[str], Shown]:
-        stored, style = attributes(kind).get("t", "n"), self.style(kind)
+        stated, style = attributes(kind), self.style(kind)
+        stored = stated.get("t", "n")
+        if stated.get("ph") in ("1", "true"):
+            self.notes.add("phonetic_text_not_read")
         form = self._formats[style] if style < len(self._formats) else None
         if stored == "b":
             return lambda value: _TRUTH.get(value, (value, None))
@@ -149,6 +154,9 @@ class Values:
                 fonts = [_unseen(item) for item in node]
             elif name == "fills":
                 fills = [_colored(item) for item in node]
+            elif name == "dxfs":
+                if any('"' in item.get("formatCode", "") for item in node.iter("{*}numFmt")):
+                    self.notes.add("conditional_formats_not_read")
             elif name == "cellXfs":
                 known: dict[str, NumberFormat | None] = {}
                 for item in node:

@@ -1,0 +1,59 @@
+"""Content that stands twice, for newer programs and for older ones (ECMA-376 part 3): which one Office shows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from frostbyte.data_plane.parse.office.archive import attribute, local
+
+LEFT_OUT: Final = "alternative_content_not_read"
+"""The note that content for other programs has words which today's Office does not show."""
+_UNDERSTOOD: Final = re.compile(
+    r"http://schemas\.microsoft\.com/office/(?!mac/)|http://schemas\.openxmlformats\.org/|http://purl\.oclc\.org/ooxml/"
+    r"|urn:schemas-microsoft-com:(?:vml|office:)"
+)
+"""Namespaces of Office. Whoever names one of his own is answered with what stands there for older programs."""
+
+
+def chosen(node: Any) -> Any | None:
+    """The branch of an `mc:AlternateContent` that is shown; None if none is."""
+    for child in node:
+        name = local(child)
+        if name == "Fallback" or (name == "Choice" and _is_understood(child)):
+            return child
+    return None
+
+
+def loses(node: Any, kept: Any | None) -> bool:
+    """Whether another branch than the one `kept` has words that this one lacks."""
+    whole = "".join(_words(kept)) if kept is not None else ""
+    return any(words not in whole for other in node if other is not kept for words in _words(other))
+
+
+def shown(root: Any, notes: list[str]) -> Iterator[Any]:
+    """All nodes that are shown, in their order; a note where words of others are lost."""
+    gone: set[Any] = set()
+    for node in root.iter():
+        if node in gone:
+            continue
+        if local(node) == "AlternateContent":
+            kept = chosen(node)
+            gone.update(item for other in node if other is not kept for item in other.iter())
+            if loses(node, kept):
+                notes.append(LEFT_OUT)
+        yield node
+
+
+def _is_understood(choice: Any) -> bool:
+    names = [choice.nsmap.get(prefix) for prefix in (choice.get("Requires") or "").split()]
+    return all(name is None or _UNDERSTOOD.match(name) for name in names)
+
+
+def _words(branch: Any) -> list[str]:
+    """The text of each paragraph, without blanks."""
+    blocks = list(branch.iter("{*}p")) or [branch]
+    found = ["".join([item.text or "" for item in block.iter("{*}t", "{*}delText")]) for block in blocks]
+    found += [attribute(item, "string") or "" for item in branch.iter("{*}textpath")]
+    return ["".join(text.split()) for text in found if text.strip()]
