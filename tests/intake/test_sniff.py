@@ -206,3 +206,30 @@ def test_a_damaged_office_file_never_raises(data: st.DataObject) -> None:
 def test_what_a_csv_writer_writes_is_a_csv(rows: list[tuple[str, ...]]) -> None:
     text = "\n".join(";".join(cell.strip() or "x" for cell in row) for row in rows)
     assert text_kind(text.encode(), whole=True) == sniff.CSV
+
+
+BANK = (
+    '"Girokonto";"DE12 3456";""\n"Kontostand vom 01.01.2024:";"1.234,56 EUR"\n""\n'
+    '"Buchungstag";"Buchungstext";"Auftraggeber";"Betrag (EUR)"\n"02.01.2024";"Lastschrift";"Werke, Ulm";"-45,00"\n'
+    '"03.01.2024";"Gutschrift";"Ada Fenn";"100,00"\n"04.01.2024";"Gutschrift";"";"7,50"\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (BANK, sniff.CSV),
+        ("Costs of spring\n\nName;Sum\nAda;1,5\nBo;2,5\n", sniff.CSV),
+        ("# made by a program, on Monday\n# it is ours\na,b,c\n1,2,3\n4,5,6\n", sniff.CSV),
+        ("a;b;c\n1;2;3\n4;5;6\nSum of all rows\n", sniff.CSV),
+        ('a, b\n"x", "y, z"\n"p", "q"\n', sniff.CSV),
+        ("sep=^\na^b\n1^2\n", sniff.CSV),
+        ('a,b\n"x,2\n3,4\n5,6\n', sniff.CSV),
+        ("| Name | Town |\n|------|------|\n| Ada  | Ulm  |\n", sniff.TXT),
+        ("Miete 1.200,50\nStrom 80,25\nGas 70,10\n", sniff.TXT),
+        ("2024-01-01 12:00:00,123 INFO it began\n2024-01-01 12:00:01,456 WARN it goes on\n", sniff.TXT),
+        ("Dear Anna,\nthank you for the pears, plums\nand figs, nuts\nand more, all\nYours,\nBo\n", sniff.TXT),
+    ],
+)
+def test_tables_with_remarks_around_them_and_texts_with_commas(text: str, kind: str) -> None:
+    assert text_kind(text.encode(), whole=True) == kind

@@ -258,6 +258,43 @@ def test_csv_with_escaped_quotes(read):
     assert [page.text[c.start : c.end] for c in page.elements[0].cells[2:]] == ['say "hi, you" now', "2"]
 
 
+def rows_of(page):
+    found: dict[int, list[str]] = {}
+    for cell in page.elements[-1].cells:
+        found.setdefault(cell.row, []).append(page.text[cell.start : cell.end])
+    return list(found.values())
+
+
+def test_what_stands_above_a_table_is_no_row_of_it(read):
+    bank = b'"Giro";"DE12 34";""\n"Balance:";"1.234,56"\n""\n"Day";"Text";"From";"Sum"\n"2.1.";"Debit";"Ulm";"-45,00"\n'
+    page = read(bank, CSV).pages[0]
+    assert [page.text[e.start : e.end] for e in page.elements[:2]] == ["Giro DE12 34", "Balance: 1.234,56"]
+    assert rows_of(page) == [["Day", "Text", "From", "Sum"], ["2.1.", "Debit", "Ulm", "-45,00"]]
+    assert sum(cell.header for cell in page.elements[2].cells) == 4
+    page = read(b"Report;;\nName;Value;Town\nAda;1,5;Ulm\nBo;2,5;Hull\n", CSV).pages[0]
+    assert [len(row) for row in rows_of(page)] == [3, 3, 3]
+    assert page.text.startswith("Report\nName\t")
+    page = read(b"# by Ada, on Monday\na,b,c\n1,2,3\n4,5,6\n", CSV).pages[0]
+    assert page.text.startswith("# by Ada, on Monday\n")
+
+
+def test_sparse_rows_below_a_header_stay_rows(read):
+    page = read(b"a;b;c\n1;;\n;2;\n3;4;5\n", CSV).pages[0]
+    assert rows_of(page) == [["a", "b", "c"], ["1", "", ""], ["", "2", ""], ["3", "4", "5"]]
+
+
+def test_a_quote_without_an_end_keeps_to_its_line(read):
+    document = read(b'a,b\n1,"2"\n"5 pipes,6\n7,8\n9,10\n', CSV)
+    assert rows_of(document.pages[0]) == [["a", "b"], ["1", "2"], ['"5 pipes', "6"], ["7", "8"], ["9", "10"]]
+    assert document.notes == ("quote_not_closed",)
+    assert read(b'a,b\n1,"2"\n', CSV).notes == ()
+
+
+def test_blanks_before_quotes_and_vertical_tabs_in_cells(read):
+    assert rows_of(read(b'a, b\n"x", "y, z"\n"p", "q"\n', CSV).pages[0]) == [["a", "b"], ["x", "y, z"], ["p", "q"]]
+    assert rows_of(read(b"a,b\none\x0btwo,2\n3,4\n", CSV).pages[0])[1] == ["one\ntwo", "2"]
+
+
 @pytest.mark.slow
 def test_many_lines_that_might_be_tables_end_soon(read):
     for line in ("a | b", "x  y  " + "z" * 80, "---  |"):

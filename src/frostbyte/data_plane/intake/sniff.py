@@ -50,6 +50,15 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_DECLARED: Final = re.compile(r'"?sep=(?P<sign>[^\r\n])"?[ \t;,]*(?:\r\n|\r|\n)', re.IGNORECASE)
+_DRAWN: Final = re.compile(
+    r"^[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?|\+(?:[-=]{2,}\+)+)[ \t]*$", re.MULTILINE
+)
+"""The line below the header of a table in Markdown, or between the rows of one that is drawn."""
+_DECIMAL: Final = re.compile(r"[^\d.,\s][^,]*\d,\d\d?(?!\d)|\d\d:\d\d:\d\d,\d\d\d(?!\d)")
+_REMARKS: Final = 40
+"""Rows above a table that are none of it."""
+_BELOW, _TITLE = 5, 4
 _TEXT_BYTES: Final = bytes(b for b in range(256) if b >= 0x20 and b != 0x7F) + b"\t\n\v\f\r\x1b\x1a"
 _CONTROLS_PER: Final = 200  # text may hold one control character in so many bytes; random bytes hold about 20
 
@@ -208,25 +217,40 @@ def is_table(text: str, *, whole: bool) -> bool:
     """Whether a text has the shape of separated values.
 
     Sniffing libraries call prose a table because of its commas; here rows must agree in their number of cells, and
-    the cells must be too short for sentences.
+    the cells must be too short for sentences. Above the rows may stand a title, remarks or the line by which Excel is
+    told the separator, and a remark below them. A table that is drawn with strokes is a text's.
     """
+    if (declared := _DECLARED.match(text)) is not None:
+        rest = text[declared.end() :]
+        return any(len(row) > 1 for row in _rows(rest, declared["sign"], whole=whole))
+    if _DRAWN.search(text):
+        return False
     return any(_fits(text, delimiter, whole=whole) for delimiter in ";\t,|")
+
+
+def _rows(text: str, delimiter: str, *, whole: bool, plain: bool = False) -> list[list[str]]:
+    """The rows that are not blank; none where the text is none of separated values."""
+    blank = bool(re.search(f'{re.escape(delimiter)} +"', text))
+    try:
+        lines = io.StringIO(text, newline="")
+        quoting: Final = csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL
+        rows = list(csv.reader(lines, delimiter=delimiter, quoting=quoting, skipinitialspace=blank))
+    except csv.Error:
+        return []
+    if not whole:
+        rows = rows[:-1]  # it may be cut
+    return [row for row in rows if any(cell.strip() for cell in row)]
 
 
 def _fits(text: str, delimiter: str, *, whole: bool) -> bool:
     if delimiter not in text:
         return False
-    try:
-        rows = list(csv.reader(io.StringIO(text.lstrip("\ufeff"), newline=""), delimiter=delimiter))
-    except csv.Error:
-        return False
-    if not whole:
-        rows = rows[:-1]  # it may be cut
-    rows = [row for row in rows if any(cell.strip() for cell in row)]
-    if len(rows) < 2:
-        return False
-    columns, agreeing = Counter(map(len, rows)).most_common(1)[0]
-    if columns < 2 or agreeing < len(rows) - len(rows) // 20:
+    rows = _rows(text, delimiter, whole=whole)
+    if len(rows) < 3 and '"' in text:
+        # A quote without an end may have swallowed the others.
+        rows = max(rows, _rows(text, delimiter, whole=whole, plain=True), key=len)
+    columns = _agreed(rows) or _agreed_within(rows, delimiter)
+    if not columns:
         return False
     rows = [row for row in rows if len(row) == columns]
     cells = [cell.strip() for row in rows for cell in row]
@@ -234,10 +258,48 @@ def _fits(text: str, delimiter: str, *, whole: bool) -> bool:
     words = sum(len(cell.split()) for cell in filled) / len(filled)
     if columns == 2 and not any(row[1].strip() for row in rows):
         return False  # "Dear Sir," and "Yours,": each line merely ends in a comma
+    if (
+        columns == 2
+        and delimiter == ","
+        and sum(bool(_DECIMAL.search(",".join(row))) for row in rows) * 5 > len(rows) * 4
+    ):
+        return False  # "Rent 1.200,50" and "12:00:07,123 started": the comma is a number's
     spaced = sum(cell.startswith(" ") for row in rows for cell in row[1:]) * 2 > len(rows) * (columns - 1)
     if delimiter == "," and spaced:
         return columns >= 3 and words <= 2  # a comma and a space: a list at best, most often a sentence
     return words <= 8
+
+
+def _agreed(rows: list[list[str]]) -> int:
+    """How many cells nearly all rows have, at least two; 0 where they do not agree."""
+    if len(rows) < 2:
+        return 0
+    columns, agreeing = Counter(map(len, rows)).most_common(1)[0]
+    return columns if columns >= 2 and agreeing >= len(rows) - len(rows) // 20 else 0
+
+
+def _agreed_within(rows: list[list[str]], delimiter: str) -> int:
+    """The same for rows between remarks, at least three.
+
+    Of three columns and more, one row in five may be shorter or longer, `_REMARKS` rows of fewer cells may stand above
+    and a few below; two columns must agree throughout below a short title.
+    """
+    widths = [len(row) for row in rows]
+    wide = Counter(width for width in widths if width > 2)
+    columns = (max(wide) if delimiter == "," else max(wide.items(), key=_by_count)[0]) if wide else 2
+    if widths.count(columns) < 3:
+        return 0
+    first = widths.index(columns)
+    last = len(widths) - 1 - widths[::-1].index(columns)
+    above, below = (_REMARKS, _BELOW) if wide else (_TITLE, 0)
+    if first > above or len(widths) - 1 - last > below or max(widths[:first], default=0) >= columns:
+        return 0
+    between = widths[first : last + 1]
+    return columns if between.count(columns) >= (0.8 if wide else 1) * len(between) else 0
+
+
+def _by_count(item: tuple[int, int]) -> tuple[int, int]:
+    return item[1], item[0]
 
 
 def look_closer(file: BinaryIO, size: int) -> str | Refusal:

@@ -7,7 +7,8 @@ import io
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final, NamedTuple
 
 from frostbyte.data_plane.document import Cells, Element, Kind, Page, Special
@@ -24,6 +25,12 @@ _NUMBER: Final = re.compile(
 )
 _AGREEING: Final = 0.6
 """Part of the rows that must have as many cells as most have."""
+_LATE: Final = 40
+"""Rows within which a table begins."""
+_END: Final = "\ue0ff"
+"""A line of its own behind the last: where a quote is open it becomes part of a cell."""
+_TRIES: Final = 20
+"""Quotes without an end that are looked for in one file."""
 _WORDS: Final = 12
 """Mean words of a cell above which it is prose."""
 
@@ -31,7 +38,9 @@ _WORDS: Final = 12
 class _Dialect(NamedTuple):
     delimiter: str
     escape: str | None
-    width: int
+    skip: bool
+    """Whether blanks in front of a cell are none of it: a quote stands behind some."""
+    width: int = 0
     """Cells of most rows."""
 
 
@@ -47,20 +56,31 @@ def csv_page(text: str, limits: ParseLimits) -> tuple[Page, tuple[str, ...]] | N
     dialect = _dialect(body[:_SAMPLE], whole=len(body) <= _SAMPLE, stated=stated)
     if dialect is None:
         return None
-    rows = [row for row in _parsed(body, dialect.delimiter, dialect.escape) if any(row)]
+    parsed, closed = _parsed(body, dialect)
+    rows = [row for row in parsed if any(row)]
     builder = PageBuilder()
     if declared:
         builder.drop(declared.group().rstrip("\r\n"), "separator_line")
     above = _above(rows, dialect.width)
     for row in rows[:above]:
         with builder.element(Kind.PARAGRAPH):
-            builder.found(next(value for value in row if value))
+            if any(value.startswith(" ") for value in row[1:]):
+                builder.found(dialect.delimiter.join(row))  # a sentence, which this sign did not separate
+                continue
+            for number, value in enumerate(filter(None, row)):
+                if number:
+                    builder.insert(" ")
+                builder.found(value)
     rows = rows[above:]
     width = max(len(row) for row in rows)
     if len(rows) * width > limits.max_cells:
         raise too_many_cells(limits.max_cells)
     _write(builder, rows, width)
-    return builder.page(1), ("ragged_rows",) if len({len(row) for row in rows}) > 1 else ()
+    notes = (
+        "" if closed else "quote_not_closed",
+        "ragged_rows" if len({len(row) for row in rows}) > 1 else "",
+    )
+    return builder.page(1), tuple(filter(None, notes))
 
 
 def _write(builder: PageBuilder, rows: list[list[str]], width: int) -> None:
@@ -84,16 +104,28 @@ def _dialect(sample: str, *, whole: bool, stated: str) -> _Dialect | None:
     escape = "\\" if re.search(r'\\"(?!\s*[\t;|,\r\n])', sample) and '""' not in sample else None
     best: tuple[float, _Dialect] | None = None
     for delimiter in stated or _DELIMITERS:
-        rows = list(_parsed(sample, delimiter, escape))
-        rows = [row for row in (rows if whole else rows[:-1]) if any(value.strip() for value in row)]
+        dialect = _Dialect(delimiter, escape, bool(re.search(f'{re.escape(delimiter)} +"', sample)))
+        rows = _judged(sample, dialect, whole=whole)
         if not rows:
             continue
         width, agreeing = max(Counter(map(len, rows[:500])).items(), key=lambda item: (item[1], item[0]))
         share = agreeing / min(len(rows), 500)
         fits = width >= 2 and share >= _AGREEING and not _prose(rows, width, delimiter)
         if (fits or (stated and width >= 2)) and (best is None or share > best[0] + 0.02):
-            best = share, _Dialect(delimiter, escape, width)
+            best = share, dialect._replace(width=width)
     return best[1] if best else None
+
+
+def _judged(sample: str, dialect: _Dialect, *, whole: bool) -> list[list[str]]:
+    """The rows by which a dialect is judged: without the last where it may be cut, and without a title above them."""
+    rows = list(_reader(io.StringIO(sample, newline=""), dialect))
+    rows = rows if whole else rows[:-1]
+    if len(rows) < 3:
+        rows, _ = _parsed(sample, dialect)  # a quote without an end has swallowed the others
+    rows = [row for row in rows if any(value.strip() for value in row)]
+    widest = max(map(len, rows), default=0)
+    first = next((number for number, row in enumerate(rows[:_LATE]) if len(row) == widest), 0)
+    return rows[first:] if len(rows) - first > 1 else rows
 
 
 def _prose(rows: list[list[str]], width: int, delimiter: str) -> bool:
@@ -109,16 +141,75 @@ def _prose(rows: list[list[str]], width: int, delimiter: str) -> bool:
     return delimiter == "," and spaced * 2 > behind and sum(len(cell.split()) for cell in filled) > 2 * len(filled)
 
 
-def _parsed(text: str, delimiter: str, escape: str | None) -> Iterator[list[str]]:
+def _reader(lines: Iterable[str], dialect: _Dialect) -> Iterator[list[str]]:
     csv.field_size_limit(2**31 - 1)
-    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, escapechar=escape, doublequote=escape is None)
+    return csv.reader(
+        lines,
+        delimiter=dialect.delimiter,
+        escapechar=dialect.escape,
+        doublequote=dialect.escape is None,
+        skipinitialspace=dialect.skip,
+    )
+
+
+def _parsed(text: str, dialect: _Dialect) -> tuple[list[list[str]], bool]:
+    """The rows, and whether each quote that opens a cell has an end.
+
+    In a line in which one is open to the end of the file, quotes are signs like others: else all that follows would be
+    one cell. A vertical tab is a line's end inside a cell, as FileMaker writes it.
+    """
+    rows = list(_reader(chain(io.StringIO(text, newline=""), (_END,)), dialect))
+    closed = rows[-1] == [_END]
+    rows = rows[:-1] if closed else _closed(list(io.StringIO(text, newline="")), dialect)
+    if "\x0b" in text:
+        rows = [[value.replace("\x0b", "\n") for value in row] for row in rows]
+    return rows, closed
+
+
+def _closed(lines: list[str], dialect: _Dialect) -> list[list[str]]:
+    """The rows of lines of which at least one has an open quote."""
+    rows: list[list[str]] = []
+    at = 0
+    for _ in range(_TRIES):
+        before, start = 0, 0
+        taken = _Counted(chain(lines[at:], (_END,)))
+        for row in _reader(taken, dialect):
+            rows.append(row)
+            start, before = before, taken.count
+        if rows.pop() == [_END]:
+            return rows
+        rows.append(lines[at + start].rstrip("\r\n").split(dialect.delimiter))
+        at += start + 1
+    return rows + list(_reader(lines[at:], dialect))
+
+
+class _Counted:
+    """Lines, and how many of them were taken."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self.count = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.count += 1
+        return line
 
 
 def _above(rows: list[list[str]], width: int) -> int:
-    """Rows before the table that hold one text, where the table has more columns: its title."""
+    """Rows before the table: its title, and what is said of it as pairs or in few of its columns above its header."""
     count = 0
     while count < len(rows) - 1 and len(rows[count]) < width and sum(map(bool, rows[count])) == 1:
         count += 1
+    for number, row in enumerate(rows[:_LATE]):
+        filled = sum(map(bool, row))
+        if len(row) == width and filled >= max(2, width - 1):
+            return number if number > count and _has_header(rows[number:]) else count
+        if len(row) >= width and filled > max(1, width // 3):
+            break
     return count
 
 
