@@ -208,14 +208,14 @@ def test_tracked_changes_keep_their_state(page):
 
 
 def test_notes_stand_behind_what_refers_to_them(page):
-    notes = f'<w:footnotes {W}><w:footnote w:type="separator" w:id="0">{p(r("no"))}</w:footnote>'
+    notes = f'<w:footnotes {W}><w:footnote w:type="separator" w:id="0">{p(r("line"))}</w:footnote>'
     notes += "".join(f'<w:footnote w:id="{n}">{p(r(f"note {n}"))}</w:footnote>' for n in (2, 3, 9)) + "</w:footnotes>"
     ends = f'<w:endnotes {W}><w:endnote w:id="2">{p(r("last"))}</w:endnote></w:endnotes>'
     sign = '<w:r><w:footnoteReference w:id="{}"/></w:r>'
     table = f"<w:tbl><w:tr>{tc(p(r('cell') + sign.format(2)))}</w:tr></w:tbl>"
     body = p(r("a") + sign.format(3) + r("b") + '<w:r><w:endnoteReference w:id="2"/></w:r>') + table + p(r("end"))
     got = page(body, footnotes=notes, endnotes=ends)
-    want = ["a[^1]b[^i]", "[^1]: note 3", "cell[^2]", "[^2]: note 2", "end", "[^i]: last", "note 9"]
+    want = ["a[^1]b[^i]", "[^1]: note 3", "cell[^2]", "[^2]: note 2", "end", "[^i]: last", "note 9", "line"]
     assert shown(got) == want
     assert target(got, "footnote") == ["[^1]: note 3", "[^2]: note 2"]
     assert "[^" not in found(got)

@@ -10,8 +10,9 @@ from frostbyte.data_plane.document import Drop, Kind, Mark, Page
 from frostbyte.data_plane.parse.building import clean
 from frostbyte.data_plane.parse.limits import ParseLimits
 from frostbyte.data_plane.parse.office.archive import Archive, attribute, is_on, local, opened
-from frostbyte.data_plane.parse.office.docx_body import Place, Writer
+from frostbyte.data_plane.parse.office.docx_body import Writer
 from frostbyte.data_plane.parse.office.docx_notes import Notes
+from frostbyte.data_plane.parse.office.docx_place import Place
 from frostbyte.data_plane.parse.office.docx_plain import read_part
 from frostbyte.data_plane.parse.office.docx_scan import Scan
 from frostbyte.data_plane.parse.office.embedded import EmbeddedImages
@@ -80,6 +81,10 @@ class _Document:
         self._margins()
         comments = self._comments()
         writer.builder.marks += writer.notes.marks(comments.get)
+        if self._name("glossaryDocument"):
+            writer.remarks.append("building_blocks_not_read")
+        if writer.images.passed_over():
+            writer.remarks.append("pictures_not_read")
 
     def _part(self, kind: str) -> Any | None:
         name = self._name(kind)
@@ -112,6 +117,8 @@ class _Document:
         for kind in ("footnote", "endnote"):
             for _, node in writer.notes.left(kind):
                 writer.story(node, writer.notes.inside(kind))
+        for kind, node in writer.notes.separators:
+            writer.story(node, writer.notes.inside(kind))
 
     def _margins(self) -> None:
         """Headers and footers, each text once; those of a kind that is switched off are not seen."""

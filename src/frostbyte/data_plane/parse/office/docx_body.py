@@ -12,51 +12,27 @@ from frostbyte.data_plane.parse.building import Open, PageBuilder
 from frostbyte.data_plane.parse.limits import ParseLimits, too_many_cells
 from frostbyte.data_plane.parse.marks import LIST_MARK
 from frostbyte.data_plane.parse.office import docx_tables as tables
+from frostbyte.data_plane.parse.office.alternatives import LEFT_OUT, chosen, loses
 from frostbyte.data_plane.parse.office.archive import Archive, attribute, local, parsed
+from frostbyte.data_plane.parse.office.docx_drawing import ground_of
 from frostbyte.data_plane.parse.office.docx_judge import Rows
 from frostbyte.data_plane.parse.office.docx_notes import Notes
+from frostbyte.data_plane.parse.office.docx_place import Pending, Place
 from frostbyte.data_plane.parse.office.docx_plain import Stretch
 from frostbyte.data_plane.parse.office.docx_scan import Scan, Stated
 from frostbyte.data_plane.parse.office.docx_signs import SIGN, unsigned
-from frostbyte.data_plane.parse.office.docx_text import Fields, Paragraph, ParagraphReader, ground_of
+from frostbyte.data_plane.parse.office.docx_text import Fields, Paragraph, ParagraphReader
 from frostbyte.data_plane.parse.office.embedded import EmbeddedImages
 from frostbyte.data_plane.parse.office.graphics import graphic_lines
-from frostbyte.data_plane.parse.office.numbering import Numbering
+from frostbyte.data_plane.parse.office.numbering import Numbering, is_worded
 from frostbyte.data_plane.parse.office.styles import Style, Styles
 
 _MAX_DEPTH: Final = 40
 _GONE: Final = {"del": "deleted", "moveFrom": "moved_away"}
-
-Relations = dict[str, tuple[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where blocks stand."""
-
-    kind: Kind
-    relations: Relations
-    scan: Scan
-    ground: str
-    """The colour behind the text, '' for unknown."""
-    hidden: str = ""
-    depth: int = 0
-
-    def deeper(self, **change: Any) -> Place:
-        """The same place one level further in."""
-        values = {name: getattr(self, name) for name in self.__slots__} | {"depth": self.depth + 1}
-        return Place(**(values | change))
-
-
-@dataclass(slots=True)
-class _Pending:
-    """What hangs on text and is written behind its element."""
-
-    what: str
-    value: Any
-    about: str
-    at: int
-    place: Place
+_INLINE: Final = frozenset(
+    "r t delText hyperlink smartTag fldSimple bdo dir ruby oMath oMathPara drawing pict object contentPart".split()
+)
+"""What stands in paragraphs, and is read as one where it stands beside them."""
 
 
 @dataclass
@@ -80,7 +56,7 @@ class Writer:
     lead: str = ""
     """Whose words the next paragraph begins, as the file says: the author of a comment."""
     _cells: int = 0
-    _pending: list[_Pending] = field(default_factory=list)
+    _pending: list[Pending] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._reader = ParagraphReader(self.styles, self.fields)
@@ -107,17 +83,28 @@ class Writer:
             elif name == "tbl":
                 self._table(node, place)
             elif name == "AlternateContent":
-                self.blocks(next((list(item) for item in node if local(item) in ("Choice", "Fallback")), ()), place)
+                self.blocks(self._branch(node), place.deeper())
             elif name in tables.WRAPPERS:
                 self.blocks(node, place.deeper())
             elif name in _GONE:
                 self.blocks(node, place.deeper(hidden=_GONE[name]))
-            elif name == "altChunk":
+            elif name in ("altChunk", "subDoc"):
                 self.remarks.append("embedded_document_not_read")
             elif name in ("commentRangeStart", "commentRangeEnd"):
                 self._comment("open" if name == "commentRangeStart" else "close", attribute(node, "id") or "")
             elif node in self.plain:
                 self._stretch(self.plain[node], place)
+            elif name in _INLINE:
+                self._paragraph((node,), place)
+            elif len(node) and not name.endswith("Pr"):
+                self.blocks(node, place.deeper())  # of whoever may have written it: what it holds is shown
+
+    def _branch(self, node: Any) -> Any:
+        """What is shown of content that stands twice, for newer and older programs."""
+        branch = chosen(node)
+        if loses(node, branch):
+            self.remarks.append(LEFT_OUT)
+        return branch if branch is not None else ()
 
     def _stretch(self, stretch: Stretch, place: Place) -> None:
         """Write plain blocks that were never parsed."""
@@ -164,7 +151,7 @@ class Writer:
         """Write a paragraph of which all is known; `about` is what `_properties` says of it."""
         style, label, level = about
         inked = bool(text.strip()) or (read is not None and any(item.what.endswith("note") for item in read.items))
-        if not inked:
+        if not inked and not is_worded(label):
             if read is not None:
                 self._put(read, place, silent=True)
                 self._settle()
@@ -179,7 +166,7 @@ class Writer:
         if read is None:
             builder.found(text)
         else:
-            self._put(read, place)
+            self._put(read, place, silent=not inked)
         builder.end(Element(kind=kind, start=start, end=builder.at, level=level, hidden=place.hidden))
         if contents:
             builder.marks.append(Mark(start=start, end=builder.at, kind="contents"))
@@ -199,7 +186,8 @@ class Writer:
 
     def _plain(self, node: Any, style: Style, place: Place) -> str | None:
         """The text of a paragraph that holds nothing but visible runs, or None."""
-        return None if style.hides or self.fields.open else place.scan.plain_text(node)
+        alone = isinstance(node, tuple)  # what stands where a paragraph should
+        return None if alone or style.hides or self.fields.open else place.scan.plain_text(node)
 
     def _properties(self, stated: Stated | None, place: Place) -> tuple[Style, str, int]:
         """Style, label of list or heading, and level: of the heading where positive, of the list where negative."""
@@ -245,16 +233,18 @@ class Writer:
             elif what == "lost":
                 builder.drop(text, about)
             elif what == "hidden":
-                self._pending.append(_Pending("hidden", text, about, builder.at, place))
+                self._pending.append(Pending("hidden", text, about, builder.at, place))
             elif what in ("footnote", "endnote"):
                 sign = self.notes.sign(what, about, own=bool(text))
                 if sign:
                     builder.insert(sign)
-                self._pending.append(_Pending(what, about, sign, builder.at, place))
+                self._pending.append(Pending(what, about, sign, builder.at, place))
             else:
                 self._comment(what, about)
-        for what, value in paragraph.extras:
-            self._pending.append(_Pending(what, value, "", builder.at, place))
+        for what, value, hidden in paragraph.extras:
+            where = place.deeper(hidden=hidden, depth=place.depth) if hidden and not place.hidden else place
+            self._pending.append(Pending(what, value, "", builder.at, where))
+        self.remarks += paragraph.notes
 
     def _comment(self, what: str, identity: str) -> None:
         self.notes.comment(what, identity, self.builder.at)
@@ -268,12 +258,12 @@ class Writer:
             else:
                 _HANGING[entry.what](self, entry)
 
-    def _hidden(self, entry: _Pending) -> None:
+    def _hidden(self, entry: Pending) -> None:
         start = self._piece(Kind.PARAGRAPH, entry.value, entry.place.hidden or entry.about)
         if start is not None:
             self.builder.marks.append(Mark(start=entry.at, end=entry.at, kind=entry.about, target=start))
 
-    def _note(self, entry: _Pending) -> None:
+    def _note(self, entry: Pending) -> None:
         """A note, where it is referred to the first time. Endnotes wait for the end."""
         mark, node = self.notes.place(entry.what, entry.value, entry.about, entry.at)
         if node is not None and entry.what == "footnote":
@@ -290,24 +280,24 @@ class Writer:
         if self.builder.at > start:
             self.notes.references[index].target = start
 
-    def _box(self, entry: _Pending) -> None:
+    def _box(self, entry: Pending) -> None:
         ground = ground_of(entry.value, entry.place.ground)
         start = self.builder.at + (1 if self.builder.at else 0)
         self.story(entry.value, entry.place.deeper(ground=ground))
         target = start if self.builder.at > start else None
         self.builder.marks.append(Mark(start=entry.at, end=entry.at, kind="text_box", target=target))
 
-    def _image(self, entry: _Pending) -> None:
+    def _image(self, entry: Pending) -> None:
         self.images.write(self.builder, entry.place.relations.get(entry.value, ("", ""))[1])
 
-    def _alternative(self, entry: _Pending) -> None:
+    def _alternative(self, entry: Pending) -> None:
         self._piece(Kind.FIGURE, entry.value, "alternative_text")
 
-    def _art(self, entry: _Pending) -> None:
+    def _art(self, entry: Pending) -> None:
         kind = entry.place.kind
         self._piece(kind, entry.value, entry.place.hidden)
 
-    def _graphic(self, entry: _Pending) -> None:
+    def _graphic(self, entry: Pending) -> None:
         part = entry.place.relations.get(entry.value, ("", ""))[1]
         if part not in self.archive.names:
             self.remarks.append("chart_not_read")
@@ -322,7 +312,7 @@ class Writer:
                         self.builder.insert("\n")
                     self.builder.found(line)
 
-    def _object(self, entry: _Pending) -> None:
+    def _object(self, entry: Pending) -> None:
         self.remarks.append("embedded_document_not_read")
 
     def _piece(self, kind: Kind, text: str, hidden: str) -> int | None:
@@ -342,13 +332,19 @@ class Writer:
         rows, columns = _size(cells)
         with self.builder.element(Kind.TABLE, rows=rows, columns=columns, hidden=place.hidden) as element:
             self._fill(cells, place.deeper(ground=self._ground(node, place)), element)
+        self._tell(node, place)
         if self._pending:
             self._settle()
 
     def _grid(self, node: Any) -> list[tables.GridCell]:
         cells = tables.grid(node)
         self._count(*_size(cells))
+        self.remarks += tables.lost(node)
         return cells
+
+    def _tell(self, table: Any, place: Place) -> None:
+        if text := tables.told(table):
+            self._pending.append(Pending("alternative_text", text, "", self.builder.at, place))
 
     def _count(self, rows: int, columns: int) -> None:
         self._cells += rows * columns
@@ -417,19 +413,24 @@ class Writer:
             return
         for child in parent:
             name = local(child)
-            if name == "tcPr":
-                continue
             if name == "p":
                 self._cell_paragraph(child, place, start)
             elif name == "tbl":
                 self._inner_table(child, place, inner, start)
             elif name == "AlternateContent":
-                branch = next((item for item in child if local(item) in ("Choice", "Fallback")), ())
-                self._cell_blocks(branch, place.deeper(), inner, start)
+                self._cell_blocks(self._branch(child), place.deeper(), inner, start)
             elif name in tables.WRAPPERS:
                 self._cell_blocks(child, place.deeper(), inner, start)
             elif name in _GONE:
                 self._cell_blocks(child, place.deeper(hidden=_GONE[name]), inner, start)
+            elif name in ("altChunk", "subDoc"):
+                self.remarks.append("embedded_document_not_read")
+            elif name in ("commentRangeStart", "commentRangeEnd"):
+                self._comment("open" if name == "commentRangeStart" else "close", attribute(child, "id") or "")
+            elif name in _INLINE:
+                self._cell_paragraph((child,), place, start)
+            elif len(child) and not name.endswith("Pr"):
+                self._cell_blocks(child, place.deeper(), inner, start)
 
     def _cell_paragraph(self, node: Any, place: Place, start: int) -> None:
         builder = self.builder
@@ -440,10 +441,12 @@ class Writer:
             read = self._reader.read(node, style.look, place.scan.ground(node, place.ground))
             text = read.seen()
         if place.hidden:
-            self._pending.append(_Pending("hidden", text, place.hidden, builder.at, place))
+            self._pending.append(Pending("hidden", text, place.hidden, builder.at, place))
+            if read is not None:
+                self._put(read, place, silent=True)
             return
         inked = bool(text.strip()) or (read is not None and any(item.what.endswith("note") for item in read.items))
-        if inked:
+        if inked or is_worded(label):
             if builder.at > start:
                 builder.insert("\n")
             if label:
@@ -463,9 +466,10 @@ class Writer:
         draft = Open(start=self.builder.at)
         self._fill(cells, place.deeper(ground=self._ground(node, place)), draft)
         inner.append(Grid(start=draft.start, end=self.builder.at, rows=rows, columns=columns, cells=tuple(draft.cells)))
+        self._tell(node, place)
 
 
-_HANGING: Final[dict[str, Callable[[Writer, _Pending], None]]] = {
+_HANGING: Final[dict[str, Callable[[Writer, Pending], None]]] = {
     "hidden": Writer._hidden,
     "footnote": Writer._note,
     "endnote": Writer._note,

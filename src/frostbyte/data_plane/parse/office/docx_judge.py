@@ -88,8 +88,8 @@ _LONGEST: Final = 20_000
 _LOOK: Final = re.compile(rb"<w:rPr>[^<]*(?:<(?!/?w:rPr>)[^<]*)*</w:rPr>")
 _BOLD: Final = b"<w:rPr><w:b/></w:rPr>"
 _IGNORED: Final = frozenset({"bookmarkStart", "bookmarkEnd", "proofErr"})
-_KEPT: Final = ("{*}sectPr", "{*}footnotePr", "{*}endnotePr")
-"""What is looked for in the whole tree."""
+_KEPT: Final = ("{*}sectPr", "{*}footnotePr", "{*}endnotePr", "{*}tblCaption", "{*}tblDescription")
+"""What is looked for in the whole tree, or told of a table."""
 
 
 class Rows(list[int]):
@@ -314,7 +314,7 @@ class Judge:
         fields = Fields()
         read = ParagraphReader(self._styles, fields).read(paragraph, Look(), PAPER)
         made = signed(read.items)
-        plain = self._papered and made is not None and not read.extras and not fields.open
+        plain = self._papered and made is not None and not (read.extras or read.notes or fields.open)
         return made if plain and made is not None and _MADE.issuperset(SIGN.sub("", made)) else None
 
     def _is_sure(self, run: Any) -> bool:

@@ -11,7 +11,7 @@ from frostbyte.data_plane.parse.office.archive import attribute, local
 from frostbyte.data_plane.parse.office.numbering import formatted
 
 if TYPE_CHECKING:
-    from frostbyte.data_plane.parse.office.docx_body import Place
+    from frostbyte.data_plane.parse.office.docx_place import Place
 
 
 @dataclass(slots=True)
@@ -51,6 +51,8 @@ class Notes:
         self._ranges: list[_Range] = []
         self._ranged: set[str] = set()
         self._referred: set[tuple[str, str]] = set()
+        self.separators: list[tuple[str, Any]] = []
+        """What stands between text and notes, by kind: a line nearly always, but people may write there."""
 
     def load(self, kind: str, root: Any, place: Place) -> None:
         """Take the part that holds the notes of a kind. Separators, which have a type, are none."""
@@ -59,6 +61,8 @@ class Notes:
         for node in root:
             if local(node) == kind and attribute(node, "type") in (None, "normal"):
                 about.entries.setdefault(attribute(node, "id") or "", node)
+            elif local(node) == kind:
+                self.separators.append((kind, node))
 
     def number(self, kind: str, properties: Any) -> None:
         """Take a `w:footnotePr` or `w:endnotePr`: in which digits, and from which number on."""

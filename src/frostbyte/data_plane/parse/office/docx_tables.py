@@ -11,15 +11,21 @@ from typing import Any, Final
 
 from frostbyte.data_plane.document import Cell, Cells, Special
 from frostbyte.data_plane.parse.building import PageBuilder
+from frostbyte.data_plane.parse.office.alternatives import LEFT_OUT, chosen, loses
 from frostbyte.data_plane.parse.office.archive import attribute, is_on, local
 from frostbyte.data_plane.parse.office.docx_scan import Scan
 
-WRAPPERS: Final = frozenset({"sdt", "sdtContent", "customXml", "ins", "moveTo", "AlternateContent", "Choice"})
+WRAPPERS: Final = frozenset({"sdt", "sdtContent", "customXml", "ins", "moveTo"})
+_ROW_PARTS: Final = frozenset({"tc", "trPr", "tblPrEx"})
+_TABLE_PARTS: Final = frozenset({"tr", "tblPr", "tblGrid"})
+_SEEN: Final = tuple(f"{{*}}{name}" for name in "t delText drawing pict object sym altChunk".split())
+"""What a person may see, or is noted."""
 _SPECIAL: Final = (
     "gridSpan", "vMerge", "hMerge", "shd", "gridBefore", "tblHeader", "sdt", "customXml", "ins", "moveTo"
 )  # fmt: skip
 _ALTERNATIVE: Final = "{http://schemas.openxmlformats.org/markup-compatibility/2006}AlternateContent"
-_MAX_DEPTH: Final = 40
+_MAX_DEPTH: Final = 256
+"""XML is no deeper."""
 _WIDEST: Final = 1_000
 
 
@@ -77,7 +83,29 @@ def _plain(table: Any) -> list[list[Any]] | None:
     # Most tables are plain rows of plain cells; whether one is, lxml sees without making an object of each node.
     if next(table.iter(*(f"{space}{name}" for name in _SPECIAL), _ALTERNATIVE), None) is not None:
         return None
-    return [list(node.iterchildren(f"{space}tc")) for node in table.iterchildren(f"{space}tr")]
+    rows = list(table.iterchildren(f"{space}tr"))
+    cells = [list(node.iterchildren(f"{space}tc")) for node in rows]
+    if len(rows) < len(table) and not _TABLE_PARTS.issuperset(map(local, table)):
+        return None
+    odd = (node for node, own in zip(rows, cells, strict=True) if len(own) < len(node))
+    return cells if all(_ROW_PARTS.issuperset(map(local, node)) for node in odd) else None
+
+
+def lost(table: Any) -> list[str]:
+    """Notes of what might be seen and stands in no cell, or in cells for other programs."""
+    outside = [node for node in table if local(node) not in _TABLE_PARTS]
+    outside += [item for row in table.iterchildren("{*}tr") for item in row if local(item) not in _ROW_PARTS]
+    strays = (node for node in outside if next(node.iter("{*}tc"), None) is None)
+    notes = ["text_outside_of_cells_not_read" for node in strays if next(node.iter(*_SEEN), None) is not None]
+    others = (item for node in outside for item in node.iter("{*}AlternateContent"))
+    return notes + [LEFT_OUT for item in others if loses(item, chosen(item))]
+
+
+def told(table: Any) -> str:
+    """What is told of a table to those who do not see it."""
+    names = ("{*}tblCaption", "{*}tblDescription")
+    about = [attribute(item, "val") for part in table.iterchildren("{*}tblPr") for item in part.iterchildren(*names)]
+    return " ".join(text.strip() for text in about if text and text.strip())
 
 
 def plain_rows(table: Any, scan: Scan) -> list[int] | None:
@@ -187,7 +215,7 @@ def is_bold(run: Any) -> bool:
 
 
 def _empty(cell: Any) -> bool:
-    return not any(text.strip() for text in cell.itertext())
+    return not any(text.strip() for text in cell.itertext()) and next(cell.iter(*_SEEN[2:]), None) is None
 
 
 def _members(parent: Any, name: str, depth: int = 0) -> Iterator[Any]:
@@ -196,8 +224,15 @@ def _members(parent: Any, name: str, depth: int = 0) -> Iterator[Any]:
         found = local(child)
         if found == name:
             yield child
-        elif found in WRAPPERS and depth < _MAX_DEPTH:
+        elif found == "AlternateContent":
+            branch = chosen(child)
+            yield from _members(branch if branch is not None else (), name, depth + 1)
+        elif depth < _MAX_DEPTH and found not in _INNER and not found.endswith("Pr"):
             yield from _members(child, name, depth + 1)
+
+
+_INNER: Final = frozenset({"tr", "tc", "p", "r", "tbl"})
+"""Where no row or cell of the table around it is looked for."""
 
 
 def _row(node: Any) -> tuple[int, bool]:

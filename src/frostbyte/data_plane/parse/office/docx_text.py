@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from frostbyte.data_plane.parse.office.alternatives import LEFT_OUT, chosen, loses
 from frostbyte.data_plane.parse.office.archive import attribute, is_on, local
+from frostbyte.data_plane.parse.office.docx_drawing import Extra, drawn
 from frostbyte.data_plane.parse.office.equations import linear
 from frostbyte.data_plane.parse.office.styles import Look, Styles, read_look
 from frostbyte.data_plane.parse.office.symbols import readable, symbol
@@ -15,6 +17,15 @@ _COME: Final = {"ins": "inserted", "moveTo": "moved_here"}
 _AROUND: Final = frozenset(
     {"hyperlink", "smartTag", "fldSimple", "sdt", "sdtContent", "customXml", "dir", "bdo", "rubyBase"}
 )
+_CODED: Final = {"EQ": 1, "MACROBUTTON": 2, "GOTOBUTTON": 2}
+"""Fields that show their own code, but for so many words at its beginning."""
+_SILENT: Final = frozenset(
+    "PAGE NUMPAGES SECTION SECTIONPAGES PAGEREF XE TC TA RD SET ASK PRIVATE ADVANCE FORMCHECKBOX FORMDROPDOWN FORMTEXT "
+    "NEXT NEXTIF SKIPIF BARCODE LISTNUM DATE TIME PRINT SEQ AUTONUM AUTONUMLGL AUTONUMOUT REVNUM FILENAME".split()
+)
+"""Fields without a result of which no words are missed: they show nothing, numbers, or what the program makes up."""
+_LONGEST: Final = 10_000
+"""Characters of a field's code that are kept."""
 _MAX_DEPTH: Final = 60
 _SOFT_HYPHEN: Final = "\u00ad"
 
@@ -34,9 +45,10 @@ class Paragraph:
     """A paragraph taken apart."""
 
     items: list[Item] = field(default_factory=list)
-    extras: list[tuple[str, Any]] = field(default_factory=list)
-    """What hangs on it: `box` with a node; `image`, `chart`, `diagram` and `object` with a relation; `art` (words drawn
-    as a picture) and `alternative_text` with their text."""
+    extras: list[Extra] = field(default_factory=list)
+    """What hangs on it."""
+    notes: list[str] = field(default_factory=list)
+    """What is shown and was not read."""
 
     def seen(self) -> str:
         """What a person sees."""
@@ -45,8 +57,12 @@ class Paragraph:
 
 @dataclass(slots=True)
 class _Field:
-    kind: str = ""
+    told: str = ""
     code: bool = True
+
+    @property
+    def kind(self) -> str:
+        return self.told.split()[0].upper() if self.told.strip() else ""
 
 
 @dataclass
@@ -65,8 +81,8 @@ class Fields:
         """Whether what comes belongs to a table of contents."""
         return any(entry.kind in ("TOC", "INDEX", "TOA") for entry in self.open)
 
-    def step(self, node: Any) -> None:
-        """Take a `w:fldChar`."""
+    def step(self, node: Any) -> str:
+        """Take a `w:fldChar`; the code of a field that ends here and has no result, else ''."""
         kind = attribute(node, "fldCharType")
         if kind == "begin":
             self.open.append(_Field())
@@ -74,12 +90,14 @@ class Fields:
         elif kind == "separate" and self.open:
             self.open[-1].code = False
         elif kind == "end" and self.open:
-            self.open.pop()
+            ended = self.open.pop()
+            return ended.told if ended.code or ended.kind in _CODED else ""
+        return ""
 
     def told(self, code: str) -> None:
         """Take a piece of a field's code."""
-        if self.open and self.open[-1].code and not self.open[-1].kind:
-            self.open[-1].kind = code.split()[0].upper() if code.split() else ""
+        if self.open and self.open[-1].code and len(self.open[-1].told) < _LONGEST:
+            self.open[-1].told += code
 
 
 class ParagraphReader:
@@ -106,37 +124,61 @@ class ParagraphReader:
 
     def _walk(self, node: Any, hidden: str, change: str, depth: int) -> None:
         if depth > _MAX_DEPTH:
+            self._out.notes.append("nesting_too_deep")
             return
         for child in node:
             name = local(child)
             if name == "r":
                 self._run(child, hidden, change, depth)
             elif name in _AROUND:
+                self._around(child, name, hidden)
                 self._walk(child, hidden, change, depth + 1)
             elif name in _GONE:
                 self._walk(child, _GONE[name], change, depth + 1)
             elif name in _COME:
                 self._walk(child, hidden, change or _COME[name], depth + 1)
             elif name == "AlternateContent":
-                # The same content stands twice, for newer and older programs; the first is read.
-                branch = next((item for item in child if local(item) in ("Choice", "Fallback")), None)
-                if branch is not None:
-                    self._walk(branch, hidden, change, depth + 1)
+                self._walk(self._branch(child), hidden, change, depth + 1)
             elif name in ("oMath", "oMathPara"):
                 for text, found in linear(child):
                     self._text(text, hidden, change, found)
             elif name in ("commentRangeStart", "commentRangeEnd"):
                 what = "open" if name == "commentRangeStart" else "close"
                 self._out.items.append(Item(what, "", attribute(child, "id") or ""))
-            elif name == "ruby":
-                self._ruby(child, hidden, change, depth)
+            else:
+                self._mark(child, name, hidden or self._base.hidden(self._ground), change, depth, self._base)
+
+    def _branch(self, node: Any) -> Any:
+        """What is shown of content that stands twice, for newer and older programs."""
+        branch = chosen(node)
+        if loses(node, branch):
+            self._out.notes.append(LEFT_OUT)
+        return branch if branch is not None else ()
+
+    def _around(self, node: Any, name: str, hidden: str) -> None:
+        """What is told by something that stands around runs."""
+        if name == "hyperlink" and (text := (attribute(node, "tooltip") or "").strip()):
+            self._out.extras.append(Extra("alternative_text", text, hidden))
+        elif (
+            name == "fldSimple"
+            and next(node.iter("{*}t", "{*}delText", "{*}drawing", "{*}pict", "{*}sym"), None) is None
+        ):
+            self._resultless(attribute(node, "instr") or "", hidden, "")
+
+    def _resultless(self, code: str, hidden: str, change: str) -> None:
+        """A field that shows its code, or is to be worked out by the program that opens the file."""
+        kind, _, rest = code.strip().partition(" ")
+        if kind.upper() in _CODED:
+            self._text(rest.split(None, _CODED[kind.upper()] - 1)[-1] if rest.strip() else "", hidden, change, True)
+        elif kind and kind.upper() not in _SILENT:
+            self._out.notes.append("fields_without_results")
 
     def _run(self, run: Any, hidden: str, change: str, depth: int) -> None:
         look = self._base
         for child in run:
             name = local(child)
             if name == "t":
-                text = child.text or ""
+                text = _own(child)
                 self._text(readable(text, look.font or ""), hidden or look.hidden(self._ground), change, True)
             elif name == "rPr":
                 own, style = read_look(child)
@@ -156,29 +198,36 @@ class ParagraphReader:
             self._text(_symbol(node, look), hidden, change, True)
         elif name == "fldChar":
             self._form(node, hidden, change)
-            self._fields.step(node)
+            if code := self._fields.step(node):
+                self._resultless(code, hidden, change)
         elif name == "instrText":
             self._fields.told(node.text or "")
         elif name == "delText":
-            self._text(node.text or "", "deleted", change, True)
+            self._text(_own(node), "deleted", change, True)
         elif name in ("footnoteReference", "endnoteReference"):
             custom = "own" if is_on_attribute(node, "customMarkFollows") else ""
             self._out.items.append(Item(name.removesuffix("Reference"), custom, attribute(node, "id") or ""))
         elif name == "commentReference":
             self._out.items.append(Item("refer", "", attribute(node, "id") or ""))
         elif name in ("drawing", "pict", "object"):
-            _drawing(node, self._out)
+            self._out.extras += drawn(node, hidden, self._out.notes)
+        elif name in ("subDoc", "altChunk"):
+            self._out.extras.append(Extra("object", "", hidden))
+        elif name == "contentPart":
+            self._out.extras.append(Extra("image", "", hidden))
         elif name == "AlternateContent":
-            branch = next((item for item in node if local(item) in ("Choice", "Fallback")), None)
-            for child in branch if branch is not None and depth < _MAX_DEPTH else ():
+            if depth >= _MAX_DEPTH:
+                self._out.notes.append("nesting_too_deep")
+            for child in self._branch(node) if depth < _MAX_DEPTH else ():
                 self._mark(child, local(child), hidden, change, depth + 1, look)
         elif name == "ruby":
             self._ruby(node, hidden, change, depth)
         elif name == "t":
-            self._text(node.text or "", hidden, change, True)
-        elif name in _COME or name in _GONE or name in ("oMath", "r"):
-            wrapped = [node] if name != "r" else node
-            self._walk(wrapped, hidden, change, depth + 1)
+            self._text(_own(node), hidden, change, True)
+        elif name in _KNOWN:
+            self._walk([node], hidden, change, depth + 1)
+        elif len(node) and not name.endswith("Pr"):
+            self._walk(node, hidden, change, depth + 1)  # of whoever may have written it: what it holds is shown
 
     def _text(self, text: str, hidden: str, change: str, found: bool) -> None:
         if not text:
@@ -221,12 +270,22 @@ class ParagraphReader:
                     self._text("☒" if on else "☐", hidden, change, False)
                 elif local(child) == "ddList":
                     entries = [attribute(item, "val") or "" for item in child if local(item) == "listEntry"]
-                    chosen = attribute(states["result"], "val") if "result" in states else "0"
+                    chosen = (
+                        attribute(item, "val")
+                        if (item := states.get("result", states.get("default"))) is not None
+                        else "0"
+                    )
                     if chosen and chosen.isdigit() and int(chosen[:6]) < len(entries):
                         self._text(entries[int(chosen[:6])], hidden, change, True)
 
 
+_KNOWN: Final = frozenset({*_COME, *_GONE, "oMath", "oMathPara", "r"})
 _SIGNS: Final = {"tab": "\t", "ptab": "\t", "noBreakHyphen": "\u2011"}
+
+
+def _own(node: Any) -> str:
+    """All text in a node: what other programs put into it parts it."""
+    return "".join(node.itertext()) if len(node) else node.text or ""
 
 
 def is_on_attribute(node: Any, name: str) -> bool:
@@ -240,53 +299,3 @@ def _symbol(node: Any, look: Look) -> str:
     except ValueError:
         return ""
     return symbol(code, attribute(node, "font") or look.font or "")
-
-
-def _drawing(node: Any, out: Paragraph) -> None:
-    """Text boxes, images, charts, diagrams and words drawn as pictures, each once."""
-    inside: set[Any] = set()
-    for child in node.iter():
-        if child in inside:
-            continue
-        name = local(child)
-        if name == "txbxContent" or (name == "Fallback" and _has_choice(child)):
-            inside.update(child.iter())
-            if name == "txbxContent":
-                out.extras.append(("box", child))
-        elif name == "docPr":
-            text = " ".join(part for key in ("title", "descr") if (part := (attribute(child, key) or "").strip()))
-            if text:
-                out.extras.append(("alternative_text", text))
-        elif name == "shape" and (text := (attribute(child, "alt") or "").strip()):
-            out.extras.append(("alternative_text", text))
-        elif name in ("blip", "imagedata"):
-            if relation := attribute(child, "embed" if name == "blip" else "id"):
-                out.extras.append(("image", relation))
-        elif name == "chart" and (relation := attribute(child, "id")):
-            out.extras.append(("chart", relation))
-        elif name == "relIds" and (relation := attribute(child, "dm")):
-            out.extras.append(("diagram", relation))
-        elif name == "textpath" and (text := attribute(child, "string") or ""):
-            out.extras.append(("art", text))
-        elif name in ("OLEObject", "control"):
-            out.extras.append(("object", attribute(child, "id") or ""))
-
-
-def _has_choice(fallback: Any) -> bool:
-    parent = fallback.getparent()
-    return parent is not None and any(local(item) == "Choice" for item in parent)
-
-
-def ground_of(box: Any, paper: str) -> str:
-    """The colour behind a text box: unknown where its shape is filled."""
-    for shape in box.iterancestors():
-        name = local(shape)
-        if name == "wsp":
-            filled = any(local(item) in ("solidFill", "gradFill", "blipFill", "pattFill", "style") for part in shape
-                         if local(part) in ("spPr", "style") for item in (part, *part))  # fmt: skip
-            return "" if filled else paper
-        if name in ("shape", "rect", "roundrect", "oval"):
-            return "" if attribute(shape, "fillcolor") else paper
-        if name == "p":
-            break
-    return paper

@@ -18,6 +18,8 @@ from frostbyte.data_plane.parse.office.archive import Archive
 from frostbyte.kernel.errors import StageFailed
 
 _FORMATS: Final = ["PNG", "JPEG", "TIFF", "BMP", "GIF"]
+_SECOND: Final = (".svg", ".wdp", "/")
+"""Kinds of pictures that stand beside another that shows the same; and folders."""
 _MIN_SIDE: Final = 40
 """Pixels; smaller images are icons."""
 _MAX_IMAGES: Final = 100
@@ -48,6 +50,11 @@ class EmbeddedImages:
         self._seen[name] = outcome
         write_scan(builder, scan, kind=Kind.FIGURE, located=False)
         builder.images.append(Image(box=None, outcome=outcome))
+
+    def passed_over(self) -> bool:
+        """Whether the file has pictures that nothing that was read shows. Second forms of one are not counted."""
+        folders = (name for name in self._archive.names if "/media/" in name and not name.endswith(_SECOND))
+        return any(name not in self._seen for name in folders)
 
     def _read(self, name: str) -> tuple[str, ocr.Scan]:
         data = self._archive.read(name)

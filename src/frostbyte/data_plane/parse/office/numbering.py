@@ -16,7 +16,9 @@ _ROMAN: Final = (
     (1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL"), (10, "X"),
     (9, "IX"), (5, "V"), (4, "IV"), (1, "I"),
 )  # fmt: skip
-_LONGEST: Final = 200
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_ROMAN_NUMBER: Final = re.compile(r"m*(?:cm|cd|d?c{0,3})(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})$")
+_LONGEST: Final = 1_000
 """Characters of a label; letters and Roman numbers of hostile files would grow without end."""
 
 
@@ -220,6 +222,12 @@ def _level(node: Any) -> tuple[int, Level]:
     if level.style == "bullet":
         level = replace(level, text=_bullet(level.text, font))
     return _whole(attribute(node, "ilvl"), 0), level
+
+
+def is_worded(label: str) -> bool:
+    """Whether a label says more than which number an item has: then it is text even of an item that has none."""
+    words = (word.lower() for word in _WORD.findall(label))
+    return any(len(set(word)) > 1 and not _ROMAN_NUMBER.match(word) for word in words)
 
 
 def _bullet(text: str, font: str) -> str:

@@ -102,6 +102,8 @@ def read_xlsx(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None
         reading = _Reading(archive, values, EmbeddedImages(archive, limits, progress), limits, progress, persons)
         pages = [_page(reading, number, entry) for number, entry in enumerate(entries, 1)]
         reading.notes += _left_out(root, relations)
+        if reading.images.passed_over():
+            reading.notes.append("pictures_not_read")
         reading.notes += sorted(values.notes)
         metadata, more = properties(archive)
     return XlsxResult(pages, len(pages), metadata, tuple(dict.fromkeys([*reading.notes, *more])))
