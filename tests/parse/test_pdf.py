@@ -157,6 +157,49 @@ def test_white_text_on_a_dark_field_is_seen(read, make_pdf):
     assert [e.hidden for e in read(make_pdf(draw), PDF).pages[0].elements] == [""]
 
 
+def test_letters_of_the_colour_that_lies_under_them_are_marked_also_within_a_line(read, make_pdf):
+    def draw(canvas):
+        canvas.setFillColorRGB(0, 0, 0.02)
+        canvas.rect(126, 690, 62, 20, fill=1, stroke=0)
+        text = canvas.beginText(72, 700)
+        text.setFont("Helvetica", 11)
+        for part, grey in (("The patient ", 0), ("Ada Byron", 0.01), (" was seen on Monday.", 0)):
+            text.setFillGray(grey)
+            text.textOut(part)
+        canvas.drawText(text)
+
+    page = read(make_pdf(draw), PDF).pages[0]
+    assert [(page.text[e.start : e.end].strip(), e.hidden) for e in page.elements] == [
+        ("The patient", ""),
+        ("Ada Byron", "invisible"),
+        ("was seen on Monday.", ""),
+    ]
+
+
+@pytest.mark.parametrize("how", ["frame", "rule", "paper", "other colour", "faint"])
+def test_letters_are_seen_within_a_frame_of_their_colour_and_on_paper_over_it(read, make_pdf, how):
+    def draw(canvas):
+        path = canvas.beginPath()
+        path.rect(60, 590, 300, 40)
+        if how == "frame":
+            path.rect(62, 592, 296, 36)
+        if how == "other colour":
+            canvas.setFillGray(0.3)
+        if how == "faint":
+            canvas.setFillAlpha(0.1)
+        canvas.drawPath(path, fill=1, stroke=0, fillMode=0)
+        canvas.setFillAlpha(1)
+        if how == "paper":
+            canvas.setFillGray(1)
+            canvas.rect(62, 592, 296, 36, fill=1, stroke=0)
+        canvas.setFillGray(0)
+        if how == "rule":
+            canvas.rect(72, 640, 200, 2, fill=1, stroke=0)
+        canvas.drawString(72, 638 if how == "rule" else 604, "Black words that are seen")
+
+    assert [e.hidden for e in read(make_pdf(draw), PDF).pages[0].elements] == [""]
+
+
 @pytest.mark.parametrize("angle", [90, 180, 270])
 def test_boxes_follow_the_page_as_it_is_shown(read, make_pdf, angle):
     data = make_pdf(lambda c: write(c, ["Corner"], x=20, y=800))

@@ -9,7 +9,7 @@ import pypdfium2 as pdfium
 
 from frostbyte.data_plane.document import Box
 from frostbyte.data_plane.parse.pdf import native
-from frostbyte.data_plane.parse.pdf.sight import WHITE, own_visibility
+from frostbyte.data_plane.parse.pdf.sight import WHITE, hides, own_visibility
 from frostbyte.data_plane.parse.pdf.text import MAX_OBJECTS, Cover, Drawing, Frame, Picture
 
 _TEXT: Final = 1
@@ -35,6 +35,8 @@ _MAX_ALL_SEGMENTS: Final = 60_000
 _RECTANGLE: Final = 5
 """Segments of a path that is at most one rectangle."""
 _MAX_DEPTH: Final = 4
+_ALIKE: Final = 12
+"""Shades of 255 in each of red, green and blue by which colours differ that nobody tells apart."""
 _FAINT: Final = 20
 """Alpha of 255 below which a fill is not seen."""
 
@@ -44,22 +46,26 @@ _IDENTITY: Final[Matrix] = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 def read_drawing(page: pdfium.PdfPage, frame: Frame) -> Drawing:
     """Everything drawn on the page: one pass over its objects, in the order in which they are painted."""
-    reader = _Objects(frame)
+    reader = _Objects(page, frame)
     handle = native.reference(page.raw)
     reader.all(native.count_objects(handle), native.get_object, handle, _IDENTITY, depth=0)
     return reader.drawing
 
 
 class _Objects:
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, page: pdfium.PdfPage, frame: Frame) -> None:
         self.drawing = Drawing()
+        self._page = page
         self._frame = frame
         self._seen = 0
+        self._grounds: set[int] = set()
+        """Sixteenths of red near those of the areas so far: letters of other colours are seen on all of them."""
         self._segments_left = _MAX_ALL_SEGMENTS
 
     def all(self, count: int, get: Callable[[Any, int], Any], parent: Any, matrix: Matrix, *, depth: int) -> None:
         order, unseen = self.drawing.order, self.drawing.unseen
         kind_of, color, mode_of, numbers = native.object_type, native.RAW_FILL, native.render_mode, native.NUMBERS
+        grounds = self._grounds
         n0, n1, n2, n3 = native.TO_NUMBERS
         for number in range(max(0, count)):
             self._seen = seen = self._seen + 1
@@ -75,6 +81,8 @@ class _Objects:
                 filled = color(item, n0, n1, n2, n3)
                 if (mode or (filled and (numbers[0] >= WHITE or not numbers[3]))) and (hidden := own_visibility(item)):
                     unseen[item] = hidden
+                elif grounds and filled and not mode and numbers[0] // 16 in grounds and self._blends(item, matrix):
+                    unseen[item] = "invisible"
             elif kind == _PATH:
                 self._path(item, matrix)
             elif kind == _IMAGE:
@@ -82,10 +90,27 @@ class _Objects:
             elif kind == _SHADING:
                 box = self._bounds(item, matrix)
                 if box is not None:
-                    self.drawing.covers.append(Cover(self._seen, box, False, 0))
+                    self.drawing.covers.append(Cover(self._seen, box, False, -1, 0))
             elif kind == _FORM and depth < _MAX_DEPTH:
                 inner = _multiply(_matrix(item), matrix)
                 self.all(native.count_form_objects(item), native.get_form_object, item, inner, depth=depth + 1)
+
+    def _blends(self, item: int, matrix: Matrix) -> bool:
+        """Whether the letters, whose colour was just asked for, have that of what lies under them all."""
+        letters = native.NUMBERS[0], native.NUMBERS[1], native.NUMBERS[2]
+        box = self._bounds(item, matrix)
+        if box is None:
+            return False
+        left, top, right, bottom = box[0] + 1, box[1] + 1, box[2] - 1, box[3] - 1
+        for cover in reversed(self.drawing.covers):
+            area = cover.box
+            if area[0] <= left and area[1] <= top and area[2] >= right and area[3] >= bottom:
+                under = cover.colour >> 16, cover.colour >> 8 & 255, cover.colour & 255
+                alike = cover.colour >= 0 and all(abs(a - b) <= _ALIKE for a, b in zip(letters, under, strict=True))
+                return alike and hides(cover.item, self._page)
+            if area[0] < right and area[1] < bottom and area[2] > left and area[3] > top:
+                return False  # several lie under them
+        return False
 
     def _image(self, item: int, matrix: Matrix) -> None:
         box = self._bounds(item, matrix)
@@ -100,7 +125,7 @@ class _Objects:
             min(self._frame.height, box[3]),
         )
         self.drawing.pictures.append(Picture(box=clipped, pixels=pixels))
-        self.drawing.covers.append(Cover(self._seen, box, False, item))
+        self.drawing.covers.append(Cover(self._seen, box, False, -1, item))
 
     def _path(self, item: int, matrix: Matrix) -> None:
         native.draw_mode(item)
@@ -126,15 +151,18 @@ class _Objects:
                 self._shapes(item, box, shapes)
 
     def _fill(self, item: int, box: Box) -> None:
-        paper = False
+        paper, colour = False, -1
         if native.fill_color(item):
             red, green, blue, alpha = native.NUMBERS
             if alpha < _FAINT:
                 return
             paper = min(red, green, blue) >= WHITE
-        self.drawing.covers.append(Cover(self._seen, box, paper, item))
+            colour = red << 16 | green << 8 | blue
+        self.drawing.covers.append(Cover(self._seen, box, paper, colour, item))
         if not paper:
             self.drawing.fills.append(box)
+            if colour >= 0:
+                self._grounds.update((red // 16 - 1, red // 16, red // 16 + 1))
 
     def _shapes(self, item: int, box: Box, shapes: list[list[tuple[float, float]]]) -> None:
         """The rules among the shapes of a filled path; what is left of it is an area."""

@@ -85,6 +85,8 @@ class Cover:
     box: Box
     paper: bool
     """White, so that white letters on it cannot be seen."""
+    colour: int
+    """Red, green and blue, of what is filled with one; -1 for pictures and patterns."""
     item: int
     """PDFium's handle, while the page is open; 0 for what only lies under letters."""
 
