@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 from reportlab.lib.utils import ImageReader
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
+
+from frostbyte.data_plane.parse.limits import ParseLimits
 
 PDF = "application/pdf"
 SCANNED = ["Delivered on Monday morning", "and nobody complained about it"]
@@ -126,3 +132,25 @@ def test_a_word_across_the_page_parts_no_lines(read, make_pdf, first):
 
     page = read(make_pdf(draw), PDF).pages[0]
     assert [text for text, _, _ in told(page)] == [" ".join(lines), "DRAFT COPY"]
+
+
+@pytest.mark.parametrize(("glyphs", "stands_for"), [(rb"\w\w", rb"E0\1"), (rb"\w[0-4]", rb"FFFD")])
+def test_words_of_a_font_that_does_not_say_what_its_glyphs_are_are_read_by_their_picture(
+    read, make_pdf, glyphs, stands_for
+):
+    def draw(canvas):
+        canvas.setFont("Glyphs", 16)
+        for number, line in enumerate(SCANNED):
+            canvas.drawString(60, 700 - 30 * number, line)
+
+    pdfmetrics.registerFont(TTFont("Glyphs", "Vera.ttf"))
+    told_right = make_pdf(draw, pageCompression=0)
+    assert read(told_right, PDF).notes == ()
+    lost = re.sub(rb"(?<=\n<)(" + glyphs + rb")> <00\w\w>", rb"\1> <" + stands_for + rb">", told_right)
+    document = read(lost, PDF)
+    page = document.pages[0]
+    assert told(page)[-1] == (" ".join(SCANNED), "", True)
+    assert page.reading(0, len(page.text)).split() == " ".join(SCANNED).split()
+    assert {drop.reason for drop in page.dropped} == {"unmapped_glyphs"}
+    assert document.notes == ("unmapped_glyphs",)
+    assert read(lost, PDF, ParseLimits(ocr=False)).pages[0].dropped == ()

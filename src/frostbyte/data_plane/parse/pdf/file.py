@@ -102,6 +102,8 @@ def _read_pages(
                 page.close()
         for draft in drafts:
             finish_scans(draft)
+    if any(draft.garbled for draft in drafts):
+        notes.append("unmapped_glyphs")
     if any(poor(draft.readings) for draft in drafts):
         notes.append("ocr_poor")
     return drafts

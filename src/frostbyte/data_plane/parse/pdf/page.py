@@ -52,6 +52,8 @@ class Draft:
     notes: list[PageNote] = field(default_factory=list)
     stamped: bool = False
     """A scan that was read as a whole, with some text of its own over it."""
+    garbled: bool = False
+    """The text is of glyphs that do not say what they are: what its picture shows is read in its place."""
     scanned: bool = False
     """The text is the layer that some other OCR put over a scan."""
     unread: str = ""
@@ -93,6 +95,7 @@ def laid_out(page: pdfium.PdfPage, number: int, *, words: bool = False) -> Itera
         if words:
             _locate_words(items, text)
         draft = Draft(number=number, width=frame.width, height=frame.height, blocks=items, scanned=scanned)
+        draft.garbled = text.garbled
         yield Layout(draft, frame, text, runs, drawing.pictures)
     finally:
         text.close()
@@ -104,7 +107,9 @@ def read_page(page: pdfium.PdfPage, number: int, limits: ParseLimits, ahead: Rea
         draft, runs, pictures = layout.draft, layout.runs, layout.pictures
     if notes:
         draft.notes = untold(notes, runs)
-    if any(not run.hidden for run in runs) and not _is_stamped(draft, pictures, runs):
+    if draft.garbled:
+        read_scan(page, draft, pictures, [], limits, ahead)
+    elif any(not run.hidden for run in runs) and not _is_stamped(draft, pictures, runs):
         read_pictures(page, draft, pictures, runs, limits, ahead)
     elif page_has_ink(page):
         read_scan(page, draft, pictures, runs, limits, ahead)
@@ -166,7 +171,10 @@ def write_page(draft: Draft, origin: Origin | None = None) -> Page:
             (Kind.LIST_ITEM, depths[number]) if block.mark else (Kind.PARAGRAPH, 0)
         )
         _write_block(builder, block, kind, level, draft, origin, draft.repeats.get(number, ""))
-    write_readings(builder, draft.readings, alone=not draft.blocks or draft.stamped, upright=bool(draft.blocks))
+    if draft.garbled and any(reading.scan.has_text for reading in draft.readings):
+        _drop_range(builder, 0, builder.at, "unmapped_glyphs")
+    alone = not draft.blocks or draft.stamped or draft.garbled
+    write_readings(builder, draft.readings, alone=alone, upright=bool(draft.blocks))
     for note in draft.notes:
         with builder.element(note.kind, box=note.box, hidden=note.hidden) as element:
             span = builder.found(note.text)

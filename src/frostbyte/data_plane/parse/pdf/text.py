@@ -9,8 +9,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
 import pypdfium2 as pdfium
 
 from frostbyte.data_plane.document import Box
@@ -28,6 +29,12 @@ _LINE: Final = re.compile("[^\r\n\ufffe]+\ufffe?")
 _WORD: Final = re.compile(r"\S+")
 _HYPHEN: Final = "\ufffe"
 """What PDFium puts in place of a hyphen that ends a line."""
+_MEANINGLESS: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd]")
+"""Controls, private use, and what stands for the unknown."""
+_GARBLED: Final = 0.3
+"""Part of a page's signs that mean nothing from which it is read by its picture."""
+_SPACE: Final[Any] = np.uint16(0x20)
+_FEW_SIGNS: Final = 20
 _RIGHT_TO_LEFT: Final = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 """Hebrew, Arabic and their presentation forms."""
 _DOUBLES: Final = native.DOUBLES
@@ -161,6 +168,8 @@ class PageText:
         self._text = page.get_textpage()
         self._handle = native.reference(self._text.raw)
         self._styles = Styles(frame.rotation)
+        self.garbled = False
+        """Whether much of the text is signs that mean nothing: of fonts that do not say what their glyphs are."""
         self._doubtful = bool(drawing.unseen) or drawing.truncated
         self._last_cover = drawing.covers[-1].order if drawing.covers else 0
 
@@ -220,6 +229,11 @@ class PageText:
         if not count:
             return "", range(0)
         text = str(data, "utf-16-le", "replace").rstrip("\x00")
+        units = np.frombuffer(data, np.uint16)
+        # Asked of every page, so of all of it at once: controls, which become large, and what lies from 0xE000 up.
+        if np.count_nonzero(units - _SPACE >= 0xDFE0) > _GARBLED * count:
+            signs = sum(not character.isspace() for character in text)
+            self.garbled = len(_MEANINGLESS.findall(text)) > _GARBLED * max(signs, _FEW_SIGNS)
         if len(data) // 2 == count == len(text):
             return text, range(count)
         index: list[int] = []
