@@ -258,6 +258,44 @@ def test_csv_with_escaped_quotes(read):
     assert [page.text[c.start : c.end] for c in page.elements[0].cells[2:]] == ['say "hi, you" now', "2"]
 
 
+def test_lines_of_logs_and_heads_of_mails_are_not_joined(read):
+    log = (
+        "2026-03-01 12:00:00 INFO the run with the number 55 has begun on this machine\n"
+        "2026-03-01 12:00:01 WARN something was not as it should have been in the end\n"
+        "    at pump.start, and somewhere else in the same part of that program, too\n"
+        "2026-03-01 12:00:02 INFO end\n"
+    )
+    head = "Subject: a letter with a subject that is as long as its lines are wide, alas\nDate: Monday, 2 March\n"
+    for text in (log, head):
+        page = read(text.encode(), TXT).pages[0]
+        assert page.text == text
+
+
+def test_one_long_line_does_not_hide_that_a_text_was_broken_to_a_width(read):
+    prose = "\n\n".join(
+        ["These words were broken by hand at the width that\ntheir writer had in front of her, line by line."] * 20
+    )
+    page = read(f"{prose}\n\nhttps://example.com/{'a' * 150}\n".encode(), TXT).pages[0]
+    assert "at the width that their writer" in page.text
+
+
+def test_colours_of_a_terminal_are_dropped_whole(read):
+    page = read(b"\x1b[1mBold\x1b[0m and \x1b[31;4mred\x1b[m\n", TXT).pages[0]
+    assert page.reading(0, len(page.text)) == "Bold and red\n"
+    assert {drop.reason for drop in page.dropped} == {"control_character"}
+
+
+def test_a_vertical_tab_ends_a_line(read):
+    assert read(b"one\x0btwo\n", TXT).pages[0].text == "one\ntwo\n"
+
+
+def test_items_with_blank_lines_between_them_are_a_list_and_titles_are_not(read):
+    kinds = [e.kind for e in read(b"1. one\n\n2. two.\n\n3. three\n", TXT).pages[0].elements]
+    assert kinds == [Kind.LIST_ITEM] * 3
+    kinds = [e.kind for e in read(b"1. Scope\n\n   All of it.\n\n2. Terms\n\n   None.\n", TXT).pages[0].elements]
+    assert kinds == [Kind.HEADING, Kind.PARAGRAPH] * 2
+
+
 def rows_of(page):
     found: dict[int, list[str]] = {}
     for cell in page.elements[-1].cells:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -146,8 +147,10 @@ def blocks(text):
             kind = next((x for x in inside if x in ("list_item", "heading", "th", "td", "blockquote")), "paragraph")
             deepest = [x for x in inside if x == "list_item"]
             found.append((kind if not deepest else "list_item", words(token)))
+        elif token.type == "fence":
+            found.append(("paragraph", " ".join(token.content.split())))
         else:
-            assert token.type not in ("code_block", "fence", "hr"), token
+            assert token.type not in ("code_block", "hr"), token
     return found
 
 
@@ -304,6 +307,48 @@ def test_sheets_are_headings_and_hidden_ones_are_told():
     assert markdown(first, second) == (
         "# Costs\n\n## Spring\n\n# Old\\_\\*prices\\*\n\n*(hidden sheet)*\n\n| A | B |\n| --- | --- |\n| 1 | 2 |\n"
     )
+
+
+PROGRAM = "for (i = 0; i < n; i++) {\n    x[i] *= 2;  // ``twice``\n}"
+DRAWING = "┌────┬────┐\n│ a  │ bb │\n└────┴────┘"
+
+
+@pytest.mark.parametrize("text", [PROGRAM, DRAWING, "def f(a):\n\tif a:\n\t\treturn a", "a = 1\n  b = 2"])
+def test_programs_and_drawings_keep_their_blanks_between_fences(text):
+    writer = Writer()
+    writer.add(Kind.PARAGRAPH, text)
+    (token,) = PARSER.parse(markdown(writer))
+    assert (token.type, token.content) == ("fence", text.expandtabs(4) + "\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bill to:\n  Halden Ltd,\n  4 Quayside Row,\n  Port Ellery",
+        "The tenant(s):\n    the person(s) who sign;\n    the person(s) who pay.",
+        "Sugar is sweet\n   and so are you",
+        "a = 1",
+    ],
+)
+def test_other_texts_that_are_set_in_are_no_programs(text):
+    writer = Writer()
+    writer.add(Kind.PARAGRAPH, text)
+    assert [kind for kind, _ in blocks(markdown(writer))] == ["paragraph"]
+    assert "```" not in markdown(writer)
+
+
+def test_line_ends_of_a_text_file_stay_line_ends():
+    writer = Writer()
+    writer.add(Kind.PARAGRAPH, "Halden Ltd\n4 Quayside Row\nPort Ellery")
+    assert markdown(writer, mime="text/plain") == "Halden Ltd\\\n4 Quayside Row\\\nPort Ellery\n"
+
+
+@pytest.mark.parametrize("heading", ["# Storage", "Storage\n======="])
+def test_a_title_that_the_document_shows_is_not_told_twice(heading):
+    writer = Writer()
+    writer.add(Kind.HEADING, heading, level=1)
+    doc = msgspec.structs.replace(document(writer.page(), mime="text/plain"), title="Storage")
+    assert to_markdown(doc, everything(doc)) == "# Storage\n"
 
 
 SIGNS = st.text(alphabet="ab C1.)#*_-+>|`~[]()<!&;=:\\\t §ß\n", max_size=24)

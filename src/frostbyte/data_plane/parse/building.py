@@ -30,8 +30,9 @@ from frostbyte.data_plane.document import (
     Spans,
 )
 
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f\x80-\x9f\ufffe\uffff]+|[\ud800-\udfff]+")
-"""Characters that no text needs: C0 and C1 controls but tab and line ends, non-characters, lone surrogates."""
+CONTROL = re.compile(r"\x1b\[[0-9;]{0,20}m|[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f\x80-\x9f\ufffe\uffff]+|[\ud800-\udfff]+")
+"""Characters that no text needs: C0 and C1 controls but tab and line ends, non-characters, lone surrogates; and what
+tells a terminal another colour (ECMA-48, SGR)."""
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 

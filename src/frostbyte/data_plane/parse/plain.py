@@ -16,14 +16,19 @@ from frostbyte.data_plane.parse.limits import ParseLimits, too_many_pages
 from frostbyte.data_plane.parse.marks import LIST_MARK, NUMBERED_TITLE, hyphen_binds, hyphen_joins
 from frostbyte.data_plane.parse.text_tables import find_tables
 
-_LINE_END: Final = re.compile("\r\n|\r|\n|\u2028|\u2029|\x85")
+_LINE_END: Final = re.compile("\r\n|\r|\n|\x0b|\u2028|\u2029|\x85")
 _RULE: Final = re.compile(r"^\s*([=\-~_*])\1{2,}\s*$")
 _MARKDOWN: Final = re.compile(r"^(#{1,6})\s+\S")
 _NUMBERED: Final = re.compile(r"^(\s*)(\d{1,3})[.)]\s+\S")
 _BARE: Final = re.compile(r"^\s*\d+\s")
 """A number without a point: a title where it stands alone, else an address or an amount."""
+_DIGIT: Final = re.compile(r"\d")
+_FIELD: Final = re.compile(r"^[^\W\d_][\w .()/-]{0,30}:(?:\s+\S|$)")
+"""`Subject: ...`: a field, not a sentence's line."""
 _WIDEST: Final = 120
 """Characters of the longest line up to which a file may have been broken by hand."""
+_LONGER: Final = 0.03
+"""Part of the lines that may be longer: addresses of pages, tables."""
 _NARROWEST: Final = 40
 
 
@@ -126,7 +131,7 @@ class _Writer:
                     self.builder.found(line)
                     self.builder.insert("\n")
                 else:
-                    self._broken(line, lines[number + 1], width)
+                    self._broken(line, lines[number + 1], 0 if _recorded(lines[0], lines[number + 1]) else width)
 
     def _broken(self, line: str, following: str, width: int) -> None:
         """Write a line and what stands for its end."""
@@ -146,8 +151,8 @@ class _Writer:
 
     def _width(self) -> int:
         """The width to which the text was broken by hand; 0 where lines are as long as their paragraphs."""
-        lengths = [len(line.rstrip()) for line in self.lines if line.strip()]
-        longest = max(lengths, default=0)
+        lengths = sorted(len(line.rstrip()) for line in self.lines if line.strip())
+        longest = lengths[-1 - int(_LONGER * len(lengths))] if lengths else 0
         return longest - 4 if _NARROWEST <= longest <= _WIDEST else 0
 
 
@@ -155,18 +160,33 @@ def _only_controls(line: str) -> bool:
     return any(not character.isspace() or character in "\x0b\x0c\x1c\x1d\x1e\x1f" for character in line)
 
 
+def _recorded(first: str, line: str) -> bool:
+    """Whether a line begins anew as the first of its block does: with a day or another number of that form (a log,
+    whose further lines are set in), or both with the name of a field (the head of a mail)."""
+    if _FIELD.match(first) and _FIELD.match(line):
+        return True
+    form = _DIGIT.sub("9", first[:8])
+    return "99" in form and (_DIGIT.sub("9", line[:8]) == form or line[:1].isspace())
+
+
 def _numbered(lines: list[str]) -> set[int]:
-    """Lines that are items of a list `1. 2. 3.`: neighbours count on. Alone such a line may be a title."""
+    """Lines that are items of a list `1. 2. 3.`: neighbours count on. Alone such a line may be a title, and so may two
+    with blank lines between them."""
     found: set[int] = set()
     before: tuple[int, int, str] | None = None
+    gap = False
     for at, line in enumerate(lines):
         match = _NUMBERED.match(line)
         if match:
             number = int(match.group(2))
             if before and number == before[1] + 1 and match.group(1) == before[2]:
-                found |= {before[0], at}
-            before = (at, number, match.group(1))
-        elif not line.strip() or not line[:1].isspace():
+                titles = gap and NUMBERED_TITLE.match(lines[before[0]]) and NUMBERED_TITLE.match(line)
+                if not titles or before[0] in found:
+                    found |= {before[0], at}
+            before, gap = (at, number, match.group(1)), False
+        elif not line.strip():
+            gap = True
+        elif not line[:1].isspace():
             before = None
     return found
 

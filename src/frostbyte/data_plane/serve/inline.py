@@ -83,6 +83,10 @@ class Inline:
         """What may be seen of the range, as it is."""
         return self.view.text(self.page, start, end)
 
+    def marked(self, start: int, end: int) -> bool:
+        """Whether the source says more of a part of the range than its text."""
+        return any(mark.start <= end and start <= mark.end for mark in self.page.marks)
+
     def text(self, start: int, end: int, newline: str, *, starts: bool = True) -> str:
         """The range as Markdown.
 

@@ -14,6 +14,7 @@ from frostbyte.data_plane.artefacts import View
 from frostbyte.data_plane.document import Document, Element, Kind, Page
 from frostbyte.data_plane.serve.inline import BREAK, Inline, comment, escaped
 from frostbyte.data_plane.serve.markdown_table import table
+from frostbyte.data_plane.serve.preformatted import preformatted
 
 _LABEL: Final = re.compile(
     r"\s*(?:(?P<bullet>[•◦▪‣●○■–—*+\-·])|(?P<number>\d{1,9})(?P<sign>[.)])|(?P<other>\(?(?:\d{1,2}|[A-Za-z]|[ivxlcIVXLC]{1,6})[.)]))\s+"
@@ -51,7 +52,6 @@ class _Writer:
         self._last = ""
         """Marker of the last item on each level, to see whether a list goes on."""
         self._numbers: dict[int, str] = {}
-        self._reflow = document.source.mime == "text/plain"
         if view.title and not self._titled():
             self.block(f"<!-- title: {comment(view.title)} -->")
 
@@ -61,6 +61,7 @@ class _Writer:
             for element in page.elements:
                 if element.kind is Kind.HEADING and not element.hidden:
                     shown = self._view.text(page, element.start, element.end)
+                    shown = _HASHES.sub("", _UNDERLINE.sub("", shown))
                     return " ".join(shown.split()) == " ".join(self._view.title.split())
         return False
 
@@ -139,7 +140,9 @@ class _Writer:
             if match := _NOTE.match(text):
                 return f"[^{match[1]}]: {text[match.end() :]}"
             return text
-        text = inline.text(start, end, "\n" if self._reflow else BREAK)
+        if element.kind is Kind.PARAGRAPH and (block := preformatted(raw)) and not inline.marked(start, end):
+            return block
+        text = inline.text(start, end, BREAK)
         if element.kind is Kind.CAPTION:
             return f"*{text}*" if "*" not in text and "\n" not in text else text
         if element.kind is Kind.FIGURE:
@@ -157,7 +160,7 @@ class _Writer:
             self._list.pop()
         column = self._list[-1][1] if self._list else 0
         begin = self._behind(element, inline, length)
-        text = inline.text(begin, element.end, "\n" if self._reflow else BREAK)
+        text = inline.text(begin, element.end, BREAK)
         going = self._going
         if not going:
             self._numbers.clear()
