@@ -7,6 +7,7 @@ import pytest
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 KINDS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
 MC = 'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
 SHAPES = 'xmlns:wps="http://schemas.microsoft.com/office/word/2010/wordprocessingShape"'
 MATH = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
@@ -171,5 +172,81 @@ def test_cells_that_go_on_lose_no_picture_and_nothing_outside_of_cells_is_silent
 def test_what_else_is_not_read_is_noted(document):
     deep = "<w:smartTag>" * 61 + r("deep") + "</w:smartTag>" * 61
     assert "nesting_too_deep" in document(p("<w:r><w:tab/></w:r>" + deep)).notes
+    equation = "<m:f><m:num>" * 60 + "<m:r><m:t>deep</m:t></m:r>" + "</m:num></m:f>" * 60
+    assert "deep" in document(p(f"<m:oMath {MATH}>{equation}</m:oMath>")).pages[0].text
     got = document(p(r("a")), members={"word/media/image9.png": "x", "word/media/a.svg": "y"}, glossaryDocument="<g/>")
     assert got.notes == ("building_blocks_not_read", "pictures_not_read")
+
+
+def store(inside, identity="{AB}"):
+    return {
+        "customXml/item1.xml": inside,
+        "customXml/_rels/item1.xml.rels": f'<Relationships xmlns="{PACKAGE}">'
+        f'<Relationship Id="r" Type="{KINDS}/customXmlProps" Target="itemProps1.xml"/></Relationships>',
+        "customXml/itemProps1.xml": f'<d:datastoreItem xmlns:d="urn:d" d:itemID="{identity}"/>',
+    }
+
+
+def control(path, content, kind="", name="{ab}"):
+    bound = f'<w:dataBinding w:prefixMappings="xmlns:n=\'urn:x\'" w:xpath="{path}" w:storeItemID="{name}"/>'
+    return f"<w:sdt><w:sdtPr>{kind}{bound}</w:sdtPr><w:sdtContent>{content}</w:sdtContent></w:sdt>"
+
+
+@pytest.mark.parametrize("where", ["run", "block", "cell", "row"])
+def test_a_control_shows_the_data_that_it_is_bound_to(document, where):
+    def body(path):
+        if where == "run":
+            return p(r("To ") + control(path, r("Click here")))
+        if where == "block":
+            return control(path, p(r("Click here")))
+        cell = tc(control(path, p(r("Click here")))) if where == "cell" else control(path, tc(p(r("Click here"))))
+        return f"<w:tbl><w:tr>{cell}</w:tr></w:tbl>"
+
+    related = f'<Relationship Id="c" Type="{KINDS}/customXml" Target="../customXml/item1.xml"/>'
+    data = '<x xmlns="urn:x"><to>other</to><to>Ada</to><empty/><same>Clickhere</same></x>'
+
+    def read(path):
+        return document(body(path), related, store(data))
+
+    got = read("/n:x[1]/n:to[2]")
+    texts = shown(got)
+    assert texts[0] == {"run": "To Ada", "block": "Ada", "cell": "Ada", "row": "Click here"}[where]
+    assert texts[1] == ("Ada" if where == "row" else "Click here")
+    assert hidden(got) == ({} if where == "row" else {"Click here": "replaced"})
+    for path in ("/n:x/n:empty", "/n:x/n:same"):
+        assert (len(shown(read(path))), hidden(read(path)), read(path).notes) == (1, {}, ())
+    assert read("//n:x[position()=1]").notes == ("bound_content_not_read",)
+
+
+def test_controls_are_bound_to_properties_and_to_choices(document):
+    name = "{6C3C8BC8-F283-45AE-878A-BAB7291924A1}"
+    core = '<c:coreProperties xmlns:c="c" xmlns:d="d"><d:title>The title</d:title></c:coreProperties>'
+    bound = p(control("/ns1:coreProperties[1]/ns0:title[1]", r("[Title]"), name=name))
+    assert shown(document(bound, members={"docProps/core.xml": core})) == ["The title", "[Title]"]
+    listed = '<w:dropDownList><w:listItem w:value="1" w:displayText="One"/></w:dropDownList>'
+    related = f'<Relationship Id="c" Type="{KINDS}/customXml" Target="../customXml/item1.xml"/>'
+    chosen = p(control("/n:x/@n", r("Choose"), listed))
+    assert shown(document(chosen, related, store('<x xmlns="urn:x" n="1"/>'))) == ["One", "Choose"]
+
+
+def test_a_field_without_an_end_hides_nothing(document):
+    got = document(
+        p(char("begin") + code("PAGE") + r("a")) + p(char("begin") + char("separate") + r("b") + char("end"))
+    )
+    assert (shown(got), hidden(got)) == (["a", "b"], {})
+
+
+def test_what_looks_otherwise_than_it_reads_is_noted(document):
+    assert document(p(f'<w:bdo w:val="rtl">{r("drow")}</w:bdo>')).notes == ("direction_of_text_overridden",)
+    fonts = {
+        "word/_rels/fontTable.xml.rels": f'<Relationships xmlns="{PACKAGE}">'
+        f'<Relationship Id="f" Type="{KINDS}/font" Target="fonts/font1.odttf"/></Relationships>'
+    }
+    assert document(p(r("a")), members=fonts, fontTable="<f/>").notes == ("embedded_fonts_not_compared",)
+
+
+def test_a_second_note_of_one_name_is_not_lost(document):
+    notes = "".join(f'<w:footnote w:id="2">{p(r(text))}</w:footnote>' for text in ("one", "two"))
+    reference = '<w:r><w:footnoteReference w:id="2"/></w:r>'
+    got = document(p(r("a") + reference), footnotes=f"<w:footnotes {W}>{notes}</w:footnotes>")
+    assert shown(got) == ["a[^1]", "[^1]: one", "two"]

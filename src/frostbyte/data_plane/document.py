@@ -234,7 +234,7 @@ class Element(Record, frozen=True, kw_only=True):
     ocr: bool = False
     hidden: str = ""
     """Why a person would not see it (white, tiny, off_page, invisible, covered, comment, deleted, moved_away, metadata,
-    alternative_text), or ''."""
+    alternative_text, field_code, replaced by data that a control is bound to), or ''."""
 
 
 class Image(Record, frozen=True, kw_only=True):

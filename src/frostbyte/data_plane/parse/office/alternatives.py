@@ -26,10 +26,18 @@ def chosen(node: Any) -> Any | None:
     return None
 
 
-def loses(node: Any, kept: Any | None) -> bool:
-    """Whether another branch than the one `kept` has words that this one lacks."""
-    whole = "".join(_words(kept)) if kept is not None else ""
-    return any(words not in whole for other in node if other is not kept for words in _words(other))
+def loses(node: Any, branch: Any | None) -> bool:
+    """Whether another branch than the one that is shown has words that this one lacks."""
+    whole = "".join(_words(branch)) if branch is not None else ""
+    return any(words not in whole for other in node if other is not branch for words in _words(other))
+
+
+def kept(node: Any, notes: list[str]) -> Any:
+    """What is shown of content that stands twice, with a note where words of the other are lost."""
+    branch = chosen(node)
+    if loses(node, branch):
+        notes.append(LEFT_OUT)
+    return branch if branch is not None else ()
 
 
 def shown(root: Any, notes: list[str]) -> Iterator[Any]:
@@ -39,10 +47,8 @@ def shown(root: Any, notes: list[str]) -> Iterator[Any]:
         if node in gone:
             continue
         if local(node) == "AlternateContent":
-            kept = chosen(node)
-            gone.update(item for other in node if other is not kept for item in other.iter())
-            if loses(node, kept):
-                notes.append(LEFT_OUT)
+            branch = kept(node, notes)
+            gone.update(item for other in node if other is not branch for item in other.iter())
         yield node
 
 

@@ -10,6 +10,7 @@ from frostbyte.data_plane.document import Drop, Kind, Mark, Page
 from frostbyte.data_plane.parse.building import clean
 from frostbyte.data_plane.parse.limits import ParseLimits
 from frostbyte.data_plane.parse.office.archive import Archive, attribute, is_on, local, opened
+from frostbyte.data_plane.parse.office.docx_bindings import Bindings
 from frostbyte.data_plane.parse.office.docx_body import Writer
 from frostbyte.data_plane.parse.office.docx_notes import Notes
 from frostbyte.data_plane.parse.office.docx_place import Place
@@ -66,7 +67,10 @@ class _Document:
                 self._ground = (attribute(child, "color") or PAPER).upper()
         notes = Notes()
         images = EmbeddedImages(archive, limits, progress)
-        self.writer = Writer(archive, self._styles, Numbering(numbers), images, limits, progress, notes, plain)
+        bindings = Bindings(archive, self._relations)
+        self.writer = Writer(
+            archive, self._styles, Numbering(numbers), images, limits, progress, notes, bindings, plain
+        )
         for kind in ("footnote", "endnote"):
             self._load(kind, notes)
 
@@ -81,6 +85,8 @@ class _Document:
         self._margins()
         comments = self._comments()
         writer.builder.marks += writer.notes.marks(comments.get)
+        if (fonts := self._name("fontTable")) and self._archive.relations(fonts):
+            writer.remarks.append("embedded_fonts_not_compared")  # in which an A may look like a B
         if self._name("glossaryDocument"):
             writer.remarks.append("building_blocks_not_read")
         if writer.images.passed_over():

@@ -12,8 +12,9 @@ from frostbyte.data_plane.parse.building import Open, PageBuilder
 from frostbyte.data_plane.parse.limits import ParseLimits, too_many_cells
 from frostbyte.data_plane.parse.marks import LIST_MARK
 from frostbyte.data_plane.parse.office import docx_tables as tables
-from frostbyte.data_plane.parse.office.alternatives import LEFT_OUT, chosen, loses
+from frostbyte.data_plane.parse.office.alternatives import kept
 from frostbyte.data_plane.parse.office.archive import Archive, attribute, local, parsed
+from frostbyte.data_plane.parse.office.docx_bindings import Bindings
 from frostbyte.data_plane.parse.office.docx_drawing import ground_of
 from frostbyte.data_plane.parse.office.docx_judge import Rows
 from frostbyte.data_plane.parse.office.docx_notes import Notes
@@ -46,6 +47,7 @@ class Writer:
     limits: ParseLimits
     progress: Callable[[], None]
     notes: Notes
+    bindings: Bindings
     plain: dict[Any, Stretch] = field(default_factory=dict)
     """What is not in the tree, by the nodes that stand for it."""
     builder: PageBuilder = field(default_factory=PageBuilder)
@@ -59,7 +61,7 @@ class Writer:
     _pending: list[Pending] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._reader = ParagraphReader(self.styles, self.fields)
+        self._reader = ParagraphReader(self.styles, self.fields, self.bindings)
         usual = self.styles.paragraph("")
         self._usual = usual if usual.number in ("", "0") else None
         """The style of paragraphs that state none, where it makes no list of them."""
@@ -67,6 +69,7 @@ class Writer:
     def story(self, root: Any, place: Place) -> None:
         """Write all blocks of a part; fields do not run out of it."""
         outer = list(self.fields.open)
+        self.fields.pair(root.iter(place.scan.field_character))
         self.fields.open.clear()
         self.blocks(root, place)
         self.fields.open[:] = outer
@@ -83,9 +86,11 @@ class Writer:
             elif name == "tbl":
                 self._table(node, place)
             elif name == "AlternateContent":
-                self.blocks(self._branch(node), place.deeper())
+                self.blocks(kept(node, self.remarks), place.deeper())
             elif name in tables.WRAPPERS:
-                self.blocks(node, place.deeper())
+                if value := self._replaced(node, name):
+                    self._piece(place.kind, value, place.hidden)
+                self.blocks(node, place.deeper(hidden=place.hidden or ("replaced" if value else "")))
             elif name in _GONE:
                 self.blocks(node, place.deeper(hidden=_GONE[name]))
             elif name in ("altChunk", "subDoc"):
@@ -99,12 +104,11 @@ class Writer:
             elif len(node) and not name.endswith("Pr"):
                 self.blocks(node, place.deeper())  # of whoever may have written it: what it holds is shown
 
-    def _branch(self, node: Any) -> Any:
-        """What is shown of content that stands twice, for newer and older programs."""
-        branch = chosen(node)
-        if loses(node, branch):
-            self.remarks.append(LEFT_OUT)
-        return branch if branch is not None else ()
+    def _replaced(self, node: Any, name: str) -> str:
+        """What is shown instead of what stands in a content control, or ''."""
+        value, note = self.bindings.replaced(node) if name == "sdt" else ("", "")
+        self.remarks += [note] if note else []
+        return value
 
     def _stretch(self, stretch: Stretch, place: Place) -> None:
         """Write plain blocks that were never parsed."""
@@ -323,23 +327,26 @@ class Writer:
         return self.builder.elements[-1].start
 
     def _table(self, node: Any, place: Place) -> None:
-        cells = self._grid(node)
+        cells = self._grid(node, place)
         if not cells:
             return
         if place.kind not in (Kind.PARAGRAPH, Kind.FOOTNOTE):
             self._rows(cells, place, self._ground(node, place))
             return
-        rows, columns = _size(cells)
+        rows, columns = tables.size(cells)
         with self.builder.element(Kind.TABLE, rows=rows, columns=columns, hidden=place.hidden) as element:
             self._fill(cells, place.deeper(ground=self._ground(node, place)), element)
         self._tell(node, place)
         if self._pending:
             self._settle()
 
-    def _grid(self, node: Any) -> list[tables.GridCell]:
+    def _grid(self, node: Any, place: Place) -> list[tables.GridCell]:
         cells = tables.grid(node)
-        self._count(*_size(cells))
+        self._count(*tables.size(cells))
         self.remarks += tables.lost(node)
+        for control in tables.controls(node):
+            if value := self._replaced(control, "sdt"):
+                self._pending.append(Pending("art", value, "", self.builder.at, place))
         return cells
 
     def _tell(self, table: Any, place: Place) -> None:
@@ -418,9 +425,14 @@ class Writer:
             elif name == "tbl":
                 self._inner_table(child, place, inner, start)
             elif name == "AlternateContent":
-                self._cell_blocks(self._branch(child), place.deeper(), inner, start)
+                self._cell_blocks(kept(child, self.remarks), place.deeper(), inner, start)
             elif name in tables.WRAPPERS:
-                self._cell_blocks(child, place.deeper(), inner, start)
+                if value := self._replaced(child, name):
+                    if self.builder.at > start:
+                        self.builder.insert("\n")
+                    self.builder.found(value)
+                hidden = place.hidden or ("replaced" if value else "")
+                self._cell_blocks(child, place.deeper(hidden=hidden), inner, start)
             elif name in _GONE:
                 self._cell_blocks(child, place.deeper(hidden=_GONE[name]), inner, start)
             elif name in ("altChunk", "subDoc"):
@@ -457,12 +469,12 @@ class Writer:
             builder.found(text)
 
     def _inner_table(self, node: Any, place: Place, inner: list[Grid], start: int) -> None:
-        cells = self._grid(node)
+        cells = self._grid(node, place)
         if not cells:
             return
         if self.builder.at > start:
             self.builder.insert("\n")
-        rows, columns = _size(cells)
+        rows, columns = tables.size(cells)
         draft = Open(start=self.builder.at)
         self._fill(cells, place.deeper(ground=self._ground(node, place)), draft)
         inner.append(Grid(start=draft.start, end=self.builder.at, rows=rows, columns=columns, cells=tuple(draft.cells)))
@@ -481,9 +493,3 @@ _HANGING: Final[dict[str, Callable[[Writer, Pending], None]]] = {
     "diagram": Writer._graphic,
     "object": Writer._object,
 }
-
-
-def _size(cells: list[tables.GridCell]) -> tuple[int, int]:
-    """Rows and columns of the grid."""
-    rows = max([cell.row + cell.row_span for cell in cells], default=0)
-    return rows, max([cell.column + cell.column_span for cell in cells], default=0)

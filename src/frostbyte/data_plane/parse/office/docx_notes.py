@@ -60,7 +60,10 @@ class Notes:
         about.place = place
         for node in root:
             if local(node) == kind and attribute(node, "type") in (None, "normal"):
-                about.entries.setdefault(attribute(node, "id") or "", node)
+                identity = attribute(node, "id") or ""
+                if identity in about.entries:  # nothing can refer to the second, which is not lost for that
+                    identity = f"{identity} {len(about.entries)}"
+                about.entries[identity] = node
             elif local(node) == kind:
                 self.separators.append((kind, node))
 

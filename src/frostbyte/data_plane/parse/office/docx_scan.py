@@ -19,12 +19,12 @@ from frostbyte.data_plane.parse.office.styles import Styles, fill_of
 _RICH: Final = (
     "del ins moveFrom moveTo delText fldChar tab ptab br cr noBreakHyphen softHyphen sym drawing pict object "
     "footnoteReference endnoteReference commentRangeStart commentRangeEnd commentReference ruby vanish shd highlight "
-    "subDoc altChunk contentPart"
+    "subDoc altChunk contentPart bdo"
 ).split()
 """What a plain paragraph does not hold. Tabs also stand in properties, which costs a little time and nothing else."""
 _ODD: Final = re.compile("[\u00ad\ue000-\uf8ff]")
 """Characters that the plain way through a paragraph does not know."""
-_OTHER: Final = ("{*}AlternateContent", "{*}oMath")
+_OTHER: Final = ("{*}AlternateContent", "{*}oMath", "{*}dataBinding")
 
 
 @dataclass(slots=True)
@@ -52,6 +52,7 @@ class Scan:
         self.paragraph = f"{{{space}}}p"
         """The tag of a paragraph."""
         self.table = f"{{{space}}}tbl"
+        self.field_character = f"{{{space}}}fldChar"
         self.run_text = f"{{{space}}}t"
         """The tag of what a plain paragraph has its text in."""
         self.rich: set[Any] = set()
@@ -62,8 +63,11 @@ class Scan:
         value = f"{{{space}}}val"
         self._mark(node for node in root.iter(f"{{{space}}}color") if (node.get(value) or "")[:1] in ("F", "f"))
         self._mark(node for node in root.iter(f"{{{space}}}sz") if len(node.get(value) or "") == 1)
-        self._mark(node for node in root.iter(f"{{{space}}}hyperlink") if node.get(f"{{{space}}}tooltip"))
-        self._mark(node for node in root.iter(f"{{{space}}}fldSimple") if next(node.iter(self.run_text), None) is None)
+        around, tooltip = (
+            root.iter(*(f"{{{space}}}{name}" for name in ("hyperlink", "fldSimple"))),
+            f"{{{space}}}tooltip",
+        )
+        self._mark(node for node in around if node.get(tooltip) or next(node.iter(self.run_text), None) is None)
         self._mark(_parted(space)(root))
         if styles.hiding:
             named = root.iter(f"{{{space}}}rStyle")

@@ -101,6 +101,18 @@ def lost(table: Any) -> list[str]:
     return notes + [LEFT_OUT for item in others if loses(item, chosen(item))]
 
 
+def size(cells: list[GridCell]) -> tuple[int, int]:
+    """Rows and columns of the grid."""
+    rows = max([cell.row + cell.row_span for cell in cells], default=0)
+    return rows, max([cell.column + cell.column_span for cell in cells], default=0)
+
+
+def controls(table: Any) -> list[Any]:
+    """The content controls around its rows and cells."""
+    around = [table, *(node for node in table if local(node) == "tr")]
+    return [node for parent in around for node in parent.iterchildren("{*}sdt")]
+
+
 def told(table: Any) -> str:
     """What is told of a table to those who do not see it."""
     names = ("{*}tblCaption", "{*}tblDescription")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from frostbyte.data_plane.parse.office.alternatives import LEFT_OUT, chosen, loses
+from frostbyte.data_plane.parse.office.alternatives import kept
 from frostbyte.data_plane.parse.office.archive import attribute, is_on, local
+from frostbyte.data_plane.parse.office.docx_bindings import NOT_READ, Bindings
 from frostbyte.data_plane.parse.office.docx_drawing import Extra, drawn
 from frostbyte.data_plane.parse.office.equations import linear
 from frostbyte.data_plane.parse.office.styles import Look, Styles, read_look
@@ -24,6 +27,7 @@ _SILENT: Final = frozenset(
     "NEXT NEXTIF SKIPIF BARCODE LISTNUM DATE TIME PRINT SEQ AUTONUM AUTONUMLGL AUTONUMOUT REVNUM FILENAME".split()
 )
 """Fields without a result of which no words are missed: they show nothing, numbers, or what the program makes up."""
+_LEFT_TO_RIGHT: Final = re.compile("[A-Za-z]{2}")
 _LONGEST: Final = 10_000
 """Characters of a field's code that are kept."""
 _MAX_DEPTH: Final = 60
@@ -70,6 +74,19 @@ class Fields:
     """The fields that are open; they run over paragraphs."""
 
     open: list[_Field] = field(default_factory=list)
+    endless: set[Any] = field(default_factory=set)
+    """Where one begins that has no end: it would take all that follows for its code, and Word does not."""
+
+    def pair(self, characters: Iterable[Any]) -> None:
+        """Look for the ends of fields among the `w:fldChar` of a part."""
+        begun: list[Any] = []
+        for node in characters:
+            kind = attribute(node, "fldCharType")
+            if kind == "begin":
+                begun.append(node)
+            elif kind == "end" and begun:
+                begun.pop()
+        self.endless.update(begun)
 
     @property
     def in_code(self) -> bool:
@@ -83,7 +100,7 @@ class Fields:
 
     def step(self, node: Any) -> str:
         """Take a `w:fldChar`; the code of a field that ends here and has no result, else ''."""
-        kind = attribute(node, "fldCharType")
+        kind = attribute(node, "fldCharType") if node not in self.endless else None
         if kind == "begin":
             self.open.append(_Field())
             del self.open[_MAX_DEPTH:]
@@ -103,8 +120,9 @@ class Fields:
 class ParagraphReader:
     """Reads the paragraphs of one part of a document."""
 
-    def __init__(self, styles: Styles, fields: Fields) -> None:
+    def __init__(self, styles: Styles, fields: Fields, bindings: Bindings | None = None) -> None:
         self._styles = styles
+        self._bindings = bindings
         self._fields = fields
         self._base = Look()
         self._ground = ""
@@ -131,14 +149,14 @@ class ParagraphReader:
             if name == "r":
                 self._run(child, hidden, change, depth)
             elif name in _AROUND:
-                self._around(child, name, hidden)
-                self._walk(child, hidden, change, depth + 1)
+                replaced = self._around(child, name, hidden, change)
+                self._walk(child, hidden or replaced, change, depth + 1)
             elif name in _GONE:
                 self._walk(child, _GONE[name], change, depth + 1)
             elif name in _COME:
                 self._walk(child, hidden, change or _COME[name], depth + 1)
             elif name == "AlternateContent":
-                self._walk(self._branch(child), hidden, change, depth + 1)
+                self._walk(kept(child, self._out.notes), hidden, change, depth + 1)
             elif name in ("oMath", "oMathPara"):
                 for text, found in linear(child):
                     self._text(text, hidden, change, found)
@@ -148,15 +166,13 @@ class ParagraphReader:
             else:
                 self._mark(child, name, hidden or self._base.hidden(self._ground), change, depth, self._base)
 
-    def _branch(self, node: Any) -> Any:
-        """What is shown of content that stands twice, for newer and older programs."""
-        branch = chosen(node)
-        if loses(node, branch):
-            self._out.notes.append(LEFT_OUT)
-        return branch if branch is not None else ()
-
-    def _around(self, node: Any, name: str, hidden: str) -> None:
-        """What is told by something that stands around runs."""
+    def _around(self, node: Any, name: str, hidden: str, change: str) -> str:
+        """What is told by something that stands around runs; why nobody sees these, or ''."""
+        if name == "sdt":
+            value, note = self._bindings.replaced(node) if self._bindings else ("", _bound(node))
+            self._out.notes += [note] if note else []
+            self._text(value, hidden, change, True)
+            return "replaced" if value else ""
         if name == "hyperlink" and (text := (attribute(node, "tooltip") or "").strip()):
             self._out.extras.append(Extra("alternative_text", text, hidden))
         elif (
@@ -164,6 +180,9 @@ class ParagraphReader:
             and next(node.iter("{*}t", "{*}delText", "{*}drawing", "{*}pict", "{*}sym"), None) is None
         ):
             self._resultless(attribute(node, "instr") or "", hidden, "")
+        elif name == "bdo" and attribute(node, "val") == "rtl" and _LEFT_TO_RIGHT.search("".join(node.itertext())):
+            self._out.notes.append("direction_of_text_overridden")
+        return ""
 
     def _resultless(self, code: str, hidden: str, change: str) -> None:
         """A field that shows its code, or is to be worked out by the program that opens the file."""
@@ -218,7 +237,7 @@ class ParagraphReader:
         elif name == "AlternateContent":
             if depth >= _MAX_DEPTH:
                 self._out.notes.append("nesting_too_deep")
-            for child in self._branch(node) if depth < _MAX_DEPTH else ():
+            for child in kept(node, self._out.notes) if depth < _MAX_DEPTH else ():
                 self._mark(child, local(child), hidden, change, depth + 1, look)
         elif name == "ruby":
             self._ruby(node, hidden, change, depth)
@@ -286,6 +305,11 @@ _SIGNS: Final = {"tab": "\t", "ptab": "\t", "noBreakHyphen": "\u2011"}
 def _own(node: Any) -> str:
     """All text in a node: what other programs put into it parts it."""
     return "".join(node.itertext()) if len(node) else node.text or ""
+
+
+def _bound(control: Any) -> str:
+    """The note of a bound control for those who do not know the data."""
+    return NOT_READ if next(control.iter("{*}dataBinding"), None) is not None else ""
 
 
 def is_on_attribute(node: Any, name: str) -> bool:

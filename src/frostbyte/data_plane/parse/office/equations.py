@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from frostbyte.data_plane.parse.office.archive import attribute, local
 
-_MAX_DEPTH: Final = 40
+_MAX_DEPTH: Final = 256
+"""XML is no deeper."""
 Part = tuple[str, bool]
 """Text, and whether it was found in the file."""
 
