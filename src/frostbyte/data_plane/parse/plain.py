@@ -166,7 +166,7 @@ def _recorded(first: str, line: str) -> bool:
     if _FIELD.match(first) and _FIELD.match(line):
         return True
     form = _DIGIT.sub("9", first[:8])
-    return "99" in form and (_DIGIT.sub("9", line[:8]) == form or line[:1].isspace())
+    return form.lstrip("[(<").startswith("99") and (_DIGIT.sub("9", line[:8]) == form or line[:1].isspace())
 
 
 def _numbered(lines: list[str]) -> set[int]:
