@@ -78,18 +78,22 @@ def annotated(*annotations: str, content: str = SEEN, shows: str = "", form: boo
     )
 
 
-def packed(sentences: list[str]) -> bytes:
-    """A PDF 1.5 whose page objects lie in an object stream, one page a sentence; the cross-reference stream is last."""
+def packed(sentences: list[str], *, root: str = "", resources: str = "", more: dict[int, str] | None = None) -> bytes:
+    """A PDF 1.5 whose page objects lie in an object stream, one page a sentence; the cross-reference stream is last.
+
+    `root` goes into the catalogue, `resources` into those of the pages, `more` into the stream (numbers 4 to 9).
+    """
     count = len(sentences)
     inside: dict[int, str] = {
-        1: "<</Type/Catalog/Pages 2 0 R>>",
+        1: f"<</Type/Catalog/Pages 2 0 R{root}>>",
         2: f"<</Type/Pages/Count {count}/Kids[{' '.join(f'{10 + n} 0 R' for n in range(count))}]>>",
         3: "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        **(more or {}),
     }
     for number in range(count):
         inside[10 + number] = (
             f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents {100 + number} 0 R"
-            "/Resources<</Font<</F 3 0 R>>>>>>"
+            f"/Resources<</Font<</F 3 0 R>>{resources}>>>>"
         )
     body = head = ""
     for number, content in inside.items():

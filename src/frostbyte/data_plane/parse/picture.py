@@ -15,6 +15,7 @@ from frostbyte.data_plane.document import Box, Element, Line, Page, Span
 from frostbyte.data_plane.parse.image import frames
 from frostbyte.data_plane.parse.limits import DEFAULT_LIMITS, ParseLimits, damaged
 from frostbyte.data_plane.parse.pdf import file as pdf
+from frostbyte.data_plane.parse.pdf.layers import layers_off
 from frostbyte.data_plane.parse.pdf.notes import shown_page
 from frostbyte.data_plane.parse.pdf.page import laid_out, write_page
 from frostbyte.data_plane.parse.pdf.scans import render
@@ -175,7 +176,7 @@ def _exact(source: BinaryIO, page: Page, spans: Sequence[Span]) -> dict[int, lis
     with (
         pdf.opened(source) as document,
         _page(document, page.number, shown=True) as opened,
-        laid_out(opened, page.number) as layout,
+        laid_out(opened, page.number, layers_off(source)) as layout,
     ):
         placed: list[tuple[int, Run]] = []
         again = write_page(layout.draft, lambda start, run: placed.append((start, run)))

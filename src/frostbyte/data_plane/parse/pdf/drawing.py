@@ -9,6 +9,7 @@ import pypdfium2 as pdfium
 
 from frostbyte.data_plane.document import Box
 from frostbyte.data_plane.parse.pdf import native
+from frostbyte.data_plane.parse.pdf.layers import lies_in
 from frostbyte.data_plane.parse.pdf.sight import WHITE, hides, own_visibility
 from frostbyte.data_plane.parse.pdf.text import MAX_OBJECTS, Cover, Drawing, Frame, Picture
 
@@ -44,17 +45,24 @@ Matrix = tuple[float, float, float, float, float, float]
 _IDENTITY: Final[Matrix] = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
-def read_drawing(page: pdfium.PdfPage, frame: Frame) -> Drawing:
-    """Everything drawn on the page: one pass over its objects, in the order in which they are painted."""
-    reader = _Objects(page, frame)
+def read_drawing(page: pdfium.PdfPage, frame: Frame, off: frozenset[str]) -> Drawing:
+    """Everything drawn on the page: one pass over its objects, in the order in which they are painted.
+
+    Args:
+        page: the open page.
+        frame: its frame.
+        off: names of layers that are not shown.
+    """
+    reader = _Objects(page, frame, off)
     handle = native.reference(page.raw)
     reader.all(native.count_objects(handle), native.get_object, handle, _IDENTITY, depth=0)
     return reader.drawing
 
 
 class _Objects:
-    def __init__(self, page: pdfium.PdfPage, frame: Frame) -> None:
+    def __init__(self, page: pdfium.PdfPage, frame: Frame, off: frozenset[str]) -> None:
         self.drawing = Drawing()
+        self._off = off
         self._page = page
         self._frame = frame
         self._seen = 0
@@ -73,6 +81,9 @@ class _Objects:
                 self.drawing.truncated = True
                 return
             item = get(parent, number)
+            if self._off and lies_in(item, self._off):
+                self._switched_off(item, depth)
+                continue
             # Asked for every letter's object: the common answer, dark and filled text, must cost two calls.
             mode = mode_of(item)  # below zero for what is no text
             kind = kind_of(item) if mode < 0 else _TEXT
@@ -94,6 +105,17 @@ class _Objects:
             elif kind == _FORM and depth < _MAX_DEPTH:
                 inner = _multiply(_matrix(item), matrix)
                 self.all(native.count_form_objects(item), native.get_form_object, item, inner, depth=depth + 1)
+
+    def _switched_off(self, item: int, depth: int) -> None:
+        """What lies in a layer that is off paints nothing; its letters, and those of what is drawn with it, are
+        unseen."""
+        kind = native.object_type(item)
+        if kind == _TEXT:
+            self.drawing.order[item] = self._seen
+            self.drawing.unseen[item] = "invisible"
+        elif kind == _FORM and depth < _MAX_DEPTH:
+            for number in range(max(0, native.count_form_objects(item))):
+                self._switched_off(native.get_form_object(item, number), depth + 1)
 
     def _blends(self, item: int, matrix: Matrix) -> bool:
         """Whether the letters, whose colour was just asked for, have that of what lies under them all."""

@@ -18,6 +18,7 @@ from frostbyte.data_plane.parse.image.ahead import ReadAhead
 from frostbyte.data_plane.parse.limits import ParseLimits, damaged, encrypted, too_many_pages
 from frostbyte.data_plane.parse.pdf.grouping import Block
 from frostbyte.data_plane.parse.pdf.headings import normal_title
+from frostbyte.data_plane.parse.pdf.layers import layers_off
 from frostbyte.data_plane.parse.pdf.notes import shown_page
 from frostbyte.data_plane.parse.pdf.page import Draft, read_page, write_page
 from frostbyte.data_plane.parse.pdf.rescue import rescued
@@ -59,7 +60,10 @@ def read_pdf(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None]
             raise damaged("PDF")
         if count > limits.max_pages:
             raise too_many_pages(count, limits.max_pages)
-        drafts = _read_pages(document, limits, progress, notes)
+        off = layers_off(source)
+        if off:
+            notes.append("layers_off")
+        drafts = _read_pages(document, off, limits, progress, notes)
         if "truncated" in notes:
             for draft in drafts:
                 # An empty page of a file that was cut off has lost its content; nobody can say that it was blank.
@@ -83,7 +87,11 @@ def read_pdf(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None]
 
 
 def _read_pages(
-    document: pdfium.PdfDocument, limits: ParseLimits, progress: Callable[[], None], notes: list[str]
+    document: pdfium.PdfDocument,
+    off: frozenset[str],
+    limits: ParseLimits,
+    progress: Callable[[], None],
+    notes: list[str],
 ) -> list[Draft]:
     """All pages that can be opened; scans are read by OCR while the next pages are being looked at."""
     drafts: list[Draft] = []
@@ -97,7 +105,7 @@ def _read_pages(
                 continue
             try:
                 notes += sorted(remarks)
-                drafts.append(read_page(page, number, limits, ahead, texts))
+                drafts.append(read_page(page, number, limits, ahead, texts, off))
             finally:
                 page.close()
         for draft in drafts:

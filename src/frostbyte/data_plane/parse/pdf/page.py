@@ -25,6 +25,7 @@ from frostbyte.data_plane.parse.pdf.notes import PageNote, untold
 from frostbyte.data_plane.parse.pdf.scans import (
     Reading,
     confidence,
+    hide_unseen,
     is_written_over,
     read_pictures,
     read_scan,
@@ -75,13 +76,22 @@ class Layout:
 
 
 @contextmanager
-def laid_out(page: pdfium.PdfPage, number: int, *, words: bool = False) -> Iterator[Layout]:
-    """The text layer of an open page, without OCR; with the place of each word if asked."""
+def laid_out(page: pdfium.PdfPage, number: int, off: frozenset[str], *, words: bool = False) -> Iterator[Layout]:
+    """The text layer of an open page, without OCR; with the place of each word if asked.
+
+    Args:
+        page: the page, as `shown_page` opened it.
+        number: its own, from 1.
+        off: names of layers that are not shown.
+        words: whether the place of each word is wanted.
+    """
     frame = Frame(page)
-    drawing = read_drawing(page, frame)
+    drawing = read_drawing(page, frame, off)
     text = PageText(page, frame, drawing)
     try:
         runs = text.runs()
+        if off:
+            hide_unseen(page, runs)
         scanned = _is_layer(runs, drawing.pictures, frame)
         if scanned:
             for run in runs:
@@ -101,9 +111,16 @@ def laid_out(page: pdfium.PdfPage, number: int, *, words: bool = False) -> Itera
         text.close()
 
 
-def read_page(page: pdfium.PdfPage, number: int, limits: ParseLimits, ahead: ReadAhead, notes: list[PageNote]) -> Draft:
+def read_page(
+    page: pdfium.PdfPage,
+    number: int,
+    limits: ParseLimits,
+    ahead: ReadAhead,
+    notes: list[PageNote],
+    off: frozenset[str],
+) -> Draft:
     """Read a page as `shown_page` opened it, by OCR where it has no text of its own: `finish_scans` ends that."""
-    with laid_out(page, number, words=limits.words) as layout:
+    with laid_out(page, number, off, words=limits.words) as layout:
         draft, runs, pictures = layout.draft, layout.runs, layout.pictures
     if notes:
         draft.notes = untold(notes, runs)

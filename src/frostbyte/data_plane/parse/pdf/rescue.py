@@ -49,7 +49,7 @@ def rescued(data: bytes) -> bytes | None:
         number = int(match.group(1))
         if kind.group(1) == b"ObjStm":
             if readable and stream and left > 0:
-                inside = _unpacked(data, match.end() + len(head), head, min(left, _MAX_STREAM))
+                inside = packed_objects(data, match.end() + len(head), head, min(left, _MAX_STREAM))
                 for inner, content in inside:
                     if len(unpacked) < _MAX_PACKED:
                         unpacked[inner] = content
@@ -74,23 +74,55 @@ def rescued(data: bytes) -> bytes | None:
     )
 
 
-def _unpacked(data: bytes, start: int, head: bytes, most: int) -> Iterator[tuple[int, bytes]]:
-    """Numbers and contents of the objects of a stream whose keyword stands at `start`; as far as it is whole."""
-    first, count = _FIRST.search(head), _COUNT.search(head)
-    if first is None or count is None or b"/FlateDecode" not in head:
-        return
-    begin = start + len(b"stream")
-    begin += 2 if data[begin : begin + 2] == b"\r\n" else 1
-    end = data.find(b"endstream", begin)
-    try:
-        content = zlib.decompressobj().decompress(data[begin : end if end >= 0 else len(data)], most)
-    except zlib.error:
+def packed_objects(data: bytes, start: int, head: bytes, most: int) -> Iterator[tuple[int, bytes]]:
+    """Numbers and contents of the objects of a stream, as far as it is whole.
+
+    Args:
+        data: the whole file.
+        start: where the keyword `stream` stands.
+        head: the stream's dictionary.
+        most: bytes that it may unpack to.
+    """
+    first = _FIRST.search(head)
+    content = _inflated(data, start, head, most)
+    if first is None or not content:
         return
     offset = int(first.group(1))
-    numbers = [int(word) for word in content[:offset].split()[: 2 * int(count.group(1))] if word.isdigit()]
-    places = list(zip(numbers[::2], numbers[1::2], strict=False))
+    places = _places(content[:offset], head)
     for position, (number, at) in enumerate(places):
         last = position + 1 == len(places)
         stop = len(content) if last else offset + places[position + 1][1]
         if offset + at < stop <= len(content) and number < _CATALOG:
             yield number, content[offset + at : stop]
+
+
+def packed_numbers(data: bytes, start: int, head: bytes) -> list[bytes]:
+    """Numbers of the objects of a stream, as they are written, of which no more is unpacked than their list; as
+    `packed_objects`."""
+    first = _FIRST.search(head)
+    if first is None:
+        return []
+    return _inflated(data, start, head, min(int(first.group(1)), _MAX_STREAM)).split()[::2]
+
+
+def _inflated(data: bytes, start: int, head: bytes, most: int) -> bytes:
+    if b"/FlateDecode" not in head or most <= 0:
+        return b""
+    begin = start + len(b"stream")
+    begin += 2 if data[begin : begin + 2] == b"\r\n" else 1
+    end = data.find(b"endstream", begin)
+    # What Flate cannot make smaller it makes little larger.
+    end = min(end if end >= 0 else len(data), begin + most + most // 64 + 1_024)
+    try:
+        return zlib.decompressobj().decompress(data[begin:end], most)
+    except zlib.error:
+        return b""
+
+
+def _places(listed: bytes, head: bytes) -> list[tuple[int, int]]:
+    """Number of each object of a stream, and where it begins after their list."""
+    count = _COUNT.search(head)
+    if count is None:
+        return []
+    numbers = [int(word) for word in listed.split()[: 2 * int(count.group(1))] if word.isdigit()]
+    return list(zip(numbers[::2], numbers[1::2], strict=False))

@@ -14,7 +14,7 @@ from frostbyte.data_plane.parse.building import PageBuilder
 from frostbyte.data_plane.parse.image import ocr
 from frostbyte.data_plane.parse.image.ahead import ReadAhead
 from frostbyte.data_plane.parse.image.writing import write_scan
-from frostbyte.data_plane.parse.limits import ParseLimits
+from frostbyte.data_plane.parse.limits import DEFAULT_LIMITS, ParseLimits
 from frostbyte.data_plane.parse.pdf.style import SLANTED
 from frostbyte.data_plane.parse.pdf.text import Picture, Run
 
@@ -27,6 +27,8 @@ _WRITTEN_SHARE: Final = 0.05
 """Part of a picture up to which text over it does not stand for what the picture shows."""
 _CONTRAST: Final = 12
 """Shades of 256 between the darkest and the lightest dot below which nobody sees letters."""
+_LOOKED_AT: Final = 100
+"""Dots per inch at which letters are seen, if not read."""
 _MAX_RENDERED: Final = 60_000_000
 
 
@@ -106,6 +108,13 @@ def _blot(image: Pillow.Image, run: Run, scale: float) -> None:
     """Take a run out of the page's picture; one that cannot be told from what lies around it is seen by nobody."""
     if run.hidden or run.turn == SLANTED:  # the box of what runs across the page is not its own
         return
+    area = _hide_unseen(image, run, scale)
+    if area is not None:
+        image.paste(255, area)
+
+
+def _hide_unseen(image: Pillow.Image, run: Run, scale: float) -> tuple[int, int, int, int] | None:
+    """Where a run is seen on a picture of its page in grey, with some dots around it; else it is marked as hidden."""
     left, top, right, bottom = run.box
     area = (
         min(max(0, int(left * scale) - 1), image.width),
@@ -114,13 +123,24 @@ def _blot(image: Pillow.Image, run: Run, scale: float) -> None:
         max(0, min(image.height, int(bottom * scale) + 2)),
     )
     if area[0] >= area[2] or area[1] >= area[3]:
-        return
+        return None
     shades: Any = image.crop(area).getextrema()
     darkest, lightest = shades
-    if lightest - darkest < _CONTRAST:
-        run.hidden = "invisible"
-    else:
-        image.paste(255, area)
+    if lightest - darkest >= _CONTRAST:
+        return area
+    run.hidden = "invisible"
+    return None
+
+
+def hide_unseen(page: pdfium.PdfPage, runs: Sequence[Run]) -> None:
+    """Mark as hidden what cannot be told from the ground where it should stand, by the page's picture.
+
+    Only for pages of which it is known that they hide something: to draw one costs more than to read its text.
+    """
+    image, scale = render(page, _LOOKED_AT, DEFAULT_LIMITS, grey=True)
+    for run in runs:
+        if not run.hidden:
+            _hide_unseen(image, run, scale)
 
 
 def read_pictures(
