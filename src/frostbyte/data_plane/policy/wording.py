@@ -2,9 +2,9 @@
 
 Rules know wordings; this knows what they are made of. `rules/wording.toml` lists words of one meaning ("answer",
 "reply", "Zusammenfassung": OUT). The features of a sentence are these meanings, which of them follow each other, how
-a clause begins, and single words; meanings in quotation marks are features of their own, single words there are
-none. `rules/wording.json` holds a weight for each feature, fitted by `bench/judging/injection_fit.py` on texts that we
-wrote. The sum becomes a score that means the same as that of a rule: the sums at which few and very few harmless
+a clause begins, and words, alone and by twos and threes; meanings in quotation marks are features of their own, words
+there are none. `rules/wording.json` holds a weight for each feature, fitted by `bench/judging/injection_fit.py` on texts
+that we wrote. The sum becomes a score that means the same as that of a rule: the sums at which few and very few harmless
 sentences stand are put at the default flag and the default withhold.
 
 A sentence is only looked at closely if a glance at its words, one by one, leaves it a chance: the glance has weights of
@@ -292,8 +292,11 @@ def features(sentence: str, lexicon: Lexicon) -> set[str]:
     before: tuple[str, ...] = ()
     recent: list[tuple[int, str]] = []
     opened = True
+    said: list[str] = []
     for number, (word, names, quoted) in enumerate(tokens):
         stem = word[:_STEM]
+        said = [] if quoted else [*said[-2:], stem]
+        found.update("_".join(said[-count:]) for count in range(2, len(said) + 1))
         if quoted:
             found.update(f"qc:{name}" for name in names)
         else:
