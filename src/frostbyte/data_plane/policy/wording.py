@@ -3,9 +3,9 @@
 Rules know wordings; this knows what they are made of. `rules/wording.toml` lists words of one meaning ("answer",
 "reply", "Zusammenfassung": OUT). The features of a sentence are these meanings, which of them follow each other, how
 a clause begins, and words, alone and by twos and threes; meanings in quotation marks are features of their own, words
-there are none. `rules/wording.json` holds a weight for each feature, fitted by `bench/judging/injection_fit.py` on texts
-that we wrote. The sum becomes a score that means the same as that of a rule: the sums at which few and very few harmless
-sentences stand are put at the default flag and the default withhold.
+there are none. `rules/wording.json` holds a weight for each feature, fitted by `bench/judging/injection_fit.py` on
+texts that we wrote. The sum becomes a score that means the same as that of a rule: the sums at which few and very few
+harmless sentences stand are put at the default flag and the default withhold.
 
 A sentence is only looked at closely if a glance at its words, one by one, leaves it a chance: the glance has weights of
 its own, fitted to let nearly all through that the model would flag.
