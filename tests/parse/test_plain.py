@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import random
 import time
 
 import pytest
@@ -9,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frostbyte.data_plane.document import Kind
+from frostbyte.data_plane.intake.sniff import text_kind
 from frostbyte.data_plane.parse.limits import ParseLimits
 from frostbyte.data_plane.parse.plain import text_page
 from frostbyte.data_plane.parse.separated import csv_page
@@ -316,6 +320,12 @@ def test_what_stands_above_a_table_is_no_row_of_it(read):
     assert page.text.startswith("# by Ada, on Monday\n")
 
 
+def test_columns_that_are_empty_to_the_end_are_none(read):
+    table = read(b"a;b;c;;\n1;2;3;;\n4;;6;;\n", CSV).pages[0].elements[0]
+    assert (table.rows, table.columns, sum(cell.header for cell in table.cells)) == (3, 3, 3)
+    assert read(b"a;b;c;;\n1;2;3;;\n4;5;6;;x\n", CSV).pages[0].elements[0].columns == 5
+
+
 def test_sparse_rows_below_a_header_stay_rows(read):
     page = read(b"a;b;c\n1;;\n;2;\n3;4;5\n", CSV).pages[0]
     assert rows_of(page) == [["a", "b", "c"], ["1", "", ""], ["", "2", ""], ["3", "4", "5"]]
@@ -331,6 +341,31 @@ def test_a_quote_without_an_end_keeps_to_its_line(read):
 def test_blanks_before_quotes_and_vertical_tabs_in_cells(read):
     assert rows_of(read(b'a, b\n"x", "y, z"\n"p", "q"\n', CSV).pages[0]) == [["a", "b"], ["x", "y, z"], ["p", "q"]]
     assert rows_of(read(b"a,b\none\x0btwo,2\n3,4\n", CSV).pages[0])[1] == ["one\ntwo", "2"]
+
+
+CELLS = [
+    "Ada", "Bo Fenn", "12,40", "1.234,50", "-3", "2026-01-02", "", "x; y", "a, b", 'say "hi"', "one\ntwo", "Ulm | Hull",
+    "=1+1", '5"', "'q'", "tab\there", "ü ß", "  lead", "x*y", "https://a.b/c?d=e&f", "many words that go on for long",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_what_a_writer_of_csv_writes_comes_back_whatever_stands_in_the_cells(read, delimiter, ends, encoding):
+    for seed in range(12):
+        draw = random.Random(seed)
+        width = draw.randint(3, 7)
+        rows = [[f"col{n}" for n in range(width)]]
+        rows += [["x", *draw.choices(CELLS, k=width - 1)] for _ in range(draw.randint(2, 9))]
+        rows = [[cell.replace("\n", ends) for cell in row] for row in rows]
+        target = io.StringIO()
+        quoting = draw.choice([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+        csv.writer(target, delimiter=delimiter, lineterminator=ends, quoting=quoting).writerows(rows)
+        title = draw.choice(["", f"Title of it{ends}", f"Title{ends}As of today{ends}{ends}"])
+        data = f"{title}{target.getvalue()}".encode(encoding)
+        assert text_kind(data, whole=True) == CSV
+        assert rows_of(read(data, CSV).pages[0]) == rows
 
 
 @pytest.mark.slow

@@ -201,7 +201,7 @@ def _score(sample: bytes, name: str) -> float:
 
 def _letter_fits(before: str, character: str, behind: str) -> int:
     if not before.isalpha() and not behind.isalpha():
-        return 2 if character in _WORDS else -1
+        return 2 if character in _WORDS else 0
     if character.isupper():
         return -1 if before.isalpha() and (before.islower() or behind.islower()) else 2
     return -1 if before.isupper() and behind.isupper() and character != "ß" else 2

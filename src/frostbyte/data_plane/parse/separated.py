@@ -72,7 +72,9 @@ def csv_page(text: str, limits: ParseLimits) -> tuple[Page, tuple[str, ...]] | N
                     builder.insert(" ")
                 builder.found(value)
     rows = rows[above:]
-    width = max(len(row) for row in rows)
+    width = max(_used(row) for row in rows)
+    if any(len(row) > width for row in rows):
+        rows = [row[:width] for row in rows]  # each line ends in separators: columns without a word are none
     if len(rows) * width > limits.max_cells:
         raise too_many_cells(limits.max_cells)
     _write(builder, rows, width)
@@ -99,25 +101,34 @@ def _write(builder: PageBuilder, rows: list[list[str]], width: int) -> None:
     builder.end(Element(kind=Kind.TABLE, start=begun, end=builder.at, rows=len(rows), columns=width, cells=cells))
 
 
+def _used(row: list[str]) -> int:
+    """Cells up to the last that is not empty."""
+    used = len(row)
+    while used and not row[used - 1]:
+        used -= 1
+    return used
+
+
 def _dialect(sample: str, *, whole: bool, stated: str) -> _Dialect | None:
     """The separator under which most rows agree in their number of cells; None for prose."""
     escape = "\\" if re.search(r'\\"(?!\s*[\t;|,\r\n])', sample) and '""' not in sample else None
     best: tuple[float, _Dialect] | None = None
     for delimiter in stated or _DELIMITERS:
         dialect = _Dialect(delimiter, escape, bool(re.search(f'{re.escape(delimiter)} +"', sample)))
-        rows = _judged(sample, dialect, whole=whole)
+        rows, above = _judged(sample, dialect, whole=whole)
         if not rows:
             continue
         width, agreeing = max(Counter(map(len, rows[:500])).items(), key=lambda item: (item[1], item[0]))
         share = agreeing / min(len(rows), 500)
         fits = width >= 2 and share >= _AGREEING and not _prose(rows, width, delimiter)
+        share *= len(rows) / (len(rows) + above)
         if (fits or (stated and width >= 2)) and (best is None or share > best[0] + 0.02):
             best = share, dialect._replace(width=width)
     return best[1] if best else None
 
 
-def _judged(sample: str, dialect: _Dialect, *, whole: bool) -> list[list[str]]:
-    """The rows by which a dialect is judged: without the last where it may be cut, and without a title above them."""
+def _judged(sample: str, dialect: _Dialect, *, whole: bool) -> tuple[list[list[str]], int]:
+    """The rows by which a dialect is judged, without the last where it may be cut; and how many stand above them."""
     rows = list(_reader(io.StringIO(sample, newline=""), dialect))
     rows = rows if whole else rows[:-1]
     if len(rows) < 3:
@@ -125,7 +136,7 @@ def _judged(sample: str, dialect: _Dialect, *, whole: bool) -> list[list[str]]:
     rows = [row for row in rows if any(value.strip() for value in row)]
     widest = max(map(len, rows), default=0)
     first = next((number for number, row in enumerate(rows[:_LATE]) if len(row) == widest), 0)
-    return rows[first:] if len(rows) - first > 1 else rows
+    return (rows[first:], first) if len(rows) - first > 1 else (rows, 0)
 
 
 def _prose(rows: list[list[str]], width: int, delimiter: str) -> bool:
