@@ -276,3 +276,10 @@ def test_what_is_not_read_of_a_workbook_is_noted(book):
         "conditional_formats_not_read",
         "phonetic_text_not_read",
     )
+
+
+def test_values_that_are_to_be_computed_anew_are_noted(book):
+    sheet = cells('<c r="A1"><f>1+1</f><v>0</v></c>')
+    assert book(sheet).notes == ()
+    assert book(sheet, more='<calcPr fullCalcOnLoad="1"/>').notes == ("formulas_to_be_computed",)
+    assert book(cells('<c r="A1"><v>0</v></c>'), more='<calcPr fullCalcOnLoad="1"/>').notes == ()

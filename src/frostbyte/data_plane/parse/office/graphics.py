@@ -66,10 +66,11 @@ def _labels(root: Any) -> str | None:
 
 def _value(node: Any, form: str) -> str:
     value = (node.text or "").strip()
-    point = node.getparent()
-    own = next((item.text for item in point.getparent() if local(item) == "formatCode"), None)
+    codes = (item for around in node.iterancestors() for item in around.iterchildren("{*}formatCode"))
+    own = next((item.text for item in codes), None)
+    stated = next((attribute(around, "formatCode") for around in node.iterancestors("{*}pt")), None)
     try:
-        return NumberFormat(form or attribute(point, "formatCode") or own or "").number(float(value)).strip() or value
+        return NumberFormat(form or stated or own or "").number(float(value)).strip() or value
     except (ValueError, OverflowError):
         return value
 

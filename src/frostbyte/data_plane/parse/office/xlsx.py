@@ -79,6 +79,8 @@ class _Reading:
     persons: dict[str, str]
     notes: list[str] = field(default_factory=list)
     area: int = 0
+    coded: bool = False
+    """Whether there is a formula."""
 
 
 def read_xlsx(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None]) -> XlsxResult:
@@ -105,6 +107,9 @@ def read_xlsx(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None
         if reading.images.passed_over():
             reading.notes.append("pictures_not_read")
         reading.notes += sorted(values.notes)
+        again = reading.coded and "formulas_without_values" not in reading.notes
+        if again and any(node.get("fullCalcOnLoad") in ("1", "true") for node in root.iter("{*}calcPr")):
+            reading.notes.append("formulas_to_be_computed")  # their values may be those of nobody
         metadata, more = properties(archive)
     return XlsxResult(pages, len(pages), metadata, tuple(dict.fromkeys([*reading.notes, *more])))
 
@@ -183,6 +188,7 @@ def _lines(chunks: Iterator[Chunk | Even], reading: _Reading, sheet: Sheet) -> I
         reading.progress()
         if hiding:
             sheet.unseen.update(_unseen(values, chunk.kinds))
+        reading.coded = reading.coded or bool(chunk.formulas)
         if isinstance(chunk, Chunk):
             yield from _each(chunk, *values.shown(chunk.kinds, chunk.values), reading)
             continue
