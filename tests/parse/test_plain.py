@@ -289,6 +289,13 @@ def test_colours_of_a_terminal_are_dropped_whole(read):
     assert {drop.reason for drop in page.dropped} == {"control_character"}
 
 
+@pytest.mark.parametrize(
+    ("text", "title"), [("# #\n", "# #"), ("# # Title #\n", "Title #"), ("Title\n=====\n", "Title")]
+)
+def test_a_heading_of_signs_is_a_title_too(read, text, title):
+    assert read(text.encode(), TXT).title == title
+
+
 def test_a_vertical_tab_ends_a_line(read):
     assert read(b"one\x0btwo\n", TXT).pages[0].text == "one\ntwo\n"
 

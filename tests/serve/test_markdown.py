@@ -250,6 +250,13 @@ def test_tables_with_merged_cells_line_ends_and_without_header():
     )
 
 
+@pytest.mark.parametrize("text", ["b *\n* c", "__\n__", "C:\\ \nD:\\", "a ~~\n~~ b", "`\n`"])
+def test_signs_at_line_ends_of_a_cell_stay_signs(text):
+    writer = Writer()
+    writer.table([["h", text], ["x", "7"]])
+    assert blocks(markdown(writer))[1] == ("th", " ".join(text.split()))
+
+
 def test_a_table_in_a_cell():
     text = "Sizes\nA\t1\nB\t2"
     cells = tuple(

@@ -104,5 +104,7 @@ def _title(pages: list[Page]) -> str:
     for page in pages:
         for element in page.elements:
             if element.kind is Kind.HEADING and not element.hidden:
-                return clean(page.reading(element.start, element.end).lstrip("# ").splitlines()[0])[:300]
+                shown = page.reading(element.start, element.end)
+                title, *_ = (shown.lstrip("# ") or shown).splitlines() or [""]
+                return clean(title)[:300]
     return ""

@@ -14,7 +14,7 @@ BREAK: Final = "\\\n"
 """A line end that stays one."""
 
 _SIGN: Final = re.compile(
-    r"\\(?=[!-/:-@\[-`{-~]|$)"  # a backslash that would escape what follows
+    r"\\(?=[!-/:-@\[-`{-~]|\s*$)"  # a backslash that would escape what follows
     r"|`+|~~+|(?<!\S)~(?=\S)|\*+|_+"
     r"|<(?=[A-Za-z/!?])|&(?=#\w|\w+;)"
     r"|\[(?=\^|[^\]\n]*\](?:\(|:|\[))"
@@ -38,7 +38,8 @@ def escaped(line: str, *, starts: bool = True) -> str:
         found, at = match[0], match.start()
         before = line[at - 1 : at]
         after = line[match.end() : match.end() + 1]
-        spaced = (not before or before.isspace()) and (not after or after.isspace())
+        # At an end of a line that begins no line of Markdown there may stand a tag.
+        spaced = (before.isspace() or (starts and not before)) and (after.isspace() or (starts and not after))
         if found[0] == "*" and spaced:
             return found  # neither opens nor closes anything
         if found[0] == "_" and (spaced or (before.isalnum() and after.isalnum())):
