@@ -1,4 +1,4 @@
-"""PDF: what lies in layers that are switched off is marked, however the file says so."""
+"""PDF: what lies in layers that are switched off, or outside what a drawing shows of itself, is marked."""
 
 from __future__ import annotations
 
@@ -92,3 +92,33 @@ def test_of_two_texts_in_one_place_that_of_the_layer_is_marked(read):
     page = read(layered("<</OCGs[6 0 R]/D<</OFF[6 0 R]>>>>", LAYER, content=content), PDF).pages[0]
     marked = " ".join(page.text[e.start : e.end] for e in page.elements if e.hidden)
     assert ("Instead" in marked, "everybody" in marked) == (True, False)
+
+
+DRAWING = "BT /F 12 Tf 20 20 Td (Within it.) Tj ET BT /F 12 Tf 20 120 Td (Outside.) Tj ET"
+
+
+@pytest.mark.parametrize(
+    ("before", "drawing", "extra"),
+    [
+        ("1 0 0 1 100 300 cm", "/BBox[0 0 200 50]", ""),
+        ("1 0 0 1 100 300 cm", "/BBox[0 0 200 50]/Matrix[2 0 0 2 10 10]", ""),
+        ("0 1 -1 0 300 300 cm", "/BBox[0 0 200 50]", ""),
+        ("100 300 200 50 re W n 1 0 0 1 100 300 cm", "/BBox[0 0 500 500]", ""),
+        ("100 300 200 50 re W n 1 0 0 1 100 300 cm", "/BBox[0 0 500 500]", "/Rotate 90"),
+    ],
+)
+def test_letters_that_a_drawing_cuts_off_are_marked_wherever_it_stands(read, before, drawing, extra):
+    shown = f"/Type/XObject/Subtype/Form{drawing}/Resources<</Font<</F 5 0 R>>>>/Length {len(DRAWING)}"
+    # A second time, with nothing cut off but by its own bounds, which are wide enough then.
+    again = "q 1 0 0 1 300 450 cm /X Do Q" if "500 500" in drawing else ""
+    data = one_page(
+        f"{SEEN} q {before} /X Do Q {again}",
+        extra=extra,
+        resources="/XObject<</X 6 0 R>>",
+        more=(f"<<{shown}>>\nstream\n{DRAWING}\nendstream",),
+    )
+    page = read(data, PDF).pages[0]
+    marks = [(page.text[e.start : e.end].strip(), e.hidden) for e in page.elements]
+    assert marks.count(("Outside.", "invisible")) == 1
+    assert marks.count(("Within it.", "")) == marks.count(("Outside.", "")) + 1
+    assert (LINE, "") in marks

@@ -10,7 +10,7 @@ import pypdfium2 as pdfium
 from frostbyte.data_plane.document import Box
 from frostbyte.data_plane.parse.pdf import native
 from frostbyte.data_plane.parse.pdf.layers import lies_in
-from frostbyte.data_plane.parse.pdf.sight import WHITE, hides, own_visibility
+from frostbyte.data_plane.parse.pdf.sight import WHITE, clips, hides, own_visibility
 from frostbyte.data_plane.parse.pdf.text import MAX_OBJECTS, Cover, Drawing, Frame, Picture
 
 _TEXT: Final = 1
@@ -63,6 +63,9 @@ class _Objects:
     def __init__(self, page: pdfium.PdfPage, frame: Frame, off: frozenset[str]) -> None:
         self.drawing = Drawing()
         self._off = off
+        self._whole: Box = (0.0, 0.0, frame.width, frame.height)
+        self._limit = self._whole
+        """What can be seen of the page, or of the form whose objects are looked at."""
         self._page = page
         self._frame = frame
         self._seen = 0
@@ -71,6 +74,7 @@ class _Objects:
         self._segments_left = _MAX_ALL_SEGMENTS
 
     def all(self, count: int, get: Callable[[Any, int], Any], parent: Any, matrix: Matrix, *, depth: int) -> None:
+        limit = self._limit
         order, unseen = self.drawing.order, self.drawing.unseen
         kind_of, color, mode_of, numbers = native.object_type, native.RAW_FILL, native.render_mode, native.NUMBERS
         grounds = self._grounds
@@ -92,7 +96,9 @@ class _Objects:
                 filled = color(item, n0, n1, n2, n3)
                 if (mode or (filled and (numbers[0] >= WHITE or not numbers[3]))) and (hidden := own_visibility(item)):
                     unseen[item] = hidden
-                elif grounds and filled and not mode and numbers[0] // 16 in grounds and self._blends(item, matrix):
+                elif (
+                    grounds and filled and not mode and numbers[0] // 16 in grounds and self._blends(item, matrix)
+                ) or (depth and self._is_cut_off(item, matrix, limit)):
                     unseen[item] = "invisible"
             elif kind == _PATH:
                 self._path(item, matrix)
@@ -104,7 +110,22 @@ class _Objects:
                     self.drawing.covers.append(Cover(self._seen, box, False, -1, 0))
             elif kind == _FORM and depth < _MAX_DEPTH:
                 inner = _multiply(_matrix(item), matrix)
+                for box in clips(item):
+                    self._limit = _common(self._limit, _around(matrix, box, self._frame))
                 self.all(native.count_form_objects(item), native.get_form_object, item, inner, depth=depth + 1)
+                self._limit = limit
+
+    def _is_cut_off(self, item: int, matrix: Matrix, limit: Box) -> bool:
+        """Whether nothing is seen of a form's letters. PDFium keeps no clip that cuts nothing, so that few have one."""
+        path = native.clip_path(item)
+        if limit is self._whole and not (path and native.count_clips(path) > 0):
+            return False
+        box = self._bounds(item, matrix)
+        if box is None:
+            return False
+        for clip in clips(item):
+            limit = _common(limit, _around(matrix, clip, self._frame))
+        return box[2] <= limit[0] or box[0] >= limit[2] or box[3] <= limit[1] or box[1] >= limit[3]
 
     def _switched_off(self, item: int, depth: int) -> None:
         """What lies in a layer that is off paints nothing; its letters, and those of what is drawn with it, are
@@ -252,10 +273,20 @@ class _Objects:
             return None
         left, bottom, right, top = native.FLOATS[:4]
         if matrix is not _IDENTITY:
-            corners = [_apply(matrix, px, py) for px in (left, right) for py in (bottom, top)]
-            left, right = min(c[0] for c in corners), max(c[0] for c in corners)
-            bottom, top = min(c[1] for c in corners), max(c[1] for c in corners)
+            return _around(matrix, (left, bottom, right, top), self._frame)
         return self._frame.box(left, bottom, right, top)
+
+
+def _around(matrix: Matrix, bounds: Box, frame: Frame) -> Box:
+    """The box on the page around left, bottom, right and top in a space that the matrix takes to the page's."""
+    left, bottom, right, top = bounds
+    corners = [_apply(matrix, px, py) for px in (left, right) for py in (bottom, top)]
+    xs, ys = [corner[0] for corner in corners], [corner[1] for corner in corners]
+    return frame.box(min(xs), min(ys), max(xs), max(ys))
+
+
+def _common(a: Box, b: Box) -> Box:
+    return max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])
 
 
 def _matrix(item: int) -> Matrix:

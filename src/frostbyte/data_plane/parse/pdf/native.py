@@ -64,6 +64,11 @@ path_segment: Final = _getter("FPDFPath_GetPathSegment", _HANDLE, _HANDLE, _INT)
 segment_type: Final = _getter("FPDFPathSegment_GetType", _INT, _HANDLE)
 segment_closes: Final = _getter("FPDFPathSegment_GetClose", _INT, _HANDLE)
 
+clip_path: Final = _getter("FPDFPageObj_GetClipPath", _HANDLE, _HANDLE)
+count_clips: Final = _getter("FPDFClipPath_CountPaths", _INT, _HANDLE)
+count_clip_segments: Final = _getter("FPDFClipPath_CountPathSegments", _INT, _HANDLE, _INT)
+clip_segment: Final = _getter("FPDFClipPath_GetPathSegment", _HANDLE, _HANDLE, _INT, _INT)
+
 annotation: Final = _getter("FPDFPage_GetAnnot", _HANDLE, _HANDLE, _INT)
 annotation_kind: Final = _getter("FPDFAnnot_GetSubtype", _INT, _HANDLE)
 annotation_has: Final = _getter("FPDFAnnot_HasKey", _INT, _HANDLE, ctypes.c_char_p)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
+from frostbyte.data_plane.document import Box
 from frostbyte.data_plane.parse.pdf import native
 
 WHITE: Final = 245
@@ -47,25 +49,27 @@ def hides(item: int, page: pdfium.PdfPage) -> bool:
 
 def _is_clipped(item: int) -> bool:
     """Whether the object is cut to something that is not as large as itself."""
-    handle = ctypes.cast(item, raw.FPDF_PAGEOBJECT)
-    clip: Any = raw.FPDFPageObj_GetClipPath(handle)
-    if not clip or not native.bounds(item):
+    if not native.bounds(item):
         return False
     left, bottom, right, top = native.FLOATS[:4]
-    x, y = ctypes.c_float(), ctypes.c_float()
-    for number in range(min(raw.FPDFClipPath_CountPaths(clip), _MAX_CLIPS)):
-        points: list[tuple[float, float]] = []
-        for segment in range(min(raw.FPDFClipPath_CountPathSegments(clip, number), _MAX_CLIPS)):
-            raw.FPDFPathSegment_GetPoint(raw.FPDFClipPath_GetPathSegment(clip, number, segment), x, y)
-            points.append((x.value, y.value))
-        if points and (
-            min(p[0] for p in points) > left + 1
-            or max(p[0] for p in points) < right - 1
-            or min(p[1] for p in points) > bottom + 1
-            or max(p[1] for p in points) < top - 1
-        ):
-            return True
-    return False
+    return any(
+        around[0] > left + 1 or around[2] < right - 1 or around[1] > bottom + 1 or around[3] < top - 1
+        for around in clips(item)
+    )
+
+
+def clips(item: int) -> Iterator[Box]:
+    """Around each path to which an object is cut: left, bottom, right, top, in the space where it lies."""
+    path = native.clip_path(item)
+    for number in range(min(native.count_clips(path), _MAX_CLIPS) if path else 0):
+        xs: list[float] = []
+        ys: list[float] = []
+        for segment in range(min(native.count_clip_segments(path, number), _MAX_CLIPS)):
+            native.segment_point(native.clip_segment(path, number, segment))
+            xs.append(native.FLOATS[0])
+            ys.append(native.FLOATS[1])
+        if xs:
+            yield min(xs), min(ys), max(xs), max(ys)
 
 
 def _is_opaque(item: int, page: pdfium.PdfPage) -> bool:
