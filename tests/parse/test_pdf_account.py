@@ -116,6 +116,35 @@ def test_an_update_that_was_cut_off_is_said(read):
     assert (document.pages[0].text, document.notes) == ("Seen by everybody.", ("truncated",))
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("nested", [False, True])
+def test_pages_that_a_file_does_not_count_are_read(read, count, nested):
+    page = "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>"
+    kids = "[6 0 R 7 0 R 3 0 R]"
+    data = one_page(SEEN, more=(page, page, f"<</Type/Pages/Parent 2 0 R/Kids{kids}/Count 3>>"))
+    tree = f"/Kids{'[8 0 R]' if nested else kids}/Count {count}"
+    document = read(data.replace(b"/Kids[3 0 R]/Count 1", tree.encode()), PDF)
+    assert [page.text for page in document.pages] == ["Seen by everybody."] * 3
+    assert document.pages_found == 3
+
+
+def test_shapes_that_may_be_letters_are_told_of_and_bars_are_not(read, make_pdf):
+    def draw(letters):
+        def page(canvas):
+            canvas.drawString(72, 700, "A page with a drawing.")
+            for number in range(25):
+                path = canvas.beginPath()
+                path.moveTo(72 + 15 * number, 600)
+                for corner in range(1, 10 if letters else 4):
+                    path.lineTo(72 + 15 * number + 4 * (corner % 3), 600 + 1.5 * corner)
+                canvas.drawPath(path, fill=1, stroke=0)
+
+        return page
+
+    assert read(make_pdf(draw(True)), PDF).notes == ("drawings_not_read",)
+    assert read(make_pdf(draw(False)), PDF).notes == ()
+
+
 def test_a_lost_table_of_objects_is_said(read, make_pdf):
     data = make_pdf(lambda c: c.drawString(72, 700, "Still here."))
     at = data.rindex(b"startxref")

@@ -35,6 +35,10 @@ _MAX_ALL_SEGMENTS: Final = 60_000
 """Segments of one page that are looked at."""
 _RECTANGLE: Final = 5
 """Segments of a path that is at most one rectangle."""
+_STRAIGHT: Final = 7
+"""Segments up to which a shape is no letter but an I."""
+_LETTER: Final = 60.0
+"""Points of height that letters drawn as shapes have at most; what is wider may be a word."""
 _MAX_DEPTH: Final = 4
 _ALIKE: Final = 12
 """Shades of 255 in each of red, green and blue by which colours differ that nobody tells apart."""
@@ -182,6 +186,8 @@ class _Objects:
             self._line(box)
             return
         count = native.count_segments(item)
+        if count > _STRAIGHT and filled and box[3] - box[1] <= _LETTER:
+            self.drawing.outlines += 1 if box[2] - box[0] <= _LETTER else count // 15
         legible = 2 <= count <= min(_MAX_SEGMENTS, self._segments_left)
         # Some programs draw all rules of a table as one filled path.
         several = bool(filled) and count > _RECTANGLE and legible

@@ -20,6 +20,7 @@ from frostbyte.data_plane.parse.pdf.grouping import Block
 from frostbyte.data_plane.parse.pdf.headings import normal_title
 from frostbyte.data_plane.parse.pdf.layers import layers_off
 from frostbyte.data_plane.parse.pdf.notes import shown_page
+from frostbyte.data_plane.parse.pdf.objects import recounted
 from frostbyte.data_plane.parse.pdf.page import Draft, read_page, write_page
 from frostbyte.data_plane.parse.pdf.rescue import rescued
 from frostbyte.data_plane.parse.pdf.roles import find_roles
@@ -110,6 +111,8 @@ def _read_pages(
                 page.close()
         for draft in drafts:
             finish_scans(draft)
+    if any(draft.outlined for draft in drafts):
+        notes.append("drawings_not_read")  # letters drawn as shapes, perhaps: nobody asked what they say
     if any(draft.garbled for draft in drafts):
         notes.append("unmapped_glyphs")
     if any(poor(draft.readings) for draft in drafts):
@@ -127,7 +130,7 @@ def opened(source: BinaryIO) -> Iterator[pdfium.PdfDocument]:
     source.seek(0)
     data = source.read()
     try:
-        document = pdfium.PdfDocument(data)
+        document = pdfium.PdfDocument(recounted(data) or data)
     except pdfium.PdfiumError as error:
         if raw.FPDF_GetLastError() == raw.FPDF_ERR_PASSWORD or "assword" in str(error):
             raise encrypted("PDF") from None

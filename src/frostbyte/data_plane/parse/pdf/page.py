@@ -55,6 +55,8 @@ class Draft:
     """A scan that was read as a whole, with some text of its own over it."""
     garbled: bool = False
     """The text is of glyphs that do not say what they are: what its picture shows is read in its place."""
+    outlined: bool = False
+    """Some of what is drawn beside the text may be letters."""
     scanned: bool = False
     """The text is the layer that some other OCR put over a scan."""
     unread: str = ""
@@ -73,6 +75,8 @@ class Layout:
     text: PageText
     runs: list[Run]
     pictures: list[Picture]
+    outlines: int
+    """Shapes on the page that may be letters."""
 
 
 @contextmanager
@@ -106,7 +110,7 @@ def laid_out(page: pdfium.PdfPage, number: int, off: frozenset[str], *, words: b
             _locate_words(items, text)
         draft = Draft(number=number, width=frame.width, height=frame.height, blocks=items, scanned=scanned)
         draft.garbled = text.garbled
-        yield Layout(draft, frame, text, runs, drawing.pictures)
+        yield Layout(draft, frame, text, runs, drawing.pictures, drawing.outlines)
     finally:
         text.close()
 
@@ -127,6 +131,7 @@ def read_page(
     if draft.garbled:
         read_scan(page, draft, pictures, [], limits, ahead)
     elif any(not run.hidden for run in runs) and not _is_stamped(draft, pictures, runs):
+        draft.outlined = layout.outlines >= _MANY
         read_pictures(page, draft, pictures, runs, limits, ahead)
     elif page_has_ink(page):
         read_scan(page, draft, pictures, runs, limits, ahead)
@@ -167,6 +172,8 @@ def _is_stamped(draft: Draft, pictures: list[Picture], runs: list[Run]) -> bool:
     return not is_written_over([(0.0, 0.0, draft.width, draft.height)], runs)
 
 
+_MANY: Final = 20
+"""Shapes like letters on a page that are told of."""
 _STAMPED: Final = 4
 """Characters of a scan's text layer to one that is seen, from which it is a layer."""
 _LAYERED: Final = frozenset({"invisible", "covered"})

@@ -113,6 +113,8 @@ class Drawing:
     """When each text object is painted, by its handle."""
     unseen: dict[int, str] = field(default_factory=dict)
     """Text objects that their own colour or mode hides, and why."""
+    outlines: int = 0
+    """Filled shapes that may be letters, by their size and their edges."""
     truncated: bool = False
 
 
