@@ -98,7 +98,9 @@ def test_words_are_read_once_in_whatever_stands_around_them(document, body):
 
 
 def drawing(inside, about="", hidden=""):
-    w = 'xmlns:wp="urn:wp" xmlns:a="urn:a" xmlns:v="urn:v" xmlns:o="urn:o" xmlns:r="urn:r"'
+    office = "http://schemas.openxmlformats.org/drawingml/2006"
+    w = f'xmlns:wp="{office}/wordprocessingDrawing" xmlns:a="{office}/main" xmlns:v="urn:schemas-microsoft-com:vml" '
+    w += f'xmlns:r="{KINDS}"'
     return f"<w:r><w:drawing {w} {SHAPES}><wp:docPr{about}{hidden}/>{inside}</w:drawing></w:r>"
 
 
@@ -250,3 +252,29 @@ def test_a_second_note_of_one_name_is_not_lost(document):
     reference = '<w:r><w:footnoteReference w:id="2"/></w:r>'
     got = document(p(r("a") + reference), footnotes=f"<w:footnotes {W}>{notes}</w:footnotes>")
     assert shown(got) == ["a[^1]", "[^1]: one", "two"]
+
+
+@pytest.mark.parametrize("besides", ["", "<w:tab/>"])
+@pytest.mark.parametrize(
+    "decoy", ["<z:t>no</z:t>", "<y:t>no</y:t>", '<z:fldChar z:fldCharType="begin"/>', "<z:delText>no</z:delText>"]
+)
+def test_elements_of_others_are_none_of_words(document, decoy, besides):
+    y = 'xmlns:y="http://schemas.microsoft.com/office/word/2099/own"'
+    got = document(p(f"<w:r {OWN} {y}><w:t>be</w:t>{decoy}<w:t>fore</w:t>{besides}<w:t>after</w:t></w:r>"))
+    assert shown(got) == ["before" + ("\t" if besides else "") + "after"]
+
+
+def test_attributes_of_others_are_none_of_words(document):
+    sign = f'<w:r {OWN}><w:sym z:font="Arial" z:char="0041" w:font="Arial" w:char="0042"/></w:r>'
+    assert shown(document(p(sign))) == ["B"]
+    relations = "".join(f'<Relationship Id="{n}" Type="{KINDS}/header" Target="{n}.xml"/>' for n in ("decoy", "real"))
+    headers = {f"word/{n}.xml": f"<w:hdr {W}>{p(r(n))}</w:hdr>" for n in ("decoy", "real")}
+    first = f'<w:headerReference {OWN} xmlns:r="{KINDS}" z:id="decoy" r:id="real" w:type="default"/>'
+    assert shown(document(p(r("a")) + f"<w:sectPr>{first}</w:sectPr>", relations, headers))[:2] == ["a", "real"]
+
+
+def test_notes_and_comments_are_found_in_whatever_stands_around_them(document):
+    notes = f'<w:footnotes {W}><z:x {OWN}><w:footnote w:id="2">{p(r("note"))}</w:footnote></z:x></w:footnotes>'
+    comments = f'<w:comments {W}><z:x {OWN}><w:comment w:id="1">{p(r("remark"))}</w:comment></z:x></w:comments>'
+    got = document(p(r("a") + '<w:r><w:footnoteReference w:id="2"/></w:r>'), footnotes=notes, comments=comments)
+    assert shown(got) == ["a[^1]", "[^1]: note", "remark"]

@@ -72,7 +72,8 @@ def test_properties_are_found_where_any_program_puts_them(read, make_docx):
     )
     about = {
         "_rels/.rels": top,
-        "package/services/metadata/core-properties/1a.psmdcp": '<c:coreProperties xmlns:c="c" xmlns:d="d">'
+        "package/services/metadata/core-properties/1a.psmdcp": f'<c:coreProperties xmlns:c="{PACKAGE}" '
+        'xmlns:d="http://purl.org/dc/elements/1.1/">'
         "<d:title>The title</d:title><c:category>Leases</c:category></c:coreProperties>",
         "docProps/app.xml": "<Properties><Pages>3</Pages><Company>Bright</Company><Manager>Ada</Manager></Properties>",
         "docProps/custom.xml": '<Properties xmlns:vt="v"><property name="Matter"><vt:lpwstr>0417</vt:lpwstr></property>'

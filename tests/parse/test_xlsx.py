@@ -291,7 +291,7 @@ def test_comments_stand_at_their_cells_and_threads_once(book):
     new = '<threadedComment ref="B1"><text>new</text></threadedComment>'
     members = {
         "xl/comments1.xml": f'<comments xmlns="{S}">{old}</comments>',
-        "xl/threads.xml": f'<ThreadedComments xmlns="x">{new}</ThreadedComments>',
+        "xl/threads.xml": f"<ThreadedComments>{new}</ThreadedComments>",
     }
     page = book(rows(["a", "b"]), relations=rels, members=members)
     assert shown(page) == [("table", "a\tb"), ("comment", "new"), ("comment", "Bo: old")]

@@ -151,7 +151,10 @@ def test_what_stands_for_newer_and_older_programs_is_read_once_and_as_excel_show
     assert (texts, document.notes) == (["words"], ("alternative_content_not_read",))
     texts, document = drawn(twice(shape("words"), shape("wor ds")))
     assert (texts, document.notes) == (["words"], ())
-    inside = twice("<a14:m><m:t xmlns:m='m'>x</m:t></a14:m>", "<a:r><a:t>x</a:t></a:r>")
+    inside = twice(
+        "<a14:m><m:t xmlns:m='http://schemas.openxmlformats.org/officeDocument/2006/math'>x</m:t></a14:m>",
+        "<a:r><a:t>x</a:t></a:r>",
+    )
     assert drawn(f"<x:sp><x:txBody><a:p><a:r><a:t>y</a:t></a:r>{inside}</a:p></x:txBody></x:sp>")[0] == ["yx"]
 
 
@@ -283,3 +286,8 @@ def test_values_that_are_to_be_computed_anew_are_noted(book):
     assert book(sheet).notes == ()
     assert book(sheet, more='<calcPr fullCalcOnLoad="1"/>').notes == ("formulas_to_be_computed",)
     assert book(cells('<c r="A1"><v>0</v></c>'), more='<calcPr fullCalcOnLoad="1"/>').notes == ()
+
+
+def test_an_error_that_stands_for_a_rich_value_is_noted(book):
+    assert book(cells('<c r="A1" t="e" vm="1"><v>#VALUE!</v></c>')).notes == ("rich_values_not_read",)
+    assert book(cells('<c r="A1" t="e"><v>#VALUE!</v></c>')).notes == ()

@@ -34,6 +34,13 @@ _FAMILIES: Final = (
 """Whose relations Office follows. It passes over any other, so that to follow one would be to read what nobody sees."""
 
 
+_OFFICE: Final = tuple("{" + family for family in (*_FAMILIES, "urn:schemas-microsoft-com:"))
+_MICROSOFT: Final = ("{http://schemas.microsoft.com/", "{urn:schemas-microsoft-com:")
+_MAIN: Final = re.compile(r"\{http://(?:schemas\.openxmlformats\.org|purl\.oclc\.org/ooxml|purl\.org/dc|www\.w3\.org)/")
+_WORDS: Final = frozenset("t r p tbl tr tc del ins delText fldChar instrText row c is si AlternateContent".split())
+"""Elements of the main namespaces which Microsoft's later ones do not have: whoever makes one up has none either."""
+
+
 class Archive:
     """The members of an Office file."""
 
@@ -226,21 +233,28 @@ def parsed(data: bytes, what: str) -> Any:
 
 @lru_cache(maxsize=4096)
 def _without_namespace(tag: str) -> str:
-    return tag.rpartition("}")[2]
+    space, _, name = tag.rpartition("}")
+    if not space or _MAIN.match(space):
+        return name
+    return name if space.startswith(_MICROSOFT) and name not in _WORDS else ""
 
 
 def local(node: Any) -> str:
-    """The tag without its namespace: transitional and strict files differ in nothing else."""
+    """The tag without its namespace: transitional and strict files differ in nothing else. '' for elements of others,
+    which Office passes over: a `t` of theirs is none."""
     tag = node.tag
     return _without_namespace(tag) if isinstance(tag, str) else ""
 
 
 def attribute(node: Any, name: str) -> str | None:
-    """The attribute of that local name, in any namespace."""
+    """The attribute of that local name, in any namespace of Office; in one of others where there is no such."""
+    found, end = None, "}" + name
     for key, value in node.attrib.items():
-        if key == name or key.endswith("}" + name):
-            return str(value)
-    return None
+        if key == name or key.endswith(end):
+            if key == name or key.startswith(_OFFICE):
+                return str(value)
+            found = str(value) if found is None else found
+    return found
 
 
 def is_on(node: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, BinaryIO, Final
 
 from frostbyte.data_plane.document import Drop, Kind, Mark, Page
@@ -78,9 +79,9 @@ class _Document:
         """Write everything."""
         writer = self.writer
         body = Place(Kind.PARAGRAPH, self._relations, Scan(self._root, self._styles), self._ground)
-        for node in self._root:
-            if local(node) == "body":
-                writer.story(node, body)
+        bodies = [node for node in self._root if local(node) == "body"] or list(islice(self._root.iter("{*}body"), 1))
+        for node in bodies:
+            writer.story(node, body)
         self._endnotes()
         self._margins()
         comments = self._comments()
@@ -160,9 +161,9 @@ class _Document:
             title = any(is_on(node) for node in section.iterchildren("{*}titlePg"))
             for node in section.iterchildren(f"{{*}}{word}Reference"):
                 variant = attribute(node, "type") or "default"
-                identity = next((value for key, value in node.attrib.items() if key.endswith("}id")), "")
+                identity = attribute(node, "id") or ""
                 shown = title if variant == "first" else even if variant == "even" else True
-                found.append((self._relations.get(str(identity), ("", ""))[1], variant, shown))
+                found.append((self._relations.get(identity, ("", ""))[1], variant, shown))
         found.sort(key=lambda entry: not entry[2])  # a part that one section shows is shown
         named = {part for part, _, _ in found}
         others = {part for kind, part in self._relations.values() if kind == word} - named
@@ -176,7 +177,7 @@ class _Document:
             return starts
         root = self._archive.xml(name)
         place = self._place(name, root, Kind.COMMENT, "comment")
-        for node in root:
+        for node in root.iter("{*}comment", "comment"):
             if local(node) == "comment":
                 start = builder.at + 1 if builder.at else 0
                 self.writer.lead = clean(attribute(node, "author") or "")

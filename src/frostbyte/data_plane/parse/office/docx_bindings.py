@@ -90,8 +90,9 @@ def _followed(nodes: list[Any], step: re.Match[str], names: dict[str, str], *, r
     space = names.get(prefix) if prefix else None
     found = []
     for node in nodes:
-        alike = [item for item in ((node,) if root else node) if local(item) == name]
-        alike = [item for item in alike if space is None or item.tag == f"{{{space}}}{name}"]
+        tags = (f"{{{space}}}{name}",) if space is not None else (f"{{*}}{name}", name)
+        alike = [node] if root and next(node.iter(*tags), None) is node else []
+        alike = alike if root else list(node.iterchildren(*tags))
         found += alike[int(index) - 1 : int(index)] if index and int(index) else alike
     return found
 

@@ -75,7 +75,7 @@ def _related(node: Any, name: str) -> Extra | None:
         return Extra("image", "")
     if name == "textpath":
         return Extra("art", text) if (text := attribute(node, "string")) else None
-    if name in ("OLEObject", "control"):
+    if name in ("OLEObject", "control", "objectEmbed", "objectLink"):
         return Extra("object", attribute(node, "id") or "")
     what, key = _PARTS.get(name, ("", ""))
     relation = attribute(node, key) if what else None

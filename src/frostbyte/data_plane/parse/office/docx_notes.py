@@ -58,7 +58,7 @@ class Notes:
         """Take the part that holds the notes of a kind. Separators, which have a type, are none."""
         about = self._kinds[kind]
         about.place = place
-        for node in root:
+        for node in root.iter(f"{{*}}{kind}", kind):
             if local(node) == kind and attribute(node, "type") in (None, "normal"):
                 identity = attribute(node, "id") or ""
                 if identity in about.entries:  # nothing can refer to the second, which is not lost for that

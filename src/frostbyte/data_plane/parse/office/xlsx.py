@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 from frostbyte.data_plane.document import Kind, Mark, Page, Span
 from frostbyte.data_plane.parse.building import PageBuilder, clean, written
 from frostbyte.data_plane.parse.limits import ParseLimits, too_many_pages
-from frostbyte.data_plane.parse.office.archive import Archive, local, opened
+from frostbyte.data_plane.parse.office.archive import Archive, attribute, local, opened
 from frostbyte.data_plane.parse.office.cell_references import area
 from frostbyte.data_plane.parse.office.embedded import EmbeddedImages
 from frostbyte.data_plane.parse.office.escapes import unescaped
@@ -116,10 +116,9 @@ def read_xlsx(source: BinaryIO, limits: ParseLimits, progress: Callable[[], None
 
 def _entries(root: Any, relations: dict[str, tuple[str, str]]) -> list[_Entry]:
     found = []
-    for sheets in root:
-        for node in sheets if local(sheets) == "sheets" else ():
-            relation = next((value for key, value in node.attrib.items() if key.endswith("}id")), "")
-            kind, part = relations.get(str(relation), ("", ""))
+    for sheets in root.iter("{*}sheets", "sheets"):
+        for node in sheets.iter("{*}sheet", "sheet"):
+            kind, part = relations.get(attribute(node, "id") or "", ("", ""))
             hidden = node.get("state", "visible") in ("hidden", "veryHidden")
             found.append(_Entry(node.get("name", ""), part, kind, hidden))
     return found

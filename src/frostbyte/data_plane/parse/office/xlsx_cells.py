@@ -182,7 +182,7 @@ def _about_row(about: str, before: int) -> tuple[int, bool]:
 
 def _nodes(root: Any, number: int, shared: Shared) -> Iterator[Chunk]:
     """The rows below a node, whatever their prefix is; those without cells are left out."""
-    for row in root.iter("{*}row", "row"):
+    for row in filter(local, root.iter("{*}row", "row")):
         number, hidden = _about_row("".join(f' {key}="{text}"' for key, text in row.attrib.items()), number)
         if (chunk := _cells(row, number, shared)).columns:
             yield chunk._replace(rows=[RowOf(number, hidden, 0, len(chunk.columns))])
@@ -201,6 +201,8 @@ def _cells(row: Any, number: int, shared: Shared) -> Chunk:
     formulas: dict[int, str] = {}
     column = -1
     for cell in row.iter("{*}c", "c"):
+        if local(cell) != "c":
+            continue
         letters = (cell.get("r") or "").rstrip("0123456789")
         column = column_number(letters) if letters else column + 1
         value, inline = "", None

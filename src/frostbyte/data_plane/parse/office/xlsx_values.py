@@ -117,6 +117,8 @@ class Values:
         stored = stated.get("t", "n")
         if stated.get("ph") in ("1", "true"):
             self.notes.add("phonetic_text_not_read")
+        if stored == "e" and "vm" in stated:
+            self.notes.add("rich_values_not_read")  # the error is what older programs show
         form = self._formats[style] if style < len(self._formats) else None
         if stored == "b":
             return lambda value: _TRUTH.get(value, (value, None))
@@ -285,5 +287,5 @@ def shared_strings(data: bytes | bytearray) -> list[str]:
         if len(found) == entries:
             return [unescaped(item) if "&" in item or "_x" in item else item for item in found]
     return [
-        unescaped(string_of(node).replace("&", "&amp;")) for node in parsed(bytes(data), "XLSX") if local(node) == "si"
+        unescaped(string_of(node).replace("&", "&amp;")) for node in parsed(bytes(data), "XLSX").iter("{*}si", "si")
     ]
