@@ -278,3 +278,10 @@ def test_notes_and_comments_are_found_in_whatever_stands_around_them(document):
     comments = f'<w:comments {W}><z:x {OWN}><w:comment w:id="1">{p(r("remark"))}</w:comment></z:x></w:comments>'
     got = document(p(r("a") + '<w:r><w:footnoteReference w:id="2"/></w:r>'), footnotes=notes, comments=comments)
     assert shown(got) == ["a[^1]", "[^1]: note", "remark"]
+
+
+def test_a_line_to_sign_on_tells_who_is_to_sign(document):
+    o = 'xmlns:o="urn:schemas-microsoft-com:office:office" xmlns:v="urn:schemas-microsoft-com:vml"'
+    line = '<o:signatureline o:suggestedsigner="Ada Grey" o:suggestedsigner2="Director" o:signinginstructions=""/>'
+    got = document(p(f'<w:r><w:pict><v:shape {o} alt="Signature Line">{line}</v:shape></w:pict></w:r>'))
+    assert shown(got) == ["Signature Line", "Ada Grey\nDirector"]

@@ -88,3 +88,14 @@ def test_properties_are_found_where_any_program_puts_them(read, make_docx):
         "manager": "Ada",
         "custom": "Matter: 0417; Client: Grey",
     }
+
+
+def test_a_way_of_packing_that_is_not_known_is_named(read, make_docx):
+    data = bytearray(make_docx("<w:p><w:r><w:t>x</w:t></w:r></w:p>"))
+    for sign, at in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):  # where headers tell the method
+        place = data.find(sign)
+        while place >= 0:
+            data[place + at] = 9
+            place = data.find(sign, place + 4)
+    with pytest.raises(StageFailed, match="Deflate64"):
+        read(bytes(data), DOCX)

@@ -78,9 +78,9 @@ class Archive:
             EOFError,
             OSError,
             RuntimeError,
-            NotImplementedError,
         ) as error:
-            raise damaged(self._what) from error
+            unknown = isinstance(error, NotImplementedError)  # a RuntimeError: the file is as sound as it ever was
+            raise (_packed(self._what) if unknown else damaged(self._what)) from error
         if at < size:
             raise damaged(self._what)
         self._left -= size
@@ -260,6 +260,14 @@ def attribute(node: Any, name: str) -> str | None:
 def is_on(node: Any) -> bool:
     """Whether a toggle property is present and not switched off."""
     return node is not None and (attribute(node, "val") or "1") not in ("0", "false", "off")
+
+
+def _packed(what: str) -> StageFailed:
+    return StageFailed(
+        "damaged",
+        f"The file is not a readable {what}: it is packed by a method that is not known here, like Deflate64.",
+        "Open it in the program it came from, save it again and send it as a new file.",
+    )
 
 
 def _bomb() -> StageFailed:

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from frostbyte.data_plane.parse.office.alternatives import shown
 from frostbyte.data_plane.parse.office.archive import attribute, local
-from frostbyte.data_plane.parse.office.graphics import body_text
+from frostbyte.data_plane.parse.office.graphics import body_text, signer
 
 _OLD_SHAPES: Final = frozenset("shape rect roundrect oval line polyline image group arc curve".split())
 _UNSEEN: Final = re.compile(r"visibility\s*:\s*hidden", re.IGNORECASE)
@@ -75,6 +75,8 @@ def _related(node: Any, name: str) -> Extra | None:
         return Extra("image", "")
     if name == "textpath":
         return Extra("art", text) if (text := attribute(node, "string")) else None
+    if name == "signatureline":
+        return Extra("art", text) if (text := signer(node)) else None
     if name in ("OLEObject", "control", "objectEmbed", "objectLink"):
         return Extra("object", attribute(node, "id") or "")
     what, key = _PARTS.get(name, ("", ""))

@@ -90,6 +90,12 @@ def body_text(body: Any) -> str:
     return "\n".join("".join(_pieces(node)) for node in body if local(node) == "p")
 
 
+def signer(line: Any) -> str:
+    """Who is to sign on a `o:signatureline`, as it shows."""
+    keys = ("suggestedsigner", "suggestedsigner2", "suggestedsigneremail", "signinginstructions")
+    return "\n".join(text.strip() for key in keys if (text := attribute(line, key)) and text.strip())
+
+
 def _pieces(node: Any) -> Iterator[str]:
     for child in node:
         name = local(child)

@@ -13,7 +13,7 @@ from frostbyte.data_plane.parse.building import PageBuilder
 from frostbyte.data_plane.parse.office.alternatives import shown
 from frostbyte.data_plane.parse.office.archive import Archive, attribute, check_xml, local
 from frostbyte.data_plane.parse.office.embedded import EmbeddedImages
-from frostbyte.data_plane.parse.office.graphics import body_text, graphic_lines
+from frostbyte.data_plane.parse.office.graphics import body_text, graphic_lines, signer
 
 _BLANK: Final = re.compile(r"[^\S\n]+")
 _UNCLOSED: Final = re.compile(rb"<br\s*>")
@@ -100,6 +100,8 @@ class Drawings:
                 text = "\n".join(filter(str.strip, _lines(node)))
                 if _folded(text) not in self._written:
                     self._text(text)
+            elif name == "signatureline":
+                self._text(signer(node))
             elif name == "imagedata":
                 relation = attribute(node, "relid") or attribute(node, "id") or ""
                 self._images.write(self._builder, relations.get(relation, ("", ""))[1])
