@@ -381,3 +381,7 @@ def test_many_lines_that_might_be_tables_end_soon(read):
         began = time.process_time()
         read("\n".join([line] * 40_000).encode(), TXT)
         assert time.process_time() - began < 5
+    for line in (" " * 60_000 + "a", "--|" + " " * 60_000 + "a", "| --- " * 20_000 + "a"):
+        began = time.process_time()
+        read(line.encode(), TXT)
+        assert time.process_time() - began < 5

@@ -12,7 +12,9 @@ from typing import Final
 from frostbyte.data_plane.document import Cell, Kind
 from frostbyte.data_plane.parse.building import PageBuilder
 
-_STROKES: Final = re.compile(r"^\s*\|?(?:\s*:?-{2,}:?\s*[|+])+\s*(?::?-{2,}:?)?\s*\|?\s*$|^\s*\+(?:[-=]{2,}\+)+\s*$")
+_STROKES: Final = re.compile(
+    r"^\s*+\|?+(?:\s*+:?-{2,}+:?\s*+[|+])++\s*+(?::?-{2,}+:?)?+\s*+\|?+\s*+$|^\s*+\+(?:[-=]{2,}+\+)++\s*+$"
+)
 """The line below a Markdown header, or between rows of a drawn table."""
 _GAP: Final = re.compile(r" {2,}|\t+")
 _RULES: Final = re.compile(r"^\s*[-=_]{2,}(?:[ \t]+[-=_]{2,})+\s*$")
