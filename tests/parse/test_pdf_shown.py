@@ -113,3 +113,9 @@ def test_more_annotations_than_are_read_are_noted(read, monkeypatch):
     monkeypatch.setattr(notes, "_MAX_NOTES", 1)
     document = read(annotated("/Subtype/Text/Contents(one)", "/Subtype/Text/Contents(two)"), PDF)
     assert (told(document), document.notes) == ({LINE: "", "one": "comment"}, ("annotations_not_read",))
+
+
+@pytest.mark.parametrize(("value", "expected"), [("/V/Yes", {"x": "", "Yes": "field_value"}), ("", {})])
+def test_a_box_that_does_not_say_which_of_its_looks_it_has_is_read_by_its_value(read, value, expected):
+    data = annotated(f"/Subtype/Widget/FT/Btn/T(a){value}/AP<</N<</Yes 6 0 R/Off 99 0 R>>>>", shows="x", form=True)
+    assert told(read(data, PDF)) == {LINE: "", **expected}

@@ -127,6 +127,8 @@ class _Annotations:
             self.apart.append(number)
         shown = not unseen and subtype not in _MARKINGS and bool(native.annotation_has(annotation, b"AP"))
         self.drawn |= shown
+        if shown and not native.annotation_has(annotation, b"AS"):
+            _choose(ctypes.cast(annotation, raw.FPDF_ANNOTATION))
         if subtype == _LINK:
             return
         if subtype == _FILE:
@@ -194,6 +196,15 @@ def _squeezed(text: str) -> str:
 def _meets(inner: Box, box: Box) -> bool:
     """Whether the middle of a line's height lies within the box, and a part of it."""
     return box[1] - 2 <= (inner[1] + inner[3]) / 2 <= box[3] + 2 and inner[0] < box[2] and inner[2] > box[0]
+
+
+def _choose(annotation: Any) -> None:
+    """State which of its looks an annotation shows that may have several and says nothing: that of its value, or none.
+
+    Without it PDFium ends the process as it draws such a one into the page.
+    """
+    state = (_value(annotation, b"V") or "Off").encode("utf-16-le") + b"\0\0"
+    raw.FPDFAnnot_SetStringValue(annotation, b"AS", (ctypes.c_ushort * (len(state) // 2)).from_buffer_copy(state))
 
 
 def _value(annotation: Any, key: bytes) -> str:
