@@ -7,7 +7,7 @@ from typing import Final
 
 from frostbyte.data_plane.document import Lineage
 
-RULES: Final = 2
+RULES: Final = 3
 """Raised by hand whenever a change here gives any document another text, order, span or kind."""
 
 _LIBRARIES: Final = (
