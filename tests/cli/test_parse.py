@@ -7,8 +7,10 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from typer.testing import CliRunner
 
 from frostbyte.adapters.embeddings.e5 import E5
+from frostbyte.cli.app import app
 from frostbyte.cli.parse import Form, _rendered, read
 from frostbyte.data_plane import policy
 from frostbyte.data_plane.chunking import Cutting
@@ -47,3 +49,17 @@ def test_passages_are_those_of_a_plane_with_the_embedded_model(name: str) -> Non
     ]
     assert [json.loads(line) for line in _rendered(document, Form.JSONL).splitlines()] == wanted
     assert wanted
+
+
+def test_what_was_not_read_is_said(tmp_path: Path) -> None:
+    cut = tmp_path / "cut.pdf"
+    cut.write_bytes((SAMPLES / "services-agreement.pdf").read_bytes()[:3000])
+    done = CliRunner().invoke(app, ["parse", str(cut)])
+    assert done.exit_code == 0
+    assert "# Laboratory Services Agreement" in done.stdout
+    said = done.stderr.splitlines()
+    assert said == [
+        "1 of 3 pages read; nothing was redacted",
+        "noted: truncated, recovered xref",
+        "not read, damaged: page 2, 3",
+    ]

@@ -48,7 +48,22 @@ def parse(
     else:
         output.write_text(rendered, encoding="utf-8")
     if output is not None or not sys.stdout.isatty():
-        hint(f"{len(document.pages)} of {document.pages_found} pages read; nothing was redacted")
+        whole = sum(page.unread in ("", "blank") for page in document.pages)
+        hint(f"{whole} of {document.pages_found} pages read; nothing was redacted")
+    for remark in _remarks(document):
+        hint(remark)
+
+
+def _remarks(document: Document) -> Iterator[str]:
+    """What its reader says of the file, and which pages it could not read."""
+    if document.notes:
+        yield "noted: " + ", ".join(note.replace("_", " ") for note in document.notes)
+    unread: dict[str, list[str]] = {}
+    for page in document.pages:
+        if page.unread and page.unread != "blank":
+            unread.setdefault(page.unread.replace("_", " "), []).append(str(page.number))
+    for reason, numbers in unread.items():
+        yield f"not read, {reason}: page {', '.join(numbers)}"
 
 
 def read(file: Path) -> Document:
