@@ -14,7 +14,9 @@ from PIL import Image
 from reportlab.lib.pdfencrypt import StandardEncryption
 
 from frostbyte.data_plane.document import Document
+from frostbyte.data_plane.parse.image.described import _packet
 from frostbyte.data_plane.parse.limits import ParseLimits
+from frostbyte.data_plane.parse.pdf.objects import recounted
 from frostbyte.kernel.errors import StageFailed
 
 PDF = "application/pdf"
@@ -286,3 +288,21 @@ def test_thousands_of_notes_and_comments_end_soon(read, make_docx):
     began = time.process_time()
     read(make_docx(f"<w:p>{marks}</w:p>", members, relation), DOCX)
     assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("body", [b"/Kids [" + b" " * 900_000 + b"]", b"/Kids [" * 120_000], ids=["blanks", "brackets"])
+def test_a_tree_of_pages_of_blanks_or_brackets_is_passed_at_once(body):
+    data = (
+        b"%PDF-1.4\n1 0 obj <</Pages 2 0 R>> endobj\n2 0 obj <</Count 1 " + body + b">> endobj\ntrailer <</Root 1 0 R>>"
+    )
+    began = time.process_time()
+    assert recounted(data) is None
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("begun", ["<dc:title>", "<dc:title", "<dc:title><"])
+def test_a_packet_that_begins_without_end_is_passed_at_once(begun):
+    began = time.process_time()
+    assert list(_packet(begun * 60_000)) == []
+    assert time.process_time() - began < 2
+    assert list(_packet(begun * 3 + "<dc:title><rdf:li>A &amp; B</rdf:li></dc:title>"))[-1][1].endswith("A & B ")

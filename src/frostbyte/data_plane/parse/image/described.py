@@ -31,11 +31,9 @@ _XMP: Final = 700
 _WORDS: Final = frozenset("title author description copyright software disclaimer warning source comment".split())
 """Keywords that the PNG specification registers for texts; others are named in front of what they say."""
 _PACKET: Final = "xml:com.adobe.xmp"
-_STATED: Final = re.compile(
-    r"<(?P<name>dc:(?:title|description|creator|subject|rights))\b[^>]*>(?P<text>.*?)</(?P=name)>", re.DOTALL
-)
+_STATED: Final = re.compile(r"<(dc:(title|description|creator|subject|rights))\b[^<>]*>")
 """What people write into the packet of XMP; all else in it is for programs."""
-_MARKUP: Final = re.compile(r"<[^>]*>")
+_MARKUP: Final = re.compile(r"<[^<>]*>")
 
 _OFFSETS: Final = 273, 324
 """Tags for where the strips or tiles of a TIFF lie."""
@@ -90,9 +88,17 @@ def _tagged(tags: dict[int, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _packet(packet: str) -> Iterator[tuple[str, str]]:
-    for found in _STATED.finditer(packet):
-        name = {"creator": "author", "rights": "copyright"}.get(found["name"][3:], found["name"][3:])
-        yield name, unescape(_MARKUP.sub(" ", found["text"]))
+    at, endless = 0, set[str]()
+    while found := _STATED.search(packet, at):
+        tag, name = found.groups()
+        # An end that is not there is looked for once: packets of attackers begin without end.
+        end = -1 if tag in endless else packet.find(f"</{tag}>", found.end())
+        at = max(end, found.end())
+        if end < 0:
+            endless.add(tag)
+            continue
+        shown = {"creator": "author", "rights": "copyright"}.get(name, name)
+        yield shown, unescape(_MARKUP.sub(" ", packet[found.end() : end]))
 
 
 def check_directory(image: Any) -> None:

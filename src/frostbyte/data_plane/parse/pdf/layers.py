@@ -15,9 +15,9 @@ import pypdfium2.raw as raw
 
 from frostbyte.data_plane.parse.pdf.objects import File, numbers
 
-_OFF: Final = re.compile(rb"/OFF\s*\[([^\]]*)\]")
-_ON: Final = re.compile(rb"/ON\s*\[([^\]]*)\]")
-_ALL: Final = re.compile(rb"/OCGs\s*\[([^\]]*)\]")
+_OFF: Final = re.compile(rb"/OFF\s*\[([^\[\]]*)\]")
+_ON: Final = re.compile(rb"/ON\s*\[([^\[\]]*)\]")
+_ALL: Final = re.compile(rb"/OCGs\s*\[([^\[\]]*)\]")
 _NAME: Final = re.compile(rb"/Name\s*(?:<([0-9A-Fa-f\s]*)>|\(((?:[^()\\]|\\.|\([^()]*\))*)\))", re.DOTALL)
 _ESCAPE: Final = re.compile(rb"\\([0-7]{1,3}|\r\n|.)", re.DOTALL)
 _ESCAPED: Final = {

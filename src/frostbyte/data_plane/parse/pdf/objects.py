@@ -7,10 +7,11 @@ from typing import Final
 
 from frostbyte.data_plane.parse.pdf.rescue import packed_numbers, packed_objects
 
-_REFERENCE: Final = re.compile(rb"\s*(\d{1,9})\s+\d{1,5}\s+R")
+_REFERENCE: Final = re.compile(rb"(\d{1,9})\s+\d{1,5}\s+R")
+_BLANKS: Final = re.compile(rb"\s*")
 _BRACKETS: Final = re.compile(rb"<<|>>")
 _PAGES: Final = re.compile(rb"/Pages\s+(\d{1,9})\s+\d{1,5}\s+R")
-_KIDS: Final = re.compile(rb"/Kids\s*\[([^\]]*)\]")
+_KIDS: Final = re.compile(rb"/Kids\s*\[([^\[\]]*)\]")
 _COUNT: Final = re.compile(rb"/Count\s+(\d{1,9})")
 _FEW: Final = 3
 """Branches of the tree of pages that are looked into; a tree with more of them has as many pages at least."""
@@ -61,7 +62,7 @@ class File:
     def catalogue(self) -> bytes:
         """The catalogue's text, or nothing."""
         at = self._data.rfind(b"/Root")
-        root = _REFERENCE.match(self._data, at + len(b"/Root")) if at >= 0 else None
+        root = _reference(self._data, at + len(b"/Root")) if at >= 0 else None
         return self.object(int(root.group(1))) if root is not None else b""
 
     def object(self, number: int) -> bytes:
@@ -87,7 +88,7 @@ class File:
         found = re.search(re.escape(key) + rb"(?![A-Za-z])", text)
         if found is None:
             return b""
-        reference = _REFERENCE.match(text, found.end())
+        reference = _reference(text, found.end())
         if reference is not None:
             return self.object(int(reference.group(1)))
         depth = 0
@@ -116,6 +117,13 @@ class File:
             head, stream = self._last = place
             self._packed = dict(packed_objects(data, stream, data[head:stream], _MAX_STREAM))
         return self._packed.get(number, b"")
+
+
+def _reference(text: bytes, at: int) -> re.Match[bytes] | None:
+    """The reference that stands there behind blanks. To look for blanks wherever they may begin took all of a parser's
+    time where there were many."""
+    blanks = _BLANKS.match(text, at)
+    return _REFERENCE.match(text, blanks.end() if blanks else at)
 
 
 def numbers(references: bytes) -> list[int]:
