@@ -29,6 +29,7 @@ def test_a_document_goes_from_the_hand_to_its_proof(page_of: Opener) -> None:
     upload(page, "services-agreement.pdf")
     expect(page.locator("#finished")).to_be_visible(timeout=PATIENCE)
     page.get_by_role("link", name="Search them").click()
+    page.wait_for_url(re.compile(r"/console/search"))  # with its script: keys before it search as pages without one do
 
     page.keyboard.press("/")
     page.keyboard.type("What notice period applies to termination?")
