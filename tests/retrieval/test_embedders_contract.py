@@ -186,14 +186,14 @@ def test_a_slow_server_is_given_up(drip: float, server: EmbeddingServer, client:
     server.drip = drip
 
     def answer(body: dict[str, Any]) -> tuple[int, bytes]:
-        time.sleep(0.0 if drip else 1.0)
+        time.sleep(0.0 if drip else 6.0)
         return reply([VECTOR])
 
     server.answer = answer
     began = time.monotonic()
     with pytest.raises(Unavailable):
         client(timeout=0.3).query("x")
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < 5
 
 
 def test_long_lists_go_in_several_requests(server: EmbeddingServer, client: Callable[..., OpenAiEmbedder]) -> None:
