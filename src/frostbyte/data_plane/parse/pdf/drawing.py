@@ -9,9 +9,10 @@ import pypdfium2 as pdfium
 
 from frostbyte.data_plane.document import Box
 from frostbyte.data_plane.parse.pdf import native
+from frostbyte.data_plane.parse.pdf.covers import Cover
 from frostbyte.data_plane.parse.pdf.layers import lies_in
 from frostbyte.data_plane.parse.pdf.sight import WHITE, clips, hides, own_visibility
-from frostbyte.data_plane.parse.pdf.text import MAX_OBJECTS, Cover, Drawing, Frame, Picture
+from frostbyte.data_plane.parse.pdf.text import MAX_OBJECTS, Drawing, Frame, Picture
 
 _TEXT: Final = 1
 _PATH: Final = 2
@@ -111,7 +112,7 @@ class _Objects:
             elif kind == _SHADING:
                 box = self._bounds(item, matrix)
                 if box is not None:
-                    self.drawing.covers.append(Cover(self._seen, box, False, -1, 0))
+                    self.drawing.covers.add(Cover(self._seen, box, False, -1, 0))
             elif kind == _FORM and depth < _MAX_DEPTH:
                 inner = _multiply(_matrix(item), matrix)
                 for box in clips(item):
@@ -149,7 +150,7 @@ class _Objects:
         if box is None:
             return False
         left, top, right, bottom = box[0] + 1, box[1] + 1, box[2] - 1, box[3] - 1
-        for cover in reversed(self.drawing.covers):
+        for cover in reversed(self.drawing.covers.all):
             area = cover.box
             if area[0] <= left and area[1] <= top and area[2] >= right and area[3] >= bottom:
                 under = cover.colour >> 16, cover.colour >> 8 & 255, cover.colour & 255
@@ -172,7 +173,7 @@ class _Objects:
             min(self._frame.height, box[3]),
         )
         self.drawing.pictures.append(Picture(box=clipped, pixels=pixels))
-        self.drawing.covers.append(Cover(self._seen, box, False, -1, item))
+        self.drawing.covers.add(Cover(self._seen, box, False, -1, item))
 
     def _path(self, item: int, matrix: Matrix) -> None:
         native.draw_mode(item)
@@ -207,7 +208,7 @@ class _Objects:
                 return
             paper = min(red, green, blue) >= WHITE
             colour = red << 16 | green << 8 | blue
-        self.drawing.covers.append(Cover(self._seen, box, paper, colour, item))
+        self.drawing.covers.add(Cover(self._seen, box, paper, colour, item))
         if not paper:
             self.drawing.fills.append(box)
             if colour >= 0:

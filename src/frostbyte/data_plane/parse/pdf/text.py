@@ -16,6 +16,7 @@ import pypdfium2 as pdfium
 
 from frostbyte.data_plane.document import Box
 from frostbyte.data_plane.parse.pdf import native
+from frostbyte.data_plane.parse.pdf.covers import Covers
 from frostbyte.data_plane.parse.pdf.pieces import ACROSS, TINY, gaps_of, looks_tiny
 from frostbyte.data_plane.parse.pdf.sight import hides, own_visibility
 from frostbyte.data_plane.parse.pdf.style import SLANTED, Styles
@@ -85,20 +86,6 @@ class Picture:
 
 
 @dataclass(slots=True)
-class Cover:
-    """Something painted over what was there before it."""
-
-    order: int
-    box: Box
-    paper: bool
-    """White, so that white letters on it cannot be seen."""
-    colour: int
-    """Red, green and blue, of what is filled with one; -1 for pictures and patterns."""
-    item: int
-    """PDFium's handle, while the page is open; 0 for what only lies under letters."""
-
-
-@dataclass(slots=True)
 class Drawing:
     """What is drawn on the page besides text."""
 
@@ -107,8 +94,7 @@ class Drawing:
     fills: list[Box] = field(default_factory=list)
     """Areas filled with something that is not white."""
     pictures: list[Picture] = field(default_factory=list)
-    covers: list[Cover] = field(default_factory=list)
-    """All areas and pictures in the order in which they are painted."""
+    covers: Covers = field(default_factory=Covers)
     order: dict[int, int] = field(default_factory=dict)
     """When each text object is painted, by its handle."""
     unseen: dict[int, str] = field(default_factory=dict)
@@ -173,7 +159,7 @@ class PageText:
         self.garbled = False
         """Whether much of the text is signs that mean nothing: of fonts that do not say what their glyphs are."""
         self._doubtful = bool(drawing.unseen) or drawing.truncated
-        self._last_cover = drawing.covers[-1].order if drawing.covers else 0
+        self._last_cover = drawing.covers.last
 
     def close(self) -> None:
         """Free PDFium's page."""
@@ -364,7 +350,7 @@ class PageText:
         if painted is None:
             return False
         left, top, right, bottom = box[0] + 1, box[1] + 1, box[2] - 1, box[3] - 1
-        for cover in reversed(self._drawing.covers):
+        for cover in reversed(self._drawing.covers.at((top + bottom) / 2)):
             if cover.order <= painted:
                 break
             area = cover.box
@@ -384,7 +370,7 @@ class PageText:
         x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
         painted = self._drawing.order.get(item, MAX_OBJECTS)
         under = False
-        for cover in self._drawing.covers:
+        for cover in self._drawing.covers.at(y):
             area = cover.box
             if cover.order < painted and area[0] <= x <= area[2] and area[1] <= y <= area[3]:
                 under = not cover.paper
