@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from frostbyte.api.data.console import batches, documents
+from frostbyte.data_plane.noted import meaning_of
 from frostbyte.kernel.ids import new_id
 
 FILES = ("documents", "rejected", "problems")
@@ -180,6 +181,22 @@ def test_documents_are_listed_and_shown(sent: str, api: Any, visitor: Any) -> No
     assert user.call("GET", f"/console/documents/{doc}?page=2").status_code == 404
     assert user.call("GET", f"/console/documents/{new_id()}").status_code == 404
     assert user.call("GET", f"/console/documents/{doc}/erase").status_code == 403
+
+
+def test_what_was_noted_of_a_document_is_said_in_sentences(api: Any, visitor: Any) -> None:
+    rows = f"dish,{new_id()},price\nCr\xeape,sucr\xe9e,4\nCaf\xe9,noir\nTh\xe9,vert,3\nPain,sec,2\n".encode("cp1252")
+    batch = visitor("vendor").upload(("carte.csv", rows)).rpartition("/")[2]
+    (doc,) = [item["doc_id"] for item in api.ended(batch)["documents"]]
+    page = visitor("user").page(f"/console/documents/{doc}")
+    report = api.call("GET", f"/ingest/{batch}/report?format=html").text
+    for name in ("encoding_guessed_cp1252", "ragged_rows"):
+        assert name in api.call("GET", f"/documents/{doc}").json()["notes"]
+        said = meaning_of(name)
+        for shown in (page, report):
+            assert name in shown
+            assert said.meaning in shown
+            assert said.remedy in shown
+    assert "it was read as cp1252." in page
 
 
 def test_pages_of_documents_and_of_uploads_lead_on(

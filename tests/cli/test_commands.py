@@ -11,6 +11,7 @@ import pytest
 
 from cli.fake_plane import BATCH, FakePlane, Request, Run, doc_id, item, report
 from frostbyte.cli.exits import Exit
+from frostbyte.data_plane.noted import meaning_of
 
 pytestmark = pytest.mark.slow
 
@@ -97,6 +98,15 @@ def test_status_tells_batches_and_documents_apart_by_their_ids(run: Run, plane: 
     assert plane.seen[0].path == first
     assert len(plane.seen) == 1
     assert "file-1.txt" in ended.out
+
+
+def test_status_says_what_was_noted_of_a_document(run: Run, plane: FakePlane) -> None:
+    plane.on("GET", f"/documents/{doc_id(1)}", item(1, "indexed", notes=["layers_off", "truncated"]))
+    shown = " ".join(run("status", doc_id(1)).out.split())
+    for name in ("layers_off", "truncated"):
+        assert f"({name})" in shown
+        assert meaning_of(name).remedy in shown
+    assert json.loads(run("status", doc_id(1), "--json").out)["notes"] == ["layers_off", "truncated"]
 
 
 def test_status_of_an_id_that_is_neither_is_not_found(run: Run, plane: FakePlane) -> None:

@@ -14,6 +14,7 @@ from frostbyte.cli.app import app
 from frostbyte.cli.parse import Form, _rendered, read
 from frostbyte.data_plane import policy
 from frostbyte.data_plane.chunking import Cutting
+from frostbyte.data_plane.noted import meaning_of
 from frostbyte.kernel.tenancy import config_from
 
 pytestmark = pytest.mark.slow
@@ -60,6 +61,7 @@ def test_what_was_not_read_is_said(tmp_path: Path) -> None:
     said = done.stderr.splitlines()
     assert said == [
         "1 of 3 pages read; nothing was redacted",
-        "noted: truncated, recovered xref",
+        f"noted: {meaning_of('truncated').meaning} Ask for the whole file and send that. (truncated)",
+        f"noted: {' '.join(meaning_of('recovered_xref')[1:])} (recovered_xref)",
         "not read, damaged: page 2, 3",
     ]

@@ -11,6 +11,7 @@ from frostbyte.cli.errors import CommandFailed
 from frostbyte.cli.exits import Exit
 from frostbyte.cli.options import AsJson, Token
 from frostbyte.cli.output import hint, out, print_json, size_text, state_text, table, text
+from frostbyte.data_plane.noted import told
 from frostbyte.kernel.errors import FrostbyteError, Kind
 
 FIELDS = (
@@ -119,6 +120,8 @@ def _print_fields(found: dict[str, Any]) -> None:
             shown.add_row(name, state_text(str(value)))
         elif name == "size":
             shown.add_row(name, text(f"{size_text(int(str(value)))}"))
+        elif name == "notes":
+            shown.add_row(name, text("\n".join(note.line() for note in told(value)), lines=True))
         else:
             shown.add_row(text(name), text(_compact(value)))
     out().print(shown)

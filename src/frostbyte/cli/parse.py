@@ -16,6 +16,7 @@ import typer
 from frostbyte.cli.errors import CommandFailed
 from frostbyte.cli.exits import Exit
 from frostbyte.cli.output import hint
+from frostbyte.data_plane.noted import told
 
 if TYPE_CHECKING:
     from frostbyte.data_plane.document import Document
@@ -56,8 +57,8 @@ def parse(
 
 def _remarks(document: Document) -> Iterator[str]:
     """What its reader says of the file, and which pages it could not read."""
-    if document.notes:
-        yield "noted: " + ", ".join(note.replace("_", " ") for note in document.notes)
+    for note in told(document.notes):
+        yield f"noted: {note.line()}"
     unread: dict[str, list[str]] = {}
     for page in document.pages:
         if page.unread and page.unread != "blank":

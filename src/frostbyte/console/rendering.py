@@ -11,6 +11,7 @@ from markupsafe import Markup
 from frostbyte.console import words
 from frostbyte.console.assets import asset_url
 from frostbyte.console.navigation import Entry
+from frostbyte.data_plane import noted
 
 
 class Shell(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +59,7 @@ def _environment() -> Environment:
         "stage": words.stage,
         "moment": words.moment,
         "short": words.short,
+        "told": noted.told,
     }
     made.filters.update(filters)
     return made

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from frostbyte.api.http.pages import page
+from frostbyte.data_plane.noted import told
 
 _SHOWN = ("received", "rejected", "duplicates", "indexed", "processing", "waiting", "quarantined", "failed", "erased")
 
@@ -23,6 +24,7 @@ def report_page(report: dict[str, Any]) -> str:
         + _numbers(report["totals"])
         + _problems(report["problems"])
         + _documents(report["documents"])
+        + _noted(report["documents"])
         + _account(report["account"]),
     )
 
@@ -55,6 +57,16 @@ def _documents(documents: list[dict[str, Any]]) -> str:
         f"<h2>Documents</h2><div class='wide'><table><thead><tr>{head}{numbers}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _noted(documents: list[dict[str, Any]]) -> str:
+    rows = [
+        [item["filename"], note.meaning, note.remedy, note.name]
+        for item in documents
+        for note in told(item.get("notes", ()))
+    ]
+    head = ("file", "what its reader noted", "what to do", "note")
+    return "<h2>How documents were read</h2>" + _table(head, rows) if rows else ""
 
 
 def _account(account: dict[str, dict[str, Any]]) -> str:
