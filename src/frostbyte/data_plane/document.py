@@ -312,7 +312,7 @@ class Document(Record, frozen=True, kw_only=True):
     pages_found: int = 0
     """Pages the file has; those not in `pages` could not be opened and are dropped as `missing_page`."""
     notes: tuple[str, ...] = ()
-    """Stable names of what was damaged, recovered or left out (recovered_xref, truncated ...)."""
+    """Stable names of what was damaged, recovered or left out (recovered_xref, truncated ...): `noted.NOTES`."""
 
 
 def encode(value: msgspec.Struct) -> bytes:

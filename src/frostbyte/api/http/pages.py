@@ -17,7 +17,7 @@ h1{font-size:1.6rem;margin:0}h2{font-size:1.15rem;margin:2rem 0 .5rem}
 .numbers b{font-size:1.4rem;display:block}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
 th,td{text-align:left;padding:.4rem .6rem;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;overflow-wrap:normal}
+th,td{min-width:6rem}td.n,th.n{min-width:0;text-align:right;font-variant-numeric:tabular-nums;overflow-wrap:normal}
 caption{text-align:left;padding:.3rem 0}
 .indexed{color:var(--ok)}.failed,.quarantined,.rejected{color:var(--bad)}.waiting,.received{color:var(--hold)}
 .note{border-left:.3rem solid var(--hold);padding:.3rem .8rem;background:var(--soft)}small{opacity:.75}
