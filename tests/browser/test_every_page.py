@@ -74,15 +74,19 @@ def walk(page: Page, beside: tuple[str, ...] = ()) -> tuple[set[str], list[str]]
 
 
 @pytest.mark.timeout(240)
-def test_every_page_of_a_plane(plane: PlaneConsole, page_of: Opener) -> None:
+def test_every_page_of_a_plane(plane: PlaneConsole, page_of: Opener, tmp_path: Path) -> None:
     need("axe")
-    known = sent(plane, [SAMPLES / name for name in FILES])
+    (tmp_path / "cut.pdf").write_bytes((SAMPLES / "services-agreement.pdf").read_bytes()[:3000])
+    known = sent(plane, [*(SAMPLES / name for name in FILES), tmp_path / "cut.pdf"])
     plane.ask("POST", "/holds", json={"matter": "2026-17", "reason": "litigation", "doc_ids": [known["doc"]]})
     rows = {row["filename"]: row["doc_id"] for row in plane.ask("GET", "/documents")["documents"]}
     gone = plane.ask("DELETE", f"/documents/{rows['deliveries.csv']}")
     beside = (f"/console/passages/{known['chunk']}", f"/console/erasures/{gone['erasure_id']}")
     kinds, found = walk(page_of("admin", goto=False, forgiven=("status of 40",)), beside)
     found += faults(page_of("", "/console/sign-in"), "/console/sign-in")
+    noted = page_of("admin", f"/console/documents/{rows['cut.pdf']}")
+    expect(noted.get_by_role("region", name="How it was read")).to_contain_text("it was cut off")
+    found += faults(noted, "a document with notes")
     assert not found, "\n".join(found)
     missed = pages_of((*PLANE_PAGES, *READING)) - kinds - NOT_WALKED.keys()
     assert not missed, f"no link leads to {sorted(missed)}"
