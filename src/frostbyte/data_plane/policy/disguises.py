@@ -21,14 +21,15 @@ _LEANING: Final = b"0134578@$!|"
 """What stands before a letter in text in disguise; it has several, and little else does."""
 _MIXED_WORD: Final = re.compile(r"[a-z]{1,20}[0134578@$!|][a-z0-9@$!|]{1,20}|[0134578@$!|]{1,3}[a-z][a-z0-9@$!|]{1,20}")
 _DISGUISED_LEAST: Final = 2
-_SPACED: Final = re.compile(r"(?<!\w)(?:\w[ .\-_*]{1,3}){4,200}\w(?!\w)")
+_SPACED: Final = re.compile(r"(?<![^\W_])(?:[^\W_][ .\-_*]{1,3}){4,200}[^\W_](?![^\W_])")
+"""A letter is never what stands between letters: a line to write on (`______Date`) could be parted in endless ways."""
 _BROKEN: Final = re.compile(
     r"[-\"'](?:(?<=[a-z]-)[ \t]*\r?\n[ \t]*(?=[a-z])|"
     r"(?<!-)[ \t]*\r?\n?[ \t]*(?:[a-z]\s*=\s*|\+\s*|,\s*)[\"'])"
 )
-_SPACED_INSIDE: Final = re.compile(r"[ .\-_*]\w[ .\-_*]{1,3}\w[ .\-_*]{1,3}\w[ .\-_*]")
+_SPACED_INSIDE: Final = re.compile(r"[ .\-_*](?:[^\W_][ .\-_*]{1,3}){2}[^\W_][ .\-_*]")
 """Stands in whatever `_SPACED` finds, and is looked for much faster."""
-_APART: Final = re.compile(rb" [a0? ] {1,3}[a0? ] {1,3}[a0? ] ")
+_APART: Final = re.compile(rb" (?:[a0?] {1,3}){2}[a0?] ")
 """Stands in the shape of what `_SPACED_INSIDE` finds."""
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{20,}(?:\s{1,2}[A-Za-z0-9+/_-]{16,}){0,40}={0,2}")
 _BASE64_SIGNS: Final = bytes(
