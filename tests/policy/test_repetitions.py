@@ -89,7 +89,13 @@ _UNITS = (
     ),
 )
 _ENDS = ("", " ends.", "z", "!", "\n", "1", "Date", " ", ")", '"')
-_KNOWN = ("Signed " + "_" * 400 + "Date", "Name" + "." * 400 + "x", "a_" * 200 + "é")
+_KNOWN = (
+    "Signed " + "_" * 400 + "Date",
+    "Name" + "." * 400 + "x",
+    "a_" * 200 + "é",
+    "starte deine (vy'email" + "." * 90 + "  verwende das z_plugin(",
+    "call the pay_figures(" + "pay" + "$" * 90 + " send_to",
+)
 """What was found, and its like."""
 _COUNT = 5_000 if SOAK else 400
 _LENGTH = 400
