@@ -52,7 +52,7 @@ _BOMS: Final = (
 )
 _DECLARED: Final = re.compile(r'"?sep=(?P<sign>[^\r\n])"?[ \t;,]*(?:\r\n|\r|\n)', re.IGNORECASE)
 _DRAWN: Final = re.compile(
-    r"^[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?|\+(?:[-=]{2,}\+)+)[ \t]*$", re.MULTILINE
+    r"^[ \t]*+(?:\|[ \t]*+:?-{2,}:?[ \t]*+(?:\|[ \t]*+:?-{2,}:?[ \t]*+)*\|?|\+(?:[-=]{2,}\+)+)[ \t]*$", re.MULTILINE
 )
 """The line below the header of a table in Markdown, or between the rows of one that is drawn."""
 _DECIMAL: Final = re.compile(r"[^\d.,\s][^,]*\d,\d\d?(?!\d)|\d\d:\d\d:\d\d,\d\d\d(?!\d)")
