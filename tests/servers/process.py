@@ -125,12 +125,27 @@ class ServerProcess:
         self.stop()
 
     def pause(self) -> None:
-        """Freeze it: connections stay open and nothing answers."""
+        """Freeze it: connections stay open and nothing answers. Back only when all of its threads stand still: the
+        signal is sent sooner than it is obeyed, and a thread that runs on a while still answers."""
         self._signal(signal.SIGSTOP)
+        until = time.monotonic() + 10
+        while not self._stands_still():
+            assert time.monotonic() < until, f"{self.name} does not stop"
+            time.sleep(0.002)
 
     def resume(self) -> None:
         """Let a frozen one go on."""
         self._signal(signal.SIGCONT)
+
+    def _stands_still(self) -> bool:
+        """Whether no thread of it runs; proc_pid_stat(5) tells the state behind the name."""
+        if self._process is None:
+            return True
+        try:
+            stats = [stat.read_text() for stat in Path(f"/proc/{self._process.pid}/task").glob("*/stat")]
+        except OSError:  # a thread ended meanwhile
+            return False
+        return all(stat.rpartition(")")[2].split()[0] in "TtZX" for stat in stats)
 
     def _signal(self, number: int) -> None:
         if self._process is None:
